@@ -1,0 +1,82 @@
+"""The unit of work: one measurement to be uploaded, and what is known of its parents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulkload.core.terms import JobKey, MeasurementType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """How a measurement is validated. None means: not stated, take the run's or the ratings."""
+
+    strict: bool | None = None
+    skip_checks: frozenset[str] = frozenset()
+    #: Nominal capacity in A.h.
+    rated_capacity: float | None = None
+    #: Lower and upper voltage limit in V.
+    voltage_window: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadJob:
+    """One measurement's upload, as the plan states it. Small, picklable, JSON-able."""
+
+    key: JobKey
+    type: MeasurementType = MeasurementType.TIME_SERIES
+    #: Path of the source: a file, or for type ``file`` also a folder of files.
+    path: str
+    #: The table within the source (sheet, channel), None where it holds one.
+    member: str | None = None
+    #: Reader named by the user, None for detection by content.
+    reader: str | None = None
+    data_type: str | None = None
+    #: Name of the lot of the cell, None for none.
+    batch: str | None = None
+    #: What goes out beside the data: protocol, test_setup, start_time, end_time, notes, tags.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    checks: Checks = Checks()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellMetadata:
+    """What ``cell.*`` beside the data says of a cell: the instance's payload without its name."""
+
+    spec: str
+    cell: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specification:
+    """A cell specification's payload (``name`` included), and where it was found."""
+
+    name: str
+    payload: Mapping[str, Any]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something in the way of a plan, or of one entry of it."""
+
+    #: The path (or row of a manifest) that it concerns.
+    where: str
+    #: Stable word, such as ``duplicate_name`` or ``specification_missing``.
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """An entry that a rule leaves out on purpose, with the rule."""
+
+    where: str
+    rule: str
+
+
+#: What a source yields, in any order but each specification before its first job.
+PlanItem = UploadJob | Specification | CellMetadata | Problem | Skip
