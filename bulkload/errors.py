@@ -147,7 +147,9 @@ class IonworksError(BulkloadError):
 
     def __str__(self) -> str:
         status = "" if self.status_code is None else f"HTTP {self.status_code}: "
-        reference = "" if self.correlation_id is None else f" (correlation id {self.correlation_id})"
+        reference = (
+            "" if self.correlation_id is None else f" (correlation id {self.correlation_id})"
+        )
         return f"{status}{self.message}{reference}"
 
 

@@ -1,0 +1,221 @@
+"""One measurement's life, as a table.
+
+Everything that changes a job's state is an event in this file, and ``advance`` is the only
+place where a state changes. The journal stores the events; replaying them gives the state.
+There is no clock here, no network and no log: the shell performs, this file decides.
+
+Attempts live inside an act (the client repeats them); the machine sees only the last word.
+A stop is not a state: the job keeps the one it has. ``Attempting`` is written before an act
+whose answer may be lost, so that the journal shows what was in hand when a run died.
+
+CONFIRMED is not success yet: Studio derives steps afterwards and may fail the measurement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from bulkload.core.outcome import OutcomeKind
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    PLANNED = "planned"
+    PREPARED = "prepared"
+    RESOLVED = "resolved"
+    INITIATED = "initiated"
+    STORED = "stored"
+    CONFIRMED = "confirmed"
+    READY = "ready"
+    EXISTING = "existing"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+class Act(StrEnum):
+    """What is about to be done, when its answer may be lost."""
+
+    INITIATE = "initiate"
+    PUT = "put"
+    CONFIRM = "confirm"
+    CREATE = "create"
+    EXTEND = "extend"
+    WITHDRAW = "withdraw"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempting(Event):
+    """An act is about to be sent."""
+
+    act: Act
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePrepared(Event):
+    """The child read, validated and encoded the source."""
+
+    rows: int
+    size_bytes: int
+    sha256: str
+    content_digest: str
+    source_bytes: int
+    source_mtime_ns: int
+    source_sha256: str
+    columns: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    provenance: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentsKnown(Event):
+    """The cell instance exists and its id is known."""
+
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Initiated(Event):
+    """The server gave a measurement id and upload targets. No record exists yet."""
+
+    measurement_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrlExpired(Event):
+    """Storage refused the signed URL as too old: a new initiate is needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored(Event):
+    """Storage holds all the bytes, and what it reported of them agrees."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed(Event):
+    """The record exists. Also: our own record, found after its answer was lost."""
+
+    measurement_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessingReady(Event):
+    """Studio finished processing (or was not asked to be waited for)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessingFailed(Event):
+    """Studio could not process what it stored."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found(Event):
+    """A record of that name was there before this job made one."""
+
+    measurement_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRejected(Event):
+    """The source is unreadable or breaks a rule: never sent."""
+
+    cause: str
+    message: str
+    source_bytes: int = 0
+    source_mtime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(Event):
+    """A terminal failure: the same act would fail again."""
+
+    cause: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUp(Event):
+    """A transient failure outlasted its retries: the next run goes on from this state."""
+
+    cause: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted(Event):
+    """A later run begins the job again; ids it was given stay known."""
+
+    reason: str
+
+
+EVENTS: Final[dict[str, type[Event]]] = {
+    kind.__name__: kind
+    for kind in (
+        Attempting,
+        SourcePrepared,
+        ParentsKnown,
+        Initiated,
+        UrlExpired,
+        Stored,
+        Confirmed,
+        ProcessingReady,
+        ProcessingFailed,
+        Found,
+        SourceRejected,
+        Failed,
+        GaveUp,
+        Restarted,
+    )
+}
+
+#: States in which a run has nothing more to do.
+FINAL: Final = frozenset({JobState.READY, JobState.EXISTING, JobState.REJECTED, JobState.FAILED})
+_OPEN: Final = tuple(state for state in JobState if state not in FINAL)
+_BEFORE_RECORD: Final = tuple(state for state in _OPEN if state is not JobState.CONFIRMED)
+
+TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
+    (JobState.PLANNED, SourcePrepared): JobState.PREPARED,
+    (JobState.PLANNED, SourceRejected): JobState.REJECTED,
+    (JobState.PREPARED, ParentsKnown): JobState.RESOLVED,
+    (JobState.RESOLVED, Initiated): JobState.INITIATED,
+    (JobState.INITIATED, UrlExpired): JobState.RESOLVED,
+    (JobState.INITIATED, Stored): JobState.STORED,
+    (JobState.CONFIRMED, ProcessingReady): JobState.READY,
+    (JobState.CONFIRMED, ProcessingFailed): JobState.FAILED,
+    # A properties measurement is made by one request, from RESOLVED; any earlier state may
+    # learn that its record exists, because a lost answer is looked for before it is resent.
+    **{(state, Confirmed): JobState.CONFIRMED for state in _BEFORE_RECORD},
+    **{(state, Found): JobState.EXISTING for state in _BEFORE_RECORD},
+    **{(state, Attempting): state for state in _OPEN},
+    **{(state, GaveUp): state for state in _OPEN},
+    **{(state, Failed): JobState.FAILED for state in _OPEN},
+    **{(state, Restarted): JobState.PLANNED for state in JobState},
+}
+
+OUTCOMES: Final[dict[JobState, OutcomeKind]] = {
+    JobState.READY: OutcomeKind.CREATED,
+    JobState.EXISTING: OutcomeKind.EXISTING,
+    JobState.REJECTED: OutcomeKind.REJECTED,
+    JobState.FAILED: OutcomeKind.FAILED,
+}
+
+
+class IllegalEventError(Exception):
+    """An event that cannot happen in this state: a defect of ours, and nothing was changed."""
+
+
+def advance(state: JobState, event: Event) -> JobState:
+    """Return the state after ``event``; an arrow the table lacks raises ``IllegalEventError``."""
+    try:
+        return TRANSITIONS[state, type(event)]
+    except KeyError:
+        raise IllegalEventError(f"{type(event).__name__} cannot happen to a {state} job") from None
