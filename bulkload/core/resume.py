@@ -1,0 +1,54 @@
+"""Does a job that an earlier run knows have to begin again? One pure answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bulkload.core.lifecycle import FINAL, JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the journal knows of a job."""
+
+    state: JobState
+    cause: str
+    recipe: str
+    #: Size and modification time of the source as it was last prepared or rejected.
+    stamp: tuple[int, int] | None
+    #: The same of the source whose bytes Studio holds.
+    stored_stamp: tuple[int, int] | None
+
+
+def restart_reason(
+    known: Known, *, recipe: str, stamp: tuple[int, int] | None, is_wanted: bool = False
+) -> str | None:
+    """Return why the job must begin again, None where what is known still holds.
+
+    ``stamp`` is the source as it is now, None where it cannot be seen. ``is_wanted`` says that
+    somebody asked for this job by name of its cause (``retry``).
+    """
+    if known.state is JobState.PLANNED or known.state is JobState.CONFIRMED:
+        return None
+    if known.state not in FINAL:
+        return "interrupted"
+    if known.state is JobState.EXISTING:
+        return None
+    if known.state is JobState.READY:
+        has_changed = known.stored_stamp is not None and stamp not in (None, known.stored_stamp)
+        return "source_changed" if has_changed else None
+    if is_wanted:
+        return "retry"
+    if stamp != known.stamp:
+        return "source_changed"
+    if recipe != known.recipe:
+        return "settings_changed"
+    return "failed_before" if _may_pass_unchanged(known) else None
+
+
+def _may_pass_unchanged(known: Known) -> bool:
+    """Tell whether the same bytes may fare better: not where they themselves are the reason."""
+    return known.state is JobState.FAILED and known.cause not in {
+        "processing_failed",
+        "source_changed",
+    }

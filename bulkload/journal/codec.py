@@ -1,0 +1,77 @@
+"""Events and jobs as JSON text, and back. The form is part of the journal's version."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from typing import Any
+
+from bulkload.core.job import Checks, UploadJob
+from bulkload.core.lifecycle import EVENTS, Event
+from bulkload.core.terms import JobKey, MeasurementType
+from bulkload.errors import JournalError
+
+
+def dump(value: object) -> str:
+    """Return compact JSON with sorted keys: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def event_to_text(event: Event) -> str:
+    """Return an event's fields as JSON; its name is stored beside."""
+    return dump(asdict(event))
+
+
+def event_from_text(name: str, text: str) -> Event:
+    """Return the event of that name; an unknown name or field is a damaged journal."""
+    try:
+        kind = EVENTS[name]
+        values: dict[str, Any] = json.loads(text)
+        for field in fields(kind):
+            if isinstance(values.get(field.name), list):
+                values[field.name] = tuple(values[field.name])
+        return kind(**values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise JournalError(f"the journal holds an event that cannot be read: {name}") from error
+
+
+def job_to_text(job: UploadJob) -> str:
+    """Return a job as JSON."""
+    checks = asdict(job.checks)
+    checks["skip_checks"] = sorted(job.checks.skip_checks)
+    return dump(
+        {
+            "key": list(job.key),
+            "type": job.type.value,
+            "path": job.path,
+            "member": job.member,
+            "reader": job.reader,
+            "data_type": job.data_type,
+            "batch": job.batch,
+            "metadata": dict(job.metadata),
+            "checks": checks,
+        }
+    )
+
+
+def job_from_text(text: str) -> UploadJob:
+    """Return the job that ``job_to_text`` wrote."""
+    try:
+        values: dict[str, Any] = json.loads(text)
+        checks: dict[str, Any] = values.pop("checks")
+        window = checks["voltage_window"]
+        return UploadJob(
+            **values
+            | {
+                "key": JobKey(*values["key"]),
+                "type": MeasurementType(values["type"]),
+                "checks": Checks(
+                    strict=checks["strict"],
+                    skip_checks=frozenset(checks["skip_checks"]),
+                    rated_capacity=checks["rated_capacity"],
+                    voltage_window=None if window is None else (window[0], window[1]),
+                ),
+            }
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise JournalError("the journal holds a job that cannot be read") from error

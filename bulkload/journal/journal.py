@@ -1,0 +1,148 @@
+"""The journal as the run sees it: one writer thread, group commit, reads beside it.
+
+``append`` returns when the event is on disk. Events that arrive while a commit is under way
+wait for the next one and share it, so the cost of a flush is divided among the jobs in flight.
+A failed commit (disk full) fails every event of its group and all later ones: nothing is
+acted upon that was not written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+
+from bulkload.core.lifecycle import Event, JobState
+from bulkload.errors import JournalError
+from bulkload.journal import store
+
+#: Most writes that share one commit: bounds the time that the first of them waits.
+MAX_GROUP: Final = 256
+
+
+class _Write:
+    """A write on its way to the disk, and the event that tells its sender."""
+
+    __slots__ = ("act", "done", "error", "result")
+
+    def __init__(self, act: Callable[[sqlite3.Connection], Any]) -> None:
+        self.act = act
+        self.done = anyio.Event()
+        self.result: Any = None
+        self.error: Exception | None = None
+
+
+class Journal:
+    """Appends and asks; made by ``open_journal``."""
+
+    def __init__(self, path: Path, run: int, now: Callable[[], float]) -> None:
+        self.run = run
+        self._now = now
+        self._path = path
+        self.reader = store.connect(path)
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+
+    async def append(self, job: int, event: Event) -> JobState:
+        """Make an event durable and return the job's new state."""
+        at = self._now()
+        state: JobState = await self._write(
+            lambda connection: store.append(connection, self.run, job, at, event)
+        )
+        return state
+
+    async def keep_parent(self, kind: str, ids: tuple[str, str, str | None]) -> None:
+        """Note a parent that this run made."""
+        await self._write(lambda connection: store.put_parent(connection, self.run, kind, ids))
+
+    async def _write(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
+        write = _Write(act)
+        self._queue.put(write)
+        # A cancelled sender must still learn whether its event was written: the wait is short.
+        with anyio.CancelScope(shield=True):
+            await write.done.wait()
+        if write.error is not None:
+            raise write.error
+        return write.result
+
+    def close(self) -> None:
+        """Ask the writer to end after what is queued; close the reader."""
+        self._queue.put(None)
+        self.reader.close()
+
+    def write_until_closed(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Commit what is queued, group by group: the body of the writer thread."""
+        connection = store.connect(self._path)
+        try:
+            is_open = True
+            while is_open:
+                group, is_open = self._next_group()
+                _commit(connection, group)
+                if group:
+                    loop.call_soon_threadsafe(_tell, group)
+        finally:
+            connection.close()
+
+    def _next_group(self) -> tuple[list[_Write], bool]:
+        group: list[_Write] = []
+        item = self._queue.get()
+        while item is not None:
+            group.append(item)
+            if len(group) == MAX_GROUP:
+                return group, True
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return group, True
+        return group, False
+
+
+def _commit(connection: sqlite3.Connection, group: list[_Write]) -> None:
+    if not group:
+        return
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for write in group:
+            write.result = write.act(connection)
+        connection.execute("COMMIT")
+    # Whatever it is, the senders must hear of it.
+    except Exception as error:  # noqa: BLE001
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        failure = _translate(error)
+        for write in group:
+            write.error = failure
+
+
+def _translate(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.Error):
+        return JournalError(f"the journal cannot be written: {error}")
+    return error
+
+
+def _tell(group: list[_Write]) -> None:
+    for write in group:
+        write.done.set()
+
+
+@asynccontextmanager
+async def open_journal(path: Path, run: int, now: Callable[[], float]) -> AsyncIterator[Journal]:
+    """Open a journal for a run that ``store.begin_run`` has begun."""
+    journal = Journal(path, run, now)
+    loop = asyncio.get_running_loop()
+    thread = threading.Thread(
+        target=journal.write_until_closed, args=(loop,), name="journal", daemon=True
+    )
+    thread.start()
+    try:
+        yield journal
+    finally:
+        journal.close()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(thread.join)

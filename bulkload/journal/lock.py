@@ -1,0 +1,31 @@
+"""One run a job folder: a lock that the operating system drops when the process dies.
+
+The lock is an exclusive transaction on a small SQLite file: the one file lock that behaves
+the same on every platform we run on, and that a kill -9 releases.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from bulkload.errors import JournalBusyError
+
+FILE_NAME = "lock.sqlite"
+
+
+@contextmanager
+def exclusive(job_dir: Path) -> Iterator[None]:
+    """Hold a job folder for the length of the block; ``JournalBusyError`` where another does."""
+    with closing(sqlite3.connect(job_dir / FILE_NAME, timeout=0.0, isolation_level=None)) as held:
+        try:
+            held.execute("PRAGMA journal_mode=DELETE")
+            held.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise JournalBusyError(
+                f"another run is using {job_dir}: wait for it, or give --job another folder"
+            ) from error
+        yield
+        held.execute("ROLLBACK")

@@ -1,0 +1,226 @@
+"""The journal's file: the only SQL of the job folder. Synchronous; one writer.
+
+A transaction holds an event and the row that follows from it, so that a crash between the two
+cannot be seen. WAL with ``synchronous=FULL``: what was committed survives a loss of power.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from bulkload.core.job import CellMetadata, Skip, Specification
+from bulkload.core.lifecycle import (
+    FINAL,
+    Confirmed,
+    Event,
+    Failed,
+    Found,
+    GaveUp,
+    Initiated,
+    JobState,
+    ParentsKnown,
+    ProcessingFailed,
+    Restarted,
+    SourcePrepared,
+    SourceRejected,
+    Stored,
+    advance,
+)
+from bulkload.errors import JournalError
+from bulkload.journal.codec import dump, event_to_text
+
+#: "BULK": tells our file from any other database.
+APPLICATION_ID: Final = 0x42554C4B
+VERSION: Final = 1
+FILE_NAME: Final = "journal.sqlite"
+
+#: How long a reader waits for the writer's lock before it gives up.
+BUSY_TIMEOUT_S: Final = 30.0
+
+
+def connect(path: Path | None, *, is_read_only: bool = False) -> sqlite3.Connection:
+    """Open a journal, made new where none is; None keeps it in a temporary file.
+
+    Raises ``JournalError`` for a file that is damaged, of another program or another version.
+    """
+    name = "" if path is None else str(path)
+    try:
+        if is_read_only and path is not None:
+            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        else:
+            connection = sqlite3.connect(name, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        connection.isolation_level = None
+        connection.row_factory = sqlite3.Row
+        _check_or_create(connection, name, is_read_only=is_read_only)
+    except sqlite3.DatabaseError as error:
+        raise JournalError(f"the journal {name} cannot be opened: {error}") from error
+    return connection
+
+
+def _check_or_create(connection: sqlite3.Connection, name: str, *, is_read_only: bool) -> None:
+    if not is_read_only:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    is_new = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    if is_new and not is_read_only:
+        schema = resources.files("bulkload.journal").joinpath("schema.sql").read_text("utf-8")
+        connection.executescript(
+            f"BEGIN; {schema} PRAGMA application_id={APPLICATION_ID}; "
+            f"PRAGMA user_version={VERSION}; COMMIT;"
+        )
+    elif application_id != APPLICATION_ID:
+        raise JournalError(f"{name} is not a journal of bulkload")
+    elif version != VERSION:
+        raise JournalError(
+            f"{name} is a journal of version {version}; this bulkload reads version {VERSION}"
+        )
+
+
+def begin_run(connection: sqlite3.Connection, command: str, at: float) -> int:
+    """Note a new run and return its number."""
+    cursor = connection.execute(
+        "INSERT INTO run (command, started_at) VALUES (?, ?)", (command, at)
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def end_run(connection: sqlite3.Connection, run: int, at: float, summary: str) -> None:
+    """Note how a run ended."""
+    connection.execute("UPDATE run SET ended_at=?, summary=? WHERE id=?", (at, summary, run))
+
+
+def put_specification(connection: sqlite3.Connection, item: Specification) -> None:
+    """Keep a specification of the plan."""
+    connection.execute(
+        "INSERT OR REPLACE INTO specification VALUES (?, ?, ?)",
+        (item.name, dump(dict(item.payload)), item.origin),
+    )
+
+
+def put_cell(connection: sqlite3.Connection, item: CellMetadata) -> None:
+    """Keep a cell's metadata of the plan."""
+    connection.execute(
+        "INSERT OR REPLACE INTO cell VALUES (?, ?, ?)",
+        (item.spec, item.cell, dump(dict(item.payload))),
+    )
+
+
+def put_skip(connection: sqlite3.Connection, run: int, item: Skip) -> None:
+    """Keep an entry that a rule leaves out."""
+    connection.execute("INSERT OR REPLACE INTO skip VALUES (?, ?, ?)", (item.where, item.rule, run))
+
+
+def append(connection: sqlite3.Connection, run: int, job: int, at: float, event: Event) -> JobState:
+    """Append an event and bring the job's row up to date; inside the caller's transaction."""
+    row = connection.execute("SELECT state FROM job WHERE id=?", (job,)).fetchone()
+    state = advance(JobState(row["state"]), event)
+    connection.execute(
+        "INSERT INTO event (job, run, at, name, payload) VALUES (?, ?, ?, ?, ?)",
+        (job, run, at, type(event).__name__, event_to_text(event)),
+    )
+    # The column names are ours, from facts(): no text from outside is joined into SQL.
+    columns = {"state": state.value} | facts(event)
+    assignments = ", ".join(f"{name}=?" for name in columns)
+    connection.execute(
+        f"UPDATE job SET {assignments} WHERE id=?",  # noqa: S608
+        (*columns.values(), job),
+    )
+    if isinstance(event, Stored):
+        connection.execute(_KEEP_STORED, (job,))
+    return state
+
+
+_KEEP_STORED: Final = """
+UPDATE job SET stored_id=measurement_id, stored_rows=rows, stored_digest=content_digest,
+    stored_source_bytes=source_bytes, stored_source_mtime_ns=source_mtime_ns
+WHERE id=?
+"""
+
+
+def facts(event: Event) -> dict[str, Any]:
+    """Return the columns of a job's row that an event sets."""
+    match event:
+        case SourcePrepared():
+            return {
+                "rows": event.rows,
+                "size_bytes": event.size_bytes,
+                "sha256": event.sha256,
+                "content_digest": event.content_digest,
+                "source_bytes": event.source_bytes,
+                "source_mtime_ns": event.source_mtime_ns,
+            }
+        case ParentsKnown():
+            return {"instance_id": event.instance_id}
+        case Initiated() | Confirmed() | Found():
+            return {"measurement_id": event.measurement_id}
+        case ProcessingFailed():
+            return {"cause": "processing_failed", "message": event.message}
+        case SourceRejected():
+            return {
+                "cause": event.cause,
+                "message": event.message,
+                "source_bytes": event.source_bytes,
+                "source_mtime_ns": event.source_mtime_ns,
+            }
+        case Failed():
+            return {"cause": event.cause, "message": event.message}
+        case GaveUp():
+            return {"cause": event.cause, "message": event.message, "has_given_up": 1}
+        case Restarted():
+            return {"cause": "", "message": "", "has_given_up": 0}
+    return {}
+
+
+def put_parent(
+    connection: sqlite3.Connection, run: int, kind: str, ids: tuple[str, str, str | None]
+) -> None:
+    """Keep a parent that this run made: ``(id, name, id of its own parent)``."""
+    connection.execute("INSERT OR IGNORE INTO parent VALUES (?, ?, ?, ?, ?)", (kind, *ids, run))
+
+
+def cells(connection: sqlite3.Connection, run: int) -> Iterator[tuple[str, str]]:
+    """Yield the cells that have open jobs in this run's plan, in order, a page at a time."""
+    last = ("", "")
+    states = tuple(state.value for state in JobState if state not in FINAL)
+    marks = ",".join("?" * len(states))
+    query = (
+        f"SELECT DISTINCT spec, cell FROM job WHERE plan_run=? AND state IN ({marks}) "  # noqa: S608
+        "AND has_given_up=0 AND (spec, cell) > (?, ?) ORDER BY spec, cell LIMIT 64"
+    )
+    while page := connection.execute(query, (run, *states, *last)).fetchall():
+        for row in page:
+            last = (row["spec"], row["cell"])
+            yield last
+
+
+def open_jobs(connection: sqlite3.Connection, run: int, spec: str, cell: str) -> list[sqlite3.Row]:
+    """Return the rows of a cell's jobs that are not final, in the order of the plan."""
+    rows = connection.execute(
+        "SELECT * FROM job WHERE spec=? AND cell=? AND plan_run=? ORDER BY id", (spec, cell, run)
+    ).fetchall()
+    return [row for row in rows if JobState(row["state"]) not in FINAL]
+
+
+def given_ids(connection: sqlite3.Connection, job: int) -> frozenset[str]:
+    """Return every measurement id that this job was ever given."""
+    rows = connection.execute(
+        "SELECT json_extract(payload, '$.measurement_id') AS id FROM event "
+        "WHERE job=? AND name IN ('Initiated', 'Confirmed')",
+        (job,),
+    )
+    return frozenset(row["id"] for row in rows)
+
+
+def find_job(connection: sqlite3.Connection, key: Iterable[str]) -> sqlite3.Row | None:
+    """Return the row of a job by its names, None where the journal has none."""
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM job WHERE spec=? AND cell=? AND measurement=?", tuple(key)
+    ).fetchone()
+    return row
