@@ -1,0 +1,158 @@
+"""A file's bytes, read once: hashed as they lie on disk, then decompressed.
+
+Everything downstream parses these very bytes, so a file that grows or vanishes while it
+is read cannot give a table that belongs to two versions of it.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import pyarrow as pa
+
+from bulkload.errors import UnreadableError
+
+#: Largest content that is read into memory, in bytes, after decompression: a guard against
+#: decompression bombs. The largest cycler exports seen are a few hundred megabytes.
+MAX_CONTENT_BYTES: Final = 4 * 1024**3
+
+#: Bytes taken from a decompressor at once.
+CHUNK_BYTES: Final = 1024 * 1024
+
+_SIGNATURES: Final = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xfd7zXZ\x00": "xz",
+    b"BZh": "bz2",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """The bytes of one file and what they were."""
+
+    path: Path
+    data: bytes
+    #: Of the file as it lies on disk, before decompression.
+    sha256: str
+    size_bytes: int
+    mtime_ns: int
+    compression: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name as a message may print it: no control characters."""
+        return printable(self.path.name)
+
+    @property
+    def suffix(self) -> str:
+        """The last suffix in lower case, that of the compression left out."""
+        suffixes = [suffix.lower() for suffix in self.path.suffixes]
+        if self.compression is not None and suffixes:
+            suffixes.pop()
+        return suffixes[-1] if suffixes else ""
+
+
+def printable(text: str) -> str:
+    """Return the text fit for one line of a message: control characters escaped."""
+    shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def load(path: Path) -> Content:
+    """Read a file whole and decompress it where its first bytes say so."""
+    name = printable(path.name)
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_size > MAX_CONTENT_BYTES:
+                raise _too_large(name)
+            raw = file.read(MAX_CONTENT_BYTES + 1)
+    except FileNotFoundError as error:
+        raise UnreadableError(
+            f"{name}: the file is gone; it was there when the plan was made", cause="vanished"
+        ) from error
+    except PermissionError as error:
+        raise UnreadableError(
+            f"{name}: no permission to read it; grant read access and run again",
+            cause="no_permission",
+        ) from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UnreadableError(f"{name}: cannot be read: {reason}", cause="io_error") from error
+    if not raw:
+        raise UnreadableError(
+            f"{name}: the file is empty (0 bytes); export it again", cause="empty_file"
+        )
+    compression = compression_of(raw)
+    return Content(
+        path=path,
+        data=raw if compression is None else decompress(raw, compression, name),
+        sha256=hashlib.sha256(raw).hexdigest(),
+        size_bytes=len(raw),
+        mtime_ns=status.st_mtime_ns,
+        compression=compression,
+    )
+
+
+def compression_of(raw: bytes) -> str | None:
+    """Name the compression that the first bytes announce."""
+    return next((name for magic, name in _SIGNATURES.items() if raw.startswith(magic)), None)
+
+
+def decompress(raw: bytes, compression: str, name: str) -> bytes:
+    """Decompress whole; a stream that ends early or does not fit its checksum is refused."""
+    try:
+        with _openers()[compression](io.BytesIO(raw)) as stream:
+            data = _bounded(stream, name)
+    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        cut_short = isinstance(error, EOFError) or "runcated" in str(error)
+        what = "ends too early" if cut_short else "is damaged"
+        raise UnreadableError(
+            f"{name}: the {compression} stream {what} ({printable(str(error))}); "
+            "copy the file again",
+            cause="truncated" if cut_short else "damaged",
+        ) from error
+    if not data:
+        raise UnreadableError(
+            f"{name}: the {compression} stream holds no data; export the file again",
+            cause="empty_file",
+        )
+    return data
+
+
+def _openers() -> dict[str, Callable[[BinaryIO], BinaryIO]]:
+    return {
+        "gzip": lambda raw: cast("BinaryIO", gzip.GzipFile(fileobj=raw)),
+        "bz2": lambda raw: cast("BinaryIO", bz2.BZ2File(raw)),
+        "xz": lambda raw: cast("BinaryIO", lzma.LZMAFile(raw)),
+        "zstd": lambda raw: cast("BinaryIO", pa.CompressedInputStream(raw, "zstd")),
+    }
+
+
+def _bounded(stream: BinaryIO, name: str) -> bytes:
+    parts: list[bytes] = []
+    total = 0
+    while chunk := stream.read(CHUNK_BYTES):
+        total += len(chunk)
+        if total > MAX_CONTENT_BYTES:
+            raise _too_large(name)
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _too_large(name: str) -> UnreadableError:
+    return UnreadableError(
+        f"{name}: more than {MAX_CONTENT_BYTES // 1024**3} GiB of content; split the file",
+        cause="too_large",
+    )

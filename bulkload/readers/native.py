@@ -1,0 +1,169 @@
+"""Files that hold Ionworks columns already: read as they are, nothing added or repaired."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bulkload.core import terms
+from bulkload.errors import UnreadableError
+from bulkload.readers.content import Content, printable
+from bulkload.readers.numbers import whole_to_int
+from bulkload.readers.series import Reading
+from bulkload.readers.table import DELIMITERS, Layout, number_others, parse, refuse_duplicates
+from bulkload.readers.text import Text, decode
+
+COUNTS: Final = (
+    terms.STEP_COUNT,
+    terms.CYCLE_COUNT,
+    terms.STEP_FROM_CYCLER,
+    terms.CYCLE_FROM_CYCLER,
+)
+MEASURED: Final = (
+    terms.TIME,
+    terms.VOLTAGE,
+    terms.CURRENT,
+    terms.TEMPERATURE,
+    terms.POWER,
+    *terms.CUMULATIVE_COLUMNS,
+    terms.FREQUENCY,
+    terms.Z_RE,
+    terms.Z_IM,
+    terms.CAPACITY,
+    terms.STOICHIOMETRY,
+    terms.SOC,
+)
+NUMBERS: Final = frozenset(COUNTS + MEASURED)
+
+#: Ionworks columns that make a header native: with fewer it is something else.
+MIN_NATIVE_COLUMNS: Final = 2
+
+#: Name given to the unnamed index column that a data frame's CSV begins with.
+_INDEX: Final = ""
+
+
+def is_native(names: Sequence[str]) -> bool:
+    """Tell whether a header is in the Ionworks column format."""
+    return sum(name.strip() in NUMBERS for name in names) >= MIN_NATIVE_COLUMNS
+
+
+def native_layout(text: Text) -> Layout | None:
+    """Find the native header on the first line that is not blank, None where there is none."""
+    offset, line_number, line = _first_line(text)
+    for delimiter in DELIMITERS:
+        names = cut_line(line, delimiter)
+        if is_native(names):
+            return Layout(
+                names=tuple(name.strip() for name in names),
+                delimiter=delimiter,
+                body=offset,
+                header_line=line_number,
+            )
+    return None
+
+
+def cut_line(line: str, delimiter: str) -> list[str]:
+    """Cut one line of a delimited text into its fields."""
+    try:
+        return next(csv.reader(io.StringIO(line), delimiter=delimiter, strict=True), [])
+    except csv.Error:
+        return line.split(delimiter)
+
+
+def read_native_text(content: Content) -> Reading:
+    """Read a native CSV; every Ionworks column has its type declared."""
+    text = decode(content)
+    layout = native_layout(text)
+    assert layout is not None, "the caller has seen the native header"
+    refuse_duplicates(layout.names, text.name)
+    numbers = [name for name in layout.names if name in NUMBERS]
+    table, decimal = parse(text, layout, numbers)
+    table, remarks = _without_index(number_others(table, numbers), text.name)
+    if decimal != ".":
+        remarks = (*remarks, "decimal commas, proved by the values")
+    return Reading(
+        table=with_counts(table),
+        remarks=remarks,
+        facts={"encoding": text.encoding, "delimiter": layout.delimiter, "decimal": decimal},
+    )
+
+
+def read_native_parquet(content: Content) -> Reading:
+    """Read a Parquet file whose columns are Ionworks'."""
+    table = parquet_table(content)
+    refuse_duplicates(table.column_names, content.name)
+    for index, name in enumerate(table.column_names):
+        if name in NUMBERS:
+            table = table.set_column(index, name, _number_column(table, index, content.name))
+    return Reading(table=with_counts(table))
+
+
+def parquet_table(content: Content) -> pa.Table:
+    """Read a Parquet file whole; a damaged or empty one is refused."""
+    try:
+        table = pq.read_table(pa.BufferReader(content.data), use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise UnreadableError(
+            f"{content.name}: not a readable Parquet file "
+            f"({printable(str(error)).splitlines()[0][:120]}); copy or export it again",
+            cause="damaged",
+        ) from error
+    if table.num_rows == 0:
+        raise UnreadableError(f"{content.name}: the Parquet file has no rows", cause="no_rows")
+    return table
+
+
+def with_counts(table: pa.Table) -> pa.Table:
+    """Make the counting columns int64 where all their values are whole."""
+    for index, name in enumerate(table.column_names):
+        if name in COUNTS and pa.types.is_floating(table.schema.field(index).type):
+            table = table.set_column(index, name, whole_to_int(table.column(index)))
+    return table
+
+
+def _number_column(table: pa.Table, index: int, name: str) -> pa.ChunkedArray:
+    field = table.schema.field(index)
+    if pa.types.is_integer(field.type) or pa.types.is_float64(field.type):
+        return table.column(index)
+    try:
+        return table.column(index).cast(pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UnreadableError(
+            f"{name}: column {field.name!r} is of type {field.type}, not a number; convert it",
+            cause="not_a_number",
+        ) from error
+
+
+def _first_line(text: Text) -> tuple[int, int, str]:
+    """Return where the second line begins, the first line's number, and its text."""
+    offset = line_number = 0
+    for line in text.head().splitlines(keepends=True):
+        offset += len(line.encode())
+        line_number += 1
+        if line.strip():
+            return offset, line_number, line.strip("\r\n")
+    return offset, line_number, ""
+
+
+def _without_index(table: pa.Table, name: str) -> tuple[pa.Table, tuple[str, ...]]:
+    """Leave out an unnamed column that only counts the rows; refuse any other unnamed one."""
+    if _INDEX not in table.column_names:
+        return table, ()
+    values = table.column(_INDEX)
+    index = table.column_names.index(_INDEX)
+    if values.null_count == len(values):
+        return table.remove_column(index), ("left out an empty column without a name",)
+    if pa.types.is_integer(values.type) and values.null_count == 0:
+        numbers = values.to_numpy()
+        if np.array_equal(numbers - numbers[0], np.arange(len(numbers))):
+            return table.remove_column(index), ("left out an unnamed column that counts the rows",)
+    raise UnreadableError(
+        f"{name}: column {index + 1} has values and no name; name it in the header",
+        cause="unnamed_column",
+    )

@@ -1,0 +1,111 @@
+"""Text to numbers: strict, and with decimal and grouping marks decided by evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bulkload.errors import UnreadableError
+
+#: Evidence in one value. A value such as ``1,234`` fits a decimal comma as well as a grouped
+#: thousand and is evidence for neither.
+_DECIMAL_MARK: Final = (
+    r"^[-+]?(\d{{1,3}}({group}\d{{3}})+{mark}\d*|\d*{mark}\d{{0,2}}|\d*{mark}\d{{4,}}"
+    r"|\d{{4,}}{mark}\d*|0\d*{mark}\d*|\d{{1,3}}({group}\d{{3}}){{2,}})$"
+    r"|^[-+]?\d*{mark}\d+[eE][-+]?\d+$"
+)
+_COMMA_IS_DECIMAL: Final = _DECIMAL_MARK.format(mark=",", group=r"\.")
+_DOT_IS_DECIMAL: Final = _DECIMAL_MARK.format(mark=r"\.", group=",")
+_EITHER: Final = r"^[-+]?\d{1,3}[.,]\d{3}$"
+
+
+def strict_number(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Cast text to float64 where every value is a number or empty; None where one is not."""
+    trimmed = blank_to_null(values)
+    try:
+        return pc.cast(trimmed, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def blank_to_null(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Trim, and make empty text null."""
+    trimmed = pc.utf8_trim_whitespace(values)
+    return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+
+
+def decide_decimal(columns: Mapping[str, pa.ChunkedArray], name: str) -> str:
+    """Return the decimal mark that the values of these columns prove, or refuse.
+
+    The mark is one for the whole file: one clear value settles all the unclear ones.
+    """
+    comma = _first_match(columns, _COMMA_IS_DECIMAL)
+    dot = _first_match(columns, _DOT_IS_DECIMAL)
+    if comma and dot:
+        raise UnreadableError(
+            f"{name}: decimal marks disagree: {comma[1]!r} in {comma[0]!r} has a decimal comma, "
+            f"{dot[1]!r} in {dot[0]!r} a decimal point; export the file again",
+            cause="mixed_decimal_marks",
+        )
+    if comma:
+        return ","
+    unclear = _first_match(columns, _EITHER)
+    if dot or not unclear:
+        return "."
+    raise UnreadableError(
+        f"{name}: {unclear[1]!r} in column {unclear[0]!r} may be a decimal comma or a grouped "
+        "thousand, and no other value settles it; state `decimal` in a dialect file",
+        cause="ambiguous_decimal",
+    )
+
+
+def _first_match(columns: Mapping[str, pa.ChunkedArray], pattern: str) -> tuple[str, str] | None:
+    for name, values in columns.items():
+        trimmed = pc.utf8_trim_whitespace(values)
+        hit = pc.index(pc.match_substring_regex(trimmed, pattern), value=True).as_py()
+        if hit >= 0:
+            return name, str(trimmed[hit].as_py())
+    return None
+
+
+def parse_numbers(values: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
+    """Cast text to float64 with this decimal mark; grouping must be well formed.
+
+    Raises ``ValueError`` with the first value that is no number.
+    """
+    trimmed = blank_to_null(values)
+    group = "." if decimal == "," else ","
+    dot = r"\." if decimal == "." else ","
+    grouped = r"\." if group == "." else ","
+    well_formed = rf"^[-+]?\d{{1,3}}({grouped}\d{{3}})+({dot}\d*)?$"
+    is_grouped = pc.match_substring_regex(trimmed, well_formed)
+    plain = pc.if_else(is_grouped, pc.replace_substring(trimmed, group, ""), trimmed)
+    stray = pc.match_substring(plain, group)
+    if pc.any(stray).as_py():
+        raise ValueError(str(trimmed[pc.index(stray, value=True).as_py()].as_py()))
+    pointed = plain if decimal == "." else pc.replace_substring(plain, ",", ".")
+    try:
+        return pc.cast(pointed, pa.float64())
+    except pa.ArrowInvalid as error:
+        raise ValueError(first_non_number(pointed)) from error
+
+
+def first_non_number(values: pa.ChunkedArray) -> str:
+    """Find the first value that does not cast: only called when a cast of all has failed."""
+    for value in values:
+        try:
+            pc.cast(value, pa.float64())
+        except pa.ArrowInvalid:
+            return str(value.as_py())
+    return ""
+
+
+def whole_to_int(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cast to int64 where every value is whole; otherwise return the values as they are."""
+    try:
+        return pc.cast(values, pa.int64(), safe=True)
+    except pa.ArrowInvalid:
+        return values

@@ -1,0 +1,48 @@
+"""What goes into a reader and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """What the user states about a file; None leaves it to the content."""
+
+    #: Name of a reader or dialect, None for detection by content.
+    reader: str | None = None
+    #: The table within the file (sheet, channel), None where it holds one.
+    member: str | None = None
+    #: ``eis`` or ``ocp``; None for cycler data.
+    data_type: str | None = None
+    #: Lower and upper voltage limit of the cell in V, for values whose unit nobody states.
+    voltage_window: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSeries:
+    """One measurement's table in Ionworks columns and units, and where it comes from."""
+
+    table: pa.Table
+    #: What the file's own header says: start_time, protocol, test_setup, notes.
+    header: Mapping[str, Any] = field(default_factory=dict)
+    #: File, SHA-256, reader, version, dialect, encoding, and every remark on what was done.
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one reader made of one file; :func:`bulkload.readers.read` stamps it."""
+
+    table: pa.Table
+    header: Mapping[str, Any] = field(default_factory=dict)
+    #: Name of the variant of the format, where it has several.
+    dialect: str | None = None
+    #: What was decided or done on the way, one sentence each.
+    remarks: tuple[str, ...] = ()
+    #: Further facts for the provenance, such as the encoding.
+    facts: Mapping[str, Any] = field(default_factory=dict)

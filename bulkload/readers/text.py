@@ -1,0 +1,179 @@
+"""Bytes to text: encoding by evidence, never by guess; the parsers get UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from bulkload.errors import UnreadableError
+from bulkload.readers.content import Content
+
+#: Longest line accepted, in bytes. A cycler's widest row is a few kilobytes; a longer
+#: "line" is a binary file or one that lost its line ends.
+MAX_LINE_BYTES: Final = 1024 * 1024
+
+#: What the look at the beginning of a file takes, in bytes.
+HEAD_BYTES: Final = 64 * 1024
+
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+#: Control characters that no text export contains; tab, line ends and form feed are not here.
+_BINARY_BYTES: Final = bytes(set(range(32)) - {9, 10, 11, 12, 13, 26, 27})
+
+_HIGH_RUN: Final = re.compile(rb"[\x80-\xff]+")
+_HAN_PAIR: Final = re.compile(rb"[\xb0-\xf7][\xa1-\xfe]")
+
+#: First bytes of well-known binary files that bear a text suffix now and then.
+_BINARY_KINDS: Final = {
+    b"PK\x03\x04": "a zip archive or an .xlsx workbook",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF document",
+    b"\x89PNG": "a PNG image",
+    b"\x00\x01\x00\x00Standard": "an Access database",
+    b"BIO-LOGIC MODULAR FILE": "a BioLogic .mpr file",
+    b"NEWARE": "a Neware .nda file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text file as UTF-8 bytes without a byte-order mark."""
+
+    data: bytes
+    encoding: str
+    name: str
+
+    def head(self) -> str:
+        """Return the beginning, cut at a line end where there is one."""
+        start = self.data[:HEAD_BYTES]
+        if len(self.data) > HEAD_BYTES:
+            start = start[: max(start.rfind(b"\n") + 1, 1)]
+        return start.decode("utf-8", "replace")
+
+
+def decode(content: Content) -> Text:
+    """Return the content as text, or refuse what is not text."""
+    data, encoding = _to_utf8(content)
+    _refuse_binary(content.name, data[:HEAD_BYTES])
+    _refuse_endless_line(content.name, data)
+    if not data.strip():
+        raise UnreadableError(
+            f"{content.name}: the file holds only white space; export it again", cause="empty_file"
+        )
+    return Text(data=data, encoding=encoding, name=content.name)
+
+
+def _to_utf8(content: Content) -> tuple[bytes, str]:
+    data = content.data
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            if encoding == "utf-8":
+                return _checked(content.name, data[len(mark) :], "utf-8"), "utf-8-sig"
+            return _checked(content.name, data, encoding), encoding
+    unmarked = _unmarked_utf16(data)
+    if unmarked is not None:
+        return _checked(content.name, data, unmarked), unmarked
+    if data.isascii():
+        return data, "ascii"
+    _refuse_binary(content.name, data[:HEAD_BYTES])
+    return _eight_bit(data)
+
+
+def _checked(name: str, data: bytes, encoding: str) -> bytes:
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UnreadableError(
+            f"{name}: begins as {encoding} but byte {error.start} does not fit it; "
+            "the file is damaged or cut short",
+            cause="bad_encoding",
+        ) from error
+    return data if encoding == "utf-8" else text.encode("utf-8")
+
+
+def _unmarked_utf16(data: bytes) -> str | None:
+    """UTF-16 without a mark: ASCII text in it has a zero in every other byte."""
+    head = data[:HEAD_BYTES]
+    if len(head) < 4 or b"\0" not in head:
+        return None
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    half = len(head) // 2
+    if odd > 0.9 * half and even == 0:
+        return "utf-16-le"
+    if even > 0.9 * half and odd == 0:
+        return "utf-16-be"
+    return None
+
+
+def _eight_bit(data: bytes) -> tuple[bytes, str]:
+    """UTF-8 where it decodes; then GBK where its byte pairs say so; else cp1252."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    else:
+        return data, "utf-8"
+    if _looks_chinese(data):
+        return data.decode("gbk").encode("utf-8"), "gbk"
+    # cp1252 leaves five bytes undefined; they are kept as the control characters of latin-1.
+    text = data.decode("cp1252", errors="latin1_control")
+    return text.encode("utf-8"), "cp1252"
+
+
+def _latin1_control(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error("latin1_control", _latin1_control)
+
+
+def _looks_chinese(data: bytes) -> bool:
+    """Tell GBK: it decodes, and most of what is not ASCII becomes common Han characters.
+
+    A degree or micro sign of cp1252 stands alone between ASCII bytes; GBK characters come in
+    pairs of high bytes, and a word of them in a run.
+    """
+    try:
+        data.decode("gbk")
+    except UnicodeDecodeError:
+        return False
+    foreign = sum(map(len, _HIGH_RUN.findall(data)))
+    paired = 2 * len(_HAN_PAIR.findall(data))
+    return paired >= 4 and paired >= 0.5 * foreign
+
+
+def _refuse_binary(name: str, head: bytes) -> None:
+    for magic, kind in _BINARY_KINDS.items():
+        if head.startswith(magic):
+            raise UnreadableError(
+                f"{name}: named as text but it is {kind}; give it its right suffix, "
+                "or export it as text",
+                cause="not_text",
+            )
+    if b"\0" in head or len(head.translate(None, _BINARY_BYTES)) < 0.99 * len(head):
+        raise UnreadableError(
+            f"{name}: named as text but its bytes are binary; export the test as text",
+            cause="not_text",
+        )
+
+
+def _refuse_endless_line(name: str, data: bytes) -> None:
+    """Refuse a first line without an end; the parser watches the later ones."""
+    if len(data) <= MAX_LINE_BYTES:
+        return
+    if data.find(b"\n", 0, MAX_LINE_BYTES) < 0 and data.find(b"\r", 0, MAX_LINE_BYTES) < 0:
+        raise UnreadableError(
+            f"{name}: one line of more than {MAX_LINE_BYTES // 1024} KiB; "
+            "the file lost its line ends or is no table",
+            cause="line_too_long",
+        )

@@ -1,0 +1,91 @@
+"""Vendor files through ``ionworksdata``, imported once a process and only when needed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from bulkload.errors import MissingExtraError, UnreadableError
+from bulkload.readers.content import Content, printable
+from bulkload.readers.series import Reading
+
+#: Longest error text of the vendor's reader that a refusal quotes, in characters.
+QUOTE_CHARS = 200
+
+
+def read_vendor(content: Content, reader: str | None) -> Reading:
+    """Read a file with the vendor's reader: the one named, or the one it detects."""
+    package = _package()
+    with _on_disk(content) as path, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            name = reader or package.read.detect_reader(str(path))
+            frame = package.read.time_series(str(path), name)
+        except Exception as error:  # a foreign parser: anything may come out
+            raise _refused(content.name, error) from error
+        header = _header(package, path, name)
+    return Reading(
+        table=frame.to_arrow(compat_level=None),
+        header=header,
+        dialect=name,
+        remarks=tuple(dict.fromkeys(printable(str(w.message)) for w in caught)),
+    )
+
+
+def vendor_version() -> str:
+    """Return the installed version of the vendor's package."""
+    return metadata.version("ionworksdata")
+
+
+def _package() -> Any:
+    # The vendor's parser starts a thread a core; a child has one core, and its neighbours
+    # have the others. Only a value set before its first import counts.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    try:
+        import ionworksdata
+    except ImportError as error:
+        raise MissingExtraError("Reading this format", "cyclers") from error
+    return ionworksdata
+
+
+@contextmanager
+def _on_disk(content: Content) -> Iterator[Path]:
+    """Yield the file itself, or its decompressed copy: the vendor's reader wants a path."""
+    if content.compression is None:
+        yield content.path
+        return
+    with tempfile.TemporaryDirectory(prefix="bulkload-") as folder:
+        path = Path(folder, content.path.with_suffix("").name)
+        path.write_bytes(content.data)
+        yield path
+
+
+def _header(package: Any, path: Path, name: str) -> Mapping[str, Any]:
+    try:
+        found = package.read.metadata(str(path), name)
+    except Exception:  # noqa: BLE001  # a header that cannot be read is one that says nothing
+        return {}
+    return {
+        key: value.isoformat() if isinstance(value, datetime) else value
+        for key, value in found.items()
+    }
+
+
+def _refused(name: str, error: Exception) -> UnreadableError:
+    words = " ".join(printable(str(error)).split())[:QUOTE_CHARS]
+    if "automatically detect" in words:
+        return UnreadableError(
+            f"{name}: no known cycler format fits its content; name the reader with --reader, "
+            "or describe the columns in a dialect file",
+            cause="unknown_format",
+        )
+    return UnreadableError(
+        f"{name}: the cycler reader gave up: {type(error).__name__}: {words}", cause="unreadable"
+    )
