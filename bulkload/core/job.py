@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bulkload.core.issues import Severity
 from bulkload.core.terms import JobKey, MeasurementType
 
 
@@ -68,6 +69,8 @@ class Problem:
     #: Stable word, such as ``duplicate_name`` or ``specification_missing``.
     rule: str
     message: str
+    #: A warning is told and does not stop the plan.
+    severity: Severity = Severity.ERROR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
