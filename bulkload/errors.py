@@ -16,9 +16,11 @@
         ├── MeasurementProcessingError   (Terminal) the server could not process what it stored
         ├── RefusedError                 (Terminal) a final answer: 4xx
         │   ├── CredentialsError         401, or a 403 that concerns the key
+        │   ├── PermissionDeniedError    a 403 that concerns this one thing
         │   ├── ConflictError            409, with what it conflicts with
         │   └── ExpiredUrlError          the signed URL is no longer valid; ask for a new one
         ├── IntegrityError               (Terminal) what was stored is not what was sent
+        ├── OutageError                  (Terminal) out of reach for longer than the run may wait
         ├── UnavailableError             (Transient) 408, 413 or 429 with Retry-After, 5xx
         ├── UnreachableError             (Transient) nothing was sent: refused, DNS, TLS
         └── AnswerLostError              (Transient) sent, no usable answer: the act may be done
@@ -205,6 +207,12 @@ class CredentialsError(RefusedError):
     cause = "credentials"
 
 
+class PermissionDeniedError(RefusedError):
+    """The key is good, and may not do this one thing."""
+
+    cause = "permission"
+
+
 class ConflictError(RefusedError):
     """409. ``existing_id`` is set where the server named a record of the same name."""
 
@@ -222,6 +230,12 @@ class IntegrityError(IonworksError, TerminalError):
     """What was stored, or read back, is not what was sent."""
 
     cause = "integrity"
+
+
+class OutageError(IonworksError, TerminalError):
+    """The server was out of reach for longer than the run may wait: end it, and resume later."""
+
+    cause = "outage"
 
 
 class UnavailableError(IonworksError, TransientError):

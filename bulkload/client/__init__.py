@@ -1,0 +1,1 @@
+"""The client of Ionworks Studio: asynchronous, with a synchronous face."""

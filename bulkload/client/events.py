@@ -1,0 +1,98 @@
+"""What delivery tells whoever listens: each attempt and each decision, as a small record.
+
+Progress counts them, the log writes their class as the event name and their fields beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Service = Literal["api", "storage"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """One attempt is over, well or badly."""
+
+    service: Service
+    method: str
+    #: The path with its ids left out; the host for storage.
+    endpoint: str
+    #: HTTP status, None where no answer came.
+    status: int | None
+    #: ``cause`` of the error, None for a success.
+    cause: str | None
+    seconds: float
+    bytes_sent: int
+    bytes_received: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying:
+    """An attempt failed and another one follows."""
+
+    service: Service
+    endpoint: str
+    cause: str
+    #: Attempts made so far.
+    attempts: int
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUp:
+    """A call that might have succeeded later is not repeated any more."""
+
+    service: Service
+    endpoint: str
+    cause: str
+    attempts: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """Requests wait: an endpoint asked for it, or the retry budget is empty."""
+
+    service: Service
+    endpoint: str
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelChanged:
+    """A controller moved: ``window`` (calls in flight), ``rate`` (calls a second), ``streams``."""
+
+    service: Service
+    level: Literal["window", "rate", "streams"]
+    value: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfReach:
+    """A service does not answer: told at once, then once a minute."""
+
+    service: Service
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """A service answers again, after that many seconds."""
+
+    service: Service
+    seconds: float
+
+
+WireEvent = Exchanged | Retrying | GaveUp | Paused | LevelChanged | OutOfReach | Recovered
+#: Hears each event, in the event loop: it must not block.
+Observer = Callable[[WireEvent], None]
+
+
+def unobserved(_event: WireEvent) -> None:
+    """Hear an event and do nothing."""
