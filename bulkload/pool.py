@@ -37,16 +37,13 @@ MAX_DEATHS: Final = 2
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 
 #: One computing thread a child: as many children as cores already use all of them.
-_ONE_THREAD: Final = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "POLARS_MAX_THREADS",
-        "RAYON_NUM_THREADS",
-    ),
-    "1",
-)
+_ONE_THREAD: Final = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 
 CREATE TABLE run (
     id INTEGER PRIMARY KEY,
-    command TEXT NOT NULL,
+    command TEXT NOT NULL,              -- what resumes it, as typed
+    settings TEXT NOT NULL,             -- JSON: target and checks, never a secret
     started_at REAL NOT NULL,           -- seconds since 1970, UTC
     ended_at REAL,
     summary TEXT                        -- the summary JSON, once the run has ended

@@ -7,12 +7,12 @@ cannot be seen. WAL with ``synchronous=FULL``: what was committed survives a los
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.core.job import CellMetadata, Skip, Specification
+from bulkload.core.job import CellMetadata, Skip, Specification, UploadJob
 from bulkload.core.lifecycle import (
     FINAL,
     Confirmed,
@@ -82,10 +82,13 @@ def _check_or_create(connection: sqlite3.Connection, name: str, *, is_read_only:
         )
 
 
-def begin_run(connection: sqlite3.Connection, command: str, at: float) -> int:
+def begin_run(
+    connection: sqlite3.Connection, command: str, settings: Mapping[str, Any], at: float
+) -> int:
     """Note a new run and return its number."""
     cursor = connection.execute(
-        "INSERT INTO run (command, started_at) VALUES (?, ?)", (command, at)
+        "INSERT INTO run (command, settings, started_at) VALUES (?, ?, ?)",
+        (command, dump(dict(settings)), at),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
@@ -109,6 +112,27 @@ def put_cell(connection: sqlite3.Connection, item: CellMetadata) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO cell VALUES (?, ?, ?)",
         (item.spec, item.cell, dump(dict(item.payload))),
+    )
+
+
+def add_job(
+    connection: sqlite3.Connection, run: int, job: UploadJob, payload: str, recipe: str
+) -> None:
+    """Add a job that the journal does not know."""
+    connection.execute(
+        "INSERT INTO job (spec, cell, measurement, path, payload, plan_run, recipe, state) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*job.key, job.path, payload, run, recipe, JobState.PLANNED.value),
+    )
+
+
+def replan_job(
+    connection: sqlite3.Connection, run: int, job: int, *, path: str, payload: str, recipe: str
+) -> None:
+    """Take a known job into this run's plan, as the plan states it now."""
+    connection.execute(
+        "UPDATE job SET plan_run=?, path=?, payload=?, recipe=?, has_given_up=0 WHERE id=?",
+        (run, path, payload, recipe, job),
     )
 
 

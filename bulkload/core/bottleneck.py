@@ -1,0 +1,32 @@
+"""Which part of the run set its pace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+#: A stage that is busy for this share of the run is what the others wait for.
+BUSY_SHARE: Final = 0.7
+
+#: What each word tells a person to change.
+ADVICE: Final[Mapping[str, str]] = {
+    "none": "nothing limited the run for long",
+    "prepare": "reading and validating took all cores: more cores, or --workers",
+    "api": "waiting for the API's answers: more --connections, or a closer network",
+    "storage": "sending bytes to storage: the uplink, or storage itself",
+    "processing": "waiting for Studio to process what it has: nothing to change here",
+}
+
+
+def bottleneck(shares: Mapping[str, float]) -> str:
+    """Return the stage that limited the run: a key of ``ADVICE``.
+
+    ``shares`` gives for ``prepare``, ``api``, ``storage`` and ``processing`` the share (0 to 1)
+    of the run during which the stage could not have taken more. The first full stage in the
+    order of the data is the limit: those behind it starve, so they are not full.
+    """
+    for stage in ("prepare", "storage", "api"):
+        if shares.get(stage, 0.0) >= BUSY_SHARE:
+            return stage
+    busiest = max(shares, key=lambda stage: shares[stage], default="none")
+    return busiest if shares.get(busiest, 0.0) >= BUSY_SHARE / 2 else "none"

@@ -1,0 +1,101 @@
+"""From rows of the journal to the run's account: counts that must add up, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from bulkload.core.lifecycle import OUTCOMES, JobState
+from bulkload.core.outcome import OutcomeKind
+
+
+class ExitCode(IntEnum):
+    """What a scheduler branches on."""
+
+    ARRIVED = 0
+    DEFECT = 1
+    USAGE = 2
+    PARTIAL = 3
+    REFUSED = 4
+    STOPPED = 5
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+#: Cause under which the summary counts confirmed uploads whose processing nobody waited for.
+NOT_AWAITED = "processing_not_awaited"
+#: Cause of a job that the run did not come to.
+NOT_REACHED = "not_reached"
+
+
+def outcome_of(
+    state: JobState, *, has_given_up: bool, is_waiting: bool
+) -> tuple[OutcomeKind | None, str]:
+    """Return a job's outcome and, where the state alone tells it, the cause.
+
+    None means that the job is not done: a run that ends so is unfinished. A confirmed upload
+    counts as created without its processing only where the user asked not to wait.
+    """
+    if state in OUTCOMES:
+        return OUTCOMES[state], ""
+    if state is JobState.CONFIRMED and not is_waiting:
+        return OutcomeKind.CREATED, NOT_AWAITED
+    return (OutcomeKind.FAILED, "") if has_given_up else (None, NOT_REACHED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """The account of a run. ``counts`` has one number an outcome."""
+
+    job: str
+    planned: int
+    counts: Mapping[OutcomeKind, int]
+    causes: Mapping[str, int]
+    rows: int
+    bytes_read: int
+    bytes_sent: int
+    requests: int
+    retries: int
+    elapsed_s: float
+    bottleneck: str
+    exit_code: ExitCode
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every planned entry ended in exactly one class."""
+        return sum(self.counts.values()) == self.planned
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the summary as written to disk; the keys are fixed."""
+        return {
+            "job": self.job,
+            "planned": self.planned,
+            "counts": {kind.value: self.counts.get(kind, 0) for kind in OutcomeKind},
+            "causes": dict(sorted(self.causes.items(), key=lambda item: (-item[1], item[0]))),
+            "rows": self.rows,
+            "bytes_read": self.bytes_read,
+            "bytes_sent": self.bytes_sent,
+            "requests": self.requests,
+            "retries": self.retries,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "bottleneck": self.bottleneck,
+            "exit_code": int(self.exit_code),
+        }
+
+
+def exit_code(
+    *, planned: int, counts: Mapping[OutcomeKind, int], stopped: ExitCode | None
+) -> ExitCode:
+    """Return the exit code of a run.
+
+    ``stopped`` is why the run ended early, None where it came to its end. A run that came to
+    its end with counts that do not add up has a defect, and must not say that it is done.
+    """
+    if stopped is not None:
+        return stopped
+    if sum(counts.values()) != planned:
+        return ExitCode.DEFECT
+    lost = counts.get(OutcomeKind.REJECTED, 0) + counts.get(OutcomeKind.FAILED, 0)
+    return ExitCode.PARTIAL if lost else ExitCode.ARRIVED

@@ -1,0 +1,55 @@
+"""The run's log: one JSON object a line, an event name and fields. The terminal is a view."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final, TextIO
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from bulkload.client.events import Exchanged, WireEvent
+from bulkload.core.lifecycle import Attempting, Event
+from bulkload.livejob import LiveJob
+
+FILE_NAME: Final = "log.jsonl"
+
+
+def open_log(path: Path, **bound: object) -> tuple[FilteringBoundLogger, TextIO]:
+    """Open a log for appending; every line bears ``bound``. The caller closes the file."""
+    file = path.open("a", encoding="utf-8", buffering=1)
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.WriteLogger(file),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
+    ).bind(**bound)
+    return logger, file
+
+
+class LogWatcher:
+    """Writes what happens to jobs and on the wire into the log.
+
+    A single exchange and the intent before an act are not lines of the log: the journal has
+    them, and they would bury what a person looks for.
+    """
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        self._logger = logger
+
+    def on_event(self, live: LiveJob, event: Event) -> None:
+        """Write an event of a job."""
+        if not isinstance(event, Attempting):
+            self._logger.info(
+                type(event).__name__, job=live.id, key=str(live.job.key), **asdict(event)
+            )
+
+    def on_wire(self, event: WireEvent) -> None:
+        """Write a decision of delivery."""
+        if not isinstance(event, Exchanged):
+            fields = asdict(event)
+            self._logger.info(f"wire.{type(event).__name__}", **fields)

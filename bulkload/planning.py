@@ -1,0 +1,158 @@
+"""The plan goes into the journal as a stream: new jobs are added, known ones resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from bulkload import __version__
+from bulkload.core.issues import Severity
+from bulkload.core.job import (
+    CellMetadata,
+    Checks,
+    PlanItem,
+    Problem,
+    Skip,
+    Specification,
+    UploadJob,
+)
+from bulkload.core.lifecycle import JobState, Restarted
+from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_window
+from bulkload.core.resume import Known, restart_reason
+from bulkload.journal import store
+from bulkload.journal.codec import dump, job_to_text
+from bulkload.sourcefile import quick_stamp
+
+#: Entries a transaction: a commit costs a flush, a transaction's pages stay in memory.
+BATCH: Final = 1000
+
+#: Problems kept to be shown; a plan with more has one cause, not thousands.
+MAX_PROBLEMS: Final = 1000
+
+
+@dataclass(slots=True)
+class PlanAccount:
+    """What a plan holds, counted as the entries went by."""
+
+    jobs: int = 0
+    skips: int = 0
+    #: All problems counted, the first ones kept.
+    problem_count: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    @property
+    def planned(self) -> int:
+        """Every entry that must end in exactly one class."""
+        return self.jobs + self.skips
+
+    def add_problem(self, problem: Problem) -> None:
+        """Count a problem, and keep it while there is room."""
+        self.problem_count += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+
+
+def plan_into(
+    connection: sqlite3.Connection,
+    run: int,
+    items: Iterable[PlanItem],
+    *,
+    checks: Checks,
+    at: float,
+) -> PlanAccount:
+    """Write a plan into the journal and return the account of it.
+
+    Side effects: rows of ``job``, ``specification``, ``cell`` and ``skip``; a ``Restarted``
+    event for each known job that has to begin again.
+    """
+    account = PlanAccount()
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for count, item in enumerate(items, start=1):
+            _put(connection, run, item, account, checks=checks, at=at)
+            if count % BATCH == 0:
+                connection.execute("COMMIT")
+                connection.execute("BEGIN IMMEDIATE")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return account
+
+
+def _put(
+    connection: sqlite3.Connection,
+    run: int,
+    item: PlanItem,
+    account: PlanAccount,
+    *,
+    checks: Checks,
+    at: float,
+) -> None:
+    match item:
+        case UploadJob():
+            account.jobs += 1
+            _put_job(connection, run, item, checks=checks, at=at)
+        case Specification():
+            store.put_specification(connection, item)
+            _check_ratings(item, account)
+        case CellMetadata():
+            store.put_cell(connection, item)
+        case Skip():
+            account.skips += 1
+            store.put_skip(connection, run, item)
+        case Problem() if item.severity is Severity.WARNING:
+            account.warnings.append(item)
+        case Problem():
+            account.add_problem(item)
+
+
+def _check_ratings(item: Specification, account: PlanAccount) -> None:
+    """Name a rating that the checks could not use before a file is held against it."""
+    try:
+        rated_capacity(item.payload.get("ratings"))
+        voltage_window(item.payload.get("ratings"))
+    except UnknownUnitError as error:
+        account.add_problem(Problem(where=item.origin, rule="unknown_unit", message=str(error)))
+
+
+def _put_job(
+    connection: sqlite3.Connection, run: int, job: UploadJob, *, checks: Checks, at: float
+) -> None:
+    payload = job_to_text(job)
+    recipe = _recipe(payload, checks)
+    row = store.find_job(connection, job.key)
+    if row is None:
+        store.add_job(connection, run, job, payload, recipe)
+        return
+    reason = restart_reason(_known(row), recipe=recipe, stamp=quick_stamp(Path(job.path)))
+    store.replan_job(connection, run, row["id"], path=job.path, payload=payload, recipe=recipe)
+    if reason is not None:
+        store.append(connection, run, row["id"], at, Restarted(reason=reason))
+
+
+def _recipe(payload: str, checks: Checks) -> str:
+    """Return a digest of all that decides what preparing the same bytes gives."""
+    run_wide = [checks.strict, sorted(checks.skip_checks)]
+    parts = (__version__, payload, dump([*run_wide, checks.rated_capacity, checks.voltage_window]))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _known(row: sqlite3.Row) -> Known:
+    return Known(
+        state=JobState(row["state"]),
+        cause=row["cause"],
+        recipe=row["recipe"],
+        stamp=_pair(row["source_bytes"], row["source_mtime_ns"]),
+        stored_stamp=_pair(row["stored_source_bytes"], row["stored_source_mtime_ns"]),
+    )
+
+
+def _pair(size: int | None, mtime_ns: int | None) -> tuple[int, int] | None:
+    return None if size is None or mtime_ns is None else (size, mtime_ns)

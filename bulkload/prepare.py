@@ -1,0 +1,224 @@
+"""What a child does with one source: read, validate, encode. Returns a small record.
+
+A defect of a reader, or of ours, must cost one file: everything that is raised becomes a
+``Refused`` that names the file. Nothing of the table leaves this process but the spool file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from bulkload.core.digest import content_digest
+from bulkload.core.issues import Severity, ValidationIssue
+from bulkload.core.job import UploadJob
+from bulkload.core.prepared import Prepared, PrepareTask, Refused, SourceStamp
+from bulkload.core.rules import check
+from bulkload.core.terms import MeasurementType
+from bulkload.encode import encode
+from bulkload.errors import UnreadableError
+from bulkload.frames import to_frame
+from bulkload.readers import ReadOptions, read
+from bulkload.sourcefile import attachments, stamp
+
+#: Findings kept of one file: a file with more is described by its first ones.
+MAX_ISSUES: Final = 100
+
+
+def use_one_thread() -> None:
+    """Keep this process to one computing thread: there is a process for each core already."""
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+
+
+def prepare(task: PrepareTask) -> Prepared | Refused:
+    """Prepare one measurement; every failure is an answer, none is raised.
+
+    Side effects: writes ``task.spool_path`` where the answer is ``Prepared``.
+    """
+    try:
+        return _PREPARERS[task.job.type](task)
+    except UnreadableError as error:
+        return Refused(cause=error.cause, message=_named(task.job, str(error)))
+    except OSError as error:
+        return Refused(cause="unreadable_file", message=f"{task.job.path}: {_reason(error)}")
+    except MemoryError:
+        return Refused(
+            cause="memory_limit", message=f"{task.job.path}: not enough memory to read it"
+        )
+    # A reader may raise anything for a damaged file; the run must go on and say which file.
+    except Exception as error:  # noqa: BLE001
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return Refused(
+            cause="reader_failed",
+            message=f"{task.job.path}: reading failed with {type(error).__name__}: "
+            f"{str(error)[:300]} ({Path(where.filename).name}:{where.lineno})",
+        )
+
+
+def _named(job: UploadJob, message: str) -> str:
+    return message if Path(job.path).name in message else f"{job.path}: {message}"
+
+
+def _reason(error: OSError) -> str:
+    match error:
+        case FileNotFoundError():
+            return "the file was planned, and is gone now; restore it or plan again"
+        case PermissionError():
+            return "the file may not be read; give the user who runs bulkload the right to"
+    return f"the file cannot be read: {error.strerror or error}"
+
+
+def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
+    path = Path(task.job.path)
+    before = stamp(path)
+    series = read(
+        path,
+        ReadOptions(reader=task.job.reader, member=task.job.member, data_type=task.job.data_type),
+    )
+    if (changed := _changed_since(path, before)) is not None:
+        return changed
+    frame = to_frame(series.table)
+    issues = check(
+        frame,
+        strict=bool(task.checks.strict),
+        data_type=task.job.data_type or series.header.get("data_type"),
+        steps=None,
+        rated_capacity=task.checks.rated_capacity,
+        voltage_window=task.checks.voltage_window,
+        skip_checks=task.checks.skip_checks,
+        start_time=task.job.metadata.get("start_time"),
+        end_time=task.job.metadata.get("end_time"),
+        now=datetime.now(UTC),
+    )
+    errors = [issue for issue in issues if issue.severity is Severity.ERROR]
+    if errors:
+        return _invalid(task.job, errors, before)
+    prepared = Prepared(
+        rows=series.table.num_rows,
+        columns=tuple(series.table.column_names),
+        size_bytes=0,
+        sha256="",
+        content_digest=content_digest(frame),
+        source=before,
+        warnings=tuple(issues)[:MAX_ISSUES],
+        header=series.header,
+        provenance=series.provenance,
+    )
+    return _spooled(prepared, series.table, task.spool_path)
+
+
+def _spooled(prepared: Prepared, table: pa.Table, spool_path: str | None) -> Prepared:
+    if spool_path is None:
+        return prepared
+    encode(table, Path(spool_path))
+    spool = stamp(Path(spool_path))
+    return replace(prepared, size_bytes=spool.size_bytes, sha256=spool.sha256)
+
+
+def _invalid(job: UploadJob, errors: list[ValidationIssue], source: SourceStamp) -> Refused:
+    first = str(errors[0])
+    more = "" if len(errors) == 1 else f" (and {len(errors) - 1} more findings)"
+    return Refused(
+        cause=str(errors[0].code),
+        message=f"{job.path}: {first}{more}",
+        issues=tuple(errors[:MAX_ISSUES]),
+        source=source,
+    )
+
+
+def _prepare_properties(task: PrepareTask) -> Prepared | Refused:
+    from bulkload.sources.metadata import read_mapping
+
+    path = Path(task.job.path)
+    before = stamp(path)
+    properties = read_mapping(path)
+    if not properties:
+        return Refused(
+            cause="empty_properties",
+            message=f"{task.job.path}: a properties measurement needs at least one property",
+            source=before,
+        )
+    if bad := sorted(_not_finite(properties)):
+        return Refused(
+            cause="not_a_number",
+            message=f"{task.job.path}: {', '.join(bad)} is not a finite number; leave it out",
+            source=before,
+        )
+    text = json.dumps(properties, sort_keys=True, ensure_ascii=False).encode()
+    if task.spool_path is not None:
+        Path(task.spool_path).write_bytes(text)
+    return Prepared(
+        rows=0,
+        columns=tuple(sorted(properties)),
+        size_bytes=len(text),
+        sha256=hashlib.sha256(text).hexdigest(),
+        content_digest=hashlib.sha256(text).hexdigest(),
+        source=before,
+    )
+
+
+def _not_finite(value: object, name: str = "") -> Iterable[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _not_finite(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _not_finite(inner, f"{name}[{index}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield name
+
+
+def _prepare_file(task: PrepareTask) -> Prepared | Refused:
+    paths = attachments(Path(task.job.path))
+    if not paths:
+        return Refused(
+            cause="empty_folder", message=f"{task.job.path}: the folder holds no file to attach"
+        )
+    stamps = [stamp(path) for path in paths]
+    if empty := [path for path, one in zip(paths, stamps, strict=True) if not one.size_bytes]:
+        return Refused(cause="empty_file", message=f"{empty[0]}: the file is empty")
+    names = [path.name for path in paths]
+    together = hashlib.sha256(
+        json.dumps([(name, one.sha256) for name, one in zip(names, stamps, strict=True)]).encode()
+    ).hexdigest()
+    whole = SourceStamp(
+        size_bytes=sum(one.size_bytes for one in stamps),
+        mtime_ns=max(one.mtime_ns for one in stamps),
+        sha256=together,
+    )
+    return Prepared(
+        rows=0,
+        columns=tuple(names),
+        size_bytes=whole.size_bytes,
+        sha256=together,
+        content_digest=together,
+        source=whole,
+    )
+
+
+def _changed_since(path: Path, before: SourceStamp) -> Refused | None:
+    status = path.stat()
+    if (status.st_size, status.st_mtime_ns) == (before.size_bytes, before.mtime_ns):
+        return None
+    return Refused(
+        cause="source_changing",
+        message=f"{path}: the file changed while it was read ({before.size_bytes} bytes, then "
+        f"{status.st_size}); wait until nothing writes to it, and run again",
+    )
+
+
+_PREPARERS: Final = {
+    MeasurementType.TIME_SERIES: _prepare_time_series,
+    MeasurementType.PROPERTIES: _prepare_properties,
+    MeasurementType.FILE: _prepare_file,
+}

@@ -1,0 +1,67 @@
+"""What a run may do and how much it may take: every bound with its unit, default and reason."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Final
+
+import psutil
+
+from bulkload.core.job import Checks
+from bulkload.core.reconcile import Existing
+
+#: One file may take this long to read and validate: the slowest spreadsheets measured take
+#: seconds, so ten minutes means that the reader hangs.
+TIME_LIMIT_S: Final = 600.0
+
+#: Share of the machine's memory that all children together may use.
+MEMORY_SHARE: Final = 0.5
+
+#: Least memory of one child: the libraries alone need some 150 MiB.
+MIN_CHILD_MEMORY_BYTES: Final = 512 * 2**20
+
+#: Requests and PUTs in flight: enough to hide 50 ms of latency behind the work of many cores,
+#: few enough for a lab's uplink. The controllers find the level below it.
+CONNECTIONS: Final = 32
+
+#: Cells whose parents are looked up ahead of the files being prepared.
+CELLS_AHEAD: Final = 8
+
+#: Bytes of prepared measurements that wait on disk for their upload.
+SPOOL_LIMIT_BYTES: Final = 4 * 2**30
+
+#: How long a stopping run waits for open uploads before it ends without them.
+GRACE_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a run may take."""
+
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    connections: int = CONNECTIONS
+    #: Memory of all children together, in bytes.
+    memory_bytes: int = field(
+        default_factory=lambda: int(psutil.virtual_memory().total * MEMORY_SHARE)
+    )
+    time_limit_s: float = TIME_LIMIT_S
+    spool_limit_bytes: int = SPOOL_LIMIT_BYTES
+    cells_ahead: int = CELLS_AHEAD
+    grace_s: float = GRACE_S
+
+    @property
+    def child_memory_bytes(self) -> int:
+        """What one child may use."""
+        return max(MIN_CHILD_MEMORY_BYTES, self.memory_bytes // self.workers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How a run treats what it uploads."""
+
+    checks: Checks = field(default_factory=lambda: Checks(strict=True))
+    existing: Existing = Existing.REUSE
+    #: Whether a measurement counts only once Studio has processed it.
+    is_waiting: bool = True
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,177 @@
+"""One prepared measurement, from its parents to its record: intent, act, event, each in turn.
+
+The client repeats what may be repeated and looks before it sends again; what reaches this
+module is the last word on an act. A record that bears an id this job was given is our own
+work, whatever answer was lost on the way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from bulkload.client.records import CellMeasurement
+from bulkload.client.studio import AsyncStudio
+from bulkload.core.lifecycle import (
+    Act,
+    Attempting,
+    Confirmed,
+    Event,
+    Failed,
+    GaveUp,
+    Initiated,
+    ParentsKnown,
+    ProcessingReady,
+    Stored,
+    UrlExpired,
+)
+from bulkload.core.metadata import merged_metadata
+from bulkload.core.terms import MeasurementType
+from bulkload.errors import (
+    BulkloadError,
+    ConflictError,
+    CredentialsError,
+    ExpiredUrlError,
+    JournalError,
+    MeasurementProcessingError,
+    OutageError,
+    TransientError,
+)
+from bulkload.livejob import LiveJob, Recorder
+from bulkload.parents import Parents
+from bulkload.reconciler import Next, Reconciler
+from bulkload.sourcefile import attachments
+
+#: A signed URL is used as soon as it is given; one that keeps expiring is not a matter of age.
+MAX_URL_RENEWALS: Final = 3
+
+#: What ends the run, not the job.
+RUN_ENDING: Final = (CredentialsError, OutageError, JournalError)
+
+
+class Uploader:
+    """Delivers prepared measurements."""
+
+    def __init__(
+        self, studio: AsyncStudio, parents: Parents, reconciler: Reconciler, recorder: Recorder
+    ) -> None:
+        self._studio = studio
+        self._parents = parents
+        self._reconciler = reconciler
+        self._recorder = recorder
+
+    async def deliver(self, live: LiveJob) -> Next:
+        """Bring a job from PREPARED to CONFIRMED, EXISTING or FAILED, or leave it resumable.
+
+        Raises the errors of ``RUN_ENDING``; every other failure becomes the job's event.
+        """
+        try:
+            return await self._deliver(live)
+        except RUN_ENDING:
+            raise
+        except BulkloadError as error:
+            await self._recorder.record(live, failure_event(live, error))
+            return Next.DONE
+
+    async def _deliver(self, live: LiveJob) -> Next:
+        step = await self._reconciler.after_prepare(live)
+        if step is not Next.UPLOAD:
+            return step
+        try:
+            record = await self._upload(live)
+        except ConflictError as error:
+            if live.instance_id is None:
+                raise
+            return await self._reconciler.after_conflict(live, error)
+        await self._recorder.record(live, Confirmed(measurement_id=record.id))
+        if record.is_processing or record.has_failed:
+            return Next.SETTLE
+        await self._recorder.record(live, ProcessingReady())
+        return Next.DONE
+
+    async def _upload(self, live: LiveJob) -> CellMeasurement:
+        instance_id = await self._parents.instance_id(live.job.key, live.job.batch)
+        await self._recorder.record(live, ParentsKnown(instance_id=instance_id))
+        if live.job.type is MeasurementType.PROPERTIES:
+            return await self._create_properties(live, instance_id)
+        for _ in range(MAX_URL_RENEWALS):
+            try:
+                await self._send(live, instance_id)
+            except ExpiredUrlError:
+                await self._recorder.record(live, UrlExpired())
+            else:
+                break
+        else:
+            raise ExpiredUrlError(f"{MAX_URL_RENEWALS} signed URLs in a row had expired when used")
+        return await self._confirm(live, instance_id)
+
+    async def _send(self, live: LiveJob, instance_id: str) -> None:
+        """Ask for upload targets and fill them. Raises ``ExpiredUrlError`` for stale targets."""
+        kind = live.job.type
+        files = self._files(live)
+        names = [path.name for path in files] if kind is MeasurementType.FILE else None
+        await self._attempt(live, Act.INITIATE)
+        answer = await self._studio.cell_measurement.initiate(
+            instance_id,
+            live.name,
+            notes=live.job.metadata.get("notes"),
+            measurement_type=kind,
+            filenames=names,
+        )
+        await self._recorder.record(live, Initiated(measurement_id=answer.measurement_id))
+        await self._attempt(live, Act.PUT)
+        targets = (
+            answer.targets(names) if names is not None else [answer.target("time_series.parquet")]
+        )
+        for target, path in zip(targets, files, strict=True):
+            await self._studio.cell_measurement.put(target, path)
+        await self._recorder.record(live, Stored())
+
+    def _files(self, live: LiveJob) -> list[Path]:
+        if live.job.type is MeasurementType.FILE:
+            return attachments(Path(live.job.path))
+        assert live.spool is not None
+        return [live.spool]
+
+    async def _confirm(self, live: LiveJob, instance_id: str) -> CellMeasurement:
+        assert live.measurement_id is not None
+        kind = live.job.type
+        names = [path.name for path in self._files(live)] if kind is MeasurementType.FILE else None
+        await self._attempt(live, Act.CONFIRM)
+        return await self._studio.cell_measurement.confirm(
+            live.measurement_id,
+            instance_id,
+            self._payload(live),
+            measurement_type=kind,
+            filenames=names,
+        )
+
+    async def _create_properties(self, live: LiveJob, instance_id: str) -> CellMeasurement:
+        assert live.spool is not None
+        properties = json.loads(live.spool.read_text("utf-8"))
+        await self._attempt(live, Act.CREATE)
+        return await self._studio.cell_measurement.create_properties(
+            instance_id, {**self._payload(live), "properties": properties}
+        )
+
+    def _payload(self, live: LiveJob) -> dict[str, Any]:
+        header: Mapping[str, Any] = {} if live.prepared is None else live.prepared.header
+        return {**merged_metadata(live.job.metadata, header), "name": live.name}
+
+    async def _attempt(self, live: LiveJob, act: Act) -> None:
+        await self._recorder.record(live, Attempting(act=act))
+
+
+def failure_event(live: LiveJob, error: BulkloadError) -> Event:
+    """Return the event of a failed act: resumable where the error is transient."""
+    cause = error.cause
+    if isinstance(error, MeasurementProcessingError):
+        cause = "processing_failed"
+    kind = GaveUp if isinstance(error, TransientError) else Failed
+    return kind(cause=cause, message=_sentence(live, error))
+
+
+def _sentence(live: LiveJob, error: BulkloadError) -> str:
+    return f"{live.job.path}: {live.job.key} was not delivered: {error}"
