@@ -1,0 +1,180 @@
+"""List conventions: filters, order and pages, from a query string to one SQL condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiohttp import web
+
+from bulkload.localstudio.call import Call, answer
+from bulkload.localstudio.moments import normalise
+from bulkload.localstudio.refusal import Refusal
+from bulkload.localstudio.store import Record
+
+ORDER_COLUMNS: Final = ("name", "created_at", "updated_at", "start_time")
+_COMPARISONS: Final = {"_gt": ">", "_lt": "<"}
+
+
+@dataclass(slots=True)
+class Condition:
+    """An SQL condition that grows; its words are ours, its values are bound."""
+
+    parts: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def add(self, part: str, *values: Any) -> None:
+        """Ask for one thing more."""
+        self.parts.append(part)
+        self.values.extend(values)
+
+    @property
+    def text(self) -> str:
+        """Return the SQL."""
+        return " AND ".join(self.parts)
+
+
+def condition(kind: str, scope: str | None = None, project: str | None = None) -> Condition:
+    """Start a condition: one kind, within one parent or one project."""
+    start = Condition()
+    start.add("kind = ?", kind)
+    if scope is not None:
+        start.add("scope = ?", scope)
+    if project is not None:
+        start.add("project = ?", project)
+    return start
+
+
+def page(
+    call: Call,
+    wanted: Condition,
+    view: Callable[[Record], Any],
+    *,
+    default: int | None = None,
+    largest: int | None = None,
+) -> web.Response:
+    """Answer one page in the envelope, after the filters that all lists share."""
+    items, total = page_items(call, wanted, view, default=default, largest=largest)
+    return answer({"items": items, "count": len(items), "total": total})
+
+
+def page_items(
+    call: Call,
+    wanted: Condition,
+    view: Callable[[Record], Any],
+    *,
+    default: int | None = None,
+    largest: int | None = None,
+) -> tuple[list[Any], int]:
+    """Return the items of one page and the number of all matches."""
+    query = call.request.query
+    _add_shared_filters(wanted, query, call.studio.email)
+    hidden = call.studio.faults.hidden_ids()
+    if hidden:
+        wanted.add(f"id NOT IN ({', '.join('?' * len(hidden))})", *hidden)
+    settings = call.studio.settings
+    limit, offset = _window(
+        query,
+        settings.page_default if default is None else default,
+        settings.page_max if largest is None else largest,
+        clamp=settings.page_over_limit == "clamp",
+    )
+    records, total = call.studio.store.page(
+        wanted.text, wanted.values, _order(query), limit, offset
+    )
+    return [view(record) for record in records], total
+
+
+def text_filter(column: str, value: str) -> tuple[str, str]:
+    """Return the condition for ``eq.`` and ``ilike.``; a bare value means equal."""
+    if value.startswith("ilike."):
+        # % and _ inside the value act as wildcards: the official client does not escape them.
+        return f"{column} LIKE ?", value.removeprefix("ilike.")
+    return f"{column} = ?", value.removeprefix("eq.")
+
+
+def body_filter(wanted: Condition, query: Mapping[str, str], key: str) -> None:
+    """Filter by a plain text field of the body, where the query names it."""
+    if key in query:
+        wanted.add(*text_filter(f"json_extract(body, '$.{key}')", query[key]))
+
+
+def tag_filters(wanted: Condition, all_of: Sequence[str], any_of: Sequence[str]) -> None:
+    """Filter measurements by tags, without regard to case."""
+    one = "EXISTS (SELECT 1 FROM json_each(record.body, '$.tags') WHERE lower(value) {})"
+    for tag in all_of:
+        wanted.add(one.format("= lower(?)"), tag)
+    if any_of:
+        marks = ", ".join(["lower(?)"] * len(any_of))
+        wanted.add(one.format(f"IN ({marks})"), *any_of)
+
+
+def _add_shared_filters(wanted: Condition, query: Mapping[str, str], email: str) -> None:
+    if "name" in query:
+        wanted.add(*text_filter("name", query["name"]))
+    if "created_by_email" in query:
+        clause, value = text_filter("?", query["created_by_email"])
+        wanted.add(clause, email, value)
+    for column in ("created_at", "updated_at", "start_time"):
+        for suffix, sign in _COMPARISONS.items():
+            if column + suffix in query:
+                wanted.add(f"{column} {sign} ?", _moment(column + suffix, query[column + suffix]))
+
+
+def _moment(name: str, text: str) -> str:
+    try:
+        return normalise(text)
+    except ValueError as error:
+        raise _bad_query(name, f"{text!r} is not an ISO 8601 time") from error
+
+
+def _order(query: Mapping[str, str]) -> str:
+    column = query.get("order_by", "created_at")
+    direction = query.get("order", "desc")
+    if column not in ORDER_COLUMNS:
+        raise _bad_query("order_by", f"use one of {', '.join(ORDER_COLUMNS)}")
+    if direction not in {"asc", "desc"}:
+        raise _bad_query("order", "use asc or desc")
+    # `seq` grows as `created_at` does, and unlike it has an index and no ties.
+    return (
+        f"seq {direction}" if column == "created_at" else f"{column} {direction}, seq {direction}"
+    )
+
+
+def _window(
+    query: Mapping[str, str], default: int, largest: int, *, clamp: bool
+) -> tuple[int, int]:
+    limit = _whole(query, "limit", default)
+    offset = _whole(query, "offset", 0)
+    if clamp:
+        return min(max(limit, 1), largest), max(offset, 0)
+    if not 1 <= limit <= largest:
+        raise _bad_query("limit", f"use 1 to {largest}")
+    if offset < 0:
+        raise _bad_query("offset", "use 0 or more")
+    return limit, offset
+
+
+def _whole(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    try:
+        return int(text)
+    except ValueError as error:
+        raise _bad_query(name, f"{text!r} is not a whole number") from error
+
+
+class _BadQueryError(Refusal):
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(422, f"{name}: {message}")
+        self.name = name
+
+    def body(self, _form: Any, _conflict: Any) -> Any:
+        finding = {"loc": ["query", self.name], "msg": self.message, "type": "value_error"}
+        return {"detail": [finding]}
+
+
+def _bad_query(name: str, message: str) -> Refusal:
+    return _BadQueryError(name, message)

@@ -1,0 +1,93 @@
+"""Server-side processing: pending, running, then ready or failed; off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from bulkload.localstudio.faults import FaultKind
+from bulkload.localstudio.moments import now_text
+from bulkload.localstudio.objects import EXTEND_FILE, TIME_SERIES_FILE, object_key
+from bulkload.localstudio.parquet import UnfitError, append_rows, read_series
+from bulkload.localstudio.store import Record
+from bulkload.localstudio.studio import Studio
+
+#: One thread: a bench on two cores must leave the other to the client.
+PROCESSING_THREADS: Final = 1
+
+ENDPOINT: Final = "processing"
+
+
+class Processing:
+    """The queue of confirmed measurements."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._slots = asyncio.Semaphore(studio.settings.processing_slots)
+        self._threads = ThreadPoolExecutor(PROCESSING_THREADS, "studio-processing")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, record: Record) -> None:
+        """Process a measurement whose time series has been confirmed."""
+        self._spawn(record, lambda: self._derive(record.id), on_failure="failed")
+
+    def begin_extend(self, record: Record) -> None:
+        """Append the confirmed rows; where that fails, the measurement stays as it was."""
+        self._spawn(record, lambda: self._extend(record.id), on_failure="ready")
+
+    def resume(self) -> None:
+        """Take up what was unfinished when the Studio went down."""
+        for record in self._studio.store.unsettled():
+            extend = self._studio.objects.exists(object_key(record.id, EXTEND_FILE))
+            (self.begin_extend if extend else self.begin)(record)
+
+    async def close(self) -> None:
+        """Stop; what is unfinished is taken up at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._threads.shutdown(wait=True)
+
+    def _spawn(self, record: Record, work: Callable[[], None], on_failure: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(record, work, on_failure))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, record: Record, work: Callable[[], None], on_failure: str) -> None:
+        kinds = {rule.kind: rule for rule in self._studio.faults.strike(ENDPOINT, record.name)}
+        if FaultKind.PROCESSING_LOST in kinds:
+            return
+        loop = asyncio.get_running_loop()
+        ready_at = loop.time() + self._studio.settings.processing_s
+        async with self._slots:
+            self._studio.store.set_status(record.id, "running", None, now_text())
+            stuck = kinds.get(FaultKind.PROCESSING_STUCK)
+            if stuck is not None:
+                await (asyncio.sleep(stuck.seconds) if stuck.seconds else asyncio.Event().wait())
+            error = None
+            try:
+                await loop.run_in_executor(self._threads, work)
+            except UnfitError as unfit:
+                error = str(unfit)
+            if FaultKind.PROCESSING_FAILED in kinds:
+                error = "ordered fault: processing failed"
+            await asyncio.sleep(ready_at - loop.time())
+        status = "ready" if error is None else on_failure
+        self._studio.store.set_status(record.id, status, error, now_text())
+
+    def _derive(self, record_id: str) -> None:
+        read_series(self._studio.objects.path(object_key(record_id, TIME_SERIES_FILE)))
+
+    def _extend(self, record_id: str) -> None:
+        objects = self._studio.objects
+        delta = object_key(record_id, EXTEND_FILE)
+        try:
+            append_rows(
+                objects.path(object_key(record_id, TIME_SERIES_FILE)),
+                objects.path(delta),
+                objects.incoming(),
+            )
+        finally:
+            objects.delete([delta])

@@ -1,0 +1,66 @@
+"""Extending a measurement that is still running on its cycler."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from aiohttp import web
+
+from bulkload.core.terms import MeasurementType
+from bulkload.localstudio.app import Endpoint
+from bulkload.localstudio.call import Call, answer
+from bulkload.localstudio.moments import now_text
+from bulkload.localstudio.objects import EXTEND_FILE, object_key
+from bulkload.localstudio.refusal import Refusal
+from bulkload.localstudio.routes.uploads import require_objects, upload_target
+from bulkload.localstudio.store import Record, Upload
+from bulkload.localstudio.views import measurement_view
+
+_UNSETTLED: Final = frozenset({"pending", "running"})
+
+
+async def _initiate(call: Call) -> web.Response:
+    record = _extensible(call)
+    found = call.upload("extend", record.id)
+    if found is not None:
+        raise Refusal(409, "another extend of this measurement is in flight")
+    upload = Upload(record.id, "extend", record.scope, None, time.time(), "{}")
+    call.studio.store.open_upload(upload)
+    target = upload_target(call, record.id, EXTEND_FILE)
+    return answer({"measurement_id": record.id, "uploads": [target]})
+
+
+async def _confirm(call: Call) -> web.Response:
+    record = _extensible(call)
+    if call.upload("extend", record.id) is None:
+        raise Refusal(404, "no extend of this measurement is open")
+    await require_objects(call, [object_key(record.id, EXTEND_FILE)])
+    with call.studio.store.transaction():
+        call.studio.store.close_upload("extend", record.id)
+        call.studio.store.set_status(record.id, "pending", None, now_text())
+    claimed = record._replace(status="pending", error=None)
+    call.studio.processing.begin_extend(claimed)
+    return answer({**measurement_view(call.studio, claimed), "steps_created": 0})
+
+
+def _extensible(call: Call) -> Record:
+    record = call.record("cell_measurement", call.id("measurement"))
+    fields = record.fields
+    if fields["measurement_type"] != MeasurementType.TIME_SERIES:
+        raise Refusal(400, "only a time_series measurement can be extended")
+    if fields.get("end_time") is not None:
+        raise Refusal(400, "the measurement has an end_time: it is finished")
+    if record.status in _UNSETTLED:
+        raise Refusal(409, "the measurement is still processing")
+    if record.status == "failed":
+        raise Refusal(400, "the measurement failed processing: there is nothing to extend")
+    return record
+
+
+_ONE: Final = "/cell_measurements/{measurement}"
+
+ENDPOINTS: Final = (
+    Endpoint("extend.initiate", "POST", f"{_ONE}/initiate-extend", _initiate),
+    Endpoint("extend.confirm", "POST", f"{_ONE}/confirm-extend", _confirm),
+)

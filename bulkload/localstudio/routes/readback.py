@@ -1,0 +1,61 @@
+"""Reading back: time series, steps, cycles and files."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from bulkload.core.terms import MeasurementType
+from bulkload.localstudio.app import Endpoint
+from bulkload.localstudio.call import Call, answer
+from bulkload.localstudio.objects import TIME_SERIES_FILE, attachment_key, object_key
+from bulkload.localstudio.refusal import Refusal
+from bulkload.localstudio.store import Record
+
+
+async def _time_series(call: Call) -> web.Response:
+    record = _series(call)
+    return redirect(call, object_key(record.id, TIME_SERIES_FILE), TIME_SERIES_FILE)
+
+
+async def _files(call: Call) -> web.Response:
+    return answer({"filenames": _filenames(call)})
+
+
+async def _file(call: Call) -> web.Response:
+    names = _filenames(call)
+    name = call.id("name")
+    if name not in names:
+        raise Refusal(404, f"the measurement has no file {name!r}")
+    return redirect(call, attachment_key(call.id("measurement"), names.index(name)), name)
+
+
+def redirect(call: Call, key: str, file_name: str) -> web.Response:
+    """Answer with a redirect to storage."""
+    if not call.studio.objects.exists(key):
+        raise Refusal(404, f"{file_name} is not in storage")
+    url = call.studio.signed_url("GET", key, file_name)
+    return web.Response(status=call.studio.settings.redirect_status, headers={"Location": url})
+
+
+def _series(call: Call) -> Record:
+    record = call.record("cell_measurement", call.id("measurement"))
+    if record.fields["measurement_type"] != MeasurementType.TIME_SERIES:
+        raise Refusal(400, "the measurement is not a time series")
+    return record
+
+
+def _filenames(call: Call) -> list[str]:
+    record = call.record("cell_measurement", call.id("measurement"))
+    names: list[str] = (record.fields.get("file_metadata") or {}).get("filenames") or []
+    return names
+
+
+_ONE: Final = "/cell_measurements/{measurement}"
+
+ENDPOINTS: Final = (
+    Endpoint("measurement.time_series", "GET", f"{_ONE}/time_series/download", _time_series),
+    Endpoint("measurement.files", "GET", f"{_ONE}/files", _files),
+    Endpoint("measurement.file", "GET", f"{_ONE}/files/{{name:.+}}", _file),
+)

@@ -1,0 +1,122 @@
+"""The storage: a second server with its own port that knows signed URLs and nothing of keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from bulkload.localstudio.call import JSON_HEADERS
+from bulkload.localstudio.signing import Verb
+from bulkload.localstudio.studio import SeenRequest, Studio
+from bulkload.localstudio.trouble import SERVED_FILE, Act, troubled
+
+#: Headers that belong to the API host alone.
+_IONWORKS_HEADER: Final = re.compile(
+    r"authorization|x-api-key|x-organization-id|x-ionworks-.*", re.IGNORECASE
+)
+
+
+class _StorageRefusal(Exception):  # noqa: N818 - an answer, not a defect
+    def __init__(self, status: int, error: str, message: str) -> None:
+        super().__init__(message)
+        self.body = {"statusCode": str(status), "error": error, "message": message}
+        self.status = status
+
+
+def make_storage(studio: Studio) -> web.Application:
+    """Return the storage as an application."""
+    app = web.Application()
+    app.router.add_put("/object/{key}", _guarded(studio, "storage.put", "PUT", _put))
+    app.router.add_get("/object/{key}", _guarded(studio, "storage.get", "GET", _get))
+    return app
+
+
+_Handler = Callable[[Studio, web.Request], Awaitable[web.StreamResponse]]
+
+
+def _guarded(
+    studio: Studio, name: str, verb: Verb, handler: _Handler
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def entry(request: web.Request) -> web.StreamResponse:
+        async def act() -> web.StreamResponse:
+            try:
+                _check(studio, request, verb)
+                return await handler(studio, request)
+            except _StorageRefusal as refusal:
+                body = json.dumps(refusal.body).encode()
+                return web.Response(status=refusal.status, body=body, headers=JSON_HEADERS)
+
+        rules = studio.faults.strike(name, request.path)
+        troubled_act: Act = troubled(rules, request, act, studio.faults) if rules else act
+        answer = await troubled_act()
+        cut = request.transport is None or request.transport.is_closing()
+        status = 0 if cut else answer.status
+        studio.requests.note(SeenRequest(name, request.method, request.path, status))
+        return answer
+
+    return entry
+
+
+def _check(studio: Studio, request: web.Request, verb: Verb) -> None:
+    if any(_IONWORKS_HEADER.fullmatch(name) for name in request.headers):
+        studio.requests.leaked_headers += 1
+        if verb == "PUT" or studio.settings.storage_guard == "always":
+            raise _StorageRefusal(400, "InvalidRequest", "Ionworks credentials sent to storage")
+    query = request.query
+    expires = int(query.get("expires", "0")) if query.get("expires", "0").isdecimal() else 0
+    genuine = studio.signer.is_genuine(
+        query.get("token", ""), verb, request.match_info["key"], expires, query.get("name", "")
+    )
+    if not genuine:
+        raise _StorageRefusal(403, "InvalidJWT", "signature verification failed")
+    if expires <= time.time():
+        raise _StorageRefusal(403, "InvalidJWT", '"exp" claim timestamp check failed')
+
+
+async def _put(studio: Studio, request: web.Request) -> web.StreamResponse:
+    key = request.match_info["key"]
+    objects = studio.objects
+    if studio.settings.second_put == "refuse" and objects.exists(key):
+        raise _StorageRefusal(409, "Duplicate", "The resource already exists")
+    settings = studio.settings
+    arrived = objects.incoming()
+    digest = hashlib.md5(usedforsecurity=False) if settings.put_answer != "nothing" else None
+    size = 0
+    try:
+        with arrived.open("wb", buffering=0) as file:
+            async for piece in request.content.iter_any():
+                file.write(piece)
+                size += len(piece)
+                if digest is not None:
+                    digest.update(piece)
+        objects.adopt(arrived, key)
+    finally:
+        arrived.unlink(missing_ok=True)
+    studio.requests.bytes_stored += size
+    headers = dict(JSON_HEADERS)
+    if digest is not None:
+        headers["ETag"] = f'"{digest.hexdigest()}"'
+    stored: dict[str, object] = {"Key": key}
+    if settings.put_answer == "etag_and_length":
+        stored["Size"] = size
+    return web.Response(body=json.dumps(stored).encode(), headers=headers)
+
+
+async def _get(studio: Studio, request: web.Request) -> web.StreamResponse:
+    path = studio.objects.path(request.match_info["key"])
+    if not path.is_file():
+        raise _StorageRefusal(404, "not_found", "Object not found")
+    request[SERVED_FILE] = path
+    name = request.query.get("name") or path.name
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+    }
+    return web.FileResponse(path, headers=headers)
