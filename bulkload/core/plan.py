@@ -32,7 +32,7 @@ RECENT_PATHS: Final = 8192
 #: with a probability below one in 10**20.
 DIGEST_BYTES: Final = 16
 #: How much of an untrusted text a message repeats, in characters.
-SHOWN_CHARACTERS: Final = 120
+SHOWN_CHARACTERS: Final = 200
 
 # Control characters, line and paragraph separators, halves of surrogate pairs.
 _UNUSABLE_CATEGORIES: Final = frozenset({"Cc", "Zl", "Zp", "Cs"})
@@ -208,9 +208,12 @@ def name_problems(job: UploadJob, where: str) -> Iterator[Problem]:
 
 
 def shown(text: str) -> str:
-    """Quote an untrusted text for a message: one line, printable, not too long."""
+    """Quote an untrusted text for a message: one line, printable, not too long.
+
+    What is too long loses its middle: of a path, both the start and the file name stay.
+    """
     if len(text) > SHOWN_CHARACTERS:
-        text = text[: SHOWN_CHARACTERS - 1] + "…"
+        text = text[: SHOWN_CHARACTERS // 2] + "…" + text[-(SHOWN_CHARACTERS // 2 - 1) :]
     return "'" + "".join(_visible(character) for character in text) + "'"
 
 

@@ -1,0 +1,53 @@
+"""Where measurements come from: folders, manifests, and the metadata beside them.
+
+``read_source`` gives a plan as a stream: nothing of it is kept but digests of names, and no data
+file is opened. What is in the way comes as a ``Problem`` in its place; the stream goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bulkload.core.job import PlanItem, Problem
+from bulkload.core.layout import Layout
+from bulkload.core.plan import Rule, shown
+from bulkload.errors import PlanError
+from bulkload.sources.assemble import Assembler
+from bulkload.sources.entry import Found
+from bulkload.sources.folder import walk
+from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_manifest
+from bulkload.sources.specs import Specifications, read_specifications
+
+__all__ = ["read_source"]
+
+
+def read_source(
+    *sources: str | Path, layout: Layout, specs: Path | None = None
+) -> Iterator[PlanItem]:
+    """Give the plan of one or several sources (folders, manifests, plans) as one stream.
+
+    Each specification comes before its first job and each cell's metadata before the cell's
+    first job; a name that two sources claim is told whichever of them it is in.
+    """
+    stated = Specifications()
+    if specs is not None:
+        yield from read_specifications(specs, stated)
+    assembler = Assembler(stated.found, specs)
+    for source in sources:
+        yield from assembler.items(_found(Path(source), layout))
+
+
+def _found(source: Path, layout: Layout) -> Found:
+    if source.is_dir():
+        yield from walk(source, layout)
+    elif not source.exists():
+        raise PlanError(f"{source}: there is no such file or folder")
+    elif source.suffix.lower() in MANIFEST_SUFFIXES:
+        yield from existing(read_manifest(source))
+    else:
+        message = (
+            f"{shown(str(source))} is neither a folder nor a manifest "
+            f"({', '.join(MANIFEST_SUFFIXES)}); for a file of data, give the folder it lies in"
+        )
+        yield Problem(where=str(source), rule=Rule.NOT_A_SOURCE, message=message)

@@ -1,0 +1,228 @@
+"""From entries to plan items: add the metadata beside the data, send parents ahead, check."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+from bulkload.core.issues import Severity
+from bulkload.core.job import (
+    CellMetadata,
+    Checks,
+    PlanItem,
+    Problem,
+    Specification,
+    UploadJob,
+)
+from bulkload.core.layout import normalised, split_suffix
+from bulkload.core.plan import PlanCheck, Rule, shown
+from bulkload.core.terms import JobKey
+from bulkload.sources.entry import Entry, Found, LeftFolder
+from bulkload.sources.metadata import MetadataStore, Note, Role
+
+#: What goes out beside the data, as the keys of a measurement's metadata are called.
+METADATA_KEYS: Final = ("protocol", "test_setup", "start_time", "end_time", "notes", "tags")
+#: The ratings without which a specification is of little use, and may be refused.
+_EXPECTED_RATINGS: Final = ("capacity", "voltage_min", "voltage_max")
+
+
+class _InTheWayError(Exception):
+    """Stops one entry; what is in its way."""
+
+    def __init__(self, rule: Rule, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    name: str
+    batch: str | None
+    payload: Mapping[str, Any]
+
+
+class Assembler:
+    """Turns what sources found into plan items; one for all sources of a run."""
+
+    def __init__(self, stated: Mapping[str, Specification], stated_in: Path | None) -> None:
+        self._stated = stated
+        self._stated_in = stated_in
+        self._store = MetadataStore()
+        self._check = PlanCheck()
+        self._specifications: dict[str, Specification] = {}
+        #: Digest of a cell's names -> digest of what was said of it.
+        self._cells: dict[bytes, bytes] = {}
+
+    def items(self, found: Found) -> Iterator[PlanItem]:
+        """Give plan items as a stream: a specification and a cell before their first job."""
+        for item in found:
+            if isinstance(item, Entry):
+                yield from self._entry(item)
+            elif isinstance(item, LeftFolder):
+                yield from self._store.leave(item.path)
+            else:
+                yield item
+
+    def _entry(self, entry: Entry) -> Iterator[PlanItem]:
+        folder = Path(os.path.normpath(entry.job.path)).parent
+        try:
+            specification = self._specification(entry, folder)
+            cell = self._cell(entry, folder, specification.name)
+            job = self._job(entry, folder, specification, cell)
+        except _InTheWayError as error:
+            yield from self._store.take_problems()
+            yield Problem(where=entry.where, rule=error.rule, message=error.message)
+            return
+        yield from self._store.take_problems()
+        for item in self._check.admit(job, entry.where):
+            if isinstance(item, UploadJob):
+                yield from self._parents(specification, cell)
+            yield item
+
+    def _specification(self, entry: Entry, folder: Path) -> Specification:
+        name = normalised(entry.job.key.spec)
+        if name:
+            note = self._store.of_parent(Role.SPECIFICATION, name, folder, entry.root)
+        else:
+            note = self._store.nearest(Role.SPECIFICATION, folder, entry.root)
+            name = self._only_name() if note is None else note.name
+        beside = None if note is None else _of_note(note)
+        stated = self._stated.get(name)
+        found = beside or stated
+        if found is None:
+            raise _InTheWayError(Rule.SPECIFICATION_MISSING, self._missing(entry, folder, name))
+        for other in (stated, self._specifications.get(name)):
+            if other is not None and other.payload != found.payload:
+                message = (
+                    f"specification {shown(name)} stands in {shown(found.origin)} and, "
+                    f"with other content, in {shown(other.origin)}; make them equal or keep one"
+                )
+                raise _InTheWayError(Rule.SPECIFICATION_CONFLICT, message)
+        return found
+
+    def _only_name(self) -> str:
+        return next(iter(self._stated)) if len(self._stated) == 1 else ""
+
+    def _missing(self, entry: Entry, folder: Path, name: str) -> str:
+        what = f"specification {shown(name)}" if name else "a specification"
+        looked = self._store.search_told(Role.SPECIFICATION, folder, entry.root)
+        if self._stated_in is None:
+            return f"{what} was looked for as {looked}, and not found; add one, or give --specs"
+        stated = f"in {shown(str(self._stated_in))} (--specs)"
+        return f"{what} was looked for as {looked}, and {stated}; add it to one of them"
+
+    def _cell(self, entry: Entry, folder: Path, specification: str) -> _Cell:
+        name = normalised(entry.job.key.cell)
+        if name:
+            note = self._store.of_parent(Role.CELL, name, folder, entry.root)
+        else:
+            note = self._store.nearest(Role.CELL, folder, entry.root)
+            if note is None:
+                looked = self._store.search_told(Role.CELL, folder, entry.root)
+                message = (
+                    f"the layout has no {{cell}}, and no {looked} names it; "
+                    "add the field to --layout, or the file"
+                )
+                raise _InTheWayError(Rule.CELL_MISSING, message)
+            name = note.name
+        payload = {} if note is None else dict(_fields(note))
+        batch = entry.job.batch or payload.pop("batch", None) or entry.folder_batch
+        payload.pop("batch", None)
+        self._agree(specification, name, payload, note)
+        return _Cell(name, None if batch is None else normalised(batch), payload)
+
+    def _agree(self, specification: str, name: str, payload: object, note: Note | None) -> None:
+        known = self._cells.get(_digest([specification, name]))
+        if note is None or known is None or known == _digest(payload):
+            return
+        message = (
+            f"{shown(note.path)} says of cell {shown(name)} what was not known when its first "
+            "measurement was planned; state the cell's metadata once, above all of its files"
+        )
+        raise _InTheWayError(Rule.CELL_CONFLICT, message)
+
+    def _job(
+        self, entry: Entry, folder: Path, specification: Specification, cell: _Cell
+    ) -> UploadJob:
+        measurement = normalised(entry.job.key.measurement)
+        stem, _ = split_suffix(Path(entry.job.path).name)
+        note = self._store.of_measurement(folder, (stem, measurement))
+        job = entry.job if note is None else with_note(entry.job, _fields(note))
+        if entry.folder_date is not None and "start_time" not in job.metadata:
+            job = replace(job, metadata={**job.metadata, "start_time": entry.folder_date})
+        key = JobKey(specification.name, cell.name, measurement)
+        return replace(job, key=key, batch=cell.batch)
+
+    def _parents(self, specification: Specification, cell: _Cell) -> Iterator[PlanItem]:
+        if specification.name not in self._specifications:
+            self._specifications[specification.name] = specification
+            yield from _rating_warnings(specification)
+            yield specification
+        key = _digest([specification.name, cell.name])
+        if key not in self._cells:
+            self._cells[key] = _digest(cell.payload)
+            if cell.payload:
+                yield CellMetadata(spec=specification.name, cell=cell.name, payload=cell.payload)
+
+
+def with_note(job: UploadJob, fields: Mapping[str, Any]) -> UploadJob:
+    """Fill what a job does not state from the file of metadata beside its data."""
+    metadata = {key: fields[key] for key in METADATA_KEYS if key in fields}
+    for key, value in job.metadata.items():
+        below = metadata.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            metadata[key] = {**below, **value}
+        else:
+            metadata[key] = value
+    stated = job.checks
+    checks = Checks(
+        strict=fields.get("strict") if stated.strict is None else stated.strict,
+        skip_checks=stated.skip_checks or frozenset(fields.get("skip_checks", ())),
+        rated_capacity=stated.rated_capacity or fields.get("rated_capacity"),
+        voltage_window=stated.voltage_window or fields.get("voltage_window"),
+    )
+    return replace(
+        job,
+        member=job.member or fields.get("member"),
+        reader=job.reader or fields.get("reader"),
+        data_type=job.data_type or fields.get("data_type"),
+        metadata=metadata,
+        checks=checks,
+    )
+
+
+def _fields(note: Note) -> Mapping[str, Any]:
+    if note.fields is None:
+        message = f"its metadata in {shown(note.path)} is broken; mend that file first"
+        raise _InTheWayError(Rule.METADATA_BROKEN, message)
+    return note.fields
+
+
+def _of_note(note: Note) -> Specification:
+    payload = {"name": note.name, **_fields(note)}
+    return Specification(name=note.name, payload=payload, origin=note.path)
+
+
+def _rating_warnings(specification: Specification) -> Iterator[Problem]:
+    missing = [
+        key for key in _EXPECTED_RATINGS if key not in specification.payload.get("ratings", {})
+    ]
+    if missing:
+        yield Problem(
+            where=specification.origin,
+            rule=Rule.RATINGS_MISSING,
+            message=f"specification {shown(specification.name)} has no rating for "
+            f"{', '.join(missing)}: Studio may refuse it, and checks that need them are left out",
+            severity=Severity.WARNING,
+        )
+
+
+def _digest(value: object) -> bytes:
+    text = json.dumps(value, sort_keys=True)
+    return blake2b(text.encode(), digest_size=16).digest()

@@ -1,0 +1,322 @@
+"""The columns of a manifest: a row as an upload job, and an upload job as a row.
+
+A plan that is written and read again gives the same jobs. Hence three cells may hold JSON where
+plain text cannot say all: ``protocol`` and ``cycler`` an object (the whole protocol, the whole
+test set-up), ``tags`` and ``skip_checks`` a list.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from bulkload.core.job import Checks, UploadJob
+from bulkload.core.plan import shown
+from bulkload.core.terms import JobKey, MeasurementType
+from bulkload.errors import PlanError
+from bulkload.sources import values
+from bulkload.sources.documents import parse_json
+from bulkload.sources.values import WrongValueError
+
+COLUMNS: Final = (
+    *("spec", "cell", "batch", "measurement", "type", "path", "member", "reader", "data_type"),
+    *("start_time", "end_time", "protocol", "ambient_temperature_degc", "cycler", "channel"),
+    *("operator", "tags", "notes", "rated_capacity", "voltage_min", "voltage_max"),
+    *("strict", "skip_checks"),
+)
+REQUIRED_COLUMNS: Final = ("spec", "cell", "measurement", "path")
+NUMBER_COLUMNS: Final = frozenset(
+    {"ambient_temperature_degc", "rated_capacity", "voltage_min", "voltage_max"}
+)
+FLAG_COLUMNS: Final = frozenset({"strict"})
+
+#: Whole numbers beyond it have lost digits in a spreadsheet.
+_EXACT_WHOLE: Final = 2**53
+_FLAGS: Final = {
+    **dict.fromkeys(("true", "yes", "1"), True),
+    **dict.fromkeys(("false", "no", "0"), False),
+}
+
+Cell = str | float | bool | None
+
+
+@dataclass(slots=True)
+class ParsedRow:
+    """What the cells of a row say, and which of them say nothing that can be used."""
+
+    said: dict[str, Any] = field(default_factory=dict)
+    #: (column, what is wrong), completing the sentence "column <column> ...".
+    faults: list[tuple[str, str]] = field(default_factory=list)
+
+
+def parse_row(cells: Mapping[str, Any]) -> ParsedRow:
+    """Read the cells of known columns, each by itself."""
+    row = ParsedRow()
+    for column, parse in _PARSERS.items():
+        cell = _plain(cells.get(column))
+        if cell is None:
+            if column in REQUIRED_COLUMNS:
+                row.faults.append((column, "is empty; each row needs it"))
+            continue
+        try:
+            row.said[column] = parse(cell)
+        except ValueError as error:
+            row.faults.append((column, str(error)))
+    _check_window(row)
+    return row
+
+
+def job_of(said: Mapping[str, Any], base: Path) -> UploadJob:
+    """Make the job that a row without faults states; relative paths start at ``base``."""
+    path = said["path"]
+    window = (said["voltage_min"], said["voltage_max"]) if "voltage_min" in said else None
+    return UploadJob(
+        key=JobKey(said["spec"], said["cell"], said["measurement"]),
+        type=said.get("type", MeasurementType.TIME_SERIES),
+        path=path if Path(path).is_absolute() else os.path.normpath(base / path),
+        member=said.get("member"),
+        reader=said.get("reader"),
+        data_type=said.get("data_type"),
+        batch=said.get("batch"),
+        metadata=_metadata(said),
+        checks=Checks(
+            strict=said.get("strict"),
+            skip_checks=frozenset(said.get("skip_checks", ())),
+            rated_capacity=said.get("rated_capacity"),
+            voltage_window=window,
+        ),
+    )
+
+
+def row_of(job: UploadJob) -> dict[str, Cell]:
+    """Give the cells that state a job; PlanError where the columns cannot say it."""
+    unknown = set(job.metadata) - set(_METADATA_COLUMNS)
+    if unknown:
+        raise _unwritable(job, f"metadata {shown(min(unknown))} has no column")
+    low, high = job.checks.voltage_window or (None, None)
+    row: dict[str, Cell] = {
+        "spec": job.key.spec,
+        "cell": job.key.cell,
+        "batch": job.batch,
+        "measurement": job.key.measurement,
+        "type": job.type.value,
+        "path": job.path,
+        "member": job.member,
+        "reader": job.reader,
+        "data_type": job.data_type,
+        **{key: job.metadata.get(key) for key in ("start_time", "end_time", "notes")},
+        **_protocol_cells(job.metadata.get("protocol")),
+        **_setup_cells(job.metadata.get("test_setup")),
+        "tags": _list_cell(job.metadata.get("tags", ())),
+        "rated_capacity": job.checks.rated_capacity,
+        "voltage_min": low,
+        "voltage_max": high,
+        "strict": job.checks.strict,
+        "skip_checks": _list_cell(sorted(job.checks.skip_checks)),
+    }
+    # The test of the writing is the reading: what comes back otherwise is not written at all.
+    back = parse_row(row)
+    if back.faults:
+        raise _unwritable(job, "column {} {}".format(*back.faults[0]))
+    if job_of(back.said, Path(job.path).parent) != job:
+        raise _unwritable(job, "its metadata cannot be said in the columns of a manifest")
+    return {column: row[column] for column in COLUMNS}
+
+
+def _unwritable(job: UploadJob, what: str) -> PlanError:
+    return PlanError(f"{job.key}: cannot be written as a row of a plan: {what}")
+
+
+_METADATA_COLUMNS: Final = ("protocol", "test_setup", "start_time", "end_time", "notes", "tags")
+
+
+def _metadata(said: Mapping[str, Any]) -> dict[str, Any]:
+    protocol = dict(said.get("protocol", {}))
+    if "ambient_temperature_degc" in said:
+        protocol["ambient_temperature_degc"] = said["ambient_temperature_degc"]
+    setup = dict(said.get("cycler", {}))
+    if "channel" in said:
+        setup["channel_number"] = said["channel"]
+    if "operator" in said:
+        setup["operator"] = said["operator"]
+    plain = {key: said[key] for key in ("start_time", "end_time", "notes", "tags") if key in said}
+    return {
+        **({"protocol": protocol} if protocol else {}),
+        **({"test_setup": setup} if setup else {}),
+        **plain,
+    }
+
+
+def _protocol_cells(protocol: Mapping[str, Any] | None) -> dict[str, Cell]:
+    rest = dict(protocol or {})
+    temperature = rest.pop("ambient_temperature_degc", None)
+    if set(rest) <= {"name"} and _is_plain(rest.get("name", "-")):
+        return {"protocol": rest.get("name"), "ambient_temperature_degc": temperature}
+    return {"protocol": _json(rest), "ambient_temperature_degc": temperature}
+
+
+def _setup_cells(setup: Mapping[str, Any] | None) -> dict[str, Cell]:
+    rest = dict(setup or {})
+    cells: dict[str, Cell] = dict.fromkeys(("cycler", "channel", "operator"))
+    if _is_plain(rest.get("operator")):
+        cells["operator"] = rest.pop("operator")
+    channel = rest.get("channel_number")
+    if isinstance(channel, int | str) and channel == _channel(str(channel) or "-"):
+        cells["channel"] = str(rest.pop("channel_number"))
+    if set(rest) <= {"cycler"} and _is_plain(rest.get("cycler", "-")):
+        return cells | {"cycler": rest.get("cycler")}
+    return cells | {"cycler": _json(rest)}
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and not value.lstrip().startswith("{")
+
+
+def _list_cell(items: Iterable[str]) -> str | None:
+    found = list(items)
+    is_plain = all(item == item.strip() and item and ";" not in item for item in found)
+    joined = "; ".join(found)
+    return (joined or None) if is_plain and not joined.startswith("[") else _json(found)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _check_window(row: ParsedRow) -> None:
+    low, high = row.said.get("voltage_min"), row.said.get("voltage_max")
+    if (low is None) != (high is None):
+        missing = "voltage_min" if low is None else "voltage_max"
+        row.faults.append((missing, "is empty, and its partner is not; state both or neither"))
+    elif low is not None and high is not None and low >= high:
+        row.faults.append(("voltage_min", "must be below voltage_max"))
+
+
+def _plain(cell: Any) -> Any:
+    """Reduce what pandas, numpy and calamine put into an empty or a number cell."""
+    if isinstance(cell, np.generic | np.ndarray):
+        cell = cell.tolist()
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return None
+    # NaN, NaT and NA: the values that are not equal to themselves, or will not say.
+    if isinstance(cell, float) and math.isnan(cell):
+        return None
+    return None if type(cell).__name__ in ("NaTType", "NAType") else cell
+
+
+def _name(cell: Any) -> str:
+    """Give a cell as a name: a spreadsheet holds 1.0 where a person wrote 1."""
+    if isinstance(cell, float) and cell.is_integer():
+        if abs(cell) >= _EXACT_WHOLE:
+            raise WrongValueError("is a number with lost digits; format the column as text")
+        return str(int(cell))
+    if isinstance(cell, float):
+        return repr(cell)
+    if isinstance(cell, dt.datetime) and cell.time() == dt.time():
+        return cell.date().isoformat()
+    if isinstance(cell, dt.datetime | dt.date):
+        return cell.isoformat()
+    return values.name(cell)
+
+
+def _path(cell: Any) -> str:
+    path = _name(cell)
+    if "\0" in path:
+        raise WrongValueError("holds a NUL character, which no path has")
+    return path
+
+
+def _kind(cell: Any) -> MeasurementType:
+    try:
+        return MeasurementType(values.text(cell).strip())
+    except ValueError:
+        known = ", ".join(MeasurementType)
+        raise WrongValueError(f"must be one of {known}") from None
+
+
+def _time(cell: Any) -> str:
+    return values.timestamp(cell.isoformat() if isinstance(cell, dt.date) else cell)
+
+
+def _number(cell: Any) -> float:
+    if not isinstance(cell, str):
+        return values.number(cell)
+    try:
+        return values.number(float(cell))
+    except ValueError:
+        hint = "; write the decimals with a point" if "," in cell else ""
+        raise WrongValueError(f"must be a finite number{hint}") from None
+
+
+def _positive(cell: Any) -> float:
+    return values.positive(_number(cell))
+
+
+def _flag(cell: Any) -> bool:
+    word = _name(cell) if isinstance(cell, float) else str(cell)
+    flag = _FLAGS.get(word.strip().lower())
+    if flag is None:
+        raise WrongValueError("must be true or false")
+    return flag
+
+
+def _words(cell: Any) -> list[str]:
+    if isinstance(cell, str):
+        if cell.lstrip().startswith("["):
+            return values.words(_parsed(cell))
+        return [word.strip() for word in cell.split(";") if word.strip()]
+    return values.words(list(cell) if isinstance(cell, tuple) else cell)
+
+
+def _tags(cell: Any) -> list[str]:
+    return values.tags(_words(cell))
+
+
+def _object_or_name(key: str) -> Callable[[Any], dict[str, Any]]:
+    def parse(cell: Any) -> dict[str, Any]:
+        if isinstance(cell, str) and cell.lstrip().startswith("{"):
+            cell = _parsed(cell)
+        if isinstance(cell, dict):
+            return values.protocol(cell) if key == "name" else values.mapping(cell)
+        return {key: _name(cell)}
+
+    return parse
+
+
+def _parsed(cell: str) -> Any:
+    try:
+        return parse_json(cell)
+    except (ValueError, RecursionError) as error:
+        raise WrongValueError(f"begins like JSON and is not valid: {error}") from None
+
+
+def _channel(cell: Any) -> int | str:
+    name = _name(cell)
+    is_number = name.isascii() and name.isdigit() and str(int(name[:18])) == name
+    return int(name) if is_number else name
+
+
+_PARSERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(("spec", "cell", "batch", "measurement"), _name),
+    "type": _kind,
+    "path": _path,
+    **dict.fromkeys(("member", "reader", "data_type", "operator", "notes"), _name),
+    **dict.fromkeys(("start_time", "end_time"), _time),
+    "protocol": _object_or_name("name"),
+    "ambient_temperature_degc": _number,
+    "cycler": _object_or_name("cycler"),
+    "channel": _channel,
+    "tags": _tags,
+    "rated_capacity": _positive,
+    **dict.fromkeys(("voltage_min", "voltage_max"), _number),
+    "strict": _flag,
+    "skip_checks": _words,
+}

@@ -1,0 +1,34 @@
+"""What a folder or a manifest hands on: an entry found, before metadata beside it is added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkload.core.job import Problem, Skip, UploadJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One measurement that a source holds."""
+
+    #: The path, or the row of the manifest, to name in messages.
+    where: str
+    #: What the source itself says; a name of the key that it does not say is empty.
+    job: UploadJob
+    #: How far upwards from the file metadata is looked for.
+    root: Path
+    #: What the layout says and any file of metadata may overrule.
+    folder_batch: str | None = None
+    folder_date: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftFolder:
+    """A folder that no later entry lies in or below."""
+
+    path: Path
+
+
+Found = Iterator[Entry | LeftFolder | Problem | Skip]

@@ -1,0 +1,192 @@
+"""A folder as a source: walked as a stream, one folder's listing in memory at a time.
+
+The order is the same in every run: a folder's files before its subfolders, files by the cell
+that the layout reads from them and then by name. So a cell's measurements stay together wherever
+the layout puts the cell into a folder or into the names within one folder.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bulkload.core.job import Problem, Skip, UploadJob
+from bulkload.core.layout import Layout, normalised, parse_date, split_suffix
+from bulkload.core.plan import Rule, shown
+from bulkload.core.terms import JobKey, MeasurementType
+from bulkload.sources.entry import Entry, Found, LeftFolder
+from bulkload.sources.metadata import role_of
+
+#: Deepest folder below the source that is read: beyond it something is wrong with the archive.
+MAX_DEPTH: Final = 64
+
+FILE_SUFFIXES: Final = frozenset(
+    {".png", ".jpg", ".jpeg", ".gif", ".webp", ".tif", ".tiff", ".bmp", ".pdf"}
+)
+PROPERTIES_SUFFIXES: Final = frozenset(
+    {".properties.json", ".properties.yaml", ".properties.yml", ".properties.toml"}
+)
+_SYSTEM_NAMES: Final = frozenset(
+    {
+        *("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$recycle.bin"),
+        "system volume information",
+    }
+)
+_TEMPORARY_SUFFIXES: Final = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".swp", "~")
+
+
+def walk(source: Path, layout: Layout) -> Found:
+    """Give what a folder holds; an unreadable folder or file is told, and the walk goes on."""
+    root = Path(os.path.abspath(source))  # noqa: PTH100  (links in the path stay as they are)
+    walker = _Walker(root, os.path.realpath(root), layout)
+    yield from walker.folder(root, (), frozenset())
+
+
+def measurement_type(file_name: str) -> MeasurementType:
+    """Tell by a file's ending what kind of measurement it is."""
+    _, ending = split_suffix(file_name)
+    if ending.lower() in PROPERTIES_SUFFIXES:
+        return MeasurementType.PROPERTIES
+    is_file = ending.lower() in FILE_SUFFIXES
+    return MeasurementType.FILE if is_file else MeasurementType.TIME_SERIES
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    files: list[os.DirEntry[str]]
+    folders: list[os.DirEntry[str]]
+    told: list[Problem | Skip]
+
+
+@dataclass(frozen=True, slots=True)
+class _Walker:
+    root: Path
+    real_root: str
+    layout: Layout
+
+    def folder(
+        self, path: Path, parts: tuple[str, ...], above: frozenset[tuple[int, int]]
+    ) -> Found:
+        try:
+            status = path.stat()
+            listing = self._list(path)
+        except OSError as error:
+            yield _problem(path, Rule.UNREADABLE_FOLDER, f"cannot be listed: {_reason(error)}")
+            return
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            yield Skip(where=_where(path), rule=Rule.LINK_LOOP)
+            return
+        yield from listing.told
+        yield from self._entries(path, parts, listing.files)
+        for entry in listing.folders:
+            below = (*parts, entry.name)
+            if len(below) > MAX_DEPTH:
+                message = f"lies more than {MAX_DEPTH} folders deep; give its parent as the source"
+                yield _problem(path / entry.name, Rule.TOO_DEEP, message)
+            else:
+                yield from self.folder(path / entry.name, below, above | {identity})
+        yield LeftFolder(path)
+
+    def _list(self, path: Path) -> _Listing:
+        listing = _Listing([], [], [])
+        with os.scandir(path) as entries:
+            for entry in sorted(entries, key=lambda item: (normalised(item.name), item.name)):
+                told = _left_out(path, entry) or self._place(path, entry, listing)
+                if told is not None:
+                    listing.told.append(told)
+        return listing
+
+    def _place(
+        self, path: Path, entry: os.DirEntry[str], listing: _Listing
+    ) -> Problem | Skip | None:
+        try:
+            mode = entry.stat().st_mode
+        except OSError as error:
+            rule = Rule.BROKEN_LINK if entry.is_symlink() else Rule.UNREADABLE_FILE
+            what = (
+                "points to nothing" if entry.is_symlink() else f"cannot be seen: {_reason(error)}"
+            )
+            return _problem(path / entry.name, rule, what)
+        if stat.S_ISDIR(mode):
+            # Its target is read where it stands; reading it again would plan everything twice.
+            if entry.is_symlink() and self._is_within(path / entry.name):
+                return Skip(where=_where(path / entry.name), rule=Rule.LINK_INTO_SOURCE)
+            listing.folders.append(entry)
+        elif not stat.S_ISREG(mode):
+            return Skip(where=_where(path / entry.name), rule=Rule.NOT_A_FILE)
+        elif role_of(entry.name) is None:
+            listing.files.append(entry)
+        return None
+
+    def _is_within(self, link: Path) -> bool:
+        target = os.path.realpath(link)
+        return target == self.real_root or target.startswith(self.real_root.rstrip(os.sep) + os.sep)
+
+    def _entries(
+        self, path: Path, parts: tuple[str, ...], files: list[os.DirEntry[str]]
+    ) -> Iterator[Entry | Problem]:
+        matched = [(self.layout.match((*parts, file.name)), file.name) for file in files]
+        # Sorting is stable: within a cell the order by name stays.
+        for fields, name in sorted(matched, key=lambda item: _cell_of(item[0])):
+            if fields is None:
+                where = shown("/".join((*parts, name)))
+                message = (
+                    f"{where} does not fit the layout {shown(self.layout.text)}; "
+                    "choose another --layout, move it away, or name it in a manifest"
+                )
+                yield _problem(path / name, Rule.NO_LAYOUT, message)
+            else:
+                yield self._entry(path / name, fields)
+
+    def _entry(self, path: Path, fields: Mapping[str, str]) -> Entry:
+        key = JobKey(fields.get("spec", ""), fields.get("cell", ""), fields["measurement"])
+        return Entry(
+            where=str(path),
+            job=UploadJob(key=key, type=measurement_type(path.name), path=str(path)),
+            root=self.root,
+            folder_batch=fields.get("batch"),
+            folder_date=parse_date(fields.get("date", "")),
+        )
+
+
+def _left_out(path: Path, entry: os.DirEntry[str]) -> Problem | Skip | None:
+    if not _is_text(entry.name):
+        message = "its name is not valid text in this system's encoding; rename it"
+        return _problem(path / entry.name, Rule.UNDECODABLE_NAME, message)
+    name = entry.name.lower()
+    rule = None
+    if name.startswith("~$"):
+        rule = Rule.OFFICE_LOCK
+    elif name in _SYSTEM_NAMES:
+        rule = Rule.SYSTEM_FILE
+    elif name.startswith("."):
+        rule = Rule.HIDDEN
+    elif name.endswith(_TEMPORARY_SUFFIXES):
+        rule = Rule.TEMPORARY_FILE
+    return None if rule is None else Skip(where=_where(path / entry.name), rule=rule)
+
+
+def _cell_of(fields: Mapping[str, str] | None) -> tuple[str, str]:
+    return ("", "") if fields is None else (fields.get("spec", ""), fields.get("cell", ""))
+
+
+def _problem(path: Path, rule: Rule, message: str) -> Problem:
+    return Problem(where=_where(path), rule=rule, message=message)
+
+
+def _where(path: Path) -> str:
+    """Give a path as text that can be written anywhere, odd bytes as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _is_text(name: str) -> bool:
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

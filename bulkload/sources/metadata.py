@@ -1,0 +1,226 @@
+"""Metadata beside the data: which file of it concerns a measurement, a cell, a specification.
+
+``spec.*`` and ``cell.*`` are looked for in the folder of a data file and then upwards to the
+source's root, nearest first. Such a file counts if its ``name`` is the name looked for, or, where
+it has no ``name``, if its folder is called so. ``<measurement>.meta.*`` lies in the folder itself.
+
+What was read is kept per folder for the folders used last, so an archive of any size costs the
+memory of :data:`CACHED_FOLDERS` folders' metadata.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from bulkload.core.issues import Severity
+from bulkload.core.job import Problem
+from bulkload.core.layout import normalised
+from bulkload.core.plan import Rule, shown
+from bulkload.errors import UnreadableError
+from bulkload.sources.documents import DOCUMENT_SUFFIXES, load
+from bulkload.sources.schema import (
+    CELL_KEYS,
+    MEASUREMENT_KEYS,
+    Checked,
+    check_keys,
+    check_specification,
+    told,
+)
+
+#: Folders whose metadata is kept: more than any path is deep, and the neighbours of a manifest's
+#: rows that are not sorted by folder.
+CACHED_FOLDERS: Final = 512
+
+_SUFFIXES: Final = "|".join(suffix.lstrip(".") for suffix in DOCUMENT_SUFFIXES)
+
+
+class Role(StrEnum):
+    """What a file of metadata is about; for the first two also its name without ending."""
+
+    SPECIFICATION = "spec"
+    CELL = "cell"
+    MEASUREMENT = "meta"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A file of metadata that was read."""
+
+    path: str
+    #: Its own ``name``, else its folder's.
+    name: str
+    #: What it says without its ``name``; None where the file is broken.
+    fields: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class _Folder:
+    #: (role, stem) -> file names.
+    files: dict[tuple[Role, str], list[str]]
+    notes: dict[tuple[Role, str], Note] = field(default_factory=dict)
+    used: set[tuple[Role, str]] = field(default_factory=set)
+
+
+def role_of(file_name: str) -> tuple[Role, str] | None:
+    """Tell whether a file holds metadata: its role, and for a measurement whose it is."""
+    stem, _, suffix = file_name.rpartition(".")
+    if f".{suffix.lower()}" not in DOCUMENT_SUFFIXES:
+        return None
+    if stem.lower() in (Role.SPECIFICATION, Role.CELL):
+        return Role(stem.lower()), ""
+    stem, _, kind = stem.rpartition(".")
+    return (Role.MEASUREMENT, normalised(stem)) if kind.lower() == "meta" and stem else None
+
+
+class MetadataStore:
+    """Finds, reads, checks and keeps the metadata beside the data."""
+
+    def __init__(self) -> None:
+        self._folders: OrderedDict[Path, _Folder] = OrderedDict()
+        self._problems: list[Problem] = []
+        #: Broken files that were told: a folder may be read again after it was forgotten.
+        self._told: set[str] = set()
+
+    def of_measurement(self, folder: Path, stems: Sequence[str]) -> Note | None:
+        """Give the ``.meta`` file in a folder for the first of the stems that has one."""
+        record = self._folder(folder)
+        for stem in stems:
+            key = (Role.MEASUREMENT, normalised(stem))
+            if key in record.files:
+                record.used.add(key)
+                return self._note(folder, record, key)
+        return None
+
+    def of_parent(self, role: Role, name: str, folder: Path, root: Path) -> Note | None:
+        """Give the nearest ``spec.*`` or ``cell.*`` that bears a name (a broken one at once)."""
+        for record, note in self._upwards(role, folder, root):
+            if note.fields is None or note.name == name:
+                record.used.add((role, ""))
+                return note
+        return None
+
+    def nearest(self, role: Role, folder: Path, root: Path) -> Note | None:
+        """Give the nearest ``spec.*`` or ``cell.*``, whatever its name."""
+        for record, note in self._upwards(role, folder, root):
+            record.used.add((role, ""))
+            return note
+        return None
+
+    def search_told(self, role: Role, folder: Path, root: Path) -> str:
+        """Say where a parent's file was looked for, and what was found in vain."""
+        chain = list(_chain(folder, root))
+        places = shown(str(chain[0])) + (
+            f" and above, up to {shown(str(chain[-1]))}" if chain[1:] else ""
+        )
+        others = [
+            f"{shown(note.path)} is for {shown(note.name)}"
+            for _, note in self._upwards(role, folder, root)
+        ]
+        found = f" ({'; '.join(others[:3])})" if others else ""
+        return f"{role}.{{{_SUFFIXES}}} in {places}{found}"
+
+    def take_problems(self) -> list[Problem]:
+        """Hand over what was found wrong since the last call."""
+        problems, self._problems = self._problems, []
+        return problems
+
+    def leave(self, folder: Path) -> Iterator[Problem]:
+        """Forget a folder that is done with, and tell which of its metadata nothing used."""
+        record = self._folders.pop(folder, None) or _Folder(_metadata_files(folder))
+        for key, names in sorted(record.files.items()):
+            if key not in record.used:
+                yield Problem(
+                    where=str(folder / names[0]),
+                    rule=Rule.METADATA_UNUSED,
+                    message=_unused(*key, record.notes.get(key)),
+                    severity=Severity.WARNING,
+                )
+
+    def _upwards(self, role: Role, folder: Path, root: Path) -> Iterator[tuple[_Folder, Note]]:
+        for place in _chain(folder, root):
+            record = self._folder(place)
+            if (role, "") in record.files:
+                yield record, self._note(place, record, (role, ""))
+
+    def _folder(self, folder: Path) -> _Folder:
+        record = self._folders.get(folder)
+        if record is None:
+            record = self._folders[folder] = _Folder(_metadata_files(folder))
+            if len(self._folders) > CACHED_FOLDERS:
+                self._folders.popitem(last=False)
+        self._folders.move_to_end(folder)
+        return record
+
+    def _note(self, folder: Path, record: _Folder, key: tuple[Role, str]) -> Note:
+        note = record.notes.get(key)
+        if note is None:
+            note = record.notes[key] = self._read(folder, key[0], record.files[key])
+        return note
+
+    def _read(self, folder: Path, role: Role, names: list[str]) -> Note:
+        path = folder / names[0]
+        if len(names) > 1:
+            message = f"{shown(names[0])} and {shown(names[1])} lie side by side; keep one of them"
+            return self._broken(path, [(Rule.METADATA_TWICE, message)])
+        try:
+            document = load(path)
+        except UnreadableError as error:
+            return self._broken(path, [(Rule.UNREADABLE_METADATA, str(error))])
+        checked = _check(role, document.data)
+        if checked.faults:
+            return self._broken(path, told(checked.faults, document.line_of))
+        name = checked.fields.pop("name", None) or folder.name
+        return Note(str(path), normalised(name), checked.fields)
+
+    def _broken(
+        self, path: Path, faults: Iterator[tuple[Rule, str]] | list[tuple[Rule, str]]
+    ) -> Note:
+        where = str(path)
+        if where not in self._told:
+            self._told.add(where)
+            self._problems += [
+                Problem(where=where, rule=rule, message=message) for rule, message in faults
+            ]
+        return Note(where, "", None)
+
+
+def _check(role: Role, data: object) -> Checked:
+    if role is Role.SPECIFICATION:
+        return check_specification(data)
+    return check_keys(data, CELL_KEYS if role is Role.CELL else MEASUREMENT_KEYS)
+
+
+def _metadata_files(folder: Path) -> dict[tuple[Role, str], list[str]]:
+    files: dict[tuple[Role, str], list[str]] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                key = role_of(entry.name)
+                if key is not None and entry.is_file():
+                    files.setdefault(key, []).append(entry.name)
+    except OSError:
+        # A folder that cannot be listed is told by whoever needs its data; here it has no metadata.
+        return {}
+    return {key: sorted(names) for key, names in files.items()}
+
+
+def _chain(folder: Path, root: Path) -> Iterator[Path]:
+    yield folder
+    while folder not in (root, folder.parent):
+        folder = folder.parent
+        yield folder
+
+
+def _unused(role: Role, stem: str, note: Note | None) -> str:
+    if role is Role.MEASUREMENT:
+        return f"no data file {shown(stem)} lies beside this file: what it says goes nowhere"
+    if note is None:
+        return "no data file lies in or below its folder: what it says goes nowhere"
+    label = "specification" if role is Role.SPECIFICATION else "cell"
+    return f"it is for {label} {shown(note.name)}, and no data file here is of it"

@@ -1,0 +1,115 @@
+"""Which keys a file of metadata may have, and what each must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Final
+
+from bulkload.core.plan import Rule, shown
+from bulkload.sources import values
+
+Parser = Callable[[object], Any]
+
+MEASUREMENT_KEYS: Final[Mapping[str, Parser]] = {
+    "protocol": values.protocol,
+    "test_setup": values.mapping,
+    "start_time": values.timestamp,
+    "end_time": values.timestamp,
+    "notes": values.text,
+    "tags": values.tags,
+    "data_type": values.text,
+    "strict": values.flag,
+    "skip_checks": values.words,
+    "rated_capacity": values.positive,
+    "voltage_window": values.window,
+    "reader": values.text,
+    "member": values.name,
+}
+CELL_KEYS: Final[Mapping[str, Parser]] = {
+    "name": values.name,
+    "batch": values.name,
+    "date_manufactured": values.date,
+    "measured_properties": values.mapping,
+    "notes": values.text,
+}
+RATING_KEYS: Final[Mapping[str, Parser]] = dict.fromkeys(
+    (
+        *("capacity", "voltage_min", "voltage_max", "nominal_voltage", "energy"),
+        *("energy_density_gravimetric", "energy_density_volumetric"),
+        *("max_discharge_rate", "max_charge_rate"),
+    ),
+    values.quantity,
+)
+COMPONENTS: Final = ("anode", "cathode", "electrolyte", "separator", "case")
+SPECIFICATION_KEYS: Final[Mapping[str, Parser]] = {
+    "name": values.name,
+    "ratings": values.mapping,
+    "form_factor": values.name,
+    "manufacturer": values.text,
+    **dict.fromkeys(COMPONENTS, values.component),
+    "properties": values.mapping,
+    "source": values.mapping,
+    "notes": values.text,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One wrong key of a file of metadata."""
+
+    keys: tuple[str, ...]
+    rule: Rule
+    #: Completes the sentence that begins with the key.
+    message: str
+
+
+@dataclass(slots=True)
+class Checked:
+    """What a file of metadata says, checked key by key. A key that holds null says nothing."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+
+def check_keys(data: object, known: Mapping[str, Parser], above: tuple[str, ...] = ()) -> Checked:
+    """Check an object against the keys that it may have."""
+    checked = Checked()
+    if not isinstance(data, dict):
+        checked.faults.append(Fault(above, Rule.BAD_VALUE, "must be an object of keys and values"))
+        return checked
+    for key, value in data.items():
+        if key not in known:
+            checked.faults.append(Fault((*above, key), Rule.UNKNOWN_KEY, unknown(key, known)))
+        elif value is not None:
+            try:
+                checked.fields[key] = known[key](value)
+            except ValueError as error:
+                checked.faults.append(Fault((*above, key), Rule.BAD_VALUE, str(error)))
+    return checked
+
+
+def check_specification(data: object) -> Checked:
+    """Check a specification, its ratings included."""
+    checked = check_keys(data, SPECIFICATION_KEYS)
+    if "ratings" in checked.fields:
+        ratings = check_keys(checked.fields["ratings"], RATING_KEYS, ("ratings",))
+        checked.fields["ratings"] = ratings.fields
+        checked.faults += ratings.faults
+    return checked
+
+
+def unknown(key: str, known: Mapping[str, Any]) -> str:
+    """Say that a key is not known, with the nearest that is."""
+    near = get_close_matches(key, known, 1)
+    if near:
+        return f"is not known; did you mean {shown(near[0])}?"
+    return "is not known; known are " + ", ".join(known)
+
+
+def told(faults: list[Fault], line_of: Callable[..., int]) -> Iterator[tuple[Rule, str]]:
+    """Give each fault as its rule and a sentence with line and key."""
+    for fault in faults:
+        subject = f"key {shown('.'.join(fault.keys))}" if fault.keys else "the document"
+        yield fault.rule, f"line {line_of(*fault.keys)}: {subject} {fault.message}"

@@ -1,0 +1,198 @@
+"""Rows of a table that a person made: .csv .xlsx .parquet .jsonl, as a stream.
+
+Nothing is inferred: a cell of text stays text, so a cell called ``007`` keeps its zeros. Rows are
+numbered as a spreadsheet shows them: the header is row 1.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from bulkload.core.plan import shown
+from bulkload.errors import UnreadableError
+from bulkload.sources.documents import parse_json
+
+#: Rows of a Parquet file in memory at a time.
+BATCH_ROWS: Final = 4096
+#: Longest line of a text table, in characters: a file without line ends is no table.
+MAX_LINE_CHARACTERS: Final = 1 << 20
+#: Largest workbook, in bytes: it is unpacked in memory as a whole.
+MAX_WORKBOOK_BYTES: Final = 256 << 20
+
+_DELIMITERS: Final = (",", ";", "\t")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The columns of a table, in its first row."""
+
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row; cells that hold nothing are None or empty text."""
+
+    number: int
+    cells: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be told apart into cells."""
+
+    number: int
+    message: str
+
+
+Line = Header | Row | BadRow
+
+
+def read_table(path: Path) -> Iterator[Line]:
+    """Give a table's header (JSON lines have none) and rows; UnreadableError where it is none."""
+    try:
+        yield from _READERS[path.suffix.lower()](path)
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
+
+
+def _read_csv(path: Path) -> Iterator[Line]:
+    with path.open(encoding=_encoding(path), newline="") as stream:
+        lines = _lines(stream)
+        first = next(lines, "")
+        if not first.strip():
+            raise UnreadableError("has no header row")
+        number = 1
+        try:
+            rows = csv.reader(_chain(first, lines), delimiter=_delimiter(first), strict=True)
+            columns = _columns(next(rows))
+            yield Header(columns)
+            for cells in rows:
+                number += 1
+                if any(cells):
+                    yield _row(number, columns, cells)
+        except csv.Error as error:
+            raise UnreadableError(f"row {number + 1} is not valid CSV: {error}") from error
+        except UnicodeDecodeError as error:
+            raise UnreadableError(
+                f"row {number + 1} or soon after is not UTF-8 text; save it as 'CSV UTF-8'"
+            ) from error
+
+
+def _encoding(path: Path) -> str:
+    with path.open("rb") as stream:
+        head = stream.read(4)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # Text in ASCII letters that lacks the mark: every other byte is zero.
+    if head[1:2] == b"\0":
+        return "utf-16-le"
+    return "utf-16-be" if head[:1] == b"\0" else "utf-8-sig"
+
+
+def _lines(stream: IO[str]) -> Iterator[str]:
+    while line := stream.readline(MAX_LINE_CHARACTERS + 1):
+        if len(line) > MAX_LINE_CHARACTERS:
+            raise UnreadableError(f"has a line of more than {MAX_LINE_CHARACTERS} characters")
+        yield line
+
+
+def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _delimiter(header: str) -> str:
+    # The most columns win; on equality the order above does.
+    return max(_DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark))))
+
+
+def _columns(cells: list[Any]) -> tuple[str, ...]:
+    names = ["" if cell is None else str(cell).strip() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    if not names:
+        raise UnreadableError("has no header row")
+    return tuple(names)
+
+
+def _row(number: int, columns: tuple[str, ...], cells: list[Any]) -> Line:
+    if len(cells) < len(columns):
+        return BadRow(number, f"has {len(cells)} of {len(columns)} cells; was the file cut short?")
+    extra = [cell for cell in cells[len(columns) :] if cell not in ("", None)]
+    unnamed = [cell for name, cell in zip(columns, cells, strict=False) if not name and cell]
+    if extra or unnamed:
+        return BadRow(number, "has a value in a column without a name; is a value unquoted?")
+    return Row(number, dict(zip(columns, cells, strict=False)))
+
+
+def _read_xlsx(path: Path) -> Iterator[Line]:
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    if path.stat().st_size > MAX_WORKBOOK_BYTES:
+        raise UnreadableError(f"is larger than {MAX_WORKBOOK_BYTES} bytes; save it as .csv")
+    try:
+        with CalamineWorkbook.from_path(str(path)) as workbook:
+            sheet = workbook.get_sheet_by_index(0)
+            rows = sheet.iter_rows()
+            columns = _columns(list(next(rows, [])))
+            yield Header(columns)
+            for number, cells in enumerate(rows, start=2):
+                if any(cell != "" for cell in cells):
+                    yield _row(number, columns, list(cells))
+    except CalamineError as error:
+        raise UnreadableError(f"is not a workbook that can be read: {error}") from error
+
+
+def _read_parquet(path: Path) -> Iterator[Line]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            columns = tuple(file.schema_arrow.names)
+            yield Header(columns)
+            number = 1
+            for batch in file.iter_batches(batch_size=BATCH_ROWS):
+                for cells in batch.to_pylist():
+                    number += 1
+                    yield Row(number, cells)
+    except pa.ArrowException as error:
+        raise UnreadableError(f"is not Parquet that can be read: {error}") from error
+
+
+def _read_jsonl(path: Path) -> Iterator[Line]:
+    with path.open(encoding=_encoding(path)) as stream:
+        try:
+            for number, line in enumerate(_lines(stream), start=1):
+                if line.strip():
+                    yield _json_row(number, line)
+        except UnicodeDecodeError as error:
+            raise UnreadableError("is not UTF-8 text; save it as UTF-8") from error
+
+
+def _json_row(number: int, line: str) -> Line:
+    try:
+        cells = parse_json(line)
+    except json.JSONDecodeError as error:
+        return BadRow(number, f"is not valid JSON: {error.msg} at character {error.pos + 1}")
+    except (ValueError, RecursionError) as error:
+        return BadRow(number, f"is not valid JSON: {error}")
+    if not isinstance(cells, dict):
+        return BadRow(number, f"must be an object of columns and values, not {shown(line[:40])}")
+    return Row(number, cells)
+
+
+_READERS: Final[Mapping[str, Callable[[Path], Iterator[Line]]]] = {
+    ".csv": _read_csv,
+    ".xlsx": _read_xlsx,
+    ".parquet": _read_parquet,
+    ".jsonl": _read_jsonl,
+}
+TABLE_SUFFIXES: Final = tuple(_READERS)
