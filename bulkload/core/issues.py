@@ -53,6 +53,15 @@ class IssueCode(StrEnum):
     DURATION_MISMATCH = "duration_mismatch"
 
 
+class ExtraCode(StrEnum):
+    """What bulkload finds beside the vendor's rules. Scripts branch on these words too."""
+
+    #: A rule needs numbers and the column is text: the vendor's client breaks off here.
+    COLUMN_NOT_NUMERIC = "column_not_numeric"
+    #: An infinity where a model is fitted: the vendor's client breaks off here.
+    VALUE_NOT_FINITE = "value_not_finite"
+
+
 @dataclass(frozen=True)
 class ValidationIssue:
     """One finding: ``code`` to branch on, ``message`` to read, ``payload`` with the figures."""

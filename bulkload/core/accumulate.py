@@ -1,0 +1,86 @@
+"""Capacity and energy by direction: magnitudes that restart at each step.
+
+Taken from what the table has, in this order: the two columns of the pair, set back at each
+step; one running column, split by the sign of the current (or power); else the integral of
+the current (or power) over time.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from bulkload.core.frame import Column, Floats, Frame
+from bulkload.core.rules.groups import Groups
+from bulkload.core.terms import (
+    CAPACITY,
+    CHARGE_CAPACITY,
+    CHARGE_ENERGY,
+    CURRENT,
+    DISCHARGE_CAPACITY,
+    DISCHARGE_ENERGY,
+    POWER,
+    STEP_COUNT,
+    TIME,
+    VOLTAGE,
+)
+
+#: A running energy that does not tell directions apart.
+ENERGY: Final = "Energy [W.h]"
+SECONDS_PER_HOUR: Final = 3600.0
+
+
+def capacities(frame: Frame) -> dict[str, Column]:
+    """Return discharge and charge capacity; needs the current (and the time, to integrate)."""
+    pair = (DISCHARGE_CAPACITY, CHARGE_CAPACITY)
+    return _by_direction(frame, pair, CAPACITY, frame.numbers(CURRENT))
+
+
+def energies(frame: Frame) -> dict[str, Column]:
+    """Return discharge and charge energy; needs the power, or current and voltage."""
+    if POWER in frame:
+        power = frame.numbers(POWER)
+    else:
+        power = frame.numbers(CURRENT) * frame.numbers(VOLTAGE)
+    return _by_direction(frame, (DISCHARGE_ENERGY, CHARGE_ENERGY), ENERGY, power)
+
+
+def integrals(time: Floats, flow: Floats, groups: Groups) -> tuple[Floats, Floats]:
+    """Return the integrals of the positive and the negative part, restarting at each step."""
+    found = []
+    for half in (np.maximum(flow, 0.0), np.maximum(-flow, 0.0)):
+        running = np.zeros(len(half))
+        np.cumsum(np.diff(time) * (half[1:] + half[:-1]) / 2, out=running[1:])
+        found.append(restarted(running / SECONDS_PER_HOUR, groups))
+    return found[0], found[1]
+
+
+def restarted(values: Floats, groups: Groups) -> Floats:
+    """Return values less what they were at the start of their step."""
+    return values - np.repeat(values[groups.starts], groups.sizes)
+
+
+def _by_direction(
+    frame: Frame, pair: tuple[str, str], single: str, flow: Floats
+) -> dict[str, Column]:
+    groups = _steps(frame)
+    discharge, charge = pair
+    if discharge in frame and charge in frame:
+        found = tuple(np.abs(restarted(frame.numbers(name), groups)) for name in pair)
+    elif single in frame:
+        added = np.diff(frame.numbers(single), prepend=0.0)
+        found = tuple(
+            np.abs(restarted(np.cumsum(np.where(part, np.abs(added), 0.0)), groups))
+            for part in (flow > 0, flow < 0)
+        )
+    else:
+        found = integrals(frame.numbers(TIME), flow, groups)
+    return {name: Column(values) for name, values in zip(pair, found, strict=True)}
+
+
+def _steps(frame: Frame) -> Groups:
+    """Return the steps; a table without step numbers is one step."""
+    if STEP_COUNT in frame:
+        return Groups.by(frame.values(STEP_COUNT))
+    return Groups(np.zeros(min(frame.rows, 1), dtype=np.intp), frame.rows)
