@@ -16,7 +16,7 @@ from bulkload.core.frame import Frame, NotFiniteError, NotNumericError
 from bulkload.core.issues import ExtraCode, ValidationIssue
 from bulkload.core.rules import columns, cumulative, eis, integrals, sign, step_count, summary, time
 from bulkload.core.rules.groups import Groups
-from bulkload.core.rules.timing import timing
+from bulkload.core.rules.timing import fits_wall_clock
 from bulkload.core.rules.voltage import continuous
 from bulkload.core.terms import STEP_COUNT
 
@@ -74,7 +74,7 @@ def check(
             if steps is not None:
                 rules += _of_summary(steps, rated_capacity, skip)
     if start_time is not None or end_time is not None:
-        rules.append(lambda: timing(start_time, end_time, frame, now=now))
+        rules.append(lambda: fits_wall_clock(start_time, end_time, frame, now=now))
     return _run(rules)
 
 

@@ -104,6 +104,34 @@ def positive_is_discharge(
     return _verdict(share, current, rest)
 
 
+def judge_step(time: Floats, current: Floats, voltage: Floats) -> tuple[bool, float]:
+    """Tell of one step whether positive current charges the cell, and the doubt, from 0 to 1.
+
+    Where there is too little to judge by the doubt is 1.
+    """
+    if len(time) < 2 or time.max() == time.min() or np.abs(current).max() < SMALLEST_SPAN:
+        return False, 1.0
+    if len(time) < MIN_ROWS:
+        passed = (current[0] + current[1]) * (time[1] - time[0]) / 2
+        return bool(passed != 0 and (voltage[1] - voltage[0]) / passed >= 0), 1.0
+    with np.errstate(all="ignore"):
+        sums = sum_up(time, current, voltage, Groups(np.zeros(1, dtype=np.intp), len(time)))
+        if _is_flat(sums)[0]:
+            return True, 1.0
+        span = sums.most_charge - sums.least_charge
+        if span[0] < SMALLEST_SPAN:
+            return False, 1.0
+        is_charge, doubt = _votes(sums, span)
+    return bool(is_charge[0]), float(doubt[0])
+
+
+def _is_flat(sums: StepSums) -> Bools:
+    span = sums.most_voltage - sums.least_voltage
+    largest = np.maximum(np.abs(sums.most_voltage), np.abs(sums.least_voltage))
+    flat: Bools = span <= np.maximum(1e-9, 1e-6 * np.maximum(largest, 1.0))
+    return flat
+
+
 def _by_sign(current: Floats, rest: float) -> Floats:
     """Label the rows by the sign of their current, where no step number is known."""
     largest = np.max(np.abs(current))
@@ -132,10 +160,7 @@ def _charge_share(sums: StepSums, columns: SignColumns) -> float:
     ``sums`` are those of the active steps.
     """
     charge_span = sums.most_charge - sums.least_charge
-    span = sums.most_voltage - sums.least_voltage
-    largest = np.maximum(np.abs(sums.most_voltage), np.abs(sums.least_voltage))
-    is_flat = span <= np.maximum(1e-9, 1e-6 * np.maximum(largest, 1.0))
-    voting = (sums.rows >= MIN_ROWS) & ~is_flat & ~(charge_span < SMALLEST_SPAN)
+    voting = (sums.rows >= MIN_ROWS) & ~_is_flat(sums) & ~(charge_span < SMALLEST_SPAN)
     if np.any(voting & ~np.isfinite(sums.moved)):
         raise NotFiniteError(columns.current, columns.time)
     weights = np.zeros_like(sums.moved) * sums.moved
@@ -173,7 +198,8 @@ def _votes(sums: StepSums, span: Floats) -> tuple[Bools, Floats]:
     loser = np.where(is_charge, error, error_charge)
     error_ratio = np.where(loser > SMALLEST_FIT, winner / loser, 0.0)
     doubt = np.clip(slope_ratio + error_ratio, 0.0, 1.0)
-    doubt[steeper < SMALLEST_FIT] = 1.0
+    ambiguous = steeper < SMALLEST_FIT
+    is_charge[ambiguous], doubt[ambiguous] = True, 1.0
     doubt[np.isnan(voltage)] = np.nan
     return is_charge, doubt
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bulkload.core.frame import Bools, Floats, Frame, Indices
+from bulkload.core.frame import Floats, Frame, Indices
 from bulkload.core.issues import IssueCode, ValidationIssue
 from bulkload.core.rules.groups import pairs
 from bulkload.core.terms import FREQUENCY, TIME
@@ -23,26 +23,19 @@ BACKWARD_TOLERANCE_S: Final = 1e-12
 MAX_GAP_S: Final = 5 * 3600.0
 
 
-def untimed_rows(frame: Frame) -> Bools | None:
-    """Return a mask of the rows without a time; None where each has one."""
-    missing = np.isnan(frame.values(TIME))
-    return missing if missing.any() else None
-
-
-def missing_time(frame: Frame) -> list[ValidationIssue]:
+def missing_time(frame: Frame, column: str = TIME) -> list[ValidationIssue]:
     """Check that only rows with a frequency are without a time."""
-    if TIME not in frame or not frame.rows:
+    if column not in frame or not frame.rows:
         return []
-    untimed = untimed_rows(frame)
+    untimed = np.isnan(frame.values(column))
     if FREQUENCY in frame:
-        frequency = frame.values(FREQUENCY)
-        untimed = None if untimed is None else untimed & np.isnan(frequency)
-    rows = np.flatnonzero(untimed) if untimed is not None else np.empty(0, dtype=np.intp)
+        untimed &= np.isnan(frame.values(FREQUENCY))
+    rows = np.flatnonzero(untimed)
     if not len(rows):
         return []
     first = int(rows[0])
     message = (
-        f"{len(rows)} row(s) have no '{TIME}' and no '{FREQUENCY}' either, the first at index "
+        f"{len(rows)} row(s) have no '{column}' and no '{FREQUENCY}' either, the first at index "
         f"{first}. Only impedance rows may go without a time: fill the time in from the raw "
         f"file, or drop these rows."
     )

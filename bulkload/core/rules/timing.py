@@ -16,7 +16,7 @@ TOLERANCE_FRACTION: Final = 0.05
 TOLERANCE_S: Final = 60.0
 
 
-def timing(
+def fits_wall_clock(
     start_time: datetime | str | None,
     end_time: datetime | str | None,
     frame: Frame | None = None,
