@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any, Final, Generic, TypeVar, overload
 
 from bulkload.errors import IonworksError
@@ -124,9 +132,10 @@ class Listing(Generic[T]):
             await self._fetch_page()
         return len(self._items) if self._total is None else self._total
 
-    def fetched(self, index: int) -> T:
-        """Give a record that :meth:`reach` fetched."""
-        return self._items[index]
+    @property
+    def fetched(self) -> Sequence[T]:
+        """The records that are here so far."""
+        return self._items
 
     async def _all(self) -> Records[T]:
         while not self._is_complete:

@@ -61,10 +61,15 @@ class MeasurementUpload(MeasurementWaiting, MeasurementReading):
         answer = await self._caller.call("POST", path, json=payload, look=send_again)
         return InitiateAnswer.parse(answer)
 
-    async def put(self, target: UploadTarget, path: Path) -> None:
-        """Store a file at a target; :class:`ExpiredUrlError` asks for a new initiate."""
+    async def put(self, target: UploadTarget, path: Path, *, sha256: str | None = None) -> None:
+        """Store a file at a target; :class:`ExpiredUrlError` asks for a new initiate.
+
+        ``sha256`` (hex) is what the file must have: nothing else is stored in its place.
+        """
         content_type = IMAGE_TYPES.get(path.suffix.lower(), OCTETS)
-        await self._storage.put_target(target.model_dump(), path, content_type=content_type)
+        await self._storage.put_target(
+            target.model_dump(), path, content_type=content_type, sha256=sha256
+        )
 
     async def confirm(
         self,

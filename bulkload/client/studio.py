@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from bulkload.client.access import resolve_access
-from bulkload.client.caller import Caller
 from bulkload.client.cell_batch import AsyncCellBatchClient
 from bulkload.client.cell_instance import AsyncCellInstanceClient
 from bulkload.client.cell_measurement import AsyncCellMeasurementClient
 from bulkload.client.cell_spec import AsyncCellSpecClient
+from bulkload.client.delivery import Delivery
 from bulkload.client.project import AsyncProjectClient
 from bulkload.client.raw_data import AsyncRawDataClient
 from bulkload.client.records import CellMeasurement
 from bulkload.client.resource import Connection
-from bulkload.client.storage import Storage
 from bulkload.client.tables import BACKENDS, default_backend
-from bulkload.client.transport import HttpTransport
 from bulkload.errors import RefusedError
+
+__all__ = ["AsyncStudio", "Delivery"]
 
 
 class AsyncStudio:
@@ -31,20 +32,25 @@ class AsyncStudio:
     ``IONWORKS_API_TOKEN``, ``IONWORKS_API_URL``, ``IONWORKS_PROJECT_ID``,
     ``IONWORKS_ORGANIZATION_ID``, ``IONWORKS_DATAFRAME_BACKEND``. A key or token given as an
     argument outranks both of the environment; within one of the two, a token outranks a key.
-    ``api_token`` and ``base_url`` are other names of ``token`` and ``api_url``.
+    ``api_token`` and ``base_url`` are other names of ``token`` and ``api_url``. ``timeout`` is
+    how many seconds a connection, and the next byte of an answer, are waited for;
+    ``max_retries`` how often a call is repeated at most. ``delivery`` holds the finer settings.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - positional in the official client
         self,
         api_key: str | None = None,
         api_url: str | None = None,
         project_id: str | None = None,
         dataframe_backend: str | None = None,
-        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
         token: str | None = None,
         organization_id: str | None = None,
+        *,
         api_token: str | None = None,
         base_url: str | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
         access = resolve_access(
             api_key=api_key,
@@ -55,9 +61,8 @@ class AsyncStudio:
         self.api_url = access.base_url
         self.project_id = project_id or project_of(os.environ)
         self.organization_id = access.organization_id
-        self._transport = HttpTransport(access)
-        self._storage = Storage()
-        self._caller = Caller(self._transport, mask=access.mask)
+        wire = _adjusted(delivery or Delivery(), timeout, max_retries)
+        self._transport, self._caller, self._storage = wire.open(access)
         connection = Connection(
             caller=self._caller,
             storage=self._storage,
@@ -118,6 +123,16 @@ class AsyncStudio:
         if found is None:
             raise RefusedError(f"no cell measurement named {measurement!r}", 404)
         return found
+
+
+def _adjusted(delivery: Delivery, timeout: float | None, max_retries: int | None) -> Delivery:
+    if timeout is not None:
+        timeouts = replace(delivery.timeouts, connect_s=timeout, read_s=timeout)
+        delivery = replace(delivery, timeouts=timeouts)
+    if max_retries is not None:
+        policy = replace(delivery.policy, attempt_limit=max_retries + 1)
+        delivery = replace(delivery, policy=policy)
+    return delivery
 
 
 def project_of(environ: Mapping[str, str]) -> str | None:

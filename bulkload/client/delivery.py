@@ -1,0 +1,58 @@
+"""How patiently, and how much at once: what a bulk run sets otherwise than a script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bulkload.client.access import Access
+from bulkload.client.caller import DEFAULT_OUTAGE_LIMIT_S as OUTAGE_LIMIT_S
+from bulkload.client.caller import Caller
+from bulkload.client.events import Observer, unobserved
+from bulkload.client.session import Timeouts
+from bulkload.client.storage import DEFAULT_STREAMS, Storage
+from bulkload.client.transport import DEFAULT_CONNECTIONS, HttpTransport
+from bulkload.clock import Clock, SystemClock
+from bulkload.core.retry import RetryPolicy
+from bulkload.core.retry_budget import RetryBudget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Settings of the wire."""
+
+    #: API requests in flight at most.
+    connections: int = DEFAULT_CONNECTIONS
+    #: Uploads and downloads in flight at most.
+    streams: int = DEFAULT_STREAMS
+    #: Seconds that a service that does not answer is waited for: a minute for a person at a
+    #: keyboard, an hour for a run at night.
+    outage_limit_s: float = OUTAGE_LIMIT_S
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    clock: Clock = field(default_factory=SystemClock)
+    #: Hears of every attempt and decision.
+    observer: Observer = unobserved
+
+    def open(self, access: Access) -> tuple[HttpTransport, Caller, Storage]:
+        """Set up the ways to the API and to storage; retries of both share one budget."""
+        budget = RetryBudget()
+        transport = HttpTransport(access, connections=self.connections, timeouts=self.timeouts)
+        caller = Caller(
+            transport,
+            access,
+            clock=self.clock,
+            observer=self.observer,
+            policy=self.policy,
+            budget=budget,
+            connections=self.connections,
+            outage_limit_s=self.outage_limit_s,
+        )
+        storage = Storage(
+            clock=self.clock,
+            observer=self.observer,
+            policy=self.policy,
+            budget=budget,
+            streams=self.streams,
+            outage_limit_s=self.outage_limit_s,
+        )
+        return transport, caller, storage
