@@ -8,7 +8,7 @@ pyarrow or a mapping of arrays. Only the words of the messages are our own, and 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from bulkload.core import terms
 from bulkload.core.frame import AnyArray
-from bulkload.core.issues import IssueCode, Severity, ValidationIssue
+from bulkload.core.issues import IssueCode, Severity, ValidationIssue, failure_text
 from bulkload.core.rules import (
     STRICT_CHECK_NAMES,
     check,
@@ -109,12 +109,6 @@ def validate_measurement_data(
             errors.append(issue)
     if errors:
         raise MeasurementValidationError(failure_text(errors), errors)
-
-
-def failure_text(errors: Sequence[ValidationIssue]) -> str:
-    """Return the text of the exception: how many errors, and a line for each."""
-    lines = "\n".join(f"  - {error}" for error in errors)
-    return f"Measurement data validation failed with {len(errors)} error(s):\n{lines}"
 
 
 def validate_positive_current_is_discharge(

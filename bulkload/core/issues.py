@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -73,3 +73,9 @@ class ValidationIssue:
 
     def __str__(self) -> str:
         return self.message
+
+
+def failure_text(errors: Sequence[ValidationIssue]) -> str:
+    """Return the text of a validation failure: how many errors, and a line for each."""
+    lines = "\n".join(f"  - {error}" for error in errors)
+    return f"Measurement data validation failed with {len(errors)} error(s):\n{lines}"
