@@ -65,6 +65,7 @@ class Door:
         async def entry(request: web.Request) -> web.StreamResponse:
             async def act() -> web.StreamResponse:
                 answer = await self._answered(name, handler, request)
+                await studio.store.settled()
                 self._mark(answer)
                 return answer
 

@@ -14,7 +14,6 @@ _SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 TIME_SERIES_FILE: Final = "time_series.parquet"
 STEPS_FILE: Final = "steps.parquet"
 EXTEND_FILE: Final = "time_series_extend.parquet"
-CYCLES_FILE: Final = "cycles.parquet"
 
 
 def attachment_key(record_id: str, number: int) -> str:
@@ -27,41 +26,78 @@ def object_key(record_id: str, leaf: str) -> str:
     return f"{record_id}.{leaf}"
 
 
+class Arriving:
+    """Bytes on their way in: an object only once they are all here."""
+
+    # Bare system calls: each upload passes here, and a file object makes several more of them.
+
+    def __init__(self, incoming: str, final: str) -> None:
+        self._incoming = incoming
+        self._final = final
+        self._handle = os.open(
+            incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
+        )
+
+    def write(self, piece: bytes) -> None:
+        """Take in a piece."""
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(self._handle, view) :]
+
+    def keep(self) -> None:
+        """Make it an object, in one step."""
+        os.close(self._handle)
+        os.replace(self._incoming, self._final)  # noqa: PTH105 - see above
+
+    def discard(self) -> None:
+        """Forget it."""
+        os.close(self._handle)
+        os.unlink(self._incoming)  # noqa: PTH108 - see above
+
+
 class ObjectStore:
     """A folder of objects."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._incoming = root / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        self._root = str(root)
+        incoming = root / "incoming"
+        incoming.mkdir(parents=True, exist_ok=True)
+        self._incoming = str(incoming)
         for shard in _SHARDS:
             (root / shard).mkdir(exist_ok=True)
         # What a crash left behind was never acknowledged.
-        for leftover in self._incoming.iterdir():
+        for leftover in incoming.iterdir():
             leftover.unlink()
 
     def path(self, key: str) -> Path:
         """Return where an object lies, or would lie."""
-        return self._root / key[:2] / key
+        return Path(self._place(key))
 
     def incoming(self) -> Path:
-        """Return a new path for bytes that are still arriving."""
-        return self._incoming / uuid.uuid4().hex
+        """Return a new path for bytes that are being made."""
+        return Path(self._incoming, uuid.uuid4().hex)
+
+    def receive(self, key: str) -> Arriving:
+        """Begin to take in an object."""
+        return Arriving(f"{self._incoming}/{uuid.uuid4().hex}", self._place(key))
 
     def adopt(self, arrived: Path, key: str) -> None:
-        """Make arrived bytes an object, in one step."""
-        os.replace(arrived, self.path(key))  # noqa: PTH105 - the hot path of each upload
+        """Make a finished file an object, in one step."""
+        arrived.replace(self._place(key))
 
     def exists(self, key: str) -> bool:
         """Tell whether the object has arrived."""
-        return self.path(key).is_file()
+        return os.path.exists(self._place(key))  # noqa: PTH110 - once for each confirm
 
     def delete_of(self, record_id: str) -> None:
         """Remove all objects of a record."""
-        for path in list((self._root / record_id[:2]).glob(f"{record_id}.*")):
+        for path in list(Path(self._root, record_id[:2]).glob(f"{record_id}.*")):
             path.unlink(missing_ok=True)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove some objects."""
         for key in keys:
             self.path(key).unlink(missing_ok=True)
+
+    def _place(self, key: str) -> str:
+        return f"{self._root}/{key[:2]}/{key}"

@@ -116,6 +116,10 @@ class LocalStudio:
         """What was asked so far."""
         return self._open.requests
 
+    async def processed(self) -> None:
+        """Wait until all that was confirmed is ready or failed."""
+        await self._open.processing.idle()
+
     async def go_down(self) -> None:
         """Refuse connections to API and storage, and end those that stand."""
         assert self._api is not None

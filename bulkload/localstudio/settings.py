@@ -117,6 +117,11 @@ class StudioSettings:
     max_body_bytes: int = 64 * MEBIBYTE
     #: ``NaN`` and ``Infinity`` in a JSON body.
     nan: Literal["refuse", "accept"] = "refuse"
+    #: A time series whose steps cannot be derived (no voltage, for instance): processing fails,
+    #: or the measurement is ready and has none.
+    underivable_steps: Literal["fail", "none"] = "none"
+    #: Reading a measurement without ``include_steps=false`` while it is processed.
+    plain_get_while_processing: Literal["answer", "refuse"] = "answer"
     #: Code of a read of steps while processing runs.
     steps_while_processing_status: int = 409
     #: Code where ``end_time`` precedes ``start_time``.

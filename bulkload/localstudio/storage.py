@@ -86,19 +86,19 @@ async def _put(studio: Studio, request: web.Request) -> web.StreamResponse:
     if studio.settings.second_put == "refuse" and objects.exists(key):
         raise _StorageRefusal(409, "Duplicate", "The resource already exists")
     settings = studio.settings
-    arrived = objects.incoming()
     digest = hashlib.md5(usedforsecurity=False) if settings.put_answer != "nothing" else None
     size = 0
+    arriving = objects.receive(key)
     try:
-        with arrived.open("wb", buffering=0) as file:
-            async for piece in request.content.iter_any():
-                file.write(piece)
-                size += len(piece)
-                if digest is not None:
-                    digest.update(piece)
-        objects.adopt(arrived, key)
-    finally:
-        arrived.unlink(missing_ok=True)
+        async for piece in request.content.iter_any():
+            arriving.write(piece)
+            size += len(piece)
+            if digest is not None:
+                digest.update(piece)
+    except BaseException:
+        arriving.discard()
+        raise
+    arriving.keep()
     studio.requests.bytes_stored += size
     headers = dict(JSON_HEADERS)
     if digest is not None:

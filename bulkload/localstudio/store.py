@@ -1,11 +1,13 @@
 """The records of the local Studio in SQLite: what may be asked of it, each statement by name.
 
 All calls are short and run on the event loop's thread: a point query costs less than handing
-it to another thread would. Answers are sent after the commit, so what a client was told survives.
+it to another thread would. Writes are committed in groups: what the requests of one turn of the
+loop wrote becomes durable together on the next, and no answer leaves before (`settled`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,6 +73,8 @@ class Store:
     """All records and open uploads of one data folder."""
 
     def __init__(self, data_dir: Path) -> None:
+        #: Done when the writes of this turn are durable; None while there are none.
+        self._group: asyncio.Future[None] | None = None
         path = data_dir / DATABASE_NAME
         self._connection = sqlite3.connect(
             path, timeout=1.0, isolation_level=None, check_same_thread=False
@@ -87,30 +91,58 @@ class Store:
             raise SettingsError(f"{path} is not the database of a local Studio: {error}") from error
 
     def close(self) -> None:
-        """Write what is left and let go of the file."""
+        """Commit what is open and let go of the file."""
+        if self._group is not None:
+            self._commit(self._group)
         self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Group writes: all or none."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Tie writes together: all or none."""
+        self._join_group()
+        self._connection.execute("SAVEPOINT together")
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            self._connection.execute("ROLLBACK TO together")
             raise
-        self._connection.execute("COMMIT")
+        finally:
+            self._connection.execute("RELEASE together")
+
+    async def settled(self) -> None:
+        """Wait until all that was written so far is durable."""
+        if self._group is not None:
+            await asyncio.shield(self._group)
+
+    def _join_group(self) -> None:
+        if self._group is None:
+            self._connection.execute("BEGIN IMMEDIATE")
+            loop = asyncio.get_running_loop()
+            self._group = loop.create_future()
+            loop.call_soon(self._commit, self._group)
+
+    def _commit(self, group: asyncio.Future[None]) -> None:
+        if self._group is not group:
+            return
+        self._group = None
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._connection.execute("ROLLBACK")
+            group.set_exception(error)
+        else:
+            group.set_result(None)
 
     def fact(self, name: str, value: str) -> str:
         """Return what is known under this name, after noting ``value`` where nothing was."""
-        self._run("fact_set", (name, value))
+        self._write("fact_set", (name, value))
         found: str = self._one("fact_get", (name,))[0]
         return found
 
     def insert(self, record: Record) -> None:
         """Add a record, or raise `NameTakenError`."""
         try:
-            self._run("record_insert", record)
+            self._write("record_insert", record)
         except sqlite3.IntegrityError as error:
             found = self.find(record.kind, record.scope, record.name_key)
             raise NameTakenError(found or record.id) from error
@@ -137,14 +169,14 @@ class Store:
             record.id,
         )
         try:
-            self._run("record_update", values)
+            self._write("record_update", values)
         except sqlite3.IntegrityError as error:
             found = self.find(record.kind, record.scope, record.name_key)
             raise NameTakenError(found or record.id) from error
 
     def set_status(self, record_id: str, status: str, error: str | None, now: str) -> None:
         """Note where processing stands."""
-        self._run("record_status", (status, error, now, record_id))
+        self._write("record_status", (status, error, now, record_id))
 
     def unsettled(self) -> list[Record]:
         """Return what was waiting or running when the Studio went down."""
@@ -156,7 +188,7 @@ class Store:
         with self.transaction():
             for gone, _ in tree:
                 for statement in ("record_delete", "record_unlink", "link_delete_either"):
-                    self._run(statement, (gone,))
+                    self._write(statement, (gone,))
         return tree
 
     def children(self, scope: str, kind: str) -> list[str]:
@@ -200,13 +232,13 @@ class Store:
     def tag_spelling(self, project: str, tag: str) -> str:
         """Return how the project spells a tag: as it was first used, whatever the case since."""
         key = tag.casefold()
-        self._run("tag_insert", (project, key, tag))
+        self._write("tag_insert", (project, key, tag))
         spelling: str = self._one("tag_get", (project, key))[0]
         return spelling
 
     def open_upload(self, upload: Upload) -> None:
         """Note an initiated upload."""
-        self._run("upload_insert", upload)
+        self._write("upload_insert", upload)
 
     def upload(self, kind: str, upload_id: str, oldest: float = 0.0) -> Upload | None:
         """Return an open upload, unless it was initiated before ``oldest`` (epoch seconds)."""
@@ -216,7 +248,7 @@ class Store:
 
     def close_upload(self, kind: str, upload_id: str) -> None:
         """Forget an open upload."""
-        self._run("upload_delete", (upload_id, kind))
+        self._write("upload_delete", (upload_id, kind))
 
     def expired_uploads(self, before: float) -> list[Upload]:
         """Return the open uploads initiated before this moment (seconds since the epoch)."""
@@ -226,11 +258,11 @@ class Store:
         """Link raw files to a measurement; linking twice is harmless."""
         with self.transaction():
             for raw in raw_ids:
-                self._run("link_insert", (measurement, raw))
+                self._write("link_insert", (measurement, raw))
 
     def unlink(self, measurement: str, raw: str) -> None:
         """Take back a link."""
-        self._run("link_delete", (measurement, raw))
+        self._write("link_delete", (measurement, raw))
 
     def linked_measurements(self, raw: str) -> list[str]:
         """Return the ids of the measurements that a raw file is linked to."""
@@ -238,6 +270,10 @@ class Store:
 
     def _run(self, statement: str, values: Sequence[Any]) -> sqlite3.Cursor:
         return self._connection.execute(_SQL[statement], values)
+
+    def _write(self, statement: str, values: Sequence[Any]) -> None:
+        self._join_group()
+        self._connection.execute(_SQL[statement], values)
 
     def _one(self, statement: str, values: Sequence[Any]) -> Any:
         return self._run(statement, values).fetchone()

@@ -12,12 +12,11 @@ from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
 from bulkload.localstudio.moments import now_text
 from bulkload.localstudio.objects import EXTEND_FILE, object_key
+from bulkload.localstudio.processing import UNSETTLED
 from bulkload.localstudio.refusal import Refusal
 from bulkload.localstudio.routes.uploads import require_objects, upload_target
 from bulkload.localstudio.store import Record, Upload
 from bulkload.localstudio.views import measurement_view
-
-_UNSETTLED: Final = frozenset({"pending", "running"})
 
 
 async def _initiate(call: Call) -> web.Response:
@@ -51,7 +50,7 @@ def _extensible(call: Call) -> Record:
         raise Refusal(400, "only a time_series measurement can be extended")
     if fields.get("end_time") is not None:
         raise Refusal(400, "the measurement has an end_time: it is finished")
-    if record.status in _UNSETTLED:
+    if record.status in UNSETTLED:
         raise Refusal(409, "the measurement is still processing")
     if record.status == "failed":
         raise Refusal(400, "the measurement failed processing: there is nothing to extend")

@@ -12,6 +12,7 @@ from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
 from bulkload.localstudio.listing import Condition, condition, page, tag_filters
 from bulkload.localstudio.metadata import checked
+from bulkload.localstudio.processing import UNSETTLED
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.views import measurement_view
 
@@ -70,6 +71,12 @@ def _measurement_filters(call: Call, wanted: Condition) -> None:
 
 async def _get(call: Call) -> web.Response:
     record = call.record("cell_measurement", call.id("measurement"))
+    settings = call.studio.settings
+    asks_steps = call.request.query.get("include_steps", "true") == "true"
+    refuses = settings.plain_get_while_processing == "refuse"
+    if refuses and asks_steps and record.status in UNSETTLED:
+        status = settings.steps_while_processing_status
+        raise Refusal(status, "the measurement is still processing: ask without its steps")
     return answer(measurement_view(call.studio, record))
 
 

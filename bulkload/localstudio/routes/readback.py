@@ -9,7 +9,14 @@ from aiohttp import web
 from bulkload.core.terms import MeasurementType
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
-from bulkload.localstudio.objects import TIME_SERIES_FILE, attachment_key, object_key
+from bulkload.localstudio.derive import as_columns
+from bulkload.localstudio.objects import (
+    STEPS_FILE,
+    TIME_SERIES_FILE,
+    attachment_key,
+    object_key,
+)
+from bulkload.localstudio.processing import UNSETTLED
 from bulkload.localstudio.refusal import Refusal
 from bulkload.localstudio.store import Record
 
@@ -17,6 +24,21 @@ from bulkload.localstudio.store import Record
 async def _time_series(call: Call) -> web.Response:
     record = _series(call)
     return redirect(call, object_key(record.id, TIME_SERIES_FILE), TIME_SERIES_FILE)
+
+
+async def _steps(call: Call) -> web.Response:
+    record = _processed(call)
+    return redirect(call, await call.studio.processing.steps_object(record), STEPS_FILE)
+
+
+async def _cycles(call: Call) -> web.Response:
+    _, cycles = await call.studio.processing.tables(_processed(call))
+    return answer({"cycles": as_columns(cycles)})
+
+
+async def _steps_and_cycles(call: Call) -> web.Response:
+    steps, cycles = await call.studio.processing.tables(_processed(call))
+    return answer({"steps": as_columns(steps), "cycles": as_columns(cycles)})
 
 
 async def _files(call: Call) -> web.Response:
@@ -46,6 +68,16 @@ def _series(call: Call) -> Record:
     return record
 
 
+def _processed(call: Call) -> Record:
+    record = _series(call)
+    if record.status in UNSETTLED:
+        status = call.studio.settings.steps_while_processing_status
+        raise Refusal(status, "the measurement is still processing: it has no steps yet")
+    if record.status == "failed":
+        raise Refusal(404, f"the measurement has no steps: {record.error}")
+    return record
+
+
 def _filenames(call: Call) -> list[str]:
     record = call.record("cell_measurement", call.id("measurement"))
     names: list[str] = (record.fields.get("file_metadata") or {}).get("filenames") or []
@@ -56,6 +88,9 @@ _ONE: Final = "/cell_measurements/{measurement}"
 
 ENDPOINTS: Final = (
     Endpoint("measurement.time_series", "GET", f"{_ONE}/time_series/download", _time_series),
+    Endpoint("measurement.steps", "GET", f"{_ONE}/steps/download", _steps),
+    Endpoint("measurement.cycles", "GET", f"{_ONE}/cycles", _cycles),
+    Endpoint("measurement.steps_and_cycles", "GET", f"{_ONE}/steps_and_cycles", _steps_and_cycles),
     Endpoint("measurement.files", "GET", f"{_ONE}/files", _files),
     Endpoint("measurement.file", "GET", f"{_ONE}/files/{{name:.+}}", _file),
 )
