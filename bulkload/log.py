@@ -51,5 +51,4 @@ class LogWatcher:
     def on_wire(self, event: WireEvent) -> None:
         """Write a decision of delivery."""
         if not isinstance(event, Exchanged):
-            fields = asdict(event)
-            self._logger.info(f"wire.{type(event).__name__}", **fields)
+            self._logger.info(type(event).__name__, **asdict(event))

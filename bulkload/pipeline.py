@@ -33,6 +33,7 @@ from bulkload.livejob import LiveJob, Recorder, prepared_event
 from bulkload.parents import Parents
 from bulkload.planbook import PlanBook
 from bulkload.pool import Pool
+from bulkload.progress import Progress
 from bulkload.reconciler import Next, Reconciler
 from bulkload.settings import RunSettings
 from bulkload.settle import Settler
@@ -60,7 +61,10 @@ class Pipeline:
         uploader: Uploader,
         settler: Settler,
         settings: RunSettings,
+        progress: Progress,
+        intake: anyio.CancelScope,
     ) -> None:
+        """``intake`` is cancelled by a stop: it holds everything that takes up new work."""
         self._journal = journal
         self._recorder = recorder
         self._plan = plan
@@ -71,6 +75,8 @@ class Pipeline:
         self._uploader = uploader
         self._settler = settler
         self._settings = settings
+        self._progress = progress
+        self._intake = intake
         limits = settings.limits
         self._to_prepare, self._prepare_jobs = anyio.create_memory_object_stream[LiveJob](
             limits.workers
@@ -81,8 +87,6 @@ class Pipeline:
         self._to_settle, self._settle_jobs = anyio.create_memory_object_stream[LiveJob](
             limits.connections
         )
-        #: Cancelled by a stop: everything that takes up new work.
-        self.intake = anyio.CancelScope()
 
     async def run(self) -> None:
         """Carry out the plan. Raises what ends a run; returns when nothing is left to do."""
@@ -103,7 +107,7 @@ class Pipeline:
             # Closed with the intake, whatever ends it: the stages behind end of themselves.
             await stack.enter_async_context(self._to_upload)
             await stack.enter_async_context(self._to_settle)
-            with self.intake:
+            with self._intake:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._look)
                     for _ in range(self._settings.limits.workers):
@@ -172,7 +176,8 @@ class Pipeline:
             async for live in jobs:
                 await self._spool.wait_for_room()
                 task = self._task(live)
-                answer = await self._pool.prepare(task)
+                with self._progress.busy("prepare"):
+                    answer = await self._pool.prepare(task)
                 if isinstance(answer, Refused):
                     await self._recorder.record(live, rejected_event(live, answer))
                     continue

@@ -50,11 +50,34 @@ class PlanAccount:
         """Every entry that must end in exactly one class."""
         return self.jobs + self.skips
 
-    def add_problem(self, problem: Problem) -> None:
-        """Count a problem, and keep it while there is room."""
-        self.problem_count += 1
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(problem)
+    def count(self, item: PlanItem) -> None:
+        """Count an entry as it goes by."""
+        match item:
+            case UploadJob():
+                self.jobs += 1
+            case Skip():
+                self.skips += 1
+            case Specification():
+                self._check_ratings(item)
+            case Problem():
+                self._add_problem(item)
+            case _:
+                pass
+
+    def _add_problem(self, problem: Problem) -> None:
+        is_warning = problem.severity is Severity.WARNING
+        self.problem_count += not is_warning
+        kept = self.warnings if is_warning else self.problems
+        if len(kept) < MAX_PROBLEMS:
+            kept.append(problem)
+
+    def _check_ratings(self, item: Specification) -> None:
+        """Name a rating that the checks could not use before a file is held against it."""
+        try:
+            rated_capacity(item.payload.get("ratings"))
+            voltage_window(item.payload.get("ratings"))
+        except UnknownUnitError as error:
+            self._add_problem(Problem(where=item.origin, rule="unknown_unit", message=str(error)))
 
 
 def plan_into(
@@ -74,7 +97,8 @@ def plan_into(
     connection.execute("BEGIN IMMEDIATE")
     try:
         for count, item in enumerate(items, start=1):
-            _put(connection, run, item, account, checks=checks, at=at)
+            account.count(item)
+            _put(connection, run, item, checks=checks, at=at)
             if count % BATCH == 0:
                 connection.execute("COMMIT")
                 connection.execute("BEGIN IMMEDIATE")
@@ -87,39 +111,19 @@ def plan_into(
 
 
 def _put(
-    connection: sqlite3.Connection,
-    run: int,
-    item: PlanItem,
-    account: PlanAccount,
-    *,
-    checks: Checks,
-    at: float,
+    connection: sqlite3.Connection, run: int, item: PlanItem, *, checks: Checks, at: float
 ) -> None:
     match item:
         case UploadJob():
-            account.jobs += 1
             _put_job(connection, run, item, checks=checks, at=at)
         case Specification():
             store.put_specification(connection, item)
-            _check_ratings(item, account)
         case CellMetadata():
             store.put_cell(connection, item)
         case Skip():
-            account.skips += 1
             store.put_skip(connection, run, item)
-        case Problem() if item.severity is Severity.WARNING:
-            account.warnings.append(item)
-        case Problem():
-            account.add_problem(item)
-
-
-def _check_ratings(item: Specification, account: PlanAccount) -> None:
-    """Name a rating that the checks could not use before a file is held against it."""
-    try:
-        rated_capacity(item.payload.get("ratings"))
-        voltage_window(item.payload.get("ratings"))
-    except UnknownUnitError as error:
-        account.add_problem(Problem(where=item.origin, rule="unknown_unit", message=str(error)))
+        case _:
+            pass
 
 
 def _put_job(

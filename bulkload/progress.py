@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,7 +51,7 @@ class Progress:
         self.retries = 0
         #: Why nothing moves, while nothing does.
         self.out_of_reach: str | None = None
-        self._busy_s: Counter[str] = Counter()
+        self._busy_s: defaultdict[str, float] = defaultdict(float)
 
     @property
     def done(self) -> int:

@@ -31,6 +31,9 @@ CELLS_AHEAD: Final = 8
 #: Bytes of prepared measurements that wait on disk for their upload.
 SPOOL_LIMIT_BYTES: Final = 4 * 2**30
 
+#: How long a run waits for a server that does not answer before it ends, to be resumed.
+OUTAGE_LIMIT_S: Final = 3600.0
+
 #: How long a stopping run waits for open uploads before it ends without them.
 GRACE_S: Final = 30.0
 
@@ -48,6 +51,7 @@ class Limits:
     time_limit_s: float = TIME_LIMIT_S
     spool_limit_bytes: int = SPOOL_LIMIT_BYTES
     cells_ahead: int = CELLS_AHEAD
+    outage_limit_s: float = OUTAGE_LIMIT_S
     grace_s: float = GRACE_S
 
     @property

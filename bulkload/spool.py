@@ -28,6 +28,10 @@ class Spool:
         """Return where a job's prepared file goes. Names are numbers: no text from outside."""
         return self.folder / f"{job}.parquet"
 
+    def close(self) -> None:
+        """Delete the folder: nothing in it outlives the run."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     async def wait_for_room(self) -> None:
         """Wait until the files that wait are below the limit.
 

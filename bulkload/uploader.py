@@ -153,7 +153,7 @@ class Uploader:
         properties = json.loads(live.spool.read_text("utf-8"))
         await self._attempt(live, Act.CREATE)
         return await self._studio.cell_measurement.create_properties(
-            instance_id, {**self._payload(live), "properties": properties}
+            instance_id, live.name, properties, **live.job.metadata
         )
 
     def _payload(self, live: LiveJob) -> dict[str, Any]:

@@ -94,9 +94,21 @@ def begin_run(
     return cursor.lastrowid
 
 
-def end_run(connection: sqlite3.Connection, run: int, at: float, summary: str) -> None:
+def end_run(
+    connection: sqlite3.Connection, run: int, at: float, summary: Mapping[str, Any]
+) -> None:
     """Note how a run ended."""
-    connection.execute("UPDATE run SET ended_at=?, summary=? WHERE id=?", (at, summary, run))
+    connection.execute(
+        "UPDATE run SET ended_at=?, summary=? WHERE id=?", (at, dump(dict(summary)), run)
+    )
+
+
+def last_run(connection: sqlite3.Connection, *, before: int | None = None) -> sqlite3.Row | None:
+    """Return the newest run, or the newest before another; None where there is none."""
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM run WHERE ? IS NULL OR id < ? ORDER BY id DESC LIMIT 1", (before, before)
+    ).fetchone()
+    return row
 
 
 def put_specification(connection: sqlite3.Connection, item: Specification) -> None:

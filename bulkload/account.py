@@ -1,0 +1,102 @@
+"""The account of a run, taken from the journal: what the summary says is what was written."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+from bulkload.core.lifecycle import JobState
+from bulkload.core.outcome import Outcome, OutcomeKind
+from bulkload.core.tally import outcome_of
+from bulkload.core.terms import JobKey
+
+SUMMARY_NAME: Final = "summary.json"
+
+
+def tally(
+    reader: sqlite3.Connection, run: int, *, is_waiting: bool
+) -> tuple[Counter[OutcomeKind], Counter[str], int]:
+    """Return a plan's outcomes, its causes, and the rows of what was created."""
+    counts: Counter[OutcomeKind] = Counter()
+    causes: Counter[str] = Counter()
+    rows = 0
+    query = (
+        "SELECT state, has_given_up, cause, COUNT(*) AS jobs, SUM(stored_rows) AS rows "
+        "FROM job WHERE plan_run=? GROUP BY state, has_given_up, cause"
+    )
+    for group in reader.execute(query, (run,)):
+        kind, why = outcome_of(
+            JobState(group["state"]),
+            has_given_up=bool(group["has_given_up"]),
+            is_waiting=is_waiting,
+        )
+        cause = group["cause"] or why
+        if cause:
+            causes[cause] += group["jobs"]
+        if kind is not None:
+            counts[kind] += group["jobs"]
+        if kind is OutcomeKind.CREATED:
+            rows += group["rows"] or 0
+    skipped = reader.execute(
+        "SELECT rule, COUNT(*) AS entries FROM skip WHERE plan_run=? GROUP BY rule", (run,)
+    )
+    for group in skipped:
+        counts[OutcomeKind.SKIPPED] += group["entries"]
+        causes[group["rule"]] += group["entries"]
+    return counts, causes, rows
+
+
+def count_planned(reader: sqlite3.Connection, run: int) -> int:
+    """Return how many entries a run's plan holds, as far as it is written."""
+    query = (
+        "SELECT (SELECT COUNT(*) FROM job WHERE plan_run=?) "
+        "+ (SELECT COUNT(*) FROM skip WHERE plan_run=?)"
+    )
+    return int(reader.execute(query, (run, run)).fetchone()[0])
+
+
+def examples(reader: sqlite3.Connection, run: int, each: int) -> list[Outcome]:
+    """Return the first jobs of each cause that did not arrive, the commonest cause first."""
+    causes = reader.execute(
+        "SELECT cause FROM job WHERE plan_run=? AND cause<>'' GROUP BY cause "
+        "ORDER BY COUNT(*) DESC, cause",
+        (run,),
+    ).fetchall()
+    return [
+        outcome(row)
+        for group in causes
+        for row in reader.execute(
+            "SELECT * FROM job WHERE plan_run=? AND cause=? ORDER BY id LIMIT ?",
+            (run, group["cause"], each),
+        )
+    ]
+
+
+def outcome(row: sqlite3.Row, *, is_waiting: bool = True) -> Outcome:
+    """Return the outcome of a job's row; an open job counts as failed and resumable."""
+    state = JobState(row["state"])
+    kind, why = outcome_of(state, has_given_up=bool(row["has_given_up"]), is_waiting=is_waiting)
+    return Outcome(
+        key=JobKey(row["spec"], row["cell"], row["measurement"]),
+        kind=kind or OutcomeKind.FAILED,
+        path=row["path"],
+        measurement_id=row["measurement_id"],
+        cause=row["cause"] or why,
+        message=row["message"],
+        is_resumable=kind is None or bool(row["has_given_up"]),
+    )
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write JSON so that the file is whole, or as it was before."""
+    scratch = path.with_name(path.name + ".part")
+    with scratch.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)

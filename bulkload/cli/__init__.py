@@ -1,0 +1,59 @@
+"""The command line: one module a command, and one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+from rich.text import Text
+
+from bulkload import __version__
+from bulkload.core.tally import ExitCode
+from bulkload.errors import BulkloadError, JournalError, SettingsError, TerminalError
+
+app: Final = App(
+    name="bulkload",
+    help="Move whole archives of battery-cycler tests into Ionworks Studio, and prove that "
+    "they arrived.",
+    version=__version__,
+    result_action="return_value",
+    # Plain text: what a file is called must never be taken for markup.
+    help_format="plaintext",
+)
+# Named, not imported: `bulkload --help` must not load the libraries of every command.
+app.command("bulkload.cli.demo:demo")
+app.command("bulkload.cli.studio:studio")
+app.command("bulkload.cli.plan:plan")
+app.command("bulkload.cli.check:check")
+app.command("bulkload.cli.upload:upload")
+app.command("bulkload.cli.retry:retry")
+app.command("bulkload.cli.status:status")
+
+
+def main() -> None:
+    """Run the command of ``sys.argv`` and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(tokens: list[str]) -> int:
+    """Run a command and return its exit code; every error becomes one sentence."""
+    console = Console(stderr=True)
+    try:
+        result = app(tokens, exit_on_error=False, print_error=True, error_console=console)
+    except CycloptsError:
+        return ExitCode.USAGE
+    except KeyboardInterrupt:
+        console.print("interrupted; run the same command again to go on")
+        return ExitCode.INTERRUPTED
+    except BulkloadError as error:
+        console.print(Text(f"bulkload: {error}"), soft_wrap=True)
+        return _code_of(error)
+    return int(result) if isinstance(result, int) else ExitCode.ARRIVED
+
+
+def _code_of(error: BulkloadError) -> ExitCode:
+    if isinstance(error, JournalError):
+        return ExitCode.USAGE
+    return ExitCode.USAGE if isinstance(error, SettingsError | TerminalError) else ExitCode.STOPPED

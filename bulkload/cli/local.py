@@ -1,0 +1,86 @@
+"""A local Studio as a child process, for ``--local`` and the demo."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from bulkload.errors import SettingsError
+
+#: How long a Studio may take until it answers: it starts in about a second.
+START_LIMIT_S: Final = 60.0
+#: How often its port file is looked for.
+START_POLL_S: Final = 0.02
+#: How long it may take to end.
+END_LIMIT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningStudio:
+    """How to reach it."""
+
+    url: str
+    project_id: str
+    api_key: str = field(repr=False)
+
+
+@contextmanager
+def local_studio(data: Path, *, options: Sequence[str] = ()) -> Iterator[RunningStudio]:
+    """Run a Studio on ``data`` for the length of the block; it keeps what it was given.
+
+    Raises ``SettingsError`` where it cannot start, with its last words.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bulkload-studio-") as scratch:
+        port_file = Path(scratch) / "port"
+        words = Path(scratch) / "stderr"
+        command = [sys.executable, "-m", "bulkload", "studio", "--data", str(data)]
+        with words.open("wb") as stderr:
+            process = subprocess.Popen(  # noqa: S603
+                [*command, "--port-file", str(port_file), *options],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                # Ctrl-C is for the run, which still needs the Studio to end well.
+                start_new_session=True,
+            )
+        try:
+            _wait_for(port_file, process, words)
+            yield _reach(data)
+        finally:
+            _end(process)
+
+
+def _wait_for(port_file: Path, process: subprocess.Popen[bytes], words: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while not port_file.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            said = words.read_text("utf-8", errors="replace").strip()[-500:]
+            raise SettingsError(f"the local Studio did not start: {said or 'it said nothing'}")
+        time.sleep(START_POLL_S)
+
+
+def _reach(data: Path) -> RunningStudio:
+    address = json.loads((data / "studio.json").read_text("utf-8"))
+    return RunningStudio(
+        url=address["url"],
+        project_id=address["project_id"],
+        api_key=(data / "api_key").read_text("utf-8").strip(),
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(END_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,120 @@
+"""Options that several commands share, and what their words mean."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from bulkload.core.job import Checks, PlanItem
+from bulkload.core.layout import DEFAULT_LAYOUT, Layout
+from bulkload.errors import SettingsError
+from bulkload.settings import CONNECTIONS, Limits
+from bulkload.sources import read_source
+from bulkload.validators import STRICT_CHECK_NAMES
+
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def size_bytes(text: str) -> int:
+    """Return a size such as ``2GiB``, ``512M`` or ``1000`` in bytes; units are powers of 1024."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise SettingsError(f"{text!r} is not a size; write it as 512M or 2GiB")
+    return int(float(match[1]) * 1024 ** _POWERS[match[2].upper()])
+
+
+def window(text: str) -> tuple[float, float]:
+    """Return a voltage window such as ``2.5,4.2`` in V."""
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(f"{text!r} is not a voltage window; write it as 2.5,4.2") from None
+    if not low < high:
+        raise SettingsError(f"the voltage window {text!r} ends below its beginning")
+    return low, high
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """Where measurements come from."""
+
+    #: How names come out of paths: {spec}, {cell}, {measurement}, {batch}, {date}, * and **.
+    layout: str = DEFAULT_LAYOUT
+    #: Specifications: a .json, .yaml, .toml, .csv or .xlsx file, or a folder of them.
+    specs: Path | None = None
+
+    def read(self, sources: Sequence[str]) -> Iterable[PlanItem]:
+        """Yield the plan of all sources; raises ``SettingsError`` for a layout with a mistake."""
+        if not sources:
+            raise SettingsError("name at least one source: a folder, or a manifest")
+        layout = Layout.parse(self.layout)
+        return read_source(*sources, layout=layout, specs=self.specs)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """How measurements are validated."""
+
+    #: Run the strict checks too.
+    strict: bool = True
+    #: Names of strict checks to leave out.
+    skip_check: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
+    #: Nominal capacity in A.h, where neither the plan nor the specification states it.
+    rated_capacity: float | None = None
+    #: Lowest and highest voltage in V, as MIN,MAX.
+    voltage_window: str | None = None
+
+    def checks(self) -> Checks:
+        """Return what the words mean; raises ``SettingsError`` for an unknown check."""
+        if unknown := sorted(set(self.skip_check) - STRICT_CHECK_NAMES):
+            raise SettingsError(
+                f"unknown check: {', '.join(unknown)}; the strict checks are "
+                f"{', '.join(sorted(STRICT_CHECK_NAMES))}"
+            )
+        return Checks(
+            strict=self.strict,
+            skip_checks=frozenset(self.skip_check),
+            rated_capacity=self.rated_capacity,
+            voltage_window=None if self.voltage_window is None else window(self.voltage_window),
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """What a command may take of this machine and of the network."""
+
+    #: Child processes that read files; as many as cores where not given.
+    workers: int | None = None
+    #: Requests under way at once, at most.
+    connections: int = CONNECTIONS
+    #: Memory of all child processes together, such as 8GiB; half of the machine's by default.
+    memory: str | None = None
+
+    def limits(self) -> Limits:
+        """Return the limits; raises ``SettingsError`` for one that is not positive."""
+        for name, value in (("workers", self.workers), ("connections", self.connections)):
+            if value is not None and value < 1:
+                raise SettingsError(f"--{name} must be at least 1")
+        limits = Limits() if self.workers is None else Limits(workers=self.workers)
+        memory_bytes = limits.memory_bytes if self.memory is None else size_bytes(self.memory)
+        return Limits(
+            workers=limits.workers, connections=self.connections, memory_bytes=memory_bytes
+        )
+
+
+def this_command() -> str:
+    """Return the command line as it would have to be typed again."""
+    words = ["bulkload", *sys.argv[1:]]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

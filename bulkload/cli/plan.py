@@ -1,0 +1,67 @@
+"""``bulkload plan``: what would be uploaded, and what is in the way."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+
+from bulkload.cli.options import SourceOptions
+from bulkload.console import printable, show_problems
+from bulkload.core.job import PlanItem, UploadJob
+from bulkload.core.tally import ExitCode
+from bulkload.planning import PlanAccount
+from bulkload.sources.manifest import write_plan
+
+
+def plan(
+    *sources: Annotated[str, Parameter(negative=())],
+    source_options: SourceOptions = SourceOptions(),
+    out: Path | None = None,
+) -> int:
+    """Say what would be uploaded, and what is in the way; sends nothing, reads no data file.
+
+    Parameters
+    ----------
+    sources
+        Folders or manifests (.csv, .xlsx, .parquet, .jsonl).
+    out
+        Write the plan to a .csv, .xlsx, .parquet or .jsonl file, to be read, edited and
+        uploaded like any manifest.
+    """
+    console = Console()
+    account = PlanAccount()
+    cells: dict[str, set[str]] = {}
+    jobs = _jobs(source_options.read(sources), account, cells)
+    if out is None:
+        deque(jobs, maxlen=0)
+    else:
+        write_plan(out, jobs)
+    show_problems(console, account.problems, account.problem_count)
+    show_problems(console, account.warnings, len(account.warnings))
+    console.print(
+        Text(
+            f"{account.jobs:,} measurements of {sum(map(len, cells.values())):,} cells in "
+            f"{len(cells):,} specifications; {account.skips:,} entries left out by a rule; "
+            f"{account.problem_count:,} problems"
+        )
+    )
+    if out is not None:
+        console.print(Text(f"plan written to {printable(str(out))}"), soft_wrap=True)
+    return ExitCode.USAGE if account.problem_count else ExitCode.ARRIVED
+
+
+def _jobs(
+    items: Iterable[PlanItem], account: PlanAccount, cells: dict[str, set[str]]
+) -> Iterator[UploadJob]:
+    """Yield the jobs of a plan and count what goes by."""
+    for item in items:
+        account.count(item)
+        if isinstance(item, UploadJob):
+            cells.setdefault(item.key.spec, set()).add(item.key.cell)
+            yield item

@@ -1,0 +1,56 @@
+"""``bulkload status``: where a job stands, also while it runs."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bulkload.account import count_planned, examples, tally
+from bulkload.console import EXAMPLES, printable
+from bulkload.core.outcome import OutcomeKind
+from bulkload.core.tally import ExitCode
+from bulkload.errors import SettingsError
+from bulkload.journal import FILE_NAME, store
+
+
+def status(job_dir: Path) -> int:
+    """Say where a job stands: counts, causes, the last run; also of a run in progress.
+
+    Parameters
+    ----------
+    job_dir
+        The job's folder.
+    """
+    console = Console()
+    with closing(store.connect(journal_of(job_dir), is_read_only=True)) as reader:
+        run = store.last_run(reader)
+        if run is None:
+            raise SettingsError(f"{job_dir} holds a journal without a run")
+        counts, causes, rows = tally(reader, run["id"], is_waiting=True)
+        planned = count_planned(reader, run["id"])
+        began = datetime.fromtimestamp(run["started_at"], UTC)
+        state = "has ended" if run["ended_at"] else "is in progress, or was killed"
+        console.print(Text(f"run {run['id']} of {began:%Y-%m-%d %H:%M} UTC {state}"))
+        for kind in OutcomeKind:
+            if counts[kind]:
+                console.print(Text(f"{counts[kind]:>12,}  {kind.value}"))
+        console.print(Text(f"{planned - counts.total():>12,}  not done"))
+        console.print(Text(f"{planned:>12,}  planned; {rows:,} rows created"))
+        for cause, count in causes.most_common():
+            console.print(Text(f"{cause}: {count:,}"))
+        for outcome in examples(reader, run["id"], EXAMPLES):
+            console.print(Text(f"  {printable(outcome.message)}"), soft_wrap=True)
+        console.print(Text(f"to go on: {printable(run['command'])}"), soft_wrap=True)
+    return ExitCode.ARRIVED
+
+
+def journal_of(job_dir: Path) -> Path:
+    """Return a job folder's journal; ``SettingsError`` where there is none."""
+    path = job_dir / FILE_NAME
+    if not path.is_file():
+        raise SettingsError(f"{job_dir} is no job folder: it holds no {FILE_NAME}")
+    return path

@@ -1,0 +1,59 @@
+"""``bulkload studio``: the local Studio."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import anyio
+from rich.console import Console
+from rich.text import Text
+
+from bulkload.core.tally import ExitCode
+from bulkload.localstudio import LocalStudio, StudioSettings, serve
+
+
+def studio(
+    *,
+    data: Path,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    port_file: Path | None = None,
+    latency: float = 0.0,
+    processing: float = 0.0,
+) -> int:
+    """Run a Studio on this machine: for a rehearsal, a demo, or tests.
+
+    Parameters
+    ----------
+    data
+        Folder of its database, files and keys; made where it is not there, kept when it ends.
+    host
+        Address to listen on. Anything but loopback lets the network in, with keys in clear.
+    port
+        Port of the API; 0 takes a free one.
+    port_file
+        Gets the port, in one line, once the Studio answers.
+    latency
+        Seconds that each answer of the API is held back.
+    processing
+        Seconds that the processing of a measurement takes at least.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    settings = StudioSettings(
+        data_dir=data, host=host, port=port, latency_s=latency, processing_s=processing
+    )
+    anyio.run(partial(serve, settings, port_file=port_file, on_ready=_say))
+    return ExitCode.ARRIVED
+
+
+def _say(running: LocalStudio) -> None:
+    console = Console()
+    folder = running.settings.data_dir
+    for line in (
+        f"Studio at {running.url} (storage at {running.storage_url}); Ctrl-C ends it",
+        f"export IONWORKS_API_URL={running.url}",
+        f"export IONWORKS_PROJECT_ID={running.project_id}",
+        f'export IONWORKS_API_KEY="$(cat {folder / "api_key"})"',
+    ):
+        console.print(Text(line), soft_wrap=True)

@@ -1,0 +1,200 @@
+"""``bulkload upload``: the main job; the same command again resumes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+
+import anyio
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+
+from bulkload.account import examples, write_json
+from bulkload.cli.check import check
+from bulkload.cli.local import RunningStudio, local_studio
+from bulkload.cli.options import CheckOptions, LimitOptions, SourceOptions, this_command
+from bulkload.client.access import DEFAULT_URL
+from bulkload.client.events import WireEvent
+from bulkload.client.studio import AsyncStudio, Delivery
+from bulkload.clock import SystemClock
+from bulkload.console import EXAMPLES, show_problems, show_progress, show_report
+from bulkload.core.reconcile import Existing
+from bulkload.core.tally import ExitCode
+from bulkload.errors import SettingsError
+from bulkload.journal import FILE_NAME, store
+from bulkload.progress import Progress
+from bulkload.run import PlanRefusedError, RunRequest, RunResult, Target, run_job
+from bulkload.settings import RunSettings
+from bulkload.stop import Stop, obeying_signals
+
+#: Where job folders lie where none is named.
+DEFAULT_JOBS: Final = Path(".bulkload")
+
+
+def upload(
+    *sources: Annotated[str, Parameter(negative=())],
+    source_options: SourceOptions = SourceOptions(),
+    check_options: CheckOptions = CheckOptions(),
+    limit_options: LimitOptions = LimitOptions(),
+    url: str | None = None,
+    project: str | None = None,
+    local: Path | None = None,
+    job: Path | None = None,
+    existing: Existing = Existing.REUSE,
+    wait: bool = True,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    summary: Path | None = None,
+    log_json: Path | None = None,
+    quiet: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Upload measurements. Run the same command again to go on where it stopped.
+
+    Parameters
+    ----------
+    sources
+        Folders or manifests (.csv, .xlsx, .parquet, .jsonl).
+    url
+        The API; IONWORKS_API_URL, else the hosted service, where not given.
+    project
+        Id of the project; IONWORKS_PROJECT_ID where not given.
+    local
+        Upload into a Studio on this machine that keeps its data in this folder.
+    job
+        Folder for journal, log, summary and spool; .bulkload/<name of the source> by default.
+    existing
+        What a measurement of the same name in Studio means.
+    wait
+        Wait until Studio has processed what was uploaded.
+    dry_run
+        Read and validate everything, touch no network: the same as `bulkload check`.
+    summary
+        Write the summary JSON here too.
+    log_json
+        Write the log here instead of into the job folder.
+    quiet
+        Print nothing but errors.
+    """
+    if dry_run:
+        return check(
+            *sources,
+            source_options=source_options,
+            check_options=check_options,
+            limit_options=limit_options,
+        )
+    settings = RunSettings(
+        checks=check_options.checks(),
+        existing=existing,
+        is_waiting=wait,
+        limits=limit_options.limits(),
+    )
+    job_dir = job or DEFAULT_JOBS / _job_name(sources)
+    with ExitStack() as stack:
+        studio = None if local is None else stack.enter_context(local_studio(local))
+        request = RunRequest(
+            job_dir=job_dir,
+            read_plan=lambda: source_options.read(sources),
+            target=target_of(url=url, project=project, local=local),
+            settings=settings,
+            command=this_command(),
+            log_path=log_json,
+            open_studio=opener(studio, url=url, project=project),
+        )
+        return carry_out(request, summary=summary, is_quiet=quiet)
+
+
+def _job_name(sources: tuple[str, ...]) -> str:
+    if not sources:
+        raise SettingsError("name at least one source: a folder, or a manifest")
+    return Path(sources[0]).resolve().stem or "job"
+
+
+def target_of(*, url: str | None, project: str | None, local: Path | None) -> Target:
+    """Return what names the target in the journal: a local Studio's port may change."""
+    if local is not None:
+        return Target(url=local.resolve().as_uri(), project_id=None)
+    return Target(
+        url=(url or os.environ.get("IONWORKS_API_URL") or DEFAULT_URL).rstrip("/"),
+        project_id=project or os.environ.get("IONWORKS_PROJECT_ID"),
+    )
+
+
+def opener(
+    studio: RunningStudio | None, *, url: str | None, project: str | None
+) -> Callable[[Callable[[WireEvent], None], RunSettings], AsyncStudio]:
+    """Return what makes the client of a run."""
+
+    def open_studio(observer: Callable[[WireEvent], None], settings: RunSettings) -> AsyncStudio:
+        delivery = Delivery(
+            observer=observer,
+            connections=settings.limits.connections,
+            outage_limit_s=settings.limits.outage_limit_s,
+        )
+        if studio is None:
+            return AsyncStudio(base_url=url, project_id=project, delivery=delivery)
+        return AsyncStudio(
+            api_key=studio.api_key,
+            base_url=studio.url,
+            project_id=studio.project_id,
+            delivery=delivery,
+        )
+
+    return open_studio
+
+
+def carry_out(request: RunRequest, *, summary: Path | None, is_quiet: bool) -> int:
+    """Run a job in front of a person or a scheduler; return the exit code."""
+    console = Console(quiet=is_quiet)
+    try:
+        result = anyio.run(partial(_watched, request, is_quiet=is_quiet))
+    except PlanRefusedError as refused:
+        account = refused.account
+        errors = Console(stderr=True)
+        show_problems(errors, account.problems, account.problem_count)
+        errors.print(
+            Text(f"{account.problem_count:,} problems are in the way; nothing was sent. "),
+            Text("Mend them and run the same command again."),
+            soft_wrap=True,
+        )
+        return ExitCode.USAGE
+    show_problems(console, result.plan.warnings, len(result.plan.warnings))
+    _show(console, request, result)
+    if summary is not None:
+        write_json(summary, result.report.as_json())
+    return result.report.exit_code
+
+
+async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
+    progress = Progress(request.clock)
+    stop = Stop(request.settings.limits.grace_s)
+    errors = Console(stderr=True, quiet=is_quiet)
+
+    def tell(_: ExitCode) -> None:
+        errors.print(
+            f"stopping: no new files; open uploads have {request.settings.limits.grace_s:.0f} s. "
+            "Once more ends at once."
+        )
+
+    async with obeying_signals(stop, tell), anyio.create_task_group() as group:
+        group.start_soon(show_progress, errors, progress, SystemClock())
+        result = await run_job(request, progress, stop)
+        group.cancel_scope.cancel()
+    return result
+
+
+def _show(console: Console, request: RunRequest, result: RunResult) -> None:
+    reader = store.connect(request.job_dir / FILE_NAME, is_read_only=True)
+    try:
+        show_report(console, result.report, examples(reader, result.run, EXAMPLES))
+    finally:
+        reader.close()
+    console.print(Text(f"job folder: {request.job_dir}"), soft_wrap=True)
+    if result.stopped_because:
+        console.print(Text(f"stopped: {result.stopped_because}"), soft_wrap=True)
+    if result.report.exit_code not in (ExitCode.ARRIVED, ExitCode.PARTIAL):
+        console.print("to go on:")
+        Console().print(Text(request.command), soft_wrap=True)

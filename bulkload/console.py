@@ -1,0 +1,135 @@
+"""The terminal's view of a run: live where it is a terminal, a line each 30 s elsewhere.
+
+Names of files and words of servers are untrusted: control characters are shown, not obeyed,
+and nothing is taken for markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from bulkload.clock import Clock
+from bulkload.core.bottleneck import ADVICE
+from bulkload.core.job import Problem
+from bulkload.core.outcome import Outcome, OutcomeKind
+from bulkload.core.tally import NOT_AWAITED, RunReport
+from bulkload.progress import Progress
+
+#: A line this often where nobody watches a terminal.
+PLAIN_INTERVAL_S: Final = 30.0
+#: Redraws a second on a terminal: more costs work and shows nothing more.
+REDRAWS_PER_S: Final = 4
+
+#: Examples shown of each cause; the rest is in the summary and the journal.
+EXAMPLES: Final = 3
+
+_STYLES: Final = {
+    OutcomeKind.CREATED: "green",
+    OutcomeKind.EXISTING: "cyan",
+    OutcomeKind.REJECTED: "yellow",
+    OutcomeKind.FAILED: "red",
+    OutcomeKind.SKIPPED: "dim",
+}
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with what would move a cursor or hide in a line written out."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+def status_line(progress: Progress) -> str:
+    """Return one line that says where the run stands."""
+    counts = ", ".join(
+        f"{progress.counts[kind]} {kind.value}" for kind in OutcomeKind if progress.counts[kind]
+    )
+    minutes, seconds = divmod(int(progress.elapsed_s), 60)
+    line = (
+        f"{minutes:02d}:{seconds:02d}  {progress.done}/{progress.planned} done"
+        f" ({counts or 'none yet'}); {progress.prepared} prepared, "
+        f"{progress.bytes_sent / 1e6:.1f} MB sent, {progress.requests} requests"
+    )
+    if progress.retries:
+        line += f", {progress.retries} retries"
+    if progress.out_of_reach is not None:
+        line += f"; waiting for the server: {printable(progress.out_of_reach)}"
+    return line
+
+
+async def show_progress(console: Console, progress: Progress, clock: Clock) -> None:
+    """Show progress until cancelled."""
+    if not console.is_terminal:
+        while True:
+            await clock.sleep(PLAIN_INTERVAL_S)
+            console.print(status_line(progress), markup=False, highlight=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            live.update(Text(status_line(progress)), refresh=True)
+            await clock.sleep(1 / REDRAWS_PER_S)
+
+
+def show_problems(console: Console, problems: Iterable[Problem], total: int) -> None:
+    """Name what stands in the way of a plan, grouped by rule."""
+    by_rule: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_rule.setdefault(problem.rule, []).append(problem)
+    shown = sum(len(group) for group in by_rule.values())
+    for rule, group in sorted(by_rule.items(), key=lambda item: -len(item[1])):
+        console.print(Text(f"{rule} ({len(group)})", style="bold"))
+        for problem in group:
+            # Where a message names the place itself, the place is not said twice.
+            place = "" if problem.where in problem.message else f"{problem.where}: "
+            console.print(Text(f"  {printable(place + problem.message)}"), soft_wrap=True)
+    if total > shown:
+        console.print(Text(f"and {total - shown} more"))
+
+
+def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]) -> None:
+    """Print the summary of a run, what did not arrive grouped by cause."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for kind in OutcomeKind:
+        if count := report.counts.get(kind, 0):
+            table.add_row(Text(f"{count:,}", style=_STYLES[kind]), kind.value)
+    table.add_row(Text(f"{report.planned:,}", style="bold"), "planned")
+    console.print(table)
+    _show_causes(console, report, examples)
+    console.print(
+        Text(
+            f"{report.rows:,} rows and {report.bytes_read / 1e6:.1f} MB read, "
+            f"{report.bytes_sent / 1e6:.1f} MB sent in {report.requests:,} requests "
+            f"({report.retries:,} retries), {report.elapsed_s:.1f} s"
+        )
+    )
+    console.print(Text(f"pace: {ADVICE[report.bottleneck]}"))
+    if not report.adds_up:
+        missing = report.planned - sum(report.counts.values())
+        console.print(
+            Text(f"NOT DONE: {missing:,} of {report.planned:,} entries have no outcome yet")
+        )
+
+
+def _show_causes(console: Console, report: RunReport, examples: Iterable[Outcome]) -> None:
+    by_cause: dict[str, list[Outcome]] = {}
+    for outcome in examples:
+        by_cause.setdefault(outcome.cause, []).append(outcome)
+    for cause, group in by_cause.items():
+        count = report.causes.get(cause, len(group))
+        style = _STYLES[group[0].kind]
+        console.print(Text(f"{group[0].kind.value}: {cause} ({count:,})", style=style))
+        for outcome in group:
+            console.print(Text(f"  {printable(outcome.message)}"), soft_wrap=True)
+        if count > len(group):
+            console.print(Text(f"  and {count - len(group):,} more"))
+    if waiting := report.causes.get(NOT_AWAITED):
+        console.print(
+            Text(f"{waiting:,} uploads were confirmed and not waited for (--no-wait): run again ")
+            + Text("without it to learn how their processing ended")
+        )

@@ -1,0 +1,250 @@
+"""One invocation of the main job: plan, pipeline, account."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+
+from bulkload.account import SUMMARY_NAME, tally, write_json
+from bulkload.client.events import WireEvent
+from bulkload.client.studio import AsyncStudio
+from bulkload.clock import Clock, SystemClock
+from bulkload.core.bottleneck import bottleneck
+from bulkload.core.job import PlanItem
+from bulkload.core.lifecycle import Event
+from bulkload.core.tally import ExitCode, RunReport, exit_code
+from bulkload.errors import CredentialsError, JournalError, OutageError, PlanError
+from bulkload.journal import FILE_NAME, open_journal, store
+from bulkload.journal.lock import exclusive
+from bulkload.livejob import LiveJob, Recorder
+from bulkload.log import FILE_NAME as LOG_NAME
+from bulkload.log import LogWatcher, open_log
+from bulkload.parents import Parents
+from bulkload.pipeline import Pipeline
+from bulkload.planbook import PlanBook
+from bulkload.planning import PlanAccount, plan_into
+from bulkload.pool import PoolLimits, open_pool
+from bulkload.progress import Progress
+from bulkload.reconciler import Reconciler
+from bulkload.settings import RunSettings
+from bulkload.settle import Settler
+from bulkload.spool import Spool
+from bulkload.stop import Stop
+from bulkload.uploader import Uploader
+
+SPOOL_NAME: Final = "spool"
+
+
+class PlanRefusedError(PlanError):
+    """The plan has problems; nothing was sent. ``account`` names them."""
+
+    def __init__(self, account: PlanAccount) -> None:
+        super().__init__(f"{account.problem_count} problems are in the way of the plan")
+        self.account = account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a run uploads to. No secret: credentials come from the environment."""
+
+    url: str | None = None
+    project_id: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the journal keeps."""
+        return {"url": self.url, "project": self.project_id}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What to run."""
+
+    job_dir: Path
+    #: Gives the plan; None takes the jobs that the journal holds and did not deliver.
+    read_plan: Callable[[], Iterable[PlanItem]]
+    target: Target
+    settings: RunSettings
+    #: The command that resumes the run, as typed.
+    command: str
+    log_path: Path | None = None
+    #: Makes the client; a parameter so that tests can count on their own server.
+    open_studio: Callable[[Callable[[WireEvent], None], RunSettings], AsyncStudio]
+    clock: Clock = field(default_factory=SystemClock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended."""
+
+    report: RunReport
+    run: int
+    plan: PlanAccount
+    #: Why the run stopped before its end, empty where it did not.
+    stopped_because: str = ""
+
+
+class _Watchers:
+    """Hands each event to the counters and the log."""
+
+    def __init__(self, progress: Progress, log: LogWatcher) -> None:
+        self._progress = progress
+        self._log = log
+
+    def on_event(self, live: LiveJob, event: Event) -> None:
+        self._progress.on_event(live, event)
+        self._log.on_event(live, event)
+
+    def on_wire(self, event: WireEvent) -> None:
+        self._progress.on_wire(event)
+        self._log.on_wire(event)
+
+
+async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunResult:
+    """Carry out a run and return its account.
+
+    Raises ``PlanRefusedError`` before anything is sent, ``JournalBusyError``,
+    ``JournalError`` and ``SettingsError``; everything else that can happen is in the result.
+
+    Side effects: the job folder with journal, log, spool and summary.
+    """
+    request.job_dir.mkdir(parents=True, exist_ok=True)
+    with exclusive(request.job_dir):
+        path = request.job_dir / FILE_NAME
+        with closing(store.connect(path)) as connection:
+            run = store.begin_run(
+                connection, request.command, request.target.as_json(), _seconds(request.clock)
+            )
+            account = await anyio.to_thread.run_sync(_plan, connection, run, request)
+            if account.problem_count:
+                raise PlanRefusedError(account)
+            progress.planned = account.planned
+            stopped = await _deliver(request, connection, run, progress, stop)
+            return _account(request, connection, run, progress, account=account, stopped=stopped)
+
+
+def _seconds(clock: Clock) -> float:
+    return clock.now().timestamp()
+
+
+def _plan(connection: sqlite3.Connection, run: int, request: RunRequest) -> PlanAccount:
+    return plan_into(
+        connection,
+        run,
+        request.read_plan(),
+        checks=request.settings.checks,
+        at=_seconds(request.clock),
+    )
+
+
+async def _deliver(
+    request: RunRequest,
+    connection: sqlite3.Connection,
+    run: int,
+    progress: Progress,
+    stop: Stop,
+) -> tuple[ExitCode | None, str]:
+    """Run the pipeline where there is work; return why it stopped early, if it did."""
+    counts, _, _ = tally(connection, run, is_waiting=request.settings.is_waiting)
+    progress.counts.update(counts)
+    if next(store.cells(connection, run), None) is None:
+        return None, ""
+    try:
+        with stop.whole:
+            await _run_pipeline(request, run, progress, stop)
+    except CredentialsError as error:
+        return ExitCode.REFUSED, f"Studio refused the credentials: {error}"
+    except OutageError as error:
+        return ExitCode.STOPPED, str(error)
+    except JournalError as error:
+        return ExitCode.STOPPED, str(error)
+    if stop.exit_code is not None:
+        return stop.exit_code, "stopped on request"
+    return None, ""
+
+
+async def _run_pipeline(request: RunRequest, run: int, progress: Progress, stop: Stop) -> None:
+    settings = request.settings
+    limits = settings.limits
+    async with AsyncExitStack() as stack:
+        spool = Spool(request.job_dir / SPOOL_NAME, limits.spool_limit_bytes)
+        stack.callback(spool.close)
+        logger, log_file = open_log(request.log_path or request.job_dir / LOG_NAME, run=run)
+        stack.enter_context(log_file)
+        watchers = _Watchers(progress, LogWatcher(logger))
+        pool_limits = PoolLimits(
+            workers=limits.workers,
+            time_limit_s=limits.time_limit_s,
+            memory_limit_bytes=limits.child_memory_bytes,
+        )
+        pool = await stack.enter_async_context(open_pool(pool_limits, spool.folder))
+        journal = await stack.enter_async_context(
+            open_journal(request.job_dir / FILE_NAME, run, lambda: _seconds(request.clock))
+        )
+        studio = await stack.enter_async_context(request.open_studio(watchers.on_wire, settings))
+        logger.info("run.started", command=request.command, planned=progress.planned)
+        recorder = Recorder(journal, watchers)
+        plan = PlanBook(journal.reader, run)
+        parents = Parents(studio, recorder, specification=plan.specification, cell=plan.cell)
+        reconciler = Reconciler(studio, recorder, existing=settings.existing, scratch=spool.folder)
+        pipeline = Pipeline(
+            journal=journal,
+            recorder=recorder,
+            plan=plan,
+            pool=pool,
+            spool=spool,
+            parents=parents,
+            reconciler=reconciler,
+            uploader=Uploader(studio, parents, reconciler, recorder),
+            settler=Settler(studio, recorder, request.clock),
+            settings=settings,
+            progress=progress,
+            intake=stop.intake,
+        )
+        await pipeline.run()
+
+
+def _account(
+    request: RunRequest,
+    connection: sqlite3.Connection,
+    run: int,
+    progress: Progress,
+    *,
+    account: PlanAccount,
+    stopped: tuple[ExitCode | None, str],
+) -> RunResult:
+    is_waiting = request.settings.is_waiting
+    counts, causes, rows = tally(connection, run, is_waiting=is_waiting)
+    report = RunReport(
+        job=str(request.job_dir),
+        planned=account.planned,
+        counts=counts,
+        causes=causes,
+        rows=rows,
+        bytes_read=progress.bytes_read,
+        bytes_sent=progress.bytes_sent,
+        requests=progress.requests,
+        retries=progress.retries,
+        elapsed_s=progress.elapsed_s,
+        bottleneck=bottleneck(_shares(request.settings, progress)),
+        exit_code=exit_code(planned=account.planned, counts=counts, stopped=stopped[0]),
+    )
+    summary = report.as_json()
+    store.end_run(connection, run, _seconds(request.clock), summary)
+    write_json(request.job_dir / SUMMARY_NAME, summary)
+    return RunResult(report=report, run=run, plan=account, stopped_because=stopped[1])
+
+
+def _shares(settings: RunSettings, progress: Progress) -> Mapping[str, float]:
+    limits = settings.limits
+    return {
+        "prepare": progress.share("prepare", limits.workers),
+        "api": progress.share("api", limits.connections),
+        "storage": progress.share("storage", limits.connections),
+        "processing": progress.share("processing", 1),
+    }

@@ -1,0 +1,64 @@
+"""Why and how a run ends before its work does."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+
+from bulkload.core.tally import ExitCode
+
+_EXIT_CODES: Final = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+}
+
+
+class Stop:
+    """A stop in two steps: first no new work, then, after the grace, no work at all."""
+
+    def __init__(self, grace_s: float) -> None:
+        self._grace_s = grace_s
+        self.exit_code: ExitCode | None = None
+        #: Everything that takes up new work.
+        self.intake = anyio.CancelScope()
+        #: Everything.
+        self.whole = anyio.CancelScope()
+
+    def request(self, code: ExitCode, *, grace_s: float | None = None) -> None:
+        """Stop the intake, and set the end of what is open. A second request ends at once."""
+        if self.exit_code is not None:
+            self.whole.cancel()
+            return
+        self.exit_code = code
+        self.intake.cancel()
+        grace = self._grace_s if grace_s is None else grace_s
+        self.whole.deadline = min(self.whole.deadline, anyio.current_time() + grace)
+
+
+@asynccontextmanager
+async def obeying_signals(stop: Stop, tell: Callable[[ExitCode], None]) -> AsyncIterator[None]:
+    """Let the first SIGINT or SIGTERM stop the intake, and the second end the run."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(_obey, stop, tell)
+        try:
+            yield
+        finally:
+            group.cancel_scope.cancel()
+
+
+async def _obey(stop: Stop, tell: Callable[[ExitCode], None]) -> None:
+    try:
+        with anyio.open_signal_receiver(*_EXIT_CODES) as signals:
+            async for number in signals:
+                code = _EXIT_CODES[number]
+                stop.request(code)
+                tell(code)
+    except NotImplementedError:
+        # Windows' event loop takes no signal handlers: there Ctrl-C raises KeyboardInterrupt,
+        # which ends the run at once. The journal makes that safe.
+        await anyio.sleep(math.inf)
