@@ -1,0 +1,142 @@
+"""What is stored: a body of known length that can be read again from the start for each attempt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import anyio.to_thread
+
+from bulkload.errors import IntegrityError
+
+#: Bytes read, hashed and sent at a time; also what must get through before the progress time-out.
+BLOCK_BYTES: Final = 256 * 1024
+
+
+class Body(Protocol):
+    """Bytes to be stored."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Give the length, which is announced before anything is sent."""
+
+    @property
+    def sha256(self) -> str | None:
+        """Give the hash that the bytes must have, None where nobody knows it."""
+
+    def blocks(self, start: int, stop: int) -> Iterator[bytes]:
+        """Read from ``start`` to ``stop`` anew, in blocks; blocking."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBody:
+    """A small body that is there already."""
+
+    data: bytes = field(repr=False)
+    sha256: str | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Give the length."""
+        return len(self.data)
+
+    def blocks(self, start: int, stop: int) -> Iterator[bytes]:
+        """Read from ``start`` to ``stop``."""
+        for at in range(start, stop, BLOCK_BYTES):
+            yield self.data[at : min(at + BLOCK_BYTES, stop)]
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """A file, opened anew for each attempt; its length must not change meanwhile."""
+
+    path: Path
+    size_bytes: int
+    sha256: str | None = None
+
+    @classmethod
+    def of(cls, path: Path, *, sha256: str | None = None) -> FileBody:
+        """Take a file as it is now."""
+        return cls(path, path.stat().st_size, sha256)
+
+    def blocks(self, start: int, stop: int) -> Iterator[bytes]:
+        """Read from ``start`` to ``stop``; a file of another length than announced is refused."""
+        with self.path.open("rb") as file:
+            file.seek(start)
+            left = stop - start
+            while left > 0:
+                block = file.read(min(BLOCK_BYTES, left))
+                if not block:
+                    raise IntegrityError(f"{self.path.name} became shorter while it was sent")
+                left -= len(block)
+                yield block
+            if stop == self.size_bytes and file.read(1):
+                raise IntegrityError(f"{self.path.name} became longer while it was sent")
+
+
+def body_of(source: Body | Path | bytes, *, sha256: str | None = None) -> Body:
+    """Take a path or bytes as a body."""
+    if isinstance(source, Path):
+        return FileBody.of(source, sha256=sha256)
+    return MemoryBody(source, sha256) if isinstance(source, bytes) else source
+
+
+class Sending:
+    """One pass over a body: gives its blocks to the wire, and keeps the hashes of what it gave.
+
+    The last block is held back until the hash of the whole is known to be right: a store that
+    announces nothing until it has all cannot end up with wrong bytes.
+    """
+
+    def __init__(self, body: Body, on_moved: Callable[[int], None]) -> None:
+        self._body = body
+        self._on_moved = on_moved
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
+        #: Bytes handed to the wire, and bytes that it has taken.
+        self.given_bytes = 0
+        self.sent_bytes = 0
+        #: Why the body could not be read: the wire knows only that it ended early.
+        self.error: IntegrityError | OSError | None = None
+
+    @property
+    def md5(self) -> str:
+        """Give the MD5 of what was given to the wire, in hexadecimal digits."""
+        return self._md5.hexdigest()
+
+    async def blocks(self, on_block: Callable[[], None]) -> AsyncIterator[bytes]:
+        """Give the blocks, read and hashed in a thread; tell after each that it has left."""
+        source = self._body.blocks(0, self._body.size_bytes)
+        try:
+            held = await anyio.to_thread.run_sync(self._next, source)
+            while held is not None:
+                following = await anyio.to_thread.run_sync(self._next, source)
+                if following is None:
+                    self._check()
+                self.given_bytes += len(held)
+                yield held
+                self.sent_bytes += len(held)
+                self._on_moved(len(held))
+                on_block()
+                held = following
+        except (IntegrityError, OSError) as error:
+            self.error = error
+            raise
+        finally:
+            source.close()  # type: ignore[attr-defined]
+
+    def _next(self, source: Iterator[bytes]) -> bytes | None:
+        block = next(source, None)
+        if block is not None:
+            self._md5.update(block)
+            if self._body.sha256 is not None:
+                self._sha256.update(block)
+        return block
+
+    def _check(self) -> None:
+        expected = self._body.sha256
+        if expected is not None and self._sha256.hexdigest() != expected.lower():
+            raise IntegrityError("the bytes to be sent are not those that were prepared")
