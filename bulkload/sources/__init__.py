@@ -6,10 +6,10 @@ file is opened. What is in the way comes as a ``Problem`` in its place; the stre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bulkload.core.job import PlanItem, Problem
+from bulkload.core.job import PlanItem, Problem, Specification
 from bulkload.core.layout import Layout
 from bulkload.core.plan import Rule, shown
 from bulkload.errors import PlanError
@@ -17,24 +17,24 @@ from bulkload.sources.assemble import Assembler
 from bulkload.sources.entry import Found
 from bulkload.sources.folder import walk
 from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_manifest
-from bulkload.sources.specs import Specifications, read_specifications
+from bulkload.sources.specs import read_specifications
 
 __all__ = ["read_source"]
 
 
 def read_source(
-    *sources: str | Path, layout: Layout, specs: Path | None = None
+    sources: str | Path | Sequence[str | Path], *, layout: Layout, specs: Path | None = None
 ) -> Iterator[PlanItem]:
     """Give the plan of one or several sources (folders, manifests, plans) as one stream.
 
     Each specification comes before its first job and each cell's metadata before the cell's
     first job; a name that two sources claim is told whichever of them it is in.
     """
-    stated = Specifications()
+    stated: dict[str, Specification] = {}
     if specs is not None:
         yield from read_specifications(specs, stated)
-    assembler = Assembler(stated.found, specs)
-    for source in sources:
+    assembler = Assembler(stated, specs)
+    for source in [sources] if isinstance(sources, str | Path) else sources:
         yield from assembler.items(_found(Path(source), layout))
 
 

@@ -41,6 +41,15 @@ class _InTheWayError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _Notes:
+    """The metadata beside one file."""
+
+    specification: Note | None
+    cell: Note | None
+    measurement: Note | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Cell:
     name: str
     batch: str | None
@@ -70,34 +79,43 @@ class Assembler:
                 yield item
 
     def _entry(self, entry: Entry) -> Iterator[PlanItem]:
-        folder = Path(os.path.normpath(entry.job.path)).parent
+        notes = self._notes(entry)
+        yield from self._store.take_problems()
         try:
-            specification = self._specification(entry, folder)
-            cell = self._cell(entry, folder, specification.name)
-            job = self._job(entry, folder, specification, cell)
+            specification = self._specification(entry, notes)
+            cell = self._cell(entry, notes, specification.name)
+            job = _job(entry, notes, specification, cell)
         except _InTheWayError as error:
-            yield from self._store.take_problems()
             yield Problem(where=entry.where, rule=error.rule, message=error.message)
             return
-        yield from self._store.take_problems()
         for item in self._check.admit(job, entry.where):
             if isinstance(item, UploadJob):
                 yield from self._parents(specification, cell)
             yield item
 
-    def _specification(self, entry: Entry, folder: Path) -> Specification:
-        name = normalised(entry.job.key.spec)
-        if name:
-            note = self._store.of_parent(Role.SPECIFICATION, name, folder, entry.root)
-        else:
-            note = self._store.nearest(Role.SPECIFICATION, folder, entry.root)
-            name = self._only_name() if note is None else note.name
-        beside = None if note is None else _of_note(note)
-        stated = self._stated.get(name)
-        found = beside or stated
+    def _notes(self, entry: Entry) -> _Notes:
+        """Look up all three before anything is judged, so that each counts as used."""
+        folder = _folder(entry)
+        spec, cell, measurement = map(normalised, entry.job.key)
+        stem, _ = split_suffix(Path(entry.job.path).name)
+        find, nearest = self._store.of_parent, self._store.nearest
+        return _Notes(
+            find(Role.SPECIFICATION, spec, folder, entry.root)
+            if spec
+            else nearest(Role.SPECIFICATION, folder, entry.root),
+            find(Role.CELL, cell, folder, entry.root)
+            if cell
+            else nearest(Role.CELL, folder, entry.root),
+            self._store.of_measurement(folder, (stem, measurement)),
+        )
+
+    def _specification(self, entry: Entry, notes: _Notes) -> Specification:
+        note = notes.specification
+        name = normalised(entry.job.key.spec) or (self._only_name() if note is None else note.name)
+        found = self._stated.get(name) if note is None else _of_note(note)
         if found is None:
-            raise _InTheWayError(Rule.SPECIFICATION_MISSING, self._missing(entry, folder, name))
-        for other in (stated, self._specifications.get(name)):
+            raise _InTheWayError(Rule.SPECIFICATION_MISSING, self._missing(entry, name))
+        for other in (self._stated.get(name), self._specifications.get(name)):
             if other is not None and other.payload != found.payload:
                 message = (
                     f"specification {shown(name)} stands in {shown(found.origin)} and, "
@@ -109,31 +127,27 @@ class Assembler:
     def _only_name(self) -> str:
         return next(iter(self._stated)) if len(self._stated) == 1 else ""
 
-    def _missing(self, entry: Entry, folder: Path, name: str) -> str:
+    def _missing(self, entry: Entry, name: str) -> str:
         what = f"specification {shown(name)}" if name else "a specification"
-        looked = self._store.search_told(Role.SPECIFICATION, folder, entry.root)
+        looked = self._store.search_told(Role.SPECIFICATION, _folder(entry), entry.root)
         if self._stated_in is None:
             return f"{what} was looked for as {looked}, and not found; add one, or give --specs"
         stated = f"in {shown(str(self._stated_in))} (--specs)"
         return f"{what} was looked for as {looked}, and {stated}; add it to one of them"
 
-    def _cell(self, entry: Entry, folder: Path, specification: str) -> _Cell:
-        name = normalised(entry.job.key.cell)
-        if name:
-            note = self._store.of_parent(Role.CELL, name, folder, entry.root)
-        else:
-            note = self._store.nearest(Role.CELL, folder, entry.root)
-            if note is None:
-                looked = self._store.search_told(Role.CELL, folder, entry.root)
-                message = (
-                    f"the layout has no {{cell}}, and no {looked} names it; "
-                    "add the field to --layout, or the file"
-                )
-                raise _InTheWayError(Rule.CELL_MISSING, message)
-            name = note.name
+    def _cell(self, entry: Entry, notes: _Notes, specification: str) -> _Cell:
+        note = notes.cell
+        name = normalised(entry.job.key.cell) or (note.name if note is not None else "")
+        if not name and note is None:
+            looked = self._store.search_told(Role.CELL, _folder(entry), entry.root)
+            message = (
+                f"the layout has no {{cell}}, and no {looked} names it; "
+                "add the field to --layout, or the file"
+            )
+            raise _InTheWayError(Rule.CELL_MISSING, message)
         payload = {} if note is None else dict(_fields(note))
-        batch = entry.job.batch or payload.pop("batch", None) or entry.folder_batch
-        payload.pop("batch", None)
+        stated = payload.pop("batch", None)
+        batch = entry.job.batch or stated or entry.folder_batch
         self._agree(specification, name, payload, note)
         return _Cell(name, None if batch is None else normalised(batch), payload)
 
@@ -147,18 +161,6 @@ class Assembler:
         )
         raise _InTheWayError(Rule.CELL_CONFLICT, message)
 
-    def _job(
-        self, entry: Entry, folder: Path, specification: Specification, cell: _Cell
-    ) -> UploadJob:
-        measurement = normalised(entry.job.key.measurement)
-        stem, _ = split_suffix(Path(entry.job.path).name)
-        note = self._store.of_measurement(folder, (stem, measurement))
-        job = entry.job if note is None else with_note(entry.job, _fields(note))
-        if entry.folder_date is not None and "start_time" not in job.metadata:
-            job = replace(job, metadata={**job.metadata, "start_time": entry.folder_date})
-        key = JobKey(specification.name, cell.name, measurement)
-        return replace(job, key=key, batch=cell.batch)
-
     def _parents(self, specification: Specification, cell: _Cell) -> Iterator[PlanItem]:
         if specification.name not in self._specifications:
             self._specifications[specification.name] = specification
@@ -171,7 +173,20 @@ class Assembler:
                 yield CellMetadata(spec=specification.name, cell=cell.name, payload=cell.payload)
 
 
-def with_note(job: UploadJob, fields: Mapping[str, Any]) -> UploadJob:
+def _folder(entry: Entry) -> Path:
+    return Path(os.path.normpath(entry.job.path)).parent
+
+
+def _job(entry: Entry, notes: _Notes, specification: Specification, cell: _Cell) -> UploadJob:
+    note = notes.measurement
+    job = entry.job if note is None else _with_note(entry.job, _fields(note))
+    if entry.folder_date is not None and "start_time" not in job.metadata:
+        job = replace(job, metadata={**job.metadata, "start_time": entry.folder_date})
+    key = JobKey(specification.name, cell.name, normalised(entry.job.key.measurement))
+    return replace(job, key=key, batch=cell.batch)
+
+
+def _with_note(job: UploadJob, fields: Mapping[str, Any]) -> UploadJob:
     """Fill what a job does not state from the file of metadata beside its data."""
     metadata = {key: fields[key] for key in METADATA_KEYS if key in fields}
     for key, value in job.metadata.items():

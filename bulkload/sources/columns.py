@@ -7,24 +7,18 @@ test set-up), ``tags`` and ``skip_checks`` a list.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from bulkload.core.job import Checks, UploadJob
 from bulkload.core.plan import shown
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import PlanError
-from bulkload.sources import values
-from bulkload.sources.documents import parse_json
-from bulkload.sources.values import WrongValueError
+from bulkload.sources import cells
 
 COLUMNS: Final = (
     *("spec", "cell", "batch", "measurement", "type", "path", "member", "reader", "data_type"),
@@ -38,13 +32,6 @@ NUMBER_COLUMNS: Final = frozenset(
 )
 FLAG_COLUMNS: Final = frozenset({"strict"})
 
-#: Whole numbers beyond it have lost digits in a spreadsheet.
-_EXACT_WHOLE: Final = 2**53
-_FLAGS: Final = {
-    **dict.fromkeys(("true", "yes", "1"), True),
-    **dict.fromkeys(("false", "no", "0"), False),
-}
-
 Cell = str | float | bool | None
 
 
@@ -57,11 +44,11 @@ class ParsedRow:
     faults: list[tuple[str, str]] = field(default_factory=list)
 
 
-def parse_row(cells: Mapping[str, Any]) -> ParsedRow:
+def parse_row(row_cells: Mapping[str, Any]) -> ParsedRow:
     """Read the cells of known columns, each by itself."""
     row = ParsedRow()
     for column, parse in _PARSERS.items():
-        cell = _plain(cells.get(column))
+        cell = cells.plain(row_cells.get(column))
         if cell is None:
             if column in REQUIRED_COLUMNS:
                 row.faults.append((column, "is empty; each row needs it"))
@@ -165,15 +152,15 @@ def _protocol_cells(protocol: Mapping[str, Any] | None) -> dict[str, Cell]:
 
 def _setup_cells(setup: Mapping[str, Any] | None) -> dict[str, Cell]:
     rest = dict(setup or {})
-    cells: dict[str, Cell] = dict.fromkeys(("cycler", "channel", "operator"))
+    found: dict[str, Cell] = dict.fromkeys(("cycler", "channel", "operator"))
     if _is_plain(rest.get("operator")):
-        cells["operator"] = rest.pop("operator")
+        found["operator"] = rest.pop("operator")
     channel = rest.get("channel_number")
-    if isinstance(channel, int | str) and channel == _channel(str(channel) or "-"):
-        cells["channel"] = str(rest.pop("channel_number"))
+    if isinstance(channel, int | str) and channel == cells.channel(str(channel) or "-"):
+        found["channel"] = str(rest.pop("channel_number"))
     if set(rest) <= {"cycler"} and _is_plain(rest.get("cycler", "-")):
-        return cells | {"cycler": rest.get("cycler")}
-    return cells | {"cycler": _json(rest)}
+        return found | {"cycler": rest.get("cycler")}
+    return found | {"cycler": _json(rest)}
 
 
 def _is_plain(value: object) -> bool:
@@ -200,123 +187,19 @@ def _check_window(row: ParsedRow) -> None:
         row.faults.append(("voltage_min", "must be below voltage_max"))
 
 
-def _plain(cell: Any) -> Any:
-    """Reduce what pandas, numpy and calamine put into an empty or a number cell."""
-    if isinstance(cell, np.generic | np.ndarray):
-        cell = cell.tolist()
-    if cell is None or (isinstance(cell, str) and not cell.strip()):
-        return None
-    # NaN, NaT and NA: the values that are not equal to themselves, or will not say.
-    if isinstance(cell, float) and math.isnan(cell):
-        return None
-    return None if type(cell).__name__ in ("NaTType", "NAType") else cell
-
-
-def _name(cell: Any) -> str:
-    """Give a cell as a name: a spreadsheet holds 1.0 where a person wrote 1."""
-    if isinstance(cell, float) and cell.is_integer():
-        if abs(cell) >= _EXACT_WHOLE:
-            raise WrongValueError("is a number with lost digits; format the column as text")
-        return str(int(cell))
-    if isinstance(cell, float):
-        return repr(cell)
-    if isinstance(cell, dt.datetime) and cell.time() == dt.time():
-        return cell.date().isoformat()
-    if isinstance(cell, dt.datetime | dt.date):
-        return cell.isoformat()
-    return values.name(cell)
-
-
-def _path(cell: Any) -> str:
-    path = _name(cell)
-    if "\0" in path:
-        raise WrongValueError("holds a NUL character, which no path has")
-    return path
-
-
-def _kind(cell: Any) -> MeasurementType:
-    try:
-        return MeasurementType(values.text(cell).strip())
-    except ValueError:
-        known = ", ".join(MeasurementType)
-        raise WrongValueError(f"must be one of {known}") from None
-
-
-def _time(cell: Any) -> str:
-    return values.timestamp(cell.isoformat() if isinstance(cell, dt.date) else cell)
-
-
-def _number(cell: Any) -> float:
-    if not isinstance(cell, str):
-        return values.number(cell)
-    try:
-        return values.number(float(cell))
-    except ValueError:
-        hint = "; write the decimals with a point" if "," in cell else ""
-        raise WrongValueError(f"must be a finite number{hint}") from None
-
-
-def _positive(cell: Any) -> float:
-    return values.positive(_number(cell))
-
-
-def _flag(cell: Any) -> bool:
-    word = _name(cell) if isinstance(cell, float) else str(cell)
-    flag = _FLAGS.get(word.strip().lower())
-    if flag is None:
-        raise WrongValueError("must be true or false")
-    return flag
-
-
-def _words(cell: Any) -> list[str]:
-    if isinstance(cell, str):
-        if cell.lstrip().startswith("["):
-            return values.words(_parsed(cell))
-        return [word.strip() for word in cell.split(";") if word.strip()]
-    return values.words(list(cell) if isinstance(cell, tuple) else cell)
-
-
-def _tags(cell: Any) -> list[str]:
-    return values.tags(_words(cell))
-
-
-def _object_or_name(key: str) -> Callable[[Any], dict[str, Any]]:
-    def parse(cell: Any) -> dict[str, Any]:
-        if isinstance(cell, str) and cell.lstrip().startswith("{"):
-            cell = _parsed(cell)
-        if isinstance(cell, dict):
-            return values.protocol(cell) if key == "name" else values.mapping(cell)
-        return {key: _name(cell)}
-
-    return parse
-
-
-def _parsed(cell: str) -> Any:
-    try:
-        return parse_json(cell)
-    except (ValueError, RecursionError) as error:
-        raise WrongValueError(f"begins like JSON and is not valid: {error}") from None
-
-
-def _channel(cell: Any) -> int | str:
-    name = _name(cell)
-    is_number = name.isascii() and name.isdigit() and str(int(name[:18])) == name
-    return int(name) if is_number else name
-
-
 _PARSERS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    **dict.fromkeys(("spec", "cell", "batch", "measurement"), _name),
-    "type": _kind,
-    "path": _path,
-    **dict.fromkeys(("member", "reader", "data_type", "operator", "notes"), _name),
-    **dict.fromkeys(("start_time", "end_time"), _time),
-    "protocol": _object_or_name("name"),
-    "ambient_temperature_degc": _number,
-    "cycler": _object_or_name("cycler"),
-    "channel": _channel,
-    "tags": _tags,
-    "rated_capacity": _positive,
-    **dict.fromkeys(("voltage_min", "voltage_max"), _number),
-    "strict": _flag,
-    "skip_checks": _words,
+    **dict.fromkeys(("spec", "cell", "batch", "measurement"), cells.name),
+    "type": cells.kind,
+    "path": cells.path,
+    **dict.fromkeys(("member", "reader", "data_type", "operator", "notes"), cells.name),
+    **dict.fromkeys(("start_time", "end_time"), cells.time),
+    "protocol": cells.protocol,
+    "ambient_temperature_degc": cells.number,
+    "cycler": cells.cycler,
+    "channel": cells.channel,
+    "tags": cells.tags,
+    "rated_capacity": cells.positive,
+    **dict.fromkeys(("voltage_min", "voltage_max"), cells.number),
+    "strict": cells.flag,
+    "skip_checks": cells.checks,
 }

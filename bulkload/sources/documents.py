@@ -70,10 +70,15 @@ def load(path: Path) -> Document:
         raise _broken(path, 1, "nested too deeply") from error
     except _KeyTwiceError as error:
         raise _broken(path, _second_line(text, error.key), str(error)) from error
-    except (ValueError, yaml.YAMLError) as error:
+    except yaml.YAMLError as error:
         raise _broken(path, 1, str(error).splitlines()[0]) from error
+    except ValueError as error:
+        raise _broken(path, 1, "it holds a number that cannot be read") from error
     document = Document(path, data, text)
-    return Document(path, _plain(data, document, ()), text)
+    try:
+        return Document(path, jsonable(data), text)
+    except NotJsonableError as error:
+        raise UnreadableError(f"line {document.line_of(*error.keys)}: {error}") from error
 
 
 def _text(path: Path) -> str:
@@ -97,41 +102,44 @@ def _broken(path: Path, line: int, what: str) -> UnreadableError:
     return UnreadableError(f"line {line}: not valid {kind}: {what}")
 
 
-def _plain(value: Any, document: Document, keys: tuple[str, ...]) -> Any:
+class NotJsonableError(ValueError):
+    """Some part of a value has no JSON form; ``keys`` lead to it."""
+
+    def __init__(self, keys: tuple[str, ...], what: str) -> None:
+        super().__init__(f"{shown('.'.join(keys)) if keys else 'the value'} {what}")
+        self.keys = keys
+
+
+def jsonable(value: Any, keys: tuple[str, ...] = ()) -> Any:
+    """Give a value in plain JSON types, dates as ISO text; NotJsonableError where it has none."""
     if len(keys) > MAX_DEPTH:
-        raise _wrong(document, keys, "is nested too deeply")
+        raise NotJsonableError(keys[:1], "is nested too deeply")
     match value:
         case None | bool() | int():
             return value
         case str():
             if not _is_encodable(value):
-                raise _wrong(document, keys, "holds half a surrogate pair, which is no text")
+                raise NotJsonableError(keys, "holds half a surrogate pair, which is no text")
             return value
         case float() if math.isfinite(value):
             return value
         case float():
-            raise _wrong(document, keys, "is not a finite number; leave it out if unknown")
+            raise NotJsonableError(keys, "is not a finite number; leave it out if unknown")
         case dt.datetime() | dt.date() | dt.time():
             return value.isoformat()
         case list():
-            return [_plain(item, document, (*keys, str(at))) for at, item in enumerate(value)]
+            return [jsonable(item, (*keys, str(at))) for at, item in enumerate(value)]
         case dict():
             return {
-                _key(key, document, keys): _plain(item, document, (*keys, str(key)))
-                for key, item in value.items()
+                _key(key, keys): jsonable(item, (*keys, str(key))) for key, item in value.items()
             }
-    raise _wrong(document, keys, f"is of a type ({type(value).__name__}) that has no JSON form")
+    raise NotJsonableError(keys, f"is of a type ({type(value).__name__}) that JSON has not")
 
 
-def _key(key: object, document: Document, keys: tuple[str, ...]) -> str:
+def _key(key: object, above: tuple[str, ...]) -> str:
     if not isinstance(key, str) or not _is_encodable(key):
-        raise _wrong(document, (*keys, str(key)), "as a key must be text; quote it")
+        raise NotJsonableError((*above, str(key)), "as a key must be text; quote it")
     return key
-
-
-def _wrong(document: Document, keys: tuple[str, ...], what: str) -> UnreadableError:
-    name = shown(".".join(keys)) if keys else "the document"
-    return UnreadableError(f"line {document.line_of(*keys)}: {name} {what}")
 
 
 def _is_encodable(text: str) -> bool:

@@ -78,6 +78,19 @@ def role_of(file_name: str) -> tuple[Role, str] | None:
     return (Role.MEASUREMENT, normalised(stem)) if kind.lower() == "meta" and stem else None
 
 
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a .json, .yaml or .toml file that holds an object; UnreadableError where it does not."""
+    if path.suffix.lower() not in DOCUMENT_SUFFIXES:
+        raise UnreadableError(f"{path}: properties are read from {', '.join(DOCUMENT_SUFFIXES)}")
+    try:
+        data = load(path).data
+    except UnreadableError as error:
+        raise UnreadableError(f"{path}: {error}", cause=error.cause) from error
+    if not isinstance(data, dict):
+        raise UnreadableError(f"{path}: must hold an object of keys and values")
+    return data
+
+
 class MetadataStore:
     """Finds, reads, checks and keeps the metadata beside the data."""
 
@@ -202,7 +215,7 @@ def _metadata_files(folder: Path) -> dict[tuple[Role, str], list[str]]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 key = role_of(entry.name)
-                if key is not None and entry.is_file():
+                if key is not None:
                     files.setdefault(key, []).append(entry.name)
     except OSError:
         # A folder that cannot be listed is told by whoever needs its data; here it has no metadata.
@@ -219,8 +232,8 @@ def _chain(folder: Path, root: Path) -> Iterator[Path]:
 
 def _unused(role: Role, stem: str, note: Note | None) -> str:
     if role is Role.MEASUREMENT:
-        return f"no data file {shown(stem)} lies beside this file: what it says goes nowhere"
+        return f"no file beside it is planned as {shown(stem)}: what it says goes nowhere"
     if note is None:
-        return "no data file lies in or below its folder: what it says goes nowhere"
+        return "no file in or below its folder is planned: what it says goes nowhere"
     label = "specification" if role is Role.SPECIFICATION else "cell"
-    return f"it is for {label} {shown(note.name)}, and no data file here is of it"
+    return f"it is for {label} {shown(note.name)}, and no file here is planned for that"

@@ -21,7 +21,7 @@ MEASUREMENT_KEYS: Final[Mapping[str, Parser]] = {
     "tags": values.tags,
     "data_type": values.text,
     "strict": values.flag,
-    "skip_checks": values.words,
+    "skip_checks": values.checks,
     "rated_capacity": values.positive,
     "voltage_window": values.window,
     "reader": values.text,

@@ -10,31 +10,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from bulkload.core.job import Problem, Skip, Specification
 from bulkload.core.layout import normalised
 from bulkload.core.plan import Rule, shown
 from bulkload.errors import PlanError, UnreadableError
+from bulkload.sources import cells
 from bulkload.sources.documents import DOCUMENT_SUFFIXES, load
-from bulkload.sources.schema import RATING_KEYS, SPECIFICATION_KEYS, check_specification, told
+from bulkload.sources.schema import (
+    RATING_KEYS,
+    SPECIFICATION_KEYS,
+    check_specification,
+    told,
+    unknown,
+)
 from bulkload.sources.tables import BadRow, Header, Row, read_table
 
 _SHEET_SUFFIXES: Final = (".csv", ".xlsx")
 _COLUMN = re.compile(r"(?P<keys>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]+)\])?\Z")
 
 
-@dataclass(slots=True)
-class Specifications:
-    """Specifications by name, as they were read."""
+def read_specifications(path: Path, into: dict[str, Specification]) -> Iterator[Problem | Skip]:
+    """Read a file or a folder of specifications by name; what is wrong is told.
 
-    found: dict[str, Specification] = field(default_factory=dict)
-
-
-def read_specifications(path: Path, into: Specifications) -> Iterator[Problem | Skip]:
-    """Read a file or a folder of specifications; what is wrong is told, the rest is read."""
+    Side effects: fills ``into`` as the iterator is exhausted.
+    """
     if path.is_dir():
         for file in sorted(path.iterdir()):
             if file.suffix.lower() in (*DOCUMENT_SUFFIXES, *_SHEET_SUFFIXES) and file.is_file():
@@ -48,7 +51,7 @@ def read_specifications(path: Path, into: Specifications) -> Iterator[Problem | 
         raise PlanError(f"--specs {path}: must be a folder or a file of one of {known}")
 
 
-def _read_file(path: Path, into: Specifications) -> Iterator[Problem]:
+def _read_file(path: Path, into: dict[str, Specification]) -> Iterator[Problem]:
     try:
         if path.suffix.lower() in _SHEET_SUFFIXES:
             yield from _read_sheet(path, into)
@@ -58,7 +61,7 @@ def _read_file(path: Path, into: Specifications) -> Iterator[Problem]:
         yield _problem(path, Rule.UNREADABLE_METADATA, f"{path} {error}")
 
 
-def _read_document(path: Path, into: Specifications) -> Iterator[Problem]:
+def _read_document(path: Path, into: dict[str, Specification]) -> Iterator[Problem]:
     document = load(path)
     for above, data in _records(document.data):
         checked = check_specification(data)
@@ -85,14 +88,14 @@ def _records(data: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 def _add(
-    fields: dict[str, Any], path: Path, origin: str, into: Specifications
+    fields: dict[str, Any], path: Path, origin: str, into: dict[str, Specification]
 ) -> Iterator[Problem]:
     if "name" not in fields:
         yield _problem(path, Rule.BAD_VALUE, f"a specification in {shown(origin)} has no name")
         return
     name = normalised(fields["name"])
     found = Specification(name=name, payload={**fields, "name": name}, origin=origin)
-    known = into.found.setdefault(name, found)
+    known = into.setdefault(name, found)
     if known.payload != found.payload:
         message = (
             f"specification {shown(name)} stands in {shown(known.origin)} and, with other "
@@ -101,63 +104,89 @@ def _add(
         yield _problem(path, Rule.SPECIFICATION_CONFLICT, message)
 
 
-def _read_sheet(path: Path, into: Specifications) -> Iterator[Problem]:
-    columns: dict[str, tuple[tuple[str, ...], str | None]] = {}
+def _read_sheet(path: Path, into: dict[str, Specification]) -> Iterator[Problem]:
+    columns: dict[str, _Column] = {}
     for line in read_table(path):
         if isinstance(line, Header):
-            for column in line.columns:
-                yield from _add_column(path, column, columns)
-            if len(columns) != len(line.columns):
+            problems = list(_header_problems(path, line.columns))
+            yield from problems
+            if problems:
                 return
+            columns = {name: _Column.of(name) for name in line.columns}
         elif isinstance(line, BadRow):
             yield _problem(path, Rule.BAD_ROW, f"row {line.number} {line.message}")
         else:
             yield from _add_row(path, line, columns, into)
 
 
-def _add_column(
-    path: Path, column: str, columns: dict[str, tuple[tuple[str, ...], str | None]]
-) -> Iterator[Problem]:
-    found = _COLUMN.match(column)
-    if found is None or column in columns:
-        what = "stands in the header twice" if column in columns else "has no name"
-        yield _problem(path, Rule.DUPLICATE_COLUMN, f"the column {shown(column)} {what}")
-        return
-    keys = tuple(found["keys"].split("."))
-    if keys[0] in RATING_KEYS:
-        keys = ("ratings", *keys)
-    columns[column] = (keys, found["unit"])
+def _header_problems(path: Path, names: tuple[str, ...]) -> Iterator[Problem]:
+    seen: set[tuple[str, ...]] = set()
+    for name in names:
+        keys = _Column.of(name).keys
+        above = {keys[:length] for length in range(1, len(keys))}
+        if keys[0] not in SPECIFICATION_KEYS:
+            known = dict.fromkeys((*SPECIFICATION_KEYS, *RATING_KEYS))
+            message = f"the column {shown(name)} {unknown(keys[0], known)}"
+            yield _problem(path, Rule.UNKNOWN_COLUMN, message)
+        elif keys in seen or above & seen or any(other[: len(keys)] == keys for other in seen):
+            message = f"the column {shown(name)} says what another column says"
+            yield _problem(path, Rule.DUPLICATE_COLUMN, message)
+        elif _is_rating(keys) and _Column.of(name).unit is None:
+            message = f"the column {shown(name)} needs its unit, as in 'capacity [A.h]'"
+            yield _problem(path, Rule.UNKNOWN_COLUMN, message)
+        seen.add(keys)
+    if ("name",) not in seen:
+        yield _problem(path, Rule.MISSING_COLUMN, "the column 'name' is missing")
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Where the cells of a column belong in a specification."""
+
+    keys: tuple[str, ...]
+    unit: str | None
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        found = _COLUMN.match(name)
+        keys = tuple((found["keys"] if found else name).split("."))
+        return cls(("ratings", *keys) if keys[0] in RATING_KEYS else keys, found and found["unit"])
+
+    def value(self, cell: Any) -> Any:
+        if self.unit is not None:
+            return {"value": cells.number(cell), "unit": self.unit}
+        # Only properties may be plain numbers; a form factor of 18650 is a name.
+        is_number = isinstance(cell, int | float) and "properties" in self.keys
+        return cell if is_number else cells.name(cell)
+
+
+def _is_rating(keys: tuple[str, ...]) -> bool:
+    return len(keys) == 2 and keys[0] == "ratings"
 
 
 def _add_row(
-    path: Path,
-    row: Row,
-    columns: Mapping[str, tuple[tuple[str, ...], str | None]],
-    into: Specifications,
+    path: Path, row: Row, columns: Mapping[str, _Column], into: dict[str, Specification]
 ) -> Iterator[Problem]:
     data: dict[str, Any] = {}
-    for column, (keys, unit) in columns.items():
-        cell = row.cells.get(column)
-        if cell is None or cell == "":
+    place = f"row {row.number}, "
+    for name, column in columns.items():
+        cell = cells.plain(row.cells.get(name))
+        if cell is None:
             continue
-        *above, last = keys
-        place = data
-        for key in above:
-            place = place.setdefault(key, {})
-        place[last] = cell if unit is None else {"value": _number(cell), "unit": unit}
+        inner = data
+        for key in column.keys[:-1]:
+            inner = inner.setdefault(key, {})
+        try:
+            inner[column.keys[-1]] = column.value(cell)
+        except ValueError as error:
+            yield _problem(path, Rule.BAD_VALUE, f"{place}column {shown(name)} {error}")
+            return
     checked = check_specification(data)
     for fault in checked.faults:
-        message = f"row {row.number}, {shown('.'.join(fault.keys))} {fault.message}"
+        message = f"{place}{shown('.'.join(fault.keys))} {fault.message}"
         yield _problem(path, fault.rule, message)
     if not checked.faults:
-        yield from _add(checked.fields, path, f"{path}, row {row.number}", into)
-
-
-def _number(cell: Any) -> Any:
-    try:
-        return float(cell) if isinstance(cell, str) else cell
-    except ValueError:
-        return cell
+        yield from _add(checked.fields, path, f"{path}, {place.rstrip(', ')}", into)
 
 
 def _problem(path: Path, rule: Rule, message: str) -> Problem:

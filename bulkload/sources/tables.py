@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from bulkload.core.plan import shown
 from bulkload.errors import UnreadableError
 from bulkload.sources.documents import parse_json
 
@@ -30,7 +29,7 @@ _DELIMITERS: Final = (",", ";", "\t")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The columns of a table, in its first row."""
+    """The columns of a table. JSON lines have them in each row: those of the first stand here."""
 
     columns: tuple[str, ...]
 
@@ -55,7 +54,7 @@ Line = Header | Row | BadRow
 
 
 def read_table(path: Path) -> Iterator[Line]:
-    """Give a table's header (JSON lines have none) and rows; UnreadableError where it is none."""
+    """Give a table's header and rows; UnreadableError where it is none."""
     try:
         yield from _READERS[path.suffix.lower()](path)
     except OSError as error:
@@ -64,17 +63,14 @@ def read_table(path: Path) -> Iterator[Line]:
 
 def _read_csv(path: Path) -> Iterator[Line]:
     with path.open(encoding=_encoding(path), newline="") as stream:
-        lines = _lines(stream)
-        first = next(lines, "")
-        if not first.strip():
-            raise UnreadableError("has no header row")
-        number = 1
+        number = 0
         try:
+            lines = _lines(stream)
+            first = next(lines, "")
             rows = csv.reader(_chain(first, lines), delimiter=_delimiter(first), strict=True)
-            columns = _columns(next(rows))
+            columns = _columns(next(rows, []))
             yield Header(columns)
-            for cells in rows:
-                number += 1
+            for number, cells in enumerate(rows, start=2):
                 if any(cells):
                     yield _row(number, columns, cells)
         except csv.Error as error:
@@ -140,12 +136,17 @@ def _read_xlsx(path: Path) -> Iterator[Line]:
     try:
         with CalamineWorkbook.from_path(str(path)) as workbook:
             sheet = workbook.get_sheet_by_index(0)
-            rows = sheet.iter_rows()
-            columns = _columns(list(next(rows, [])))
-            yield Header(columns)
-            for number, cells in enumerate(rows, start=2):
-                if any(cell != "" for cell in cells):
+            columns = None
+            for number, cells in enumerate(sheet.iter_rows(), start=1):
+                if all(cell == "" for cell in cells):
+                    continue
+                if columns is None:
+                    columns = _columns(list(cells))
+                    yield Header(columns)
+                else:
                     yield _row(number, columns, list(cells))
+            if columns is None:
+                raise UnreadableError("has no header row in its first sheet")
     except CalamineError as error:
         raise UnreadableError(f"is not a workbook that can be read: {error}") from error
 
@@ -170,9 +171,14 @@ def _read_parquet(path: Path) -> Iterator[Line]:
 def _read_jsonl(path: Path) -> Iterator[Line]:
     with path.open(encoding=_encoding(path)) as stream:
         try:
+            is_first = True
             for number, line in enumerate(_lines(stream), start=1):
                 if line.strip():
-                    yield _json_row(number, line)
+                    row = _json_row(number, line)
+                    if is_first and isinstance(row, Row):
+                        yield Header(tuple(row.cells))
+                    is_first = False
+                    yield row
         except UnicodeDecodeError as error:
             raise UnreadableError("is not UTF-8 text; save it as UTF-8") from error
 
@@ -185,7 +191,7 @@ def _json_row(number: int, line: str) -> Line:
     except (ValueError, RecursionError) as error:
         return BadRow(number, f"is not valid JSON: {error}")
     if not isinstance(cells, dict):
-        return BadRow(number, f"must be an object of columns and values, not {shown(line[:40])}")
+        return BadRow(number, "must be an object of columns and values")
     return Row(number, cells)
 
 

@@ -11,7 +11,11 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, Final
+
+from bulkload.core.plan import shown
+from bulkload.core.rules import STRICT_CHECK_NAMES
 
 #: Studio's limits for the tags of one measurement.
 MAX_TAGS: Final = 50
@@ -109,6 +113,17 @@ def words(value: object) -> list[str]:
     return [text(item) for item in value]
 
 
+def checks(value: object) -> list[str]:
+    """Take names of strict checks."""
+    found = words(value)
+    unknown = [check for check in found if check not in STRICT_CHECK_NAMES]
+    if unknown:
+        near = get_close_matches(unknown[0], STRICT_CHECK_NAMES, 1)
+        hint = f"did you mean {near[0]!r}?" if near else ", ".join(sorted(STRICT_CHECK_NAMES))
+        raise WrongValueError(f"names a check that there is not: {shown(unknown[0])}; {hint}")
+    return found
+
+
 def window(value: object) -> tuple[float, float]:
     """Take a lower and a higher voltage."""
     if not isinstance(value, list) or len(value) != 2:
@@ -127,7 +142,7 @@ def mapping(value: object) -> dict[str, Any]:
         raise WrongValueError("is empty; leave it out if there is nothing to say")
     secret = _secret_key(value)
     if secret is not None:
-        raise WrongValueError(f"has a key {secret!r}: credentials do not belong in metadata")
+        raise WrongValueError(f"has a key {shown(secret)}: credentials do not belong in metadata")
     return value
 
 
@@ -157,7 +172,7 @@ def component(value: object) -> dict[str, Any]:
     found = mapping(value)
     for key in found:
         if key not in ("properties", "material"):
-            raise WrongValueError(f"may have 'properties' and 'material', not {key!r}")
+            raise WrongValueError(f"may have 'properties' and 'material', not {shown(key)}")
         mapping(found[key])
     if "material" in found:
         try:
