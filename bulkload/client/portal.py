@@ -67,7 +67,8 @@ class Records(Generic[T]):
     @property
     def items(self) -> list[T]:
         """All records."""
-        return list(self)
+        # Not list(self): that would ask for the length first, which asks for the items.
+        return [record for record in self]  # noqa: C416
 
     @property
     def count(self) -> int:
