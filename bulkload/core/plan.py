@@ -6,8 +6,8 @@ in case are two names, told as a warning: whether Studio tells them apart is not
 does not for batches, which are therefore compared without case), and a client that compares
 what it found with what it asked for cannot mistake one for the other.
 
-Memory: 16-byte digests of names instead of names, one entry a job (about 190 bytes in the
-dictionary of :class:`DigestClaims`), one a cell and one a specification, and the paths of the
+Memory: 16-byte digests of names instead of names, one entry a job (below 140 bytes in
+:class:`DigestClaims`), two a cell and one a specification, and the paths of the
 last :data:`RECENT_PATHS` jobs, so that a duplicate usually names both sources.
 """
 

@@ -1,0 +1,163 @@
+"""What stands in the way of a plan, held against a plain model that keeps everything."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+import unicodedata
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkload.core.issues import Severity
+from bulkload.core.job import Problem, UploadJob
+from bulkload.core.plan import RECENT_PATHS, DigestClaims, PlanCheck, Rule, shown
+from bulkload.core.terms import JobKey
+
+
+def job(spec: str, cell: str, measurement: str, *, batch: str | None = None) -> UploadJob:
+    return UploadJob(key=JobKey(spec, cell, measurement), path="/x", batch=batch)
+
+
+def admit(check: PlanCheck, one: UploadJob, where: str = "w") -> tuple[list[str], UploadJob | None]:
+    items = list(check.admit(one, where))
+    jobs = [item for item in items if isinstance(item, UploadJob)]
+    problems = [item for item in items if isinstance(item, Problem)]
+    assert len(jobs) <= 1
+    assert bool(jobs) != any(problem.severity is Severity.ERROR for problem in problems)
+    return [problem.rule for problem in problems], jobs[0] if jobs else None
+
+
+@pytest.mark.parametrize(
+    ("name", "rules", "is_sent"),
+    [
+        ("RPT 0.5C / 25 °C", [], True),
+        ("x" * 255, [], True),
+        ("🔋" * 255, [], True),
+        ("quote \" and '", [], True),
+        ("", [Rule.EMPTY_NAME], False),
+        ("  \t", [Rule.EMPTY_NAME], False),
+        ("x" * 256, [Rule.NAME_TOO_LONG], False),
+        ("line\nend", [Rule.CONTROL_CHARACTER], False),
+        ("nul\0", [Rule.CONTROL_CHARACTER], False),
+        ("para\u2029graph", [Rule.CONTROL_CHARACTER], False),
+        ("half \ud83d", [Rule.CONTROL_CHARACTER], False),
+        ("trailing ", [Rule.OUTER_SPACE], True),
+        ("zero\u200bwidth", [], True),
+    ],
+)
+def test_names(name: str, rules: list[Rule], is_sent: bool) -> None:  # noqa: FBT001
+    for key in (JobKey(name, "c", "m"), JobKey("s", name, "m"), JobKey("s", "c", name)):
+        found, sent = admit(PlanCheck(), UploadJob(key=key, path="/x"))
+        assert found == rules
+        assert (sent is not None) == is_sent
+    found, _ = admit(PlanCheck(), job("s", "c", "m", batch=name))
+    assert found == rules
+
+
+def test_messages_show_what_cannot_be_seen_and_stay_on_one_line() -> None:
+    (problem,) = PlanCheck().admit(job("s", "c", "a\nb"), "w")
+    assert isinstance(problem, Problem)
+    assert problem.message == ("measurement name 'a\\nb' holds the character U+000A; take it out")
+    long = shown("/start/" + "x" * 400 + "/file.csv")
+    assert long.startswith("'/start/")
+    assert long.endswith("/file.csv'")
+    assert len(long) <= 202
+
+
+def test_a_duplicate_names_both_sources() -> None:
+    check = PlanCheck()
+    assert admit(check, job("s", "c", "m"), "/a/m.csv") == ([], job("s", "c", "m"))
+    (problem,) = check.admit(job("s", "c", "m"), "/b/m.csv")
+    assert isinstance(problem, Problem)
+    assert (problem.where, problem.rule) == ("/b/m.csv", Rule.DUPLICATE_NAME)
+    assert "'s' / 'c' / 'm' is claimed by '/a/m.csv' already" in problem.message
+
+
+def test_a_duplicate_is_found_when_its_path_is_long_forgotten() -> None:
+    check = PlanCheck()
+    for number in range(RECENT_PATHS + 1):
+        assert admit(check, job("s", "c", f"m{number}"))[0] == []
+    (problem,) = check.admit(job("s", "c", "m0"), "w")
+    assert isinstance(problem, Problem)
+    assert "is claimed by an earlier source already" in problem.message
+
+
+def test_what_is_refused_claims_nothing() -> None:
+    check = PlanCheck()
+    assert admit(check, job("s", "c", "m", batch=""))[1] is None
+    assert admit(check, job("s", "c", "m"))[0] == []
+
+
+def test_names_that_differ_in_case_are_told_once_and_sent() -> None:
+    check = PlanCheck()
+    assert admit(check, job("LG", "c", "m"))[0] == []
+    assert admit(check, job("lg", "c", "m"))[0] == [Rule.NAMES_DIFFER_BY_CASE]
+    assert admit(check, job("lg", "c", "m2"))[0] == []
+    assert admit(check, job("lg", "C", "m"))[0] == [Rule.NAMES_DIFFER_BY_CASE]
+    assert admit(check, job("lg", "C", "M"))[0] == [Rule.NAMES_DIFFER_BY_CASE]
+    # Each of the spellings is a claim of its own.
+    for spelling in ("m", "M"):
+        assert admit(check, job("lg", "C", spelling))[0] == [Rule.DUPLICATE_NAME]
+
+
+def test_a_cell_has_one_batch() -> None:
+    check = PlanCheck()
+    assert admit(check, job("s", "c", "1", batch="B1"))[0] == []
+    assert admit(check, job("s", "c", "2", batch="B2"))[0] == [Rule.BATCH_CONFLICT]
+    # Studio does not tell batches apart by case; the first spelling stays.
+    for batch in ("b1", None):
+        rules, sent = admit(check, job("s", "c", f"3{batch}", batch=batch))
+        assert rules == []
+        assert sent is not None
+        assert sent.batch == "B1"
+    assert admit(check, job("other", "c", "2", batch="B2"))[0] == []
+
+
+def test_a_batch_that_is_stated_too_late_is_told() -> None:
+    check = PlanCheck()
+    assert admit(check, job("s", "c", "1"))[0] == []
+    (problem,) = check.admit(job("s", "c", "2", batch="B1"), "w")
+    assert isinstance(problem, Problem)
+    assert "is in batch 'B1' here and was without a batch before" in problem.message
+
+
+_NAME = st.sampled_from(["a", "A", "b", "é", unicodedata.normalize("NFD", "é"), "É", "ß", "ss"])
+
+
+@given(st.lists(st.tuples(_NAME, _NAME, _NAME), max_size=40))
+def test_exactly_the_duplicates_are_refused(keys: list[tuple[str, str, str]]) -> None:
+    """Two keys are the same if their composed forms are, whatever came between."""
+    check, seen = PlanCheck(), set[tuple[str, ...]]()
+    for key in keys:
+        same = tuple(unicodedata.normalize("NFC", name) for name in key)
+        _, sent = admit(check, job(*key))
+        assert (sent is None) == (same in seen)
+        seen.add(same)
+
+
+@given(st.lists(st.text(max_size=8), min_size=1, max_size=20))
+def test_every_job_is_sent_or_told(names: Iterable[str]) -> None:
+    check = PlanCheck()
+    for name in names:
+        items = list(check.admit(job("s", "c", name), "w"))
+        assert items
+        for item in items:
+            if isinstance(item, Problem):
+                json.dumps([item.where, item.rule, item.message])
+                item.message.encode()
+                assert "\n" not in item.message
+
+
+def test_names_are_kept_as_digests() -> None:
+    """The memory of a claim does not depend on how long names are."""
+    claims, count = DigestClaims(), 20_000
+    tracemalloc.start()
+    for number in range(count):
+        digest = number.to_bytes(16, "big")
+        claims.claim(digest, digest[::-1])
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert used / count < 140
