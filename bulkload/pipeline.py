@@ -27,6 +27,7 @@ from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskGroup
 
 from bulkload.core.lifecycle import JobState, SourceRejected
 from bulkload.core.prepared import Prepared, PrepareTask, Refused
+from bulkload.errorgroup import one_error
 from bulkload.errors import BulkloadError
 from bulkload.journal import Journal
 from bulkload.livejob import LiveJob, Recorder, prepared_event
@@ -90,7 +91,7 @@ class Pipeline:
 
     async def run(self) -> None:
         """Carry out the plan. Raises what ends a run; returns when nothing is left to do."""
-        try:
+        with one_error():
             async with anyio.create_task_group() as group:
                 group.start_soon(self._take_in)
                 self._start_uploads(group)
@@ -98,8 +99,6 @@ class Pipeline:
                     group.start_soon(self._settler.run, self._settle_jobs)
                 else:
                     group.start_soon(_drain, self._settle_jobs)
-        except BaseExceptionGroup as failures:
-            raise _root(failures) from None
 
     async def _take_in(self) -> None:
         """Look at cells and prepare files, until the plan or a stop ends it."""
@@ -224,11 +223,3 @@ async def _drain(jobs: Jobs) -> None:
     async with jobs:
         async for _ in jobs:
             pass
-
-
-def _root(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the failure that ended the run: the first that is not a group."""
-    first: BaseException = failures
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first

@@ -65,7 +65,7 @@ def prepare(task: PrepareTask) -> Prepared | Refused:
 
 
 def _named(job: UploadJob, message: str) -> str:
-    return message if Path(job.path).name in message else f"{job.path}: {message}"
+    return message if job.path in message else f"{job.path}: {message}"
 
 
 def _reason(error: OSError) -> str:

@@ -23,13 +23,13 @@ app: Final = App(
     help_format="plaintext",
 )
 # Named, not imported: `bulkload --help` must not load the libraries of every command.
-app.command("bulkload.cli.demo:demo")
-app.command("bulkload.cli.studio:studio")
-app.command("bulkload.cli.plan:plan")
-app.command("bulkload.cli.check:check")
-app.command("bulkload.cli.upload:upload")
-app.command("bulkload.cli.retry:retry")
-app.command("bulkload.cli.status:status")
+app.command("bulkload.cli.demo:demo", help="Upload a sample archive into a local Studio.")
+app.command("bulkload.cli.studio:studio", help="Run a Studio on this machine.")
+app.command("bulkload.cli.plan:plan", help="Say what would be uploaded, and what is in the way.")
+app.command("bulkload.cli.check:check", help="Read and validate everything, touch no network.")
+app.command("bulkload.cli.upload:upload", help="Upload; the same command again resumes.")
+app.command("bulkload.cli.retry:retry", help="Upload again only what did not arrive.")
+app.command("bulkload.cli.status:status", help="Say where a job stands, also while it runs.")
 
 
 def main() -> None:

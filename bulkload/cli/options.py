@@ -46,11 +46,17 @@ def window(text: str) -> tuple[float, float]:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """Where measurements come from."""
+    """Where measurements come from.
 
-    #: How names come out of paths: {spec}, {cell}, {measurement}, {batch}, {date}, * and **.
+    Parameters
+    ----------
+    layout
+        How names come out of paths: {spec}, {cell}, {measurement}, {batch}, {date}, * and **.
+    specs
+        Specifications: a .json, .yaml, .toml, .csv or .xlsx file, or a folder of them.
+    """
+
     layout: str = DEFAULT_LAYOUT
-    #: Specifications: a .json, .yaml, .toml, .csv or .xlsx file, or a folder of them.
     specs: Path | None = None
 
     def read(self, sources: Sequence[str]) -> Iterable[PlanItem]:
@@ -64,15 +70,23 @@ class SourceOptions:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions:
-    """How measurements are validated."""
+    """How measurements are validated.
 
-    #: Run the strict checks too.
+    Parameters
+    ----------
+    strict
+        Run the strict checks too.
+    skip_check
+        Names of strict checks to leave out.
+    rated_capacity
+        Nominal capacity in A.h; goes before what the specification states.
+    voltage_window
+        Lowest and highest voltage in V, as MIN,MAX; goes before what the specification states.
+    """
+
     strict: bool = True
-    #: Names of strict checks to leave out.
-    skip_check: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
-    #: Nominal capacity in A.h, where neither the plan nor the specification states it.
+    skip_check: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = ()
     rated_capacity: float | None = None
-    #: Lowest and highest voltage in V, as MIN,MAX.
     voltage_window: str | None = None
 
     def checks(self) -> Checks:
@@ -93,13 +107,20 @@ class CheckOptions:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class LimitOptions:
-    """What a command may take of this machine and of the network."""
+    """What a command may take of this machine and of the network.
 
-    #: Child processes that read files; as many as cores where not given.
+    Parameters
+    ----------
+    workers
+        Child processes that read files; as many as cores where not given.
+    connections
+        Requests under way at once, at most.
+    memory
+        Memory of all child processes together, such as 8GiB; half of the machine's by default.
+    """
+
     workers: int | None = None
-    #: Requests under way at once, at most.
     connections: int = CONNECTIONS
-    #: Memory of all child processes together, such as 8GiB; half of the machine's by default.
     memory: str | None = None
 
     def limits(self) -> Limits:

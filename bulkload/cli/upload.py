@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,10 @@ from bulkload.client.events import WireEvent
 from bulkload.client.studio import AsyncStudio, Delivery
 from bulkload.clock import SystemClock
 from bulkload.console import EXAMPLES, show_problems, show_progress, show_report
+from bulkload.core.outcome import OutcomeKind
 from bulkload.core.reconcile import Existing
 from bulkload.core.tally import ExitCode
+from bulkload.errorgroup import one_error
 from bulkload.errors import SettingsError
 from bulkload.journal import FILE_NAME, store
 from bulkload.progress import Progress
@@ -104,7 +106,7 @@ def upload(
             log_path=log_json,
             open_studio=opener(studio, url=url, project=project),
         )
-        return carry_out(request, summary=summary, is_quiet=quiet)
+        return carry_out(request, summary=summary, is_quiet=quiet)[0]
 
 
 def _job_name(sources: tuple[str, ...]) -> str:
@@ -146,8 +148,10 @@ def opener(
     return open_studio
 
 
-def carry_out(request: RunRequest, *, summary: Path | None, is_quiet: bool) -> int:
-    """Run a job in front of a person or a scheduler; return the exit code."""
+def carry_out(
+    request: RunRequest, *, summary: Path | None, is_quiet: bool
+) -> tuple[ExitCode, Mapping[OutcomeKind, int]]:
+    """Run a job in front of a person or a scheduler; return the exit code and the counts."""
     console = Console(quiet=is_quiet)
     try:
         result = anyio.run(partial(_watched, request, is_quiet=is_quiet))
@@ -160,12 +164,12 @@ def carry_out(request: RunRequest, *, summary: Path | None, is_quiet: bool) -> i
             Text("Mend them and run the same command again."),
             soft_wrap=True,
         )
-        return ExitCode.USAGE
+        return ExitCode.USAGE, {}
     show_problems(console, result.plan.warnings, len(result.plan.warnings))
     _show(console, request, result)
     if summary is not None:
         write_json(summary, result.report.as_json())
-    return result.report.exit_code
+    return result.report.exit_code, result.report.counts
 
 
 async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
@@ -179,10 +183,11 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
             "Once more ends at once."
         )
 
-    async with obeying_signals(stop, tell), anyio.create_task_group() as group:
-        group.start_soon(show_progress, errors, progress, SystemClock())
-        result = await run_job(request, progress, stop)
-        group.cancel_scope.cancel()
+    with one_error():
+        async with obeying_signals(stop, tell), anyio.create_task_group() as group:
+            group.start_soon(show_progress, errors, progress, SystemClock())
+            result = await run_job(request, progress, stop)
+            group.cancel_scope.cancel()
     return result
 
 
