@@ -1,0 +1,117 @@
+"""One attempt against a real server on loopback: what goes out, what comes back, what is lost."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+from bulkload.client.bodies import GZIP_FROM_BYTES, join_path
+from bulkload.client.session import TIMED_OUT, Timeouts
+from bulkload.client.transport import HttpTransport
+from bulkload.client.wire import make_request
+from bulkload.errors import AnswerLostError, UnreachableError
+
+from tests.client.wire.scripted import (
+    Step,
+    answer,
+    in_virtual_time,
+    reset,
+    scripted,
+    silent,
+    truncated,
+)
+
+
+@in_virtual_time
+async def test_a_call_carries_its_credentials_and_its_body() -> None:
+    async with scripted(answer(201, {"id": "m1"})) as server, HttpTransport(server.access) as http:
+        request = make_request("POST", join_path("a", "b/c?#%"), {"q": "x y"}, {"a": float("nan")})
+        got = await http.send(request)
+    (seen,) = server.seen
+    assert (got.status, json.loads(got.body)) == (201, {"id": "m1"})
+    assert seen.raw_path == "/a/b%2Fc%3F%23%25?q=x+y"
+    assert json.loads(seen.body) == {"a": None}
+    assert seen.headers["x-api-key"] == "the-secret-key"
+    assert seen.headers["x-organization-id"] == "org-1"
+    assert seen.headers["content-type"] == "application/json"
+    assert seen.headers["user-agent"].startswith("bulkload/")
+    assert seen.headers["content-length"] == str(len(seen.body))
+    assert "transfer-encoding" not in seen.headers
+    assert "the-secret-key" not in repr(http) + repr(request)
+
+
+@in_virtual_time
+async def test_a_large_body_goes_out_compressed_and_whole() -> None:
+    payload = {"rows": ["x" * GZIP_FROM_BYTES]}
+    async with scripted(answer()) as server, HttpTransport(server.access) as http:
+        await http.send(make_request("POST", "/a", json=payload))
+    (seen,) = server.seen
+    assert seen.headers["content-encoding"] == "gzip"
+    assert json.loads(gzip.decompress(seen.body)) == payload
+
+
+@in_virtual_time
+async def test_a_redirect_is_not_followed() -> None:
+    moved = answer(302, headers={"Location": "http://127.0.0.1:9/elsewhere"})
+    async with scripted(moved) as server, HttpTransport(server.access) as http:
+        got = await http.send(make_request("GET", "/a"))
+    assert (got.status, len(server.seen)) == (302, 1)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+@pytest.mark.parametrize(
+    "trouble", [reset(), truncated(b'{"id":', 100), truncated(b"", 1)], ids=["reset", "cut", "none"]
+)
+@in_virtual_time
+async def test_a_broken_connection_is_one_lost_answer_and_no_second_request(
+    method: str, trouble: Step
+) -> None:
+    """The HTTP library would resend GET, PUT and DELETE by itself on a kept-alive connection."""
+    async with (
+        scripted(answer(), trouble, answer()) as server,
+        HttpTransport(server.access) as http,
+    ):
+        await http.send(make_request("GET", "/first"))
+        with pytest.raises(AnswerLostError):
+            await http.send(make_request(method, "/second"))
+    assert [seen.raw_path for seen in server.seen] == ["/first", "/second"]
+
+
+@in_virtual_time
+async def test_a_server_that_says_nothing_times_out() -> None:
+    async with (
+        scripted(silent()) as server,
+        HttpTransport(server.access, timeouts=Timeouts(read_s=7.0)) as http,
+    ):
+        with pytest.raises(AnswerLostError, match="timed out") as caught:
+            await http.send(make_request("GET", "/a"))
+    assert caught.value.cause == TIMED_OUT
+
+
+@in_virtual_time
+async def test_where_nobody_listens_nothing_was_sent() -> None:
+    async with scripted(answer()) as server:
+        access = server.access
+    async with HttpTransport(access) as http:
+        with pytest.raises(UnreachableError) as caught:
+            await http.send(make_request("POST", "/a", json={}))
+    assert "the-secret-key" not in str(caught.value)
+
+
+@in_virtual_time
+async def test_a_proxy_of_the_environment_is_used_and_netrc_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    (tmp_path / "netrc").write_text("machine studio.example login me password pw\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    async with scripted(answer(200, "through the proxy")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        access = type(proxy.access)(base_url="http://studio.example", api_key="k")
+        async with HttpTransport(access) as http:
+            got = await http.send(make_request("GET", "/a"))
+    assert json.loads(got.body) == "through the proxy"
+    assert "authorization" not in proxy.seen[0].headers
