@@ -19,6 +19,7 @@ from bulkload.core.plan import shown
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import PlanError
 from bulkload.sources import cells
+from bulkload.sources.documents import is_encodable
 
 COLUMNS: Final = (
     *("spec", "cell", "batch", "measurement", "type", "path", "member", "reader", "data_type"),
@@ -31,6 +32,9 @@ NUMBER_COLUMNS: Final = frozenset(
     {"ambient_temperature_degc", "rated_capacity", "voltage_min", "voltage_max"}
 )
 FLAG_COLUMNS: Final = frozenset({"strict"})
+
+#: Longest text of a cell, in characters: below what Python's reader of .csv takes (131 072).
+MAX_CELL_CHARACTERS: Final = 100_000
 
 Cell = str | float | bool | None
 
@@ -109,13 +113,24 @@ def row_of(job: UploadJob) -> dict[str, Cell]:
         "strict": job.checks.strict,
         "skip_checks": _list_cell(sorted(job.checks.skip_checks)),
     }
+    for column, cell in row.items():
+        if isinstance(cell, str) and (fault := _text_fault(cell)) is not None:
+            raise _unwritable(job, f"column {column!r} {fault}")
     # The test of the writing is the reading: what comes back otherwise is not written at all.
     back = parse_row(row)
     if back.faults:
-        raise _unwritable(job, "column {} {}".format(*back.faults[0]))
+        raise _unwritable(job, "column {!r} {}".format(*back.faults[0]))
     if job_of(back.said, Path(job.path).parent) != job:
         raise _unwritable(job, "its metadata cannot be said in the columns of a manifest")
     return {column: row[column] for column in COLUMNS}
+
+
+def _text_fault(text: str) -> str | None:
+    if not is_encodable(text):
+        return "holds half a surrogate pair, which is no text"
+    if len(text) > MAX_CELL_CHARACTERS:
+        return f"has {len(text)} characters; a plan takes {MAX_CELL_CHARACTERS}"
+    return None
 
 
 def _unwritable(job: UploadJob, what: str) -> PlanError:

@@ -118,7 +118,7 @@ def jsonable(value: Any, keys: tuple[str, ...] = ()) -> Any:
         case None | bool() | int():
             return value
         case str():
-            if not _is_encodable(value):
+            if not is_encodable(value):
                 raise NotJsonableError(keys, "holds half a surrogate pair, which is no text")
             return value
         case float() if math.isfinite(value):
@@ -137,12 +137,13 @@ def jsonable(value: Any, keys: tuple[str, ...] = ()) -> Any:
 
 
 def _key(key: object, above: tuple[str, ...]) -> str:
-    if not isinstance(key, str) or not _is_encodable(key):
+    if not isinstance(key, str) or not is_encodable(key):
         raise NotJsonableError((*above, str(key)), "as a key must be text; quote it")
     return key
 
 
-def _is_encodable(text: str) -> bool:
+def is_encodable(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8: half a surrogate pair cannot."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -18,6 +18,7 @@ from bulkload.core.job import Problem, Skip, UploadJob
 from bulkload.core.layout import Layout, normalised, parse_date, split_suffix
 from bulkload.core.plan import Rule, shown
 from bulkload.core.terms import JobKey, MeasurementType
+from bulkload.sources.documents import is_encodable
 from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.metadata import role_of
 
@@ -155,7 +156,7 @@ class _Walker:
 
 
 def _left_out(path: Path, entry: os.DirEntry[str]) -> Problem | Skip | None:
-    if not _is_text(entry.name):
+    if not is_encodable(entry.name):
         message = "its name is not valid text in this system's encoding; rename it"
         return _problem(path / entry.name, Rule.UNDECODABLE_NAME, message)
     name = entry.name.lower()
@@ -182,10 +183,6 @@ def _problem(path: Path, rule: Rule, message: str) -> Problem:
 def _where(path: Path) -> str:
     """Give a path as text that can be written anywhere, odd bytes as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _is_text(name: str) -> bool:
-    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _reason(error: OSError) -> str:

@@ -20,7 +20,7 @@ from bulkload.sources.documents import parse_json
 #: Rows of a Parquet file in memory at a time.
 BATCH_ROWS: Final = 4096
 #: Longest line of a text table, in characters: a file without line ends is no table.
-MAX_LINE_CHARACTERS: Final = 1 << 20
+MAX_LINE_CHARACTERS: Final = 4 << 20
 #: Largest workbook, in bytes: it is unpacked in memory as a whole.
 MAX_WORKBOOK_BYTES: Final = 256 << 20
 

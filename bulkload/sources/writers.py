@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.core.plan import shown
 from bulkload.errors import PlanError
 from bulkload.sources.columns import COLUMNS, FLAG_COLUMNS, NUMBER_COLUMNS, Cell
 
@@ -17,7 +16,9 @@ from bulkload.sources.columns import COLUMNS, FLAG_COLUMNS, NUMBER_COLUMNS, Cell
 GROUP_ROWS: Final = 4096
 #: Limits of the spreadsheet format.
 MAX_SHEET_ROWS: Final = 1_048_576
-MAX_CELL_CHARACTERS: Final = 32_767
+MAX_SHEET_CELL_CHARACTERS: Final = 32_767
+#: Characters that the readers of spreadsheets do not give back.
+_NO_XML: Final = frozenset("\ufffe\uffff")
 #: Column widths in characters: wide enough to read a name or a path, narrow enough to see both.
 _WIDTHS: Final = {"measurement": 30, "path": 60, "notes": 40}
 _WIDTH: Final = 14
@@ -115,10 +116,11 @@ def _write_cell(sheet: Any, row: int, at: int, cell: Cell) -> None:
             sheet.write_number(row, at, cell)
         case _:
             text = str(cell)
-            if len(text) > MAX_CELL_CHARACTERS:
+            if len(text) > MAX_SHEET_CELL_CHARACTERS or not _NO_XML.isdisjoint(text):
                 raise PlanError(
-                    f"row {row + 1}, column {shown(COLUMNS[at])} has {len(text)} characters; "
-                    f"a spreadsheet holds {MAX_CELL_CHARACTERS}: write .csv or .parquet"
+                    f"row {row + 1}, column {COLUMNS[at]!r} has more than "
+                    f"{MAX_SHEET_CELL_CHARACTERS} characters, or one that a spreadsheet cannot "
+                    "hold: write .csv or .parquet"
                 )
             sheet.write_string(row, at, text)
 
