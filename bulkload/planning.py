@@ -160,3 +160,20 @@ def _known(row: sqlite3.Row) -> Known:
 
 def _pair(size: int | None, mtime_ns: int | None) -> tuple[int, int] | None:
     return None if size is None or mtime_ns is None else (size, mtime_ns)
+
+
+def retry_into(
+    connection: sqlite3.Connection, run: int, *, cause: str | None, at: float
+) -> PlanAccount:
+    """Take up the last run's plan again and have what did not arrive begin anew.
+
+    ``cause`` limits that to the jobs that it kept back; the others stay as they are.
+
+    Side effects: the plan's rows belong to ``run``; a ``Restarted`` event for each such job.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    jobs, skips = store.take_over_plan(connection, run)
+    for job in store.not_arrived(connection, run, cause):
+        store.append(connection, run, job, at, Restarted(reason="retry"))
+    connection.execute("COMMIT")
+    return PlanAccount(jobs=jobs, skips=skips)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,15 @@ from bulkload.client.events import WireEvent
 from bulkload.client.studio import AsyncStudio
 from bulkload.clock import Clock, SystemClock
 from bulkload.core.bottleneck import bottleneck
-from bulkload.core.job import PlanItem
 from bulkload.core.lifecycle import Event
 from bulkload.core.tally import ExitCode, RunReport, exit_code
-from bulkload.errors import CredentialsError, JournalError, OutageError, PlanError
+from bulkload.errors import (
+    CredentialsError,
+    JournalError,
+    OutageError,
+    PlanError,
+    SettingsError,
+)
 from bulkload.journal import FILE_NAME, open_journal, store
 from bulkload.journal.lock import exclusive
 from bulkload.livejob import LiveJob, Recorder
@@ -28,7 +34,7 @@ from bulkload.log import LogWatcher, open_log
 from bulkload.parents import Parents
 from bulkload.pipeline import Pipeline
 from bulkload.planbook import PlanBook
-from bulkload.planning import PlanAccount, plan_into
+from bulkload.planning import PlanAccount
 from bulkload.pool import PoolLimits, open_pool
 from bulkload.progress import Progress
 from bulkload.reconciler import Reconciler
@@ -60,14 +66,23 @@ class Target:
         """Return what the journal keeps."""
         return {"url": self.url, "project": self.project_id}
 
+    def check_same(self, earlier: Mapping[str, Any], job_dir: Path) -> None:
+        """Refuse a job folder whose journal speaks of another target: "done" is true of one."""
+        if earlier != self.as_json():
+            raise SettingsError(
+                f"{job_dir} is the job of another target ({earlier['url']}, project "
+                f"{earlier['project']}); what is done there is not done here: give --job another "
+                "folder"
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What to run."""
 
     job_dir: Path
-    #: Gives the plan; None takes the jobs that the journal holds and did not deliver.
-    read_plan: Callable[[], Iterable[PlanItem]]
+    #: Writes the plan of a run into the journal.
+    make_plan: Callable[[sqlite3.Connection, int], PlanAccount]
     target: Target
     settings: RunSettings
     #: The command that resumes the run, as typed.
@@ -117,10 +132,14 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
     with exclusive(request.job_dir):
         path = request.job_dir / FILE_NAME
         with closing(store.connect(path)) as connection:
+            last = store.last_run(connection)
+            request.target.check_same(
+                {} if last is None else json.loads(last["settings"]), request.job_dir
+            )
             run = store.begin_run(
                 connection, request.command, request.target.as_json(), _seconds(request.clock)
             )
-            account = await anyio.to_thread.run_sync(_plan, connection, run, request)
+            account = await anyio.to_thread.run_sync(request.make_plan, connection, run)
             if account.problem_count:
                 raise PlanRefusedError(account)
             progress.planned = account.planned
@@ -130,16 +149,6 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
 
 def _seconds(clock: Clock) -> float:
     return clock.now().timestamp()
-
-
-def _plan(connection: sqlite3.Connection, run: int, request: RunRequest) -> PlanAccount:
-    return plan_into(
-        connection,
-        run,
-        request.read_plan(),
-        checks=request.settings.checks,
-        at=_seconds(request.clock),
-    )
 
 
 async def _deliver(

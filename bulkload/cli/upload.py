@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -23,12 +24,14 @@ from bulkload.client.events import WireEvent
 from bulkload.client.studio import AsyncStudio, Delivery
 from bulkload.clock import SystemClock
 from bulkload.console import EXAMPLES, show_problems, show_progress, show_report
+from bulkload.core.job import PlanItem
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.reconcile import Existing
 from bulkload.core.tally import ExitCode
 from bulkload.errorgroup import one_error
 from bulkload.errors import SettingsError
 from bulkload.journal import FILE_NAME, store
+from bulkload.planning import PlanAccount, plan_into
 from bulkload.progress import Progress
 from bulkload.run import PlanRefusedError, RunRequest, RunResult, Target, run_job
 from bulkload.settings import RunSettings
@@ -99,7 +102,7 @@ def upload(
         studio = None if local is None else stack.enter_context(local_studio(local))
         request = RunRequest(
             job_dir=job_dir,
-            read_plan=lambda: source_options.read(sources),
+            make_plan=planner(lambda: source_options.read(sources), settings),
             target=target_of(url=url, project=project, local=local),
             settings=settings,
             command=this_command(),
@@ -107,6 +110,14 @@ def upload(
             open_studio=opener(studio, url=url, project=project),
         )
         return carry_out(request, summary=summary, is_quiet=quiet)[0]
+
+
+def planner(
+    read: Callable[[], Iterable[PlanItem]], settings: RunSettings
+) -> Callable[[sqlite3.Connection, int], PlanAccount]:
+    """Return what plans a run from sources."""
+    at = SystemClock().now().timestamp()
+    return lambda connection, run: plan_into(connection, run, read(), checks=settings.checks, at=at)
 
 
 def _job_name(sources: tuple[str, ...]) -> str:

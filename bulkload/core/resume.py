@@ -20,13 +20,10 @@ class Known:
     stored_stamp: tuple[int, int] | None
 
 
-def restart_reason(
-    known: Known, *, recipe: str, stamp: tuple[int, int] | None, is_wanted: bool = False
-) -> str | None:
+def restart_reason(known: Known, *, recipe: str, stamp: tuple[int, int] | None) -> str | None:
     """Return why the job must begin again, None where what is known still holds.
 
-    ``stamp`` is the source as it is now, None where it cannot be seen. ``is_wanted`` says that
-    somebody asked for this job by name of its cause (``retry``).
+    ``stamp`` is the source as it is now, None where it cannot be seen.
     """
     if known.state is JobState.PLANNED or known.state is JobState.CONFIRMED:
         return None
@@ -37,8 +34,6 @@ def restart_reason(
     if known.state is JobState.READY:
         has_changed = known.stored_stamp is not None and stamp not in (None, known.stored_stamp)
         return "source_changed" if has_changed else None
-    if is_wanted:
-        return "retry"
     if stamp != known.stamp:
         return "source_changed"
     if recipe != known.recipe:

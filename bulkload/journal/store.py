@@ -244,6 +244,33 @@ def open_jobs(connection: sqlite3.Connection, run: int, spec: str, cell: str) ->
     return [row for row in rows if JobState(row["state"]) not in FINAL]
 
 
+def take_over_plan(connection: sqlite3.Connection, run: int) -> tuple[int, int]:
+    """Make the plan of the run before this run's; return its numbers of jobs and of skips."""
+    before = connection.execute("SELECT MAX(plan_run) FROM job").fetchone()[0]
+    jobs = connection.execute("UPDATE job SET plan_run=? WHERE plan_run=?", (run, before)).rowcount
+    skips = connection.execute(
+        "UPDATE skip SET plan_run=? WHERE plan_run=?", (run, before)
+    ).rowcount
+    return jobs, skips
+
+
+def not_arrived(connection: sqlite3.Connection, run: int, cause: str | None) -> list[int]:
+    """Return a plan's jobs that are in Studio neither by this job folder nor by anybody else."""
+    rows = connection.execute(
+        "SELECT id FROM job WHERE plan_run=? AND state NOT IN (?, ?, ?) AND (? IS NULL OR cause=?)",
+        (
+            run,
+            JobState.READY.value,
+            JobState.EXISTING.value,
+            # Confirmed, and not known to be processed: the poller asks, nothing is sent again.
+            JobState.CONFIRMED.value,
+            cause,
+            cause,
+        ),
+    )
+    return [row["id"] for row in rows]
+
+
 def given_ids(connection: sqlite3.Connection, job: int) -> frozenset[str]:
     """Return every measurement id that this job was ever given."""
     rows = connection.execute(

@@ -1,0 +1,86 @@
+"""``bulkload demo``: sample archive, local Studio, upload, summary, in one go."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import anyio
+from rich.console import Console
+from rich.text import Text
+
+from bulkload.cli.local import RunningStudio, local_studio
+from bulkload.cli.upload import carry_out, opener, planner
+from bulkload.client.studio import AsyncStudio
+from bulkload.core.layout import Layout
+from bulkload.core.tally import ExitCode
+from bulkload.demo import EXPECTED, write_archive
+from bulkload.demo.archive import EXISTING
+from bulkload.run import RunRequest, Target
+from bulkload.settings import RunSettings
+from bulkload.sources import read_source
+
+
+def demo(*, folder: Path | None = None) -> int:
+    """Make a sample archive, start a local Studio, upload the one into the other, look at it.
+
+    Parameters
+    ----------
+    folder
+        New folder for archive, Studio and job; a temporary one, which is kept, by default.
+    """
+    console = Console()
+    root = folder or Path(tempfile.mkdtemp(prefix="bulkload-demo-"))
+    archive, data, job = root / "archive", root / "studio", root / "job"
+    write_archive(archive)
+    _say(console, f"archive: {archive}")
+    with local_studio(data) as studio:
+        _say(console, f"local Studio: {studio.url}")
+        anyio.run(_put_existing, studio, archive)
+        settings = RunSettings()
+        request = RunRequest(
+            job_dir=job,
+            make_plan=planner(lambda: read_source(archive, layout=Layout.parse()), settings),
+            target=Target(url=data.resolve().as_uri()),
+            settings=settings,
+            command=f"bulkload upload {archive} --local {data} --job {job}",
+            open_studio=opener(studio, url=None, project=None),
+        )
+        code, counts = carry_out(request, summary=None, is_quiet=False)
+    _say(console, "\nfive of the files are bad on purpose: the causes above say how. Look at")
+    _say(console, f"  {job / 'summary.json'}    the account of the run")
+    _say(console, f"  {job / 'log.jsonl'}    what happened, one event a line")
+    _say(console, f"  bulkload status {job}")
+    _say(console, f"  bulkload upload {archive} --local {data} --job {job}    costs no request")
+    _say(console, f"  bulkload studio --data {data}    the Studio and what it holds")
+    # The demo is a test of the installation too: it succeeds only with the outcomes it expects.
+    as_expected = code == ExitCode.PARTIAL and all(
+        counts.get(kind, 0) == expected for kind, expected in EXPECTED.items()
+    )
+    return ExitCode.ARRIVED if as_expected else ExitCode.DEFECT
+
+
+async def _put_existing(studio: RunningStudio, archive: Path) -> None:
+    """Have one of the measurements in Studio beforehand, as an earlier upload would."""
+    spec, cell, measurement = EXISTING
+    path = archive / spec / cell / f"{measurement}.csv"
+    import pyarrow.csv
+
+    async with AsyncStudio(
+        api_key=studio.api_key, base_url=studio.url, project_id=studio.project_id
+    ) as client:
+        specification = await client.cell_spec.create_or_get(
+            {"name": spec, "ratings": {"capacity": {"value": 2.5, "unit": "A*h"}}}
+        )
+        instance = await client.cell_instance.create_or_get(specification.id, {"name": cell})
+        await client.cell_measurement.create(
+            instance.id,
+            {
+                "measurement": {"name": measurement},
+                "time_series": pyarrow.csv.read_csv(path),
+            },
+        )
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Text(text), soft_wrap=True)

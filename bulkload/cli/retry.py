@@ -1,0 +1,95 @@
+"""``bulkload retry``: only what did not arrive, all or one cause."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from cyclopts import Parameter
+
+from bulkload.account import tally
+from bulkload.cli.local import local_studio
+from bulkload.cli.options import CheckOptions, LimitOptions, this_command
+from bulkload.cli.status import journal_of
+from bulkload.cli.upload import carry_out, opener
+from bulkload.clock import SystemClock
+from bulkload.core.reconcile import Existing
+from bulkload.errors import SettingsError
+from bulkload.journal import store
+from bulkload.planning import retry_into
+from bulkload.run import RunRequest, Target
+from bulkload.settings import RunSettings
+
+
+def retry(
+    job_dir: Path,
+    *,
+    check_options: CheckOptions = CheckOptions(),
+    limit_options: LimitOptions = LimitOptions(),
+    cause: str | None = None,
+    existing: Existing = Existing.REUSE,
+    wait: bool = True,
+    quiet: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Upload again only what did not arrive: all of it, or what one cause kept back.
+
+    Reads the plan from the job folder, so the source is not looked through again. A measurement
+    that Studio could not process is removed there first, if this job made it.
+
+    Parameters
+    ----------
+    job_dir
+        The job's folder.
+    cause
+        A cause of the summary, such as time_limit; everything that did not arrive by default.
+    existing
+        What a measurement of the same name in Studio means.
+    wait
+        Wait until Studio has processed what was uploaded.
+    quiet
+        Print nothing but errors.
+    """
+    path = journal_of(job_dir)
+    with closing(store.connect(path, is_read_only=True)) as reader:
+        last = store.last_run(reader)
+        if last is None:
+            raise SettingsError(f"{job_dir} holds a journal without a run")
+        _, causes, _ = tally(reader, last["id"], is_waiting=True)
+        target = Target(**_target(last["settings"]))
+    if cause is not None and cause not in causes:
+        known = ", ".join(sorted(causes)) or "none"
+        raise SettingsError(f"no job of {job_dir} has the cause {cause}; its causes: {known}")
+    settings = RunSettings(
+        checks=check_options.checks(),
+        existing=existing,
+        is_waiting=wait,
+        limits=limit_options.limits(),
+    )
+    with ExitStack() as stack:
+        local = _local_folder(target)
+        studio = None if local is None else stack.enter_context(local_studio(local))
+        request = RunRequest(
+            job_dir=job_dir,
+            make_plan=partial(retry_into, cause=cause, at=SystemClock().now().timestamp()),
+            target=target,
+            settings=settings,
+            command=this_command(),
+            open_studio=opener(studio, url=target.url, project=target.project_id),
+        )
+        return carry_out(request, summary=None, is_quiet=quiet)[0]
+
+
+def _target(settings: str) -> dict[str, str | None]:
+    values = json.loads(settings)
+    return {"url": values.get("url"), "project_id": values.get("project")}
+
+
+def _local_folder(target: Target) -> Path | None:
+    """Return the data folder of a target that is a local Studio."""
+    parts = urlsplit(target.url or "")
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
