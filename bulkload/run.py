@@ -133,9 +133,8 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
         path = request.job_dir / FILE_NAME
         with closing(store.connect(path)) as connection:
             last = store.last_run(connection)
-            request.target.check_same(
-                {} if last is None else json.loads(last["settings"]), request.job_dir
-            )
+            if last is not None:
+                request.target.check_same(json.loads(last["settings"]), request.job_dir)
             run = store.begin_run(
                 connection, request.command, request.target.as_json(), _seconds(request.clock)
             )
