@@ -15,6 +15,7 @@ from bulkload.core.plan import Rule, shown
 from bulkload.core.terms import MeasurementType
 from bulkload.errors import PlanError, UnreadableError
 from bulkload.sources.columns import COLUMNS, REQUIRED_COLUMNS, job_of, parse_row, row_of
+from bulkload.sources.documents import DOCUMENT_SUFFIXES
 from bulkload.sources.entry import Entry
 from bulkload.sources.schema import unknown
 from bulkload.sources.tables import TABLE_SUFFIXES, BadRow, Header, Line, Row, read_table
@@ -147,7 +148,7 @@ def _path_fault(job: UploadJob) -> tuple[Rule, str] | None:
                 return None
             return Rule.PATH_IS_FOLDER, f"{shown(job.path)} is a folder; name the file in it"
         if path.is_file():
-            return None
+            return _ending_fault(path, job.type)
         if path.exists():
             return Rule.NOT_A_FILE, f"{shown(job.path)} is neither a file nor a folder"
     except OSError as error:
@@ -156,6 +157,13 @@ def _path_fault(job: UploadJob) -> tuple[Rule, str] | None:
         Rule.PATH_MISSING,
         f"{shown(job.path)} is not there; paths start at the manifest's folder",
     )
+
+
+def _ending_fault(path: Path, kind: MeasurementType) -> tuple[Rule, str] | None:
+    if kind is not MeasurementType.PROPERTIES or path.suffix.lower() in DOCUMENT_SUFFIXES:
+        return None
+    known = ", ".join(DOCUMENT_SUFFIXES)
+    return Rule.BAD_VALUE, f"{shown(str(path))} holds no properties: they are read from {known}"
 
 
 def _row_name(where: str, number: int) -> str:

@@ -69,8 +69,10 @@ def _read_csv(path: Path) -> Iterator[Line]:
             first = next(lines, "")
             rows = csv.reader(_chain(first, lines), delimiter=_delimiter(first), strict=True)
             columns = _columns(next(rows, []))
+            number = 1
             yield Header(columns)
-            for number, cells in enumerate(rows, start=2):
+            for cells in rows:
+                number += 1
                 if any(cells):
                     yield _row(number, columns, cells)
         except csv.Error as error:
