@@ -19,7 +19,7 @@ def read_series(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read(use_threads=False)
     except FileNotFoundError as error:
         raise UnfitError("The time series file was never uploaded") from error
