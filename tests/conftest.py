@@ -1,14 +1,31 @@
-"""What all tests share: where the real cycler files lie."""
+"""What all tests share: the real cycler files, local Studios, and jobs run against them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
+
+from bulkload.localstudio import LocalStudio, StudioSettings
+from tests.jobs import Jobs, StartStudio
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("BULKLOAD_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+#: What a shell with a real key may hold: no test but a live one may reach the real service.
+AMBIENT = (
+    "IONWORKS_API_KEY",
+    "IONWORKS_API_TOKEN",
+    "IONWORKS_API_URL",
+    "IONWORKS_PROJECT_ID",
+    "PROJECT_ID",
+    "IONWORKS_ORGANIZATION_ID",
+    "IONWORKS_DATAFRAME_BACKEND",
+)
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +37,35 @@ def shared_data() -> Path:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def start_studio(tmp_path: Path) -> Iterator[StartStudio]:
+    """Start local Studios, each in a thread of its own loop, with the settings asked for."""
+    with ExitStack() as stack:
+        portal = stack.enter_context(start_blocking_portal("asyncio"))
+
+        def start(**settings: object) -> LocalStudio:
+            folder = tmp_path / f"studio-{len(list(tmp_path.glob('studio-*')))}"
+            studio = LocalStudio(StudioSettings(data_dir=folder, **settings))  # type: ignore[arg-type]
+            stack.enter_context(portal.wrap_async_context_manager(studio))
+            return studio
+
+        yield start
+
+
+@pytest.fixture
+def studio(start_studio: StartStudio) -> LocalStudio:
+    """A local Studio with the settings that it comes with."""
+    return start_studio()
+
+
+@pytest.fixture
+def jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Jobs:
+    """Run commands in a folder of this test's own; no credentials but a local Studio's."""
+    for name in AMBIENT:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return Jobs(folder=tmp_path, environment=monkeypatch, captured=capsys)
