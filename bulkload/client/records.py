@@ -21,6 +21,8 @@ class Record(BaseModel):
 
     id: str
     name: str
+    #: When Studio last changed the record, as it says it.
+    updated_at: str | None = None
 
     _was_created: bool = PrivateAttr(default=False)
 

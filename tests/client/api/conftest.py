@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from bulkload.client.delivery import Delivery
+from bulkload.client.studio import AsyncStudio
+from bulkload.core.retry import RetryPolicy
 from bulkload.localstudio import LocalStudio, StudioSettings
 
 StartStudio = Callable[..., LocalStudio]
@@ -56,3 +59,16 @@ def start_studio(tmp_path: Path) -> Iterator[StartStudio]:
 def studio(start_studio: StartStudio) -> LocalStudio:
     """A local Studio with the settings that it comes with."""
     return start_studio()
+
+
+@pytest.fixture
+async def client(studio: LocalStudio) -> AsyncIterator[AsyncStudio]:
+    """A client of the local Studio."""
+    async with connect(studio) as connected:
+        yield connected
+
+
+def connect(studio: LocalStudio) -> AsyncStudio:
+    """Give a client of a local Studio that is not patient: trouble here is over at once."""
+    hasty = Delivery(policy=RetryPolicy(base_s=0.01, cap_s=0.1))
+    return AsyncStudio(studio.api_key, studio.url, studio.project_id, delivery=hasty)
