@@ -29,6 +29,7 @@ from bulkload.core.rules import (
     time,
     timing,
     voltage,
+    votes,
 )
 from bulkload.core.rules import columns as column_rules
 from bulkload.core.rules.groups import Groups
@@ -136,7 +137,7 @@ def positive_current_is_charge(
 ) -> tuple[bool, float]:
     """Tell of one step whether positive current charges the cell, and the doubt (0 to 1)."""
     arrays = [np.asarray(values, dtype=np.float64) for values in (t, current, voltage)]
-    return sign.judge_step(*arrays)
+    return votes.judge_step(*arrays)
 
 
 def validate_cumulative_values_reset_per_step(
