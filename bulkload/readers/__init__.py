@@ -3,70 +3,60 @@
 ``read(path, options)`` gives one measurement's :class:`TimeSeries` in Ionworks columns and
 units, with what the file's header says and where every value comes from; a file that cannot
 be read right is refused with :class:`bulkload.errors.UnreadableError`, never half read.
+
+``detect`` says what a file is and by what evidence; ``list_members`` names the tests in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import bulkload
 from bulkload.readers.content import Content, load
-from bulkload.readers.native import (
-    is_native,
-    native_layout,
-    parquet_table,
-    read_native_parquet,
-    read_native_text,
-)
+from bulkload.readers.probe import Format, Probe
+from bulkload.readers.registry import Candidate, Detection, chosen, detect_probe
 from bulkload.readers.series import Reading, ReadOptions, TimeSeries
-from bulkload.readers.text import decode
-from bulkload.readers.vendor import read_vendor, vendor_version
 
-__all__ = ["ReadOptions", "TimeSeries", "read"]
-
-#: Reader name of files that are in the Ionworks column format already.
-NATIVE: Final = "ionworks"
-
-#: Columns that tell a PyProBE Parquet file, whose time, voltage and current bear the same
-#: names as Ionworks' but whose current has the other sign.
-_PYPROBE: Final = frozenset({"Step", "Event"})
-
-_BINARY_SUFFIXES: Final = frozenset({".res", ".xls", ".xlsx", ".mpr", ".nda", ".ndax"})
+__all__ = [
+    "Candidate",
+    "Detection",
+    "ReadOptions",
+    "TimeSeries",
+    "detect",
+    "list_members",
+    "read",
+]
 
 
-def read(path: Path, options: ReadOptions) -> TimeSeries:
+def read(path: Path, options: ReadOptions | None = None) -> TimeSeries:
     """Read one measurement from a file, or raise ``UnreadableError`` with the reason."""
-    content = load(path)
-    if options.reader == NATIVE or (options.reader is None and _holds_native(content)):
-        reading, reader, version = _read_native(content), NATIVE, bulkload.__version__
-    else:
-        reading = read_vendor(content, options.reader)
-        reader, version = str(reading.dialect), f"ionworksdata {vendor_version()}"
+    options = options or ReadOptions()
+    probe = Probe(load(path))
+    reader = chosen(probe, options.reader)
+    reading = reader.read(probe, options)
     return TimeSeries(
         table=reading.table,
         header=reading.header,
-        provenance=_provenance(content, options, reader, version, reading),
+        provenance=_provenance(probe.content, options, reader, reading),
     )
 
 
-def _holds_native(content: Content) -> bool:
-    if content.data.startswith(b"PAR1"):
-        names = parquet_table(content).column_names
-        return is_native(names) and not set(names) >= _PYPROBE
-    if content.suffix in _BINARY_SUFFIXES:
-        return False
-    return native_layout(decode(content)) is not None
+def detect(path: Path, options: ReadOptions | None = None) -> Detection:
+    """Say which readers fit a file's content, with the evidence, and which one is chosen."""
+    del options
+    return detect_probe(Probe(load(path)))
 
 
-def _read_native(content: Content) -> Reading:
-    if content.data.startswith(b"PAR1"):
-        return read_native_parquet(content)
-    return read_native_text(content)
+def list_members(path: Path, options: ReadOptions | None = None) -> Sequence[str]:
+    """Name the tests in a file: each is read with ``ReadOptions.member``. Empty: one test."""
+    options = options or ReadOptions()
+    probe = Probe(load(path))
+    return tuple(chosen(probe, options.reader).members(probe))
 
 
 def _provenance(
-    content: Content, options: ReadOptions, reader: str, version: str, reading: Reading
+    content: Content, options: ReadOptions, reader: Format, reading: Reading
 ) -> dict[str, Any]:
     stated = {
         name: value
@@ -79,8 +69,8 @@ def _provenance(
         "mtime_ns": content.mtime_ns,
         "sha256": content.sha256,
         "compression": content.compression,
-        "reader": reader,
-        "reader_version": version,
+        "reader": reader.name,
+        "reader_version": reader.version,
         "dialect": reading.dialect,
         "options": stated,
         "remarks": list(reading.remarks),

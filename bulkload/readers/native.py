@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import Content, printable
-from bulkload.readers.numbers import whole_to_int
-from bulkload.readers.series import Reading
+from bulkload.readers.numerals import whole_to_int
+from bulkload.readers.probe import PARQUET, TEXT, Evidence, Format, Probe
+from bulkload.readers.series import Reading, ReadOptions
 from bulkload.readers.table import DELIMITERS, Layout, number_others, parse, refuse_duplicates
-from bulkload.readers.text import Text, decode
+from bulkload.readers.text import Text
 
 COUNTS: Final = (
     terms.STEP_COUNT,
@@ -43,6 +44,10 @@ NUMBERS: Final = frozenset(COUNTS + MEASURED)
 
 #: Ionworks columns that make a header native: with fewer it is something else.
 MIN_NATIVE_COLUMNS: Final = 2
+
+#: Columns that tell a PyProBE file: its time, voltage and current bear Ionworks' names, but its
+#: current has the other sign.
+_PYPROBE: Final = frozenset({"Step", "Event"})
 
 #: Name given to the unnamed index column that a data frame's CSV begins with.
 _INDEX: Final = ""
@@ -76,11 +81,37 @@ def cut_line(line: str, delimiter: str) -> list[str]:
         return line.split(delimiter)
 
 
-def read_native_text(content: Content) -> Reading:
+class Native(Format):
+    """Files in the Ionworks column format, as CSV or Parquet."""
+
+    name = "ionworks"
+
+    def sniff(self, probe: Probe) -> Evidence:
+        """Look for Ionworks' column names in the header or the schema."""
+        if probe.kind == PARQUET:
+            names = probe.schema.names
+            if is_native(names) and not set(names) >= _PYPROBE:
+                return Evidence(fits=("the schema has Ionworks' column names",))
+        elif probe.kind == TEXT and native_layout(probe.text) is not None:
+            return Evidence(fits=("the header has Ionworks' column names",))
+        return Evidence()
+
+    def read(self, probe: Probe, options: ReadOptions) -> Reading:
+        """Read the columns as they are."""
+        del options
+        if probe.kind == PARQUET:
+            return _read_parquet(probe.content)
+        return _read_text(probe.text)
+
+
+def _read_text(text: Text) -> Reading:
     """Read a native CSV; every Ionworks column has its type declared."""
-    text = decode(content)
     layout = native_layout(text)
-    assert layout is not None, "the caller has seen the native header"
+    if layout is None:
+        raise UnreadableError(
+            f"{text.name}: its header has no Ionworks columns such as 'Time [s]'",
+            cause="wrong_reader",
+        )
     refuse_duplicates(layout.names, text.name)
     numbers = [name for name in layout.names if name in NUMBERS]
     table, decimal = parse(text, layout, numbers)
@@ -94,7 +125,7 @@ def read_native_text(content: Content) -> Reading:
     )
 
 
-def read_native_parquet(content: Content) -> Reading:
+def _read_parquet(content: Content) -> Reading:
     """Read a Parquet file whose columns are Ionworks'."""
     table = parquet_table(content)
     refuse_duplicates(table.column_names, content.name)
@@ -167,3 +198,6 @@ def _without_index(table: pa.Table, name: str) -> tuple[pa.Table, tuple[str, ...
         f"{name}: column {index + 1} has values and no name; name it in the header",
         cause="unnamed_column",
     )
+
+
+NATIVE: Final = Native()

@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import printable
-from bulkload.readers.numbers import decide_decimal, parse_numbers, strict_number, whole_to_int
+from bulkload.readers.numerals import decide_decimal, parse_numbers, strict_number, whole_to_int
 from bulkload.readers.text import Text
 
 #: Bytes that the parser takes at once. Smaller blocks cost calls, larger ones memory.
@@ -41,6 +41,8 @@ class Layout:
     #: None: a point, unless the values prove a comma.
     decimal: str | None = None
     quote: str | None = '"'
+    #: The header ends with a delimiter: its last column has no name.
+    ends_blank: bool = False
 
 
 def refuse_duplicates(names: Sequence[str], name: str) -> None:
@@ -162,6 +164,29 @@ def _explained(error: pa.ArrowInvalid, name: str, layout: Layout) -> Exception:
     if "Empty CSV" in message:
         return header_only(name)
     return UnreadableError(f"{name}: cannot be cut into rows: {_quoted(message)}", cause="bad_rows")
+
+
+def whole_last_line(data: bytes, layout: Layout, name: str) -> bytes:
+    """Complete a last line that lacks only the trailing delimiter; refuse one that was cut.
+
+    A last line that is short of fields shows that the file was cut, and nobody knows how much
+    is gone.
+    """
+    end = len(data.rstrip(b"\r\n"))
+    begin = max(data.rfind(b"\n", 0, end), data.rfind(b"\r", 0, end)) + 1
+    if begin <= layout.body:
+        return data
+    fields = data.count(layout.delimiter.encode(), begin) + 1
+    wanted = len(layout.names)
+    if fields == wanted - 1 and layout.ends_blank:
+        return data[:end] + layout.delimiter.encode()
+    if fields < wanted:
+        raise UnreadableError(
+            f"{name}: the last line is cut short ({fields} of {wanted} fields); copy or export the "
+            "file again, or delete that line where the file is all there is",
+            cause="truncated",
+        )
+    return data
 
 
 def _ragged(name: str, layout: Layout, row: int, expected: int, found: int) -> UnreadableError:

@@ -10,38 +10,79 @@ from contextlib import contextmanager
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.readers.content import Content, printable
-from bulkload.readers.series import Reading
+from bulkload.readers.probe import PARQUET, TEXT, WORKBOOK, Evidence, Format, Probe
+from bulkload.readers.series import Reading, ReadOptions
 
 #: Longest error text of the vendor's reader that a refusal quotes, in characters.
-QUOTE_CHARS = 200
+QUOTE_CHARS: Final = 200
+
+#: The vendor's readers that guess columns by name alone, or whose make has a page here: a file
+#: of that make that its page does not know is one that the vendor's reader misreads.
+_GENERIC_READERS: Final = frozenset(
+    {
+        "csv",
+        "parquet",
+        "maccor",
+        "neware",
+        "arbin",
+        "novonix",
+        "gamry",
+        "bdf",
+        "biologic mpt",
+        "biologic",
+    }
+)
 
 
-def read_vendor(content: Content, reader: str | None) -> Reading:
-    """Read a file with the vendor's reader: the one named, or the one it detects."""
-    package = _package()
-    with _on_disk(content) as path, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+class Vendor(Format):
+    """The vendor's own reader, for makes that have no page here, or on request."""
+
+    name = "ionworksdata"
+
+    @property
+    def version(self) -> str:
+        """The version of the vendor's package."""
+        return f"ionworksdata {metadata.version('ionworksdata')}"
+
+    def sniff(self, probe: Probe) -> Evidence:
+        """Ask the vendor's detection."""
+        if probe.kind not in {TEXT, WORKBOOK, PARQUET}:
+            return Evidence()
         try:
-            name = reader or package.read.detect_reader(str(path))
-            frame = package.read.time_series(str(path), name)
-        except Exception as error:  # a foreign parser: anything may come out
-            raise _refused(content.name, error) from error
-        header = _header(package, path, name)
-    return Reading(
-        table=frame.to_arrow(compat_level=None),
-        header=header,
-        dialect=name,
-        remarks=tuple(dict.fromkeys(printable(str(w.message)) for w in caught)),
-    )
+            package = _package()
+        except MissingExtraError:
+            return Evidence()
+        with _on_disk(probe.content) as path:
+            try:
+                name = package.read.detect_reader(str(path))
+            except Exception:  # noqa: BLE001  # whatever it trips over, it does not know the file
+                return Evidence()
+        if name in _GENERIC_READERS:
+            return Evidence()
+        return Evidence(fits=(f"the vendor's detection calls it {name!r}",))
 
-
-def vendor_version() -> str:
-    """Return the installed version of the vendor's package."""
-    return metadata.version("ionworksdata")
+    def read(self, probe: Probe, options: ReadOptions) -> Reading:
+        """Read a file with the reader that the vendor's package detects."""
+        del options
+        package, content = _package(), probe.content
+        with _on_disk(content) as path, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                name = package.read.detect_reader(str(path))
+                frame = package.read.time_series(str(path), name)
+            except Exception as error:
+                raise _refused(content.name, error) from error
+            header = _header(package, path, name)
+        return Reading(
+            table=frame.to_arrow(compat_level=None),
+            header=header,
+            dialect=name,
+            remarks=tuple(dict.fromkeys(printable(str(w.message)) for w in caught)),
+        )
 
 
 def _package() -> Any:
@@ -89,3 +130,6 @@ def _refused(name: str, error: Exception) -> UnreadableError:
     return UnreadableError(
         f"{name}: the cycler reader gave up: {type(error).__name__}: {words}", cause="unreadable"
     )
+
+
+VENDOR: Final = Vendor()

@@ -1,0 +1,221 @@
+"""Durations and timestamps, as cyclers write them, to seconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Floats = npt.NDArray[np.float64]
+
+_DURATION: Final = (
+    r"^\s*(?:(?P<d>\d+)\s*[d-]\s*|:(?P<e>\d+):)?(?P<h>\d+):(?P<m>\d+):(?P<s>\d+(?:[.,]\d*)?)\s*$"
+)
+
+_TIME: Final = (
+    r"(?:[ T]+(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{1,2}(?:[.,]\d*)?))?\s*(?P<half>[AaPp][Mm])?"
+    r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?\s*$"
+)
+_YEAR_FIRST: Final = r"^\s*(?P<y>\d{4})[-/.](?P<a>\d{1,2})[-/.](?P<b>\d{1,2})" + _TIME
+_YEAR_LAST: Final = r"^\s*(?P<a>\d{1,2})[-/](?P<b>\d{1,2})[-/](?P<y>\d{4})" + _TIME
+_DOTTED: Final = r"^\s*(?P<b>\d{1,2})\.(?P<a>\d{1,2})\.(?P<y>\d{4})" + _TIME
+_NAMED: Final = r"^\s*(?P<b>\d{1,2})[- ](?P<name>[A-Za-z]{3})[a-z]*[- ](?P<y>\d{2,4}),?" + _TIME
+
+_MONTHS: Final = (
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+)
+
+#: Day zero of spreadsheets and Access databases.
+_SHEET_EPOCH: Final = datetime(1899, 12, 30, tzinfo=UTC)
+
+#: Days since then that a timestamp of a battery test can be: 1982 to 2119.
+_SHEET_DAYS: Final = (30_000.0, 80_000.0)
+
+#: Seconds since 1970 that it can be: 1982 to 2119.
+_UNIX_SECONDS: Final = (3.8e8, 4.7e9)
+
+
+class ClockError(ValueError):
+    """A value that is no duration or timestamp; the argument is the value."""
+
+
+def durations(values: pa.ChunkedArray) -> Floats:
+    """Read ``1:02:03.5``, ``0d 01:02:03`` or ``:0:01:02:03`` as seconds."""
+    parts = _parts(values, _DURATION)
+    days = np.nan_to_num(_floats(parts, "d")) + np.nan_to_num(_floats(parts, "e"))
+    return (
+        days * 86400.0
+        + _floats(parts, "h") * 3600.0
+        + _floats(parts, "m") * 60.0
+        + _floats(parts, "s")
+    )
+
+
+def looks_like_duration(value: str) -> bool:
+    """Tell whether a value is a duration of hours, minutes and seconds."""
+    return re.match(_DURATION.replace("(?P<", "(?P<x"), value) is not None
+
+
+def looks_like_timestamp(value: str) -> bool:
+    """Tell whether a value is a date and time of day."""
+    return any(re.match(p, value) for p in (_YEAR_FIRST, _YEAR_LAST, _DOTTED, _NAMED))
+
+
+def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> tuple[Floats, str | None]:
+    """Read dates and times as seconds since 1970, zone-less ones as UTC.
+
+    Also returns a remark where the order of day and month was not settled by the values.
+    """
+    iso = _iso(values)
+    if iso is not None:
+        return iso, None
+    first = next((str(v) for v in values.to_pylist() if v), "")
+    if re.match(_YEAR_FIRST, first):
+        parts = _parts(values, _YEAR_FIRST)
+        return _epoch(parts, _floats(parts, "a"), _floats(parts, "b")), None
+    if re.match(_DOTTED, first):
+        parts = _parts(values, _DOTTED)
+        return _epoch(parts, _floats(parts, "a"), _floats(parts, "b")), None
+    if re.match(_NAMED, first):
+        parts = _parts(values, _NAMED)
+        return _epoch(parts, _month_numbers(parts), _floats(parts, "b")), None
+    if re.match(_YEAR_LAST, first):
+        return _year_last(_parts(values, _YEAR_LAST), day_first=day_first)
+    return _numeric(values, first), None
+
+
+def start_of(value: str, *, day_first: bool = False) -> str | None:
+    """Return one timestamp in ISO form, None where it is none."""
+    try:
+        seconds, _ = timestamps(pa.chunked_array([pa.array([value])]), day_first=day_first)
+    except ClockError:
+        return None
+    return iso_of(float(seconds[0])) if np.isfinite(seconds[0]) else None
+
+
+def iso_of(seconds: float) -> str:
+    """Return seconds since 1970 in ISO form, in UTC."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(seconds, 6))).isoformat()
+
+
+def sheet_days(days: float) -> str | None:
+    """Return the days of a spreadsheet or Access database in ISO form."""
+    if not _SHEET_DAYS[0] < days < _SHEET_DAYS[1]:
+        return None
+    return (_SHEET_EPOCH + timedelta(seconds=round(days * 86400.0, 3))).isoformat()
+
+
+def _iso(values: pa.ChunkedArray) -> Floats | None:
+    try:
+        stamps = pc.cast(pc.utf8_trim_whitespace(values), pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        return None
+    micros = pc.cast(stamps, pa.int64()).to_numpy(zero_copy_only=False)
+    return np.asarray(micros, dtype=np.float64) / 1e6
+
+
+def _year_last(parts: pa.ChunkedArray, *, day_first: bool) -> tuple[Floats, str | None]:
+    first, second = _floats(parts, "a"), _floats(parts, "b")
+    remark = None
+    if np.nanmax(first) > 12:
+        day_first = True
+    elif np.nanmax(second) > 12:
+        day_first = False
+    else:
+        order = "day first" if day_first else "month first"
+        remark = f"no date settles the order of day and month: taken as {order}"
+    month, day = (second, first) if day_first else (first, second)
+    return _epoch(parts, month, day), remark
+
+
+def _numeric(values: pa.ChunkedArray, first: str) -> Floats:
+    try:
+        numbers = np.asarray(pc.cast(values, pa.float64()).to_numpy(), dtype=np.float64)
+    except pa.ArrowInvalid as error:
+        raise ClockError(first) from error
+    known = numbers[np.isfinite(numbers)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)
+    if _SHEET_DAYS[0] < low <= high < _SHEET_DAYS[1]:
+        return (numbers - 25569.0) * 86400.0
+    if _UNIX_SECONDS[0] < low <= high < _UNIX_SECONDS[1]:
+        return numbers
+    if _UNIX_SECONDS[0] < low / 1e3 <= high / 1e3 < _UNIX_SECONDS[1]:
+        return numbers / 1e3
+    raise ClockError(first)
+
+
+def _parts(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
+    filled = pc.if_else(pc.equal(pc.utf8_trim_whitespace(values), ""), None, values)
+    parts = pc.extract_regex(filled, pattern)
+    bad = pc.and_(pc.is_null(parts), pc.is_valid(filled))
+    if pc.any(bad).as_py():
+        raise ClockError(str(values[pc.index(bad, value=True).as_py()].as_py()))
+    return parts
+
+
+def _floats(parts: pa.ChunkedArray, name: str) -> Floats:
+    text = pc.replace_substring(pc.struct_field(parts, name), ",", ".")
+    number = pc.cast(pc.if_else(pc.equal(text, ""), None, text), pa.float64())
+    return np.asarray(number.to_numpy(), dtype=np.float64)
+
+
+def _month_numbers(parts: pa.ChunkedArray) -> Floats:
+    names = pc.utf8_lower(pc.struct_field(parts, "name"))
+    number = pc.cast(pc.index_in(names, pa.array(_MONTHS)), pa.float64())
+    if number.null_count > names.null_count:
+        raise ClockError(str(names[0].as_py()))
+    return np.asarray(number.to_numpy(), dtype=np.float64) + 1.0
+
+
+def _epoch(parts: pa.ChunkedArray, month: Floats, day: Floats) -> Floats:
+    """Seconds since 1970 of a civil date and time (the proleptic Gregorian calendar)."""
+    if np.nanmax(month) > 12 or np.nanmin(month) < 1 or np.nanmax(day) > 31:
+        raise ClockError("a date with a month or day that does not exist")
+    year = _floats(parts, "y")
+    year = np.where(year < 100, year + 2000, year)
+    shifted = year - (month <= 2)
+    era = np.floor(shifted / 400)
+    of_era = shifted - era * 400
+    day_of_year = np.floor((153 * (month + np.where(month > 2, -3, 9)) + 2) / 5) + day - 1
+    day_of_era = of_era * 365 + np.floor(of_era / 4) - np.floor(of_era / 100) + day_of_year
+    days = era * 146097 + day_of_era - 719468
+    return np.asarray(days * 86400.0 + _seconds_of_day(parts), dtype=np.float64)
+
+
+def _seconds_of_day(parts: pa.ChunkedArray) -> Floats:
+    hour = np.nan_to_num(_floats(parts, "h"))
+    half = np.asarray(pc.utf8_lower(pc.struct_field(parts, "half")).to_numpy(zero_copy_only=False))
+    hour = np.where(half == "pm", hour % 12 + 12, np.where(half == "am", hour % 12, hour))
+    minute, second = np.nan_to_num(_floats(parts, "mi")), np.nan_to_num(_floats(parts, "s"))
+    return hour * 3600.0 + minute * 60.0 + second - _zone_seconds(parts)
+
+
+def _zone_seconds(parts: pa.ChunkedArray) -> Floats | float:
+    zones = pc.struct_field(parts, "zone")
+    distinct = [zone for zone in pc.unique(zones).to_pylist() if zone and zone != "Z"]
+    if not distinct:
+        return 0.0
+    shift = np.zeros(len(zones))
+    for zone in distinct:
+        digits = zone[1:].replace(":", "")
+        seconds = (int(digits[:2]) * 3600 + int(digits[2:]) * 60) * (-1 if zone[0] == "-" else 1)
+        shift[np.asarray(pc.equal(zones, zone).to_numpy(zero_copy_only=False), dtype=bool)] = (
+            seconds
+        )
+    return shift

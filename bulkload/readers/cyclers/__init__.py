@@ -1,0 +1,1 @@
+"""The cyclers, a page each."""

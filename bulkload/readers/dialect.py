@@ -1,0 +1,210 @@
+"""A cycler's table as data: what its header must hold, and what each column means.
+
+A new cycler is a page: a :class:`Dialect` with its signature and columns. Everything else
+(finding the header, units, decimal marks, time, sign, counts) is done by the same code for all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from bulkload.core import terms
+from bulkload.readers.units import UNITS, Heading, conversion, split_heading
+
+#: Roles of columns that do not become columns of the result as they are.
+RECORD: Final = "record number"
+TIMESTAMP: Final = "timestamp"
+STEP_TIME: Final = "step time"
+MODE: Final = "mode"
+Z_IM_NEGATED: Final = "-Z_Im"
+#: Charge that moved since the record before.
+RECORD_CHARGE: Final = "record charge"
+
+#: Whose units a role is written in.
+UNITS_OF: Final = {
+    Z_IM_NEGATED: terms.Z_IM,
+    STEP_TIME: terms.TIME,
+    RECORD_CHARGE: terms.CAPACITY,
+}
+
+
+#: Columns that a time series cannot do without: with an unknown unit the file is refused.
+REQUIRED: Final = (terms.TIME, terms.VOLTAGE, terms.CURRENT)
+
+
+class Sign(StrEnum):
+    """What a format says of the sign of its current."""
+
+    CHARGE_POSITIVE = "positive is charge"
+    DISCHARGE_POSITIVE = "positive is discharge"
+    #: Magnitudes: only the mode column tells charge from discharge.
+    UNSIGNED = "unsigned"
+    #: Not laid down: the data must prove it.
+    UNSTATED = "not stated"
+
+
+class Kind(StrEnum):
+    """How a column's text is read."""
+
+    NUMBER = "number"
+    #: Seconds as a number, or ``h:mm:ss`` and its relatives.
+    DURATION = "duration"
+    TIMESTAMP = "timestamp"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the result, or a role, and the headers it may come under."""
+
+    target: str
+    #: Folded names, the preferred first.
+    names: tuple[str, ...]
+    #: Unit where the header states none; None: the header, or evidence, must say.
+    unit: str | None = None
+    kind: Kind = Kind.NUMBER
+    #: Whole numbers, such as a status code.
+    whole: bool = False
+    #: Without a unit in the header the column is another quantity, or nobody knows its scale.
+    needs_unit: bool = False
+    #: What stands in the place of the unit is something else, such as a sensor's name.
+    ignores_unit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Numbered columns: the pattern of their folded names and the name of the result."""
+
+    pattern: re.Pattern[str]
+    target: str
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One table layout of one cycler."""
+
+    name: str
+    #: The make, as ``test_setup`` bears it.
+    cycler: str
+    #: Folded names that the header must hold; a group of several needs one of them.
+    signature: tuple[tuple[str, ...], ...]
+    columns: tuple[Column, ...]
+    series: tuple[Series, ...] = ()
+    sign: Sign = Sign.UNSTATED
+    #: The unit stands after a slash (``I/mA``), not in brackets.
+    slash_units: bool = False
+    #: The unit stands in the row below the header.
+    units_row: bool = False
+    #: None: decided by the values.
+    decimal: str | None = None
+    #: None: decided by the header line.
+    delimiter: str | None = None
+    #: Rows of these modes are messages, not samples.
+    message_modes: frozenset[str] = frozenset()
+    #: Timestamps are the time of record even where a relative time stands beside them.
+    time_from_timestamps: bool = False
+    #: Order of day and month in dates such as 06/05/2021, where the values do not settle it.
+    day_first: bool = False
+    #: The mode codes become a column, and the calls of sub-procedures frames.
+    keep_mode: bool = False
+    #: Columns that no rule names are kept under their own names.
+    keep_others: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """A column of the file with what it is."""
+
+    #: Position in the header; names need not be unique.
+    index: int
+    name: str
+    target: str
+    kind: Kind
+    unit: str | None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A header held against a dialect."""
+
+    columns: tuple[Matched, ...]
+    remarks: tuple[str, ...] = field(default=())
+
+    def of(self, target: str) -> Matched | None:
+        """Return the column that gives this target."""
+        return next((column for column in self.columns if column.target == target), None)
+
+
+def headings(names: Iterable[str], dialect: Dialect) -> list[Heading]:
+    """Split the names of a header the way the dialect writes units."""
+    return [split_heading(name, slash=dialect.slash_units) for name in names]
+
+
+def missing(bases: set[str], dialect: Dialect) -> list[str]:
+    """List what of the signature the header does not hold."""
+    return [" or ".join(group) for group in dialect.signature if bases.isdisjoint(group)]
+
+
+def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -> Match:
+    """Hold a header against a dialect: each target gets its preferred column, the first of equals.
+
+    ``units`` are those of a row below the header; None where it has none.
+    """
+    split = headings(names, dialect)
+    found: list[Matched] = []
+    remarks: list[str] = []
+    for column in dialect.columns:
+        hits = [
+            index
+            for wanted in column.names
+            for index, heading in enumerate(split)
+            if heading.base == wanted and _is_usable(column, heading.unit or units[index])
+        ]
+        if not hits or any(m.target == column.target for m in found):
+            continue
+        chosen = hits[0]
+        if len(hits) > 1 and split[hits[1]].base == split[chosen].base:
+            remarks.append(f"{names[chosen]!r} is there {len(hits)} times; the first was taken")
+        stated = None if column.ignores_unit else split[chosen].unit or units[chosen]
+        found.append(
+            Matched(
+                index=chosen,
+                name=names[chosen],
+                target=column.target,
+                kind=column.kind,
+                unit=stated or column.unit,
+                whole=column.whole,
+            )
+        )
+    return Match(columns=(*found, *_numbered(names, split, dialect)), remarks=tuple(remarks))
+
+
+def _is_usable(column: Column, unit: str | None) -> bool:
+    """Leave an optional column out, rather than guess, where nobody knows its scale."""
+    if column.target in REQUIRED or column.kind is not Kind.NUMBER or column.ignores_unit:
+        return True
+    if unit is None:
+        return not column.needs_unit
+    return column.target not in UNITS or conversion(column.target, unit) is not None
+
+
+def _numbered(
+    names: Sequence[str], split: Sequence[Heading], dialect: Dialect
+) -> Iterable[Matched]:
+    for index, (name, heading) in enumerate(zip(names, split, strict=True)):
+        for series in dialect.series:
+            if hit := series.pattern.fullmatch(heading.base):
+                yield Matched(
+                    index=index,
+                    name=name,
+                    target=series.target.format(int(hit.group(1))),
+                    kind=Kind.NUMBER,
+                    unit=None,
+                    whole=series.whole,
+                )

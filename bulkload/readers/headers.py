@@ -1,0 +1,139 @@
+"""Finding the header of a delimited text, and cutting its rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bulkload.readers.dialect import Dialect, missing
+from bulkload.readers.grid import TextGrid, unique_names
+from bulkload.readers.table import DELIMITERS, Layout, header_only, whole_last_line
+from bulkload.readers.text import Text
+from bulkload.readers.units import split_heading
+
+#: Lines in which a header is looked for. The longest preamble seen has 730.
+MAX_PREAMBLE_LINES: Final = 4000
+
+#: Bytes in which it is looked for.
+MAX_PREAMBLE_BYTES: Final = 512 * 1024
+
+#: Headers with fewer columns are preamble lines.
+MIN_COLUMNS: Final = 3
+
+_NUMBER: Final = re.compile(r"^\s*[-+]?[\d.,]+([eE][-+]?\d+)?\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderLine:
+    """A line that may be the header of a table."""
+
+    #: From 1.
+    number: int
+    #: Byte offsets of its beginning and of the line below.
+    begin: int
+    end: int
+    delimiter: str
+    names: tuple[str, ...]
+
+    def bases(self, *, slash: bool) -> set[str]:
+        """Return the folded names, units split off."""
+        return {split_heading(name, slash=slash).base for name in self.names}
+
+
+def cut(line: str, delimiter: str) -> list[str]:
+    """Cut one line into fields."""
+    if '"' not in line:
+        return line.split(delimiter)
+    try:
+        return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+    except csv.Error:
+        return line.split(delimiter)
+
+
+def header_lines(text: Text) -> list[HeaderLine]:
+    """List the first lines that could be headers: several fields, few of them numbers."""
+    found: list[HeaderLine] = []
+    numeric_run = 0
+    for number, begin, end, line in lines(text, 0):
+        delimiter = max(DELIMITERS, key=line.count)
+        names = cut(line, delimiter) if line.count(delimiter) >= MIN_COLUMNS - 1 else []
+        filled = [name for name in names if name.strip()]
+        numbers = sum(_NUMBER.match(name) is not None for name in filled)
+        if len(filled) >= MIN_COLUMNS and numbers <= len(filled) / 4:
+            found.append(
+                HeaderLine(number, begin, end, delimiter, tuple(name.strip() for name in names))
+            )
+        # Rows of numbers one after another: the table has begun, its header lies behind.
+        numeric_run = numeric_run + 1 if filled and numbers >= MIN_COLUMNS else 0
+        if found and numeric_run >= 3:
+            break
+    return found
+
+
+def lines(text: Text, offset: int) -> Iterator[tuple[int, int, int, str]]:
+    """Yield number, begin, end and text of the lines of the beginning."""
+    number = 0
+    limit = min(len(text.data), MAX_PREAMBLE_BYTES)
+    while offset < limit and number < MAX_PREAMBLE_LINES:
+        end = text.data.find(b"\n", offset)
+        end = len(text.data) if end < 0 else end + 1
+        number += 1
+        yield number, offset, end, text.data[offset:end].decode("utf-8", "replace").strip("\r\n")
+        offset = end
+
+
+def find(headers: Sequence[HeaderLine], dialect: Dialect) -> HeaderLine | None:
+    """Return the first line that holds all of the dialect's signature."""
+    return next(
+        (
+            line
+            for line in headers
+            if (dialect.delimiter is None or line.delimiter == dialect.delimiter)
+            and not missing(line.bases(slash=dialect.slash_units), dialect)
+        ),
+        None,
+    )
+
+
+def grid_below(text: Text, header: HeaderLine, dialect: Dialect) -> TextGrid:
+    """Return the table below a header, its units row read where the dialect has one."""
+    body, number = header.end, header.number
+    units: list[str | None] = [None] * len(header.names)
+    if dialect.units_row:
+        _, _, end, line = next(lines(text, body), (0, 0, body, ""))
+        fields = [field.strip(" []()") for field in cut(line, header.delimiter)]
+        if not any(_NUMBER.match(field) for field in fields):
+            units = [*(field or None for field in fields), *units][: len(header.names)]
+            body, number = end, number + 1
+    names = _as_wide_as_rows(header, _first_row(text, body, header.delimiter))
+    if not text.data[body:].strip():
+        raise header_only(text.name)
+    units = [*units, *[None] * len(names)][: len(names)]
+    layout = Layout(
+        names=unique_names(names),
+        delimiter=header.delimiter,
+        body=body,
+        header_line=number,
+        decimal=dialect.decimal,
+        ends_blank=not names[-1],
+    )
+    text = replace(text, data=whole_last_line(text.data, layout, text.name))
+    return TextGrid(text=text, layout=layout, names=names, units=units)
+
+
+def _first_row(text: Text, body: int, delimiter: str) -> list[str]:
+    return next((cut(line, delimiter) for *_, line in lines(text, body) if line.strip()), [])
+
+
+def _as_wide_as_rows(header: HeaderLine, row: Sequence[str]) -> tuple[str, ...]:
+    """Even out one trailing delimiter that only the header, or only the rows, end with."""
+    names = header.names
+    if row and len(names) == len(row) + 1 and not names[-1]:
+        return names[:-1]
+    if len(row) == len(names) + 1 and not row[-1].strip():
+        return (*names, "")
+    return names

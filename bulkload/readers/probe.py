@@ -1,0 +1,146 @@
+"""What a file is, by its content: each question is answered once, when somebody asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bulkload.errors import UnreadableError
+from bulkload.readers.content import Content
+from bulkload.readers.headers import HeaderLine, header_lines
+from bulkload.readers.series import Reading, ReadOptions
+from bulkload.readers.text import Text, decode
+
+TEXT: Final = "text"
+PARQUET: Final = "Parquet"
+WORKBOOK: Final = "workbook"
+ACCESS: Final = "Access database"
+BIOLOGIC_BINARY: Final = "BioLogic .mpr"
+NEWARE_BINARY: Final = "Neware .nda"
+NEWARE_ARCHIVE: Final = "Neware .ndax"
+ARCHIVE: Final = "zip archive"
+
+#: Suffixes that promise text: a binary file under them is refused, not read as something else.
+TEXT_SUFFIXES: Final = frozenset({".csv", ".txt", ".tsv", ".mpt", ".dta", ".bdf"})
+
+_MAGIC: Final = (
+    (b"PAR1", PARQUET),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", WORKBOOK),
+    (b"\x00\x01\x00\x00Standard ", ACCESS),
+    (b"BIO-LOGIC MODULAR FILE", BIOLOGIC_BINARY),
+    (b"NEWARE", NEWARE_BINARY),
+)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A file under examination."""
+
+    content: Content
+
+    @property
+    def name(self) -> str:
+        """The file's name, printable."""
+        return self.content.name
+
+    @cached_property
+    def kind(self) -> str:
+        """The container, by its first bytes."""
+        kind = _kind(self.content.data)
+        if kind != TEXT and self.content.suffix in TEXT_SUFFIXES:
+            raise UnreadableError(
+                f"{self.name}: named {self.content.suffix} but it is {_described(kind)}; give it "
+                "its right suffix, or export it as text",
+                cause="not_text",
+            )
+        return kind
+
+    @cached_property
+    def text(self) -> Text:
+        """The content as text; refuses what is none."""
+        return decode(self.content)
+
+    @cached_property
+    def headers(self) -> Sequence[HeaderLine]:
+        """Lines that may be the header of a table."""
+        return header_lines(self.text)
+
+    @cached_property
+    def sheets(self) -> Mapping[str, Sequence[Sequence[Any]]]:
+        """The sheets of a workbook, cell by cell."""
+        from bulkload.readers.workbook import sheets
+
+        return sheets(self.content)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The schema of a Parquet file."""
+        try:
+            return pq.read_schema(pa.BufferReader(self.content.data))
+        except (pa.ArrowException, OSError) as error:
+            raise UnreadableError(
+                f"{self.name}: not a readable Parquet file; copy or export it again",
+                cause="damaged",
+            ) from error
+
+
+def _kind(data: bytes) -> str:
+    for magic, kind in _MAGIC:
+        if data.startswith(magic):
+            return kind
+    if data.startswith(b"PK\x03\x04"):
+        if b"xl/workbook" in data or b"[Content_Types].xml" in data:
+            return WORKBOOK
+        return NEWARE_ARCHIVE if b".ndc" in data else ARCHIVE
+    return TEXT
+
+
+def _described(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "AEIO" else f"a {kind}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """How a reader's signature fits a file."""
+
+    #: What of it was found; empty: nothing.
+    fits: tuple[str, ...] = ()
+    #: What was not.
+    lacks: tuple[str, ...] = ()
+
+    @property
+    def is_fit(self) -> bool:
+        """All of the signature is there."""
+        return bool(self.fits) and not self.lacks
+
+
+class Format:
+    """A reader: how it knows its files, and how it reads them."""
+
+    #: What ``--reader`` calls it.
+    name: str
+
+    @property
+    def version(self) -> str:
+        """The version of what does the reading."""
+        import bulkload
+
+        return bulkload.__version__
+
+    def sniff(self, probe: Probe) -> Evidence:
+        """Hold the signature against the file."""
+        raise NotImplementedError
+
+    def members(self, probe: Probe) -> Sequence[str]:
+        """Name the tests in the file; one test has no name."""
+        del probe
+        return ()
+
+    def read(self, probe: Probe, options: ReadOptions) -> Reading:
+        """Read the file, or the member that the options name."""
+        raise NotImplementedError

@@ -1,0 +1,151 @@
+"""All readers, and which of them a file asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bulkload.errors import UnreadableError
+from bulkload.readers.content import printable
+from bulkload.readers.cyclers import (
+    arbin,
+    arbin_res,
+    bdf,
+    binaries,
+    biologic,
+    gamry,
+    generic,
+    maccor,
+    neware,
+    neware_layered,
+    novonix,
+    others,
+)
+from bulkload.readers.native import NATIVE
+from bulkload.readers.probe import Evidence, Format, Probe
+from bulkload.readers.vendor import VENDOR
+
+#: Readers whose signature is a make's own.
+MAKES: Final[tuple[Format, ...]] = (
+    NATIVE,
+    arbin.FORMAT,
+    arbin_res.ArbinDatabase(),
+    biologic.FORMAT,
+    binaries.BIOLOGIC_FORMAT,
+    maccor.FORMAT,
+    neware.FORMAT,
+    neware_layered.NewareLayered(),
+    binaries.NEWARE_FORMAT,
+    novonix.FORMAT,
+    gamry.FORMAT,
+    others.BASYTEC,
+    others.DIGATRON,
+    others.BITRODE,
+    others.LANDT,
+    bdf.BDF,
+    bdf.PYPROBE_FORMAT,
+)
+
+#: Asked in this order where no make's signature fits: the vendor's package knows some makes
+#: that are not above; a header that states its units needs no make.
+FALLBACKS: Final[tuple[Format, ...]] = (generic.FORMAT, VENDOR)
+
+BY_NAME: Final[Mapping[str, Format]] = {f.name: f for f in (*MAKES, *FALLBACKS)}
+
+#: What the vendor calls readers that have another name, or several, here.
+_OTHER_NAMES: Final = {"biologic mpt": "biologic", "csv": "labelled", "native": "ionworks"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A reader and how its signature fits."""
+
+    reader: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """What a file is by its content: the readers that fit, those that nearly do, the verdict."""
+
+    file: str
+    candidates: tuple[Candidate, ...]
+    near: tuple[Candidate, ...]
+    #: The reader, None where none or several fit.
+    verdict: str | None
+    #: One sentence: how sure, or what settles it.
+    reason: str
+
+
+def detect_probe(probe: Probe, own: Sequence[Format] = ()) -> Detection:
+    """Hold every signature against a file. ``own`` are the user's dialects: they come first."""
+    for rank, formats in enumerate((own, MAKES, *((f,) for f in FALLBACKS))):
+        found = [Candidate(reader=f.name, evidence=f.sniff(probe)) for f in formats]
+        fitting = tuple(c for c in found if c.evidence.is_fit)
+        if rank == 1:
+            near = tuple(c for c in found if c.evidence.fits and not c.evidence.is_fit)
+        if fitting:
+            return _verdict(probe, fitting, near if rank > 1 else ())
+    return Detection(
+        file=probe.name,
+        candidates=(),
+        near=near,
+        verdict=None,
+        reason="no known format fits its content",
+    )
+
+
+def _verdict(
+    probe: Probe, fitting: tuple[Candidate, ...], near: tuple[Candidate, ...]
+) -> Detection:
+    only = fitting[0] if len(fitting) == 1 else None
+    names = ", ".join(candidate.reader for candidate in fitting)
+    reason = (
+        "its signature fits and no other does"
+        if only is not None
+        else f"the signatures of {names} fit: name one with --reader, or `reader` in the manifest"
+    )
+    return Detection(
+        file=probe.name,
+        candidates=fitting,
+        near=near,
+        verdict=only.reader if only else None,
+        reason=reason,
+    )
+
+
+def named(name: str, own: Sequence[Format] = ()) -> Format:
+    """Return the reader of this name."""
+    folded = name.strip().lower()
+    folded = _OTHER_NAMES.get(folded, folded)
+    for reader in own:
+        if reader.name.lower() == folded:
+            return reader
+    if folded in BY_NAME:
+        return BY_NAME[folded]
+    raise UnreadableError(
+        f"no reader is called {printable(name)!r}; there are "
+        + ", ".join(sorted((*BY_NAME, *(f.name for f in own)))),
+        cause="unknown_reader",
+    )
+
+
+def chosen(probe: Probe, name: str | None, own: Sequence[Format] = ()) -> Format:
+    """Return the reader that is named, or the one that the content asks for."""
+    if name is not None:
+        return named(name, own)
+    detection = detect_probe(probe, own)
+    if detection.verdict is not None:
+        return named(detection.verdict, own)
+    if detection.candidates:
+        raise UnreadableError(f"{probe.name}: {detection.reason}", cause="ambiguous_format")
+    resembling = "; ".join(
+        f"{c.reader} would need {', '.join(c.evidence.lacks)}" for c in detection.near[:3]
+    )
+    raise UnreadableError(
+        f"{probe.name}: no known cycler format fits its content"
+        + (f" ({resembling})" if resembling else "")
+        + "; name the reader with --reader, or describe the columns in a dialect file",
+        cause="unknown_format",
+    )

@@ -1,0 +1,212 @@
+"""The sign of current, settled by evidence: mode column, capacity columns, the format, the fit.
+
+The strongest evidence that the file has decides; what it was is stated in the provenance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bulkload.core import terms
+from bulkload.core.frame import Frame
+from bulkload.core.issues import IssueCode
+from bulkload.core.rules.sign import positive_is_discharge
+from bulkload.readers.derive import SWEEP_HZ, step_count
+from bulkload.readers.dialect import Sign
+
+Floats = npt.NDArray[np.float64]
+Values = npt.NDArray[np.generic]
+
+#: Part of the charge moved that must agree before a column counts as proof.
+CLEAR_SHARE: Final = 0.75
+
+#: Share of the largest current below which a row is no witness to the sign, and its bound in A.
+REST_SHARE: Final = 1e-2
+REST_A: Final = 1e-3
+
+_DISCHARGE: Final = (
+    r"^D$|^(.*[^A-Z])?(D_?C(HG?|HA|HRG)?|DCHG|DCHRG|DISCHARGE|DISCHG|DIS)([^A-Z].*)?$|放电"
+)
+_CHARGE: Final = r"^C$|^(.*[^A-Z])?(CHG|CHA|CHRG|CHARGE|CHAR)([^A-Z].*)?$|充电"
+
+
+class Settled(NamedTuple):
+    """The current with its sign, and what settled it."""
+
+    current: Floats
+    statement: str
+
+
+def settle(columns: Mapping[str, Values], mode: pa.ChunkedArray | None, stated: Sign) -> Settled:
+    """Return the current with positive for discharge, and the evidence for it."""
+    current = np.asarray(columns[terms.CURRENT], dtype=np.float64)
+    moving = np.abs(current) > _rest(current)
+    if not moving.any():
+        return Settled(current, "no current flows: its sign says nothing")
+    charging, discharging = _labels(mode, len(current))
+    if _one_signed(current[moving]):
+        settled = _magnitudes(current, charging, discharging, moving)
+        if settled is not None:
+            return settled
+    for vote in (
+        _by_mode(current, charging, discharging),
+        _by_capacity(columns, current),
+        _by_format(stated),
+    ):
+        if vote is not None:
+            positive_is_charge, evidence = vote
+            return _oriented(current, evidence, positive_is_charge=positive_is_charge)
+    return _by_fit(columns, current, unsigned=_one_signed(current[moving]))
+
+
+def _rest(current: Floats) -> float:
+    return min(REST_A, REST_SHARE * float(np.nanmax(np.abs(current), initial=0.0)))
+
+
+def _one_signed(current: Floats) -> bool:
+    return bool((current > 0).all() or (current < 0).all())
+
+
+def _oriented(current: Floats, evidence: str, *, positive_is_charge: bool) -> Settled:
+    if positive_is_charge:
+        return Settled(-current, f"positive current was charge ({evidence}): negated")
+    return Settled(current, f"positive current is discharge ({evidence}): kept")
+
+
+def _labels(
+    mode: pa.ChunkedArray | None, rows: int
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Tell from the mode which rows charge and which discharge."""
+    if mode is None:
+        return np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
+    coded = mode.combine_chunks().dictionary_encode()
+    names = pc.utf8_upper(pc.utf8_trim_whitespace(coded.dictionary))
+    is_discharge = pc.match_substring_regex(names, _DISCHARGE)
+    is_charge = pc.and_not(pc.match_substring_regex(names, _CHARGE), is_discharge)
+    index = coded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
+    return _taken(is_charge, index), _taken(is_discharge, index)
+
+
+def _taken(flags: pa.BooleanArray, index: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+    known = np.append(flags.fill_null(False).to_numpy(zero_copy_only=False), False).astype(bool)
+    return np.asarray(known[index], dtype=bool)
+
+
+def _magnitudes(
+    current: Floats,
+    charging: npt.NDArray[np.bool_],
+    discharging: npt.NDArray[np.bool_],
+    moving: npt.NDArray[np.bool_],
+) -> Settled | None:
+    """Sign currents of one sign by the mode, where it tells the direction of all that move."""
+    labelled = charging | discharging
+    both = (charging & moving).any() and (discharging & moving).any()
+    if not labelled.any() or not (both or labelled[moving].all()):
+        return None
+    size = np.abs(current)
+    signed = np.where(charging, -size, np.where(discharging, size, current))
+    return Settled(signed, "current without a sign: signed by the mode column")
+
+
+def _by_mode(
+    current: Floats, charging: npt.NDArray[np.bool_], discharging: npt.NDArray[np.bool_]
+) -> tuple[bool, str] | None:
+    moved = np.where(charging, current, np.where(discharging, -current, 0.0))
+    return _verdict(moved, "mode column")
+
+
+def _by_capacity(columns: Mapping[str, Values], current: Floats) -> tuple[bool, str] | None:
+    """Weigh the current with the growth of the charge and discharge capacity columns."""
+    if not {terms.CHARGE_CAPACITY, terms.DISCHARGE_CAPACITY} <= columns.keys():
+        return None
+    growth = _growth(columns[terms.CHARGE_CAPACITY]) - _growth(columns[terms.DISCHARGE_CAPACITY])
+    return _verdict(np.sign(growth) * current, "charge and discharge capacity columns")
+
+
+def _growth(total: Values) -> Floats:
+    values = np.asarray(total, dtype=np.float64)
+    return np.maximum(np.nan_to_num(np.diff(values, prepend=values[:1])), 0.0)
+
+
+def _verdict(for_charge: Floats, evidence: str) -> tuple[bool, str] | None:
+    """Return the direction where the witnesses agree clearly, None where they do not."""
+    total = float(np.nansum(np.abs(for_charge)))
+    if total <= 0.0:
+        return None
+    share = float(np.nansum(np.maximum(for_charge, 0.0))) / total
+    if share >= CLEAR_SHARE:
+        return True, f"{evidence}, {share:.0%} agreeing"
+    if share <= 1.0 - CLEAR_SHARE:
+        return False, f"{evidence}, {1.0 - share:.0%} agreeing"
+    return None
+
+
+def _by_format(stated: Sign) -> tuple[bool, str] | None:
+    if stated is Sign.CHARGE_POSITIVE:
+        return True, "laid down by the format"
+    if stated is Sign.DISCHARGE_POSITIVE:
+        return False, "laid down by the format"
+    return None
+
+
+def _by_fit(columns: Mapping[str, Values], current: Floats, *, unsigned: bool) -> Settled:
+    """Ask the voltage: it falls as the cell is discharged."""
+    rows = _cycling(columns)
+    if not (np.abs(current[rows]) > _rest(current)).any():
+        return Settled(current, "only an impedance sweep carries current: its sign was kept")
+    steps = step_count(columns)[rows]
+    voltage = np.asarray(columns[terms.VOLTAGE], dtype=np.float64)[rows]
+    time = np.asarray(columns[terms.TIME], dtype=np.float64)[rows]
+    verdict = _fit(time, voltage, current[rows], steps)
+    if verdict is None:
+        return Settled(current, "positive current is discharge (fit of the voltage): kept")
+    if verdict == IssueCode.CURRENT_SIGN_REVERSED:
+        return Settled(-current, "positive current was charge (fit of the voltage): negated")
+    if unsigned:
+        return _each_step(time, voltage, current, rows, steps)
+    return Settled(current, "the fit of the voltage does not settle the sign of current: kept")
+
+
+def _cycling(columns: Mapping[str, Values]) -> npt.NDArray[np.intp]:
+    """Rows that belong to no impedance sweep; all rows where every one does."""
+    rows = np.arange(len(columns[terms.CURRENT]))
+    if terms.FREQUENCY not in columns:
+        return rows
+    frequency = np.nan_to_num(np.asarray(columns[terms.FREQUENCY], dtype=np.float64))
+    cycling = rows[frequency <= SWEEP_HZ]
+    return cycling if cycling.size else rows
+
+
+def _fit(time: Floats, voltage: Floats, current: Floats, steps: Values) -> str | None:
+    frame = Frame.of(
+        {
+            terms.TIME: time,
+            terms.VOLTAGE: voltage,
+            terms.CURRENT: current,
+            terms.STEP_COUNT: steps,
+        }
+    )
+    issues = positive_is_discharge(frame)
+    return issues[0].code if issues else None
+
+
+def _each_step(
+    time: Floats,
+    voltage: Floats,
+    current: Floats,
+    rows: npt.NDArray[np.intp],
+    steps: Values,
+) -> Settled:
+    """Sign magnitudes step by step: each step's voltage tells its direction."""
+    signed = current.copy()
+    for step in np.unique(steps):
+        inside = steps == step
+        if _fit(time[inside], voltage[inside], current[rows[inside]], steps[inside]) is not None:
+            signed[rows[inside]] *= -1.0
+    return Settled(signed, "current without a sign: signed step by step by the fit of the voltage")

@@ -1,0 +1,147 @@
+"""Readers that are data: dialects of a text or a sheet, and what their preamble says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bulkload.errors import UnreadableError
+from bulkload.readers.assemble import Raw, read_grid
+from bulkload.readers.content import printable
+from bulkload.readers.dialect import Dialect, headings, missing
+from bulkload.readers.headers import find, grid_below
+from bulkload.readers.metadata import merged
+from bulkload.readers.probe import TEXT, WORKBOOK, Evidence, Format, Probe
+from bulkload.readers.series import Reading, ReadOptions
+from bulkload.readers.workbook import SheetGrid
+
+#: Rows of a sheet in which its header is looked for.
+MAX_HEADER_ROW = 40
+
+
+@dataclass(frozen=True)
+class TableFormat(Format):
+    """A reader made of dialects."""
+
+    name: str
+    dialects: tuple[Dialect, ...]
+    #: From the lines above the header to the header metadata.
+    preamble: Callable[[Sequence[str], Probe], Mapping[str, Any]] | None = None
+    #: From the other sheets of a workbook to the header metadata.
+    book: Callable[[Mapping[str, Sequence[Sequence[Any]]], str], Mapping[str, Any]] | None = None
+    prepare: Callable[[Raw], None] | None = None
+
+    def sniff(self, probe: Probe) -> Evidence:
+        """Look for a header line, or a row of a sheet, that holds all of a dialect's signature."""
+        if probe.kind == TEXT:
+            return self._sniff_text(probe)
+        if probe.kind == WORKBOOK:
+            found = self._sheets(probe)
+            if found:
+                return Evidence(
+                    fits=tuple(f"sheet {s!r} has the columns of {d.name}" for s, d in found)
+                )
+        return Evidence()
+
+    def members(self, probe: Probe) -> Sequence[str]:
+        """Several data sheets are several tests."""
+        if probe.kind != WORKBOOK:
+            return ()
+        names = [sheet for sheet, _ in self._sheets(probe)]
+        return names if len(names) > 1 else ()
+
+    def read(self, probe: Probe, options: ReadOptions) -> Reading:
+        """Read the table that the signature found."""
+        if probe.kind == WORKBOOK:
+            return self._read_sheet(probe, options)
+        for dialect in self.dialects:
+            header = find(probe.headers, dialect)
+            if header is None:
+                continue
+            grid = grid_below(probe.text, header, dialect)
+            reading = read_grid(grid, dialect, probe.name, options, self.prepare)
+            if self.preamble is None:
+                return reading
+            above = probe.text.data[: header.begin].decode("utf-8").splitlines()
+            return replace(reading, header=merged(reading.header, self.preamble(above, probe)))
+        raise self._no_table(probe)
+
+    def _sniff_text(self, probe: Probe) -> Evidence:
+        nearest: Evidence = Evidence()
+        for dialect in self.dialects:
+            header = find(probe.headers, dialect)
+            if header is not None:
+                return Evidence(fits=(f"line {header.number} holds the columns of {dialect.name}",))
+            for line in probe.headers:
+                lacks = missing(line.bases(slash=dialect.slash_units), dialect)
+                if len(lacks) < len(dialect.signature) and (
+                    not nearest.fits or len(lacks) < len(nearest.lacks)
+                ):
+                    nearest = Evidence(
+                        fits=(f"line {line.number} resembles {dialect.name}",), lacks=tuple(lacks)
+                    )
+        return nearest
+
+    def _sheets(self, probe: Probe) -> list[tuple[str, Dialect]]:
+        return [
+            (sheet, dialect)
+            for sheet, rows in probe.sheets.items()
+            for dialect in self.dialects
+            if _header_row(rows, dialect) is not None
+        ]
+
+    def _read_sheet(self, probe: Probe, options: ReadOptions) -> Reading:
+        found = dict(self._sheets(probe))
+        if not found:
+            raise self._no_table(probe)
+        sheet = chosen_member(probe, list(found), options)
+        dialect, rows = found[sheet], probe.sheets[sheet]
+        row = _header_row(rows, dialect)
+        assert row is not None, "the sheet was found by its header row"
+        if not rows[row + 1 :]:
+            raise UnreadableError(
+                f"{probe.name}: sheet {printable(sheet)!r} has a header and no rows",
+                cause="no_rows",
+            )
+        grid = SheetGrid(probe.name, sheet, [str(cell) for cell in rows[row]], rows[row + 1 :])
+        reading = read_grid(grid, dialect, probe.name, options, self.prepare)
+        if self.book is None:
+            return reading
+        return replace(reading, header=merged(reading.header, self.book(probe.sheets, sheet)))
+
+    def _no_table(self, probe: Probe) -> UnreadableError:
+        wanted = "; ".join(
+            f"{dialect.name}: " + ", ".join(" or ".join(group) for group in dialect.signature)
+            for dialect in self.dialects
+        )
+        return UnreadableError(
+            f"{probe.name}: read as {self.name}, but no header has its columns ({wanted})",
+            cause="wrong_reader",
+        )
+
+
+def chosen_member(probe: Probe, names: Sequence[str], options: ReadOptions) -> str:
+    """Return the member that the options name, or the only one."""
+    if options.member is not None:
+        if options.member in names:
+            return options.member
+        problem = f"no test {printable(options.member)!r} in it"
+    elif len(names) == 1:
+        return names[0]
+    else:
+        problem = f"{len(names)} tests in it and none was chosen"
+    listed = ", ".join(repr(printable(name)) for name in names)
+    raise UnreadableError(
+        f"{probe.name}: {problem}; state `member` in the manifest: {listed}", cause="which_member"
+    )
+
+
+def _header_row(rows: Sequence[Sequence[Any]], dialect: Dialect) -> int | None:
+    for index, row in enumerate(rows[:MAX_HEADER_ROW]):
+        names = [cell for cell in row if isinstance(cell, str) and cell]
+        if len(names) < len(dialect.signature):
+            continue
+        if not missing({heading.base for heading in headings(names, dialect)}, dialect):
+            return index
+    return None

@@ -1,0 +1,99 @@
+"""Spreadsheets: every sheet once, through calamine."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bulkload.errors import UnreadableError
+from bulkload.readers.content import Content, printable
+from bulkload.readers.dialect import Kind
+
+
+def sheets(content: Content) -> Mapping[str, Sequence[Sequence[Any]]]:
+    """Read all sheets of a workbook as rows of cells."""
+    import python_calamine
+
+    try:
+        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content.data))
+        return {name: book.get_sheet_by_name(name).to_python() for name in book.sheet_names}
+    except (python_calamine.CalamineError, ValueError, KeyError, IndexError, OSError) as error:
+        words = printable(str(error))[:120]
+        raise UnreadableError(
+            f"{content.name}: not a readable workbook ({words}); copy it or save it again",
+            cause="damaged",
+        ) from error
+
+
+@dataclass
+class SheetGrid:
+    """A table in a sheet: its header row and the rows below."""
+
+    name: str
+    sheet: str
+    names: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    units: Sequence[str | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.units = [None] * len(self.names)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The sheet that was read."""
+        return {"sheet": self.sheet}
+
+    def sample(self, index: int) -> str:
+        """Return the first cell of a column that is not empty, as text."""
+        return next((_as_text(row[index]) or "" for row in self.rows if row[index] != ""), "")
+
+    def fetch(self, kinds: Mapping[int, Kind]) -> Mapping[int, pa.ChunkedArray]:
+        """Return columns: numbers as float64, all else as text."""
+        return {
+            index: pa.chunked_array([self._column(index, kind)]) for index, kind in kinds.items()
+        }
+
+    def _column(self, index: int, kind: Kind) -> pa.Array:
+        cells = [row[index] for row in self.rows]
+        if kind is not Kind.NUMBER:
+            return pa.array([_as_text(cell) for cell in cells], pa.string())
+        try:
+            return pa.array([None if cell == "" else cell for cell in cells], pa.float64())
+        except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
+            return pa.array(np.array([self._number(index, cell) for cell in cells]))
+
+    def _number(self, index: int, cell: Any) -> float:
+        """Read one cell: sheets hold numbers as text now and then."""
+        if cell == "":
+            return float("nan")
+        try:
+            return float(str(cell).strip())
+        except ValueError as error:
+            raise UnreadableError(
+                f"{self.name}, sheet {printable(self.sheet)!r}: {printable(str(cell))[:40]!r} in "
+                f"column {printable(self.names[index])!r} is no number",
+                cause="not_a_number",
+            ) from error
+
+
+def _as_text(cell: Any) -> str | None:
+    """Write a cell as the text readers expect: dates and times in ISO form."""
+    if cell == "":
+        return None
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ")
+    if isinstance(cell, date | time):
+        return cell.isoformat()
+    if isinstance(cell, timedelta):
+        hours, rest = divmod(cell.total_seconds(), 3600)
+        minutes, seconds = divmod(rest, 60)
+        return f"{int(hours)}:{int(minutes):02d}:{seconds:06.3f}"
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell)
