@@ -46,6 +46,11 @@ def printable(text: str) -> str:
     )
 
 
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a line as it is: no markup, and no break where the terminal is narrow."""
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
 def status_line(progress: Progress) -> str:
     """Return one line that says where the run stands."""
     counts = ", ".join(
@@ -83,13 +88,13 @@ def show_problems(console: Console, problems: Iterable[Problem], total: int) -> 
         by_rule.setdefault(problem.rule, []).append(problem)
     shown = sum(len(group) for group in by_rule.values())
     for rule, group in sorted(by_rule.items(), key=lambda item: -len(item[1])):
-        console.print(Text(f"{rule} ({len(group)})", style="bold"))
+        say(console, f"{rule} ({len(group)})", style="bold")
         for problem in group:
             # Where a message names the place itself, the place is not said twice.
             place = "" if problem.where in problem.message else f"{problem.where}: "
-            console.print(Text(f"  {printable(place + problem.message)}"), soft_wrap=True)
+            say(console, f"  {printable(place + problem.message)}")
     if total > shown:
-        console.print(Text(f"and {total - shown} more"))
+        say(console, f"and {total - shown} more")
 
 
 def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]) -> None:
@@ -108,7 +113,7 @@ def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]
             f"({report.retries:,} retries), {report.elapsed_s:.1f} s"
         )
     )
-    console.print(Text(f"pace: {ADVICE[report.bottleneck]}"))
+    say(console, f"pace: {ADVICE[report.bottleneck]}")
     if not report.adds_up:
         missing = report.planned - sum(report.counts.values())
         console.print(
@@ -123,11 +128,11 @@ def _show_causes(console: Console, report: RunReport, examples: Iterable[Outcome
     for cause, group in by_cause.items():
         count = report.causes.get(cause, len(group))
         style = _STYLES[group[0].kind]
-        console.print(Text(f"{group[0].kind.value}: {cause} ({count:,})", style=style))
+        say(console, f"{group[0].kind.value}: {cause} ({count:,})", style=style)
         for outcome in group:
-            console.print(Text(f"  {printable(outcome.message)}"), soft_wrap=True)
+            say(console, f"  {printable(outcome.message)}")
         if count > len(group):
-            console.print(Text(f"  and {count - len(group):,} more"))
+            say(console, f"  and {count - len(group):,} more")
     if waiting := report.causes.get(NOT_AWAITED):
         console.print(
             Text(f"{waiting:,} uploads were confirmed and not waited for (--no-wait): run again ")

@@ -18,7 +18,7 @@ from bulkload.core.lifecycle import (
 )
 from bulkload.core.prepared import Prepared
 from bulkload.core.reconcile import FoundRecord
-from bulkload.journal import Journal, store
+from bulkload.journal import Journal, Parent, store
 from bulkload.journal.codec import job_from_text
 
 
@@ -92,7 +92,7 @@ class Recorder:
         self._watcher = watcher
 
     async def record(self, live: LiveJob, event: Event) -> None:
-        """Make an event durable, then change the job by it. Ends a job's spool with its use."""
+        """Make an event durable, then change the job by it."""
         live.state = await self._journal.append(live.id, event)
         match event:
             case ParentsKnown():
@@ -104,9 +104,9 @@ class Recorder:
                 pass
         self._watcher.on_event(live, event)
 
-    async def keep_parent(self, kind: str, ids: tuple[str, str, str | None]) -> None:
+    async def keep_parent(self, parent: Parent) -> None:
         """Note that this run made a parent."""
-        await self._journal.keep_parent(kind, ids)
+        await self._journal.keep_parent(parent)
 
 
 def prepared_event(prepared: Prepared) -> SourcePrepared:

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import anyio
 
+from bulkload.client.records import Record
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.terms import JobKey
+from bulkload.journal import Parent
 from bulkload.livejob import Recorder
 
 #: Cells whose id is remembered: a cell's measurements follow one another, so the cells in
@@ -106,7 +108,7 @@ class Parents:
         record = await self._studio.cell_spec.create_or_get(dict(self._specification(name)))
         if record.was_created:
             self._new_specs.add(name)
-            await self._recorder.keep_parent("cell_specification", (record.id, record.name, None))
+            await self._keep("cell_specification", record, None)
         return record.id
 
     async def _make_instance(self, spec_id: str, key: JobKey, batch: str | None) -> str:
@@ -118,11 +120,16 @@ class Parents:
             )
         record = await self._studio.cell_instance.create_or_get(spec_id, payload)
         if record.was_created:
-            await self._recorder.keep_parent("cell_instance", (record.id, record.name, spec_id))
+            await self._keep("cell_instance", record, spec_id)
         return record.id
 
     async def _make_lot(self, spec_id: str, name: str) -> str:
         record = await self._studio.cell_batch.create_or_get(spec_id, {"name": name})
         if record.was_created:
-            await self._recorder.keep_parent("cell_batch", (record.id, record.name, spec_id))
+            await self._keep("cell_batch", record, spec_id)
         return record.id
+
+    async def _keep(self, kind: str, record: Record, parent_id: str | None) -> None:
+        await self._recorder.keep_parent(
+            Parent(kind, record.id, record.name, parent_id, record.updated_at)
+        )

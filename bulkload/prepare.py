@@ -6,8 +6,6 @@ A defect of a reader, or of ours, must cost one file: everything that is raised 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +15,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from bulkload.core.content import files_digest, properties_digest, properties_text
 from bulkload.core.digest import content_digest
 from bulkload.core.issues import Severity, ValidationIssue
 from bulkload.core.job import UploadJob
@@ -148,15 +147,16 @@ def _prepare_properties(task: PrepareTask) -> Prepared | Refused:
             message=f"{task.job.path}: a properties measurement needs at least one property",
             source=before,
         )
-    text = json.dumps(properties, sort_keys=True, ensure_ascii=False).encode()
+    text = properties_text(properties)
+    digest = properties_digest(properties)
     if task.spool_path is not None:
         Path(task.spool_path).write_bytes(text)
     return Prepared(
         rows=0,
         columns=tuple(sorted(properties)),
         size_bytes=len(text),
-        sha256=hashlib.sha256(text).hexdigest(),
-        content_digest=hashlib.sha256(text).hexdigest(),
+        sha256=digest,
+        content_digest=digest,
         source=before,
     )
 
@@ -171,9 +171,7 @@ def _prepare_file(task: PrepareTask) -> Prepared | Refused:
     if empty := [path for path, one in zip(paths, stamps, strict=True) if not one.size_bytes]:
         return Refused(cause="empty_file", message=f"{empty[0]}: the file is empty")
     names = [path.name for path in paths]
-    together = hashlib.sha256(
-        json.dumps([(name, one.sha256) for name, one in zip(names, stamps, strict=True)]).encode()
-    ).hexdigest()
+    together = files_digest((name, one.sha256) for name, one in zip(names, stamps, strict=True))
     whole = SourceStamp(
         size_bytes=sum(one.size_bytes for one in stamps),
         mtime_ns=max(one.mtime_ns for one in stamps),

@@ -147,7 +147,7 @@ class Settler:
     async def _end(self, live: LiveJob, record: CellMeasurement) -> None:
         is_ours = live.state is JobState.CONFIRMED
         if not record.has_failed:
-            event = ProcessingReady() if is_ours else Found(measurement_id=record.id)
+            event = ready_event(record) if is_ours else Found(measurement_id=record.id)
             await self._recorder.record(live, event)
             return
         reason = record.processing_error or "Studio gave no reason"
@@ -186,3 +186,8 @@ class Settler:
                     f"{PROCESSING_LIMIT_S / 60:.0f} minutes; run again to look once more",
                 ),
             )
+
+
+def ready_event(record: CellMeasurement) -> ProcessingReady:
+    """Return the event of a record that Studio has processed."""
+    return ProcessingReady(updated_at=record.updated_at)

@@ -23,7 +23,6 @@ from bulkload.core.lifecycle import (
     GaveUp,
     Initiated,
     ParentsKnown,
-    ProcessingReady,
     Stored,
     UrlExpired,
 )
@@ -42,6 +41,7 @@ from bulkload.errors import (
 from bulkload.livejob import LiveJob, Recorder
 from bulkload.parents import Parents
 from bulkload.reconciler import Next, Reconciler
+from bulkload.settle import ready_event
 from bulkload.sourcefile import attachments
 
 #: A signed URL is used as soon as it is given; one that keeps expiring is not a matter of age.
@@ -88,7 +88,7 @@ class Uploader:
         await self._recorder.record(live, Confirmed(measurement_id=record.id))
         if record.is_processing or record.has_failed:
             return Next.SETTLE
-        await self._recorder.record(live, ProcessingReady())
+        await self._recorder.record(live, ready_event(record))
         return Next.DONE
 
     async def _upload(self, live: LiveJob) -> CellMeasurement:

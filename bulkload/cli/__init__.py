@@ -30,6 +30,11 @@ app.command("bulkload.cli.check:check", help="Read and validate everything, touc
 app.command("bulkload.cli.upload:upload", help="Upload; the same command again resumes.")
 app.command("bulkload.cli.retry:retry", help="Upload again only what did not arrive.")
 app.command("bulkload.cli.status:status", help="Say where a job stands, also while it runs.")
+app.command("bulkload.cli.verify:verify", help="Read back what was uploaded, and compare.")
+app.command("bulkload.cli.rollback:rollback", help="Delete what a job created in Studio.")
+journal: Final = App(name="journal", help="Look after a job's journal.", help_format="plaintext")
+journal.command("bulkload.cli.journal:check", help="Say whether a job's journal is whole.")
+app.command(journal)
 
 
 def main() -> None:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import ExitStack, closing
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from cyclopts import Parameter
 
 from bulkload.account import tally
-from bulkload.cli.local import local_studio
+from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.options import CheckOptions, LimitOptions, this_command
-from bulkload.cli.status import journal_of
 from bulkload.cli.upload import carry_out, opener
 from bulkload.clock import SystemClock
 from bulkload.core.reconcile import Existing
 from bulkload.errors import SettingsError
 from bulkload.journal import store
 from bulkload.planning import retry_into
-from bulkload.run import RunRequest, Target
+from bulkload.run import RunRequest
 from bulkload.settings import RunSettings
 
 
@@ -55,12 +51,12 @@ def retry(
         Print nothing but errors.
     """
     path = journal_of(job_dir)
+    target = target_in(job_dir)
     with closing(store.connect(path, is_read_only=True)) as reader:
         last = store.last_run(reader)
         if last is None:
             raise SettingsError(f"{job_dir} holds a journal without a run")
         _, causes, _ = tally(reader, last["id"], is_waiting=True)
-        target = Target(**_target(last["settings"]))
     if cause is not None and cause not in causes:
         known = ", ".join(sorted(causes)) or "none"
         raise SettingsError(f"no job of {job_dir} has the cause {cause}; its causes: {known}")
@@ -70,9 +66,7 @@ def retry(
         is_waiting=wait,
         limits=limit_options.limits(),
     )
-    with ExitStack() as stack:
-        local = _local_folder(target)
-        studio = None if local is None else stack.enter_context(local_studio(local))
+    with studio_of(target) as studio:
         request = RunRequest(
             job_dir=job_dir,
             make_plan=partial(retry_into, cause=cause, at=SystemClock().now().timestamp()),
@@ -82,14 +76,3 @@ def retry(
             open_studio=opener(studio, url=target.url, project=target.project_id),
         )
         return carry_out(request, summary=None, is_quiet=quiet)[0]
-
-
-def _target(settings: str) -> dict[str, str | None]:
-    values = json.loads(settings)
-    return {"url": values.get("url"), "project_id": values.get("project")}
-
-
-def _local_folder(target: Target) -> Path | None:
-    """Return the data folder of a target that is a local Studio."""
-    parts = urlsplit(target.url or "")
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from bulkload.account import count_planned, examples, tally
-from bulkload.console import EXAMPLES, printable
+from bulkload.cli.jobfolder import journal_of
+from bulkload.console import EXAMPLES, printable, say
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.tally import ExitCode
 from bulkload.errors import SettingsError
-from bulkload.journal import FILE_NAME, store
+from bulkload.journal import store
 
 
 def status(job_dir: Path) -> int:
@@ -34,23 +34,15 @@ def status(job_dir: Path) -> int:
         planned = count_planned(reader, run["id"])
         began = datetime.fromtimestamp(run["started_at"], UTC)
         state = "has ended" if run["ended_at"] else "is in progress, or was killed"
-        console.print(Text(f"run {run['id']} of {began:%Y-%m-%d %H:%M} UTC {state}"))
+        say(console, f"run {run['id']} of {began:%Y-%m-%d %H:%M} UTC {state}")
         for kind in OutcomeKind:
             if counts[kind]:
-                console.print(Text(f"{counts[kind]:>12,}  {kind.value}"))
-        console.print(Text(f"{planned - counts.total():>12,}  not done"))
-        console.print(Text(f"{planned:>12,}  planned; {rows:,} rows created"))
+                say(console, f"{counts[kind]:>12,}  {kind.value}")
+        say(console, f"{planned - counts.total():>12,}  not done")
+        say(console, f"{planned:>12,}  planned; {rows:,} rows created")
         for cause, count in causes.most_common():
-            console.print(Text(f"{cause}: {count:,}"))
+            say(console, f"{cause}: {count:,}")
         for outcome in examples(reader, run["id"], EXAMPLES):
-            console.print(Text(f"  {printable(outcome.message)}"), soft_wrap=True)
-        console.print(Text(f"to go on: {printable(run['command'])}"), soft_wrap=True)
+            say(console, f"  {printable(outcome.message)}")
+        say(console, f"to go on: {printable(run['command'])}")
     return ExitCode.ARRIVED
-
-
-def journal_of(job_dir: Path) -> Path:
-    """Return a job folder's journal; ``SettingsError`` where there is none."""
-    path = job_dir / FILE_NAME
-    if not path.is_file():
-        raise SettingsError(f"{job_dir} is no job folder: it holds no {FILE_NAME}")
-    return path

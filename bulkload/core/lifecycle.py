@@ -107,7 +107,10 @@ class Confirmed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessingReady(Event):
-    """Studio finished processing (or was not asked to be waited for)."""
+    """Studio finished processing."""
+
+    #: When Studio last changed the record: a later change is somebody else's.
+    updated_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,11 @@ class GaveUp(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RolledBack(Event):
+    """The record that this job made was deleted on request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restarted(Event):
     """A later run begins the job again; ids it was given stay known."""
 
@@ -173,6 +181,7 @@ EVENTS: Final[dict[str, type[Event]]] = {
         SourceRejected,
         Failed,
         GaveUp,
+        RolledBack,
         Restarted,
     )
 }
@@ -191,6 +200,7 @@ TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
     (JobState.INITIATED, Stored): JobState.STORED,
     (JobState.CONFIRMED, ProcessingReady): JobState.READY,
     (JobState.CONFIRMED, ProcessingFailed): JobState.FAILED,
+    (JobState.READY, RolledBack): JobState.PLANNED,
     # A properties measurement is made by one request, from RESOLVED; any earlier state may
     # learn that its record exists, because a lost answer is looked for before it is resent.
     **{(state, Confirmed): JobState.CONFIRMED for state in _BEFORE_RECORD},

@@ -22,6 +22,7 @@ import anyio
 from bulkload.core.lifecycle import Event, JobState
 from bulkload.errors import JournalError
 from bulkload.journal import store
+from bulkload.journal.parent import Parent
 
 #: Most writes that share one commit: bounds the time that the first of them waits.
 MAX_GROUP: Final = 256
@@ -57,9 +58,13 @@ class Journal:
         )
         return state
 
-    async def keep_parent(self, kind: str, ids: tuple[str, str, str | None]) -> None:
+    async def keep_parent(self, parent: Parent) -> None:
         """Note a parent that this run made."""
-        await self._write(lambda connection: store.put_parent(connection, self.run, kind, ids))
+        await self._write(lambda connection: store.put_parent(connection, self.run, parent))
+
+    async def drop_parent(self, kind: str, parent_id: str) -> None:
+        """Forget a parent that is gone."""
+        await self._write(lambda connection: store.drop_parent(connection, kind, parent_id))
 
     async def _write(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
         write = _Write(act)

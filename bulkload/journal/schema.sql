@@ -51,6 +51,7 @@ CREATE TABLE job (
     stored_digest TEXT,
     stored_source_bytes INTEGER,
     stored_source_mtime_ns INTEGER,
+    ready_updated_at TEXT,              -- what Studio said when it had processed the record
     UNIQUE (spec, cell, measurement)
 );
 CREATE INDEX job_by_state ON job (plan_run, state, cause);
@@ -77,6 +78,7 @@ CREATE TABLE parent (
     id TEXT NOT NULL,
     name TEXT NOT NULL,
     parent_id TEXT,
+    updated_at TEXT,                    -- what Studio said when it had made it
     run INTEGER NOT NULL,
     PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;

@@ -6,8 +6,10 @@ cannot be seen. WAL with ``synchronous=FULL``: what was committed survives a los
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +26,7 @@ from bulkload.core.lifecycle import (
     JobState,
     ParentsKnown,
     ProcessingFailed,
+    ProcessingReady,
     Restarted,
     SourcePrepared,
     SourceRejected,
@@ -32,6 +35,7 @@ from bulkload.core.lifecycle import (
 )
 from bulkload.errors import JournalError
 from bulkload.journal.codec import dump, event_to_text
+from bulkload.journal.parent import Parent
 
 #: "BULK": tells our file from any other database.
 APPLICATION_ID: Final = 0x42554C4B
@@ -196,6 +200,8 @@ def facts(event: Event) -> dict[str, Any]:
             return {"instance_id": event.instance_id}
         case Initiated() | Confirmed() | Found():
             return {"measurement_id": event.measurement_id}
+        case ProcessingReady():
+            return {"ready_updated_at": event.updated_at}
         case ProcessingFailed():
             return {"cause": "processing_failed", "message": event.message}
         case SourceRejected():
@@ -214,11 +220,11 @@ def facts(event: Event) -> dict[str, Any]:
     return {}
 
 
-def put_parent(
-    connection: sqlite3.Connection, run: int, kind: str, ids: tuple[str, str, str | None]
-) -> None:
-    """Keep a parent that this run made: ``(id, name, id of its own parent)``."""
-    connection.execute("INSERT OR IGNORE INTO parent VALUES (?, ?, ?, ?, ?)", (kind, *ids, run))
+def put_parent(connection: sqlite3.Connection, run: int, parent: Parent) -> None:
+    """Keep a parent that this run made."""
+    connection.execute(
+        "INSERT OR IGNORE INTO parent VALUES (?, ?, ?, ?, ?, ?)", (*astuple(parent), run)
+    )
 
 
 def cells(connection: sqlite3.Connection, run: int) -> Iterator[tuple[str, str]]:
@@ -242,6 +248,45 @@ def open_jobs(connection: sqlite3.Connection, run: int, spec: str, cell: str) ->
         "SELECT * FROM job WHERE spec=? AND cell=? AND plan_run=? ORDER BY id", (spec, cell, run)
     ).fetchall()
     return [row for row in rows if JobState(row["state"]) not in FINAL]
+
+
+def get_job(connection: sqlite3.Connection, job: int) -> sqlite3.Row:
+    """Return a job's row by its number."""
+    row: sqlite3.Row = connection.execute("SELECT * FROM job WHERE id=?", (job,)).fetchone()
+    return row
+
+
+def created_rows(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+    """Return the rows of all measurements that this job folder made, of whatever plan."""
+    return connection.execute(
+        "SELECT * FROM job WHERE state=? ORDER BY spec, cell, id", (JobState.READY.value,)
+    ).fetchall()
+
+
+def count_existing(connection: sqlite3.Connection) -> int:
+    """Return how many measurements were in Studio before this job folder came to them."""
+    query = "SELECT COUNT(*) FROM job WHERE state=?"
+    return int(connection.execute(query, (JobState.EXISTING.value,)).fetchone()[0])
+
+
+def prepared_columns(connection: sqlite3.Connection, job: int) -> tuple[str, ...]:
+    """Return the columns of a job's table as it was last prepared."""
+    row = connection.execute(
+        "SELECT payload FROM event WHERE job=? AND name='SourcePrepared' ORDER BY id DESC LIMIT 1",
+        (job,),
+    ).fetchone()
+    return () if row is None else tuple(json.loads(row["payload"])["columns"])
+
+
+def parents(connection: sqlite3.Connection) -> list[Parent]:
+    """Return the parents that this job folder made."""
+    rows = connection.execute("SELECT kind, id, name, parent_id, updated_at FROM parent")
+    return [Parent(*row) for row in rows]
+
+
+def drop_parent(connection: sqlite3.Connection, kind: str, parent_id: str) -> None:
+    """Forget a parent that is gone."""
+    connection.execute("DELETE FROM parent WHERE kind=? AND id=?", (kind, parent_id))
 
 
 def take_over_plan(connection: sqlite3.Connection, run: int) -> tuple[int, int]:

@@ -1,0 +1,44 @@
+"""What the commands that take a job folder need of it: its journal, its target, its Studio."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from bulkload.cli.local import RunningStudio, local_studio
+from bulkload.errors import SettingsError
+from bulkload.journal import FILE_NAME, store
+from bulkload.run import Target
+
+
+def journal_of(job_dir: Path) -> Path:
+    """Return a job folder's journal; ``SettingsError`` where there is none."""
+    path = job_dir / FILE_NAME
+    if not path.is_file():
+        raise SettingsError(f"{job_dir} is no job folder: it holds no {FILE_NAME}")
+    return path
+
+
+def target_in(job_dir: Path) -> Target:
+    """Return the target that a job folder uploads to."""
+    with closing(store.connect(journal_of(job_dir), is_read_only=True)) as reader:
+        last = store.last_run(reader)
+        if last is None:
+            raise SettingsError(f"{job_dir} holds a journal without a run")
+        values = json.loads(last["settings"])
+    return Target(url=values["url"], project_id=values["project"])
+
+
+@contextmanager
+def studio_of(target: Target) -> Iterator[RunningStudio | None]:
+    """Run the local Studio of a target for the length of the block; None for a remote one."""
+    parts = urlsplit(target.url or "")
+    if parts.scheme != "file":
+        yield None
+        return
+    with local_studio(Path(url2pathname(parts.path))) as running:
+        yield running

@@ -1,0 +1,91 @@
+"""``bulkload rollback``: delete what a job created and nobody touched since."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+from cyclopts import Parameter
+from rich.console import Console
+
+from bulkload.cli.jobfolder import journal_of, studio_of, target_in
+from bulkload.cli.local import RunningStudio
+from bulkload.cli.options import this_command
+from bulkload.cli.upload import opener
+from bulkload.client.events import unobserved
+from bulkload.clock import SystemClock
+from bulkload.console import EXAMPLES, printable, say
+from bulkload.core.tally import ExitCode
+from bulkload.journal import open_journal, store
+from bulkload.journal.lock import exclusive
+from bulkload.rollback import Candidate, Rollback, RollbackReport, candidates
+from bulkload.run import Target
+from bulkload.settings import RunSettings
+
+
+def rollback(job_dir: Path, *, yes: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Delete from Studio what this job created and nobody changed since.
+
+    Shows what that is and asks first. Exits with 3 where something had to be left.
+
+    Parameters
+    ----------
+    job_dir
+        The job's folder.
+    yes
+        Do not ask.
+    """
+    console = Console()
+    path = journal_of(job_dir)
+    target = target_in(job_dir)
+    with exclusive(job_dir):
+        with closing(store.connect(path)) as connection:
+            wanted = candidates(connection)
+            _show(console, wanted)
+            if not wanted or not (yes or _is_confirmed(console)):
+                say(console, "nothing was deleted")
+                return ExitCode.ARRIVED
+            at = SystemClock().now().timestamp()
+            settings = target.as_json()
+            run = store.begin_run(connection, this_command(), settings, at)
+        with studio_of(target) as running:
+            report = anyio.run(partial(_rollback, path, run, target, running, wanted))
+    for one in report.left:
+        say(console, printable(f"left: {one.candidate.kind} {one.candidate.name}: {one.reason}"))
+    say(console, f"{len(report.deleted):,} deleted, {len(report.left):,} left")
+    return ExitCode.PARTIAL if report.left else ExitCode.ARRIVED
+
+
+def _show(console: Console, wanted: list[Candidate]) -> None:
+    kinds = Counter(one.kind for one in wanted)
+    for kind, count in kinds.items():
+        say(console, f"{count:,} {kind}")
+        names = [one.name for one in wanted if one.kind == kind]
+        for name in names[:EXAMPLES]:
+            say(console, printable(f"  {name}"))
+        if count > EXAMPLES:
+            say(console, f"  and {count - EXAMPLES:,} more")
+
+
+def _is_confirmed(console: Console) -> bool:
+    if not sys.stdin.isatty():
+        say(console, "nobody is there to be asked: give --yes")
+        return False
+    return console.input("delete these from Studio? Type yes: ").strip().lower() == "yes"
+
+
+async def _rollback(
+    path: Path, run: int, target: Target, running: RunningStudio | None, wanted: list[Candidate]
+) -> RollbackReport:
+    clock = SystemClock()
+    open_studio = opener(running, url=target.url, project=target.project_id)
+    async with (
+        open_journal(path, run, lambda: clock.now().timestamp()) as journal,
+        open_studio(unobserved, RunSettings()) as studio,
+    ):
+        return await Rollback(studio, journal).run(wanted)

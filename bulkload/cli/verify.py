@@ -1,0 +1,95 @@
+"""``bulkload verify``: read back and compare."""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+
+import anyio
+from cyclopts import Parameter
+from rich.console import Console
+
+from bulkload.account import write_json
+from bulkload.cli.jobfolder import journal_of, studio_of, target_in
+from bulkload.cli.local import RunningStudio
+from bulkload.cli.upload import opener
+from bulkload.client.events import unobserved
+from bulkload.console import printable, say
+from bulkload.core.tally import ExitCode
+from bulkload.errors import CredentialsError, OutageError, SettingsError
+from bulkload.journal import store
+from bulkload.run import Target
+from bulkload.settings import RunSettings
+from bulkload.verify import VerifyReport
+from bulkload.verify import verify as compare
+
+#: Read back where nobody says how many: enough to say "fewer than 1 %" of a large job.
+DEFAULT_SAMPLE: Final = 300
+REPORT_NAME: Final = "verify.json"
+
+
+def verify(
+    job_dir: Path,
+    *,
+    sample: int | None = None,
+    all_: Annotated[bool, Parameter(name="--all", negative=())] = False,
+    seed: int | None = None,
+) -> int:
+    """Read back what this job brought into Studio, and compare it with what was meant.
+
+    Compares row count, columns and a digest of the values. Writes verify.json into the job
+    folder. Exits with 3 where anything differs.
+
+    Parameters
+    ----------
+    job_dir
+        The job's folder.
+    sample
+        Read back so many measurements, chosen by chance; 300 by default.
+    all_
+        Read back every measurement.
+    seed
+        Choose the same sample again.
+    """
+    if all_ and sample is not None:
+        raise SettingsError("give --sample or --all, not both")
+    if sample is not None and sample < 1:
+        raise SettingsError("--sample must be at least 1")
+    target = target_in(job_dir)
+    size = None if all_ else sample or DEFAULT_SAMPLE
+    chosen_seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    with studio_of(target) as running:
+        try:
+            report = anyio.run(partial(_verify, job_dir, target, running, size, chosen_seed))
+        except CredentialsError as error:
+            Console(stderr=True).print(f"Studio refused the credentials: {error}", markup=False)
+            return ExitCode.REFUSED
+        except OutageError as error:
+            Console(stderr=True).print(str(error), markup=False)
+            return ExitCode.STOPPED
+    console = Console()
+    for one in report.differences:
+        say(console, printable(f"{one.key} ({one.measurement_id}) from {one.path}: {one.message}"))
+    say(console, f"{report.statement} ({report.rows:,} rows compared, seed {chosen_seed})")
+    if report.existing:
+        say(console, f"{report.existing:,} were there before this job and were not compared")
+    write_json(
+        job_dir / REPORT_NAME,
+        {**asdict(report), "statement": report.statement, "seed": chosen_seed},
+    )
+    return ExitCode.PARTIAL if report.differences else ExitCode.ARRIVED
+
+
+async def _verify(
+    job_dir: Path, target: Target, running: RunningStudio | None, sample: int | None, seed: int
+) -> VerifyReport:
+    # Reproducible by its seed, and nobody's secret.
+    chance = random.Random(seed)  # noqa: S311
+    open_studio = opener(running, url=target.url, project=target.project_id)
+    with closing(store.connect(journal_of(job_dir), is_read_only=True)) as reader:
+        async with open_studio(unobserved, RunSettings()) as studio:
+            return await compare(reader, studio, sample=sample, chance=chance)

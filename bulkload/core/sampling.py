@@ -1,0 +1,39 @@
+"""How many read-backs say how much: the words for a sample without a defect."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: The confidence that statements about samples are made with.
+CONFIDENCE: Final = 0.95
+
+
+def most_defects(total: int, sample: int) -> int:
+    """Return the largest number of defects among ``total`` that a clean sample leaves possible.
+
+    Exact, without replacement: with one defect more, a sample of that size would have shown at
+    least one with ``CONFIDENCE``. The whole looked at leaves none possible.
+    """
+    defects = 0
+    # The chance that a sample misses d defects is the product of (total - sample - i) /
+    # (total - i) for i < d: it falls with each defect added.
+    chance_missed = 1.0
+    while defects < total:
+        chance_missed *= max(0, total - sample - defects) / (total - defects)
+        if chance_missed <= 1 - CONFIDENCE:
+            return defects
+        defects += 1
+    return total
+
+
+def statement(total: int, sample: int, differing: int) -> str:
+    """Say in a sentence what was looked at and what that tells of the rest."""
+    if differing:
+        return f"{differing:,} of {sample:,} read back differ from what was meant"
+    if sample >= total:
+        return f"all {total:,} were read back and are equal to what was meant"
+    most = most_defects(total, sample)
+    return (
+        f"{sample:,} of {total:,} were read back and are equal to what was meant; with "
+        f"{CONFIDENCE:.0%} confidence at most {most:,} of all ({most / total:.1%}) differ"
+    )
