@@ -14,6 +14,7 @@ from bulkload.core.layout import Layout
 from bulkload.core.plan import Rule, shown
 from bulkload.errors import PlanError
 from bulkload.sources.assemble import Assembler
+from bulkload.sources.documents import is_encodable
 from bulkload.sources.entry import Found
 from bulkload.sources.folder import walk
 from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_manifest
@@ -39,6 +40,10 @@ def read_source(
 
 
 def _found(source: Path, layout: Layout) -> Found:
+    if not is_encodable(str(source)):
+        raise PlanError(
+            f"{shown(str(source))}: not valid text in this system's encoding; rename it"
+        )
     if source.is_dir():
         yield from walk(source, layout)
     elif not source.exists():

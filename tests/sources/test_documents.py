@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,10 @@ def test_properties_are_an_object(tmp_path: Path) -> None:
             read_mapping(document(tmp_path, name, content))
 
 
-PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=8)
+# Version 1.1 of YAML, which safe_dump writes, has fewer numbers: it leaves the text 1e5 bare.
+PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=8).filter(
+    lambda text: not re.match(r"[-+.]?\d", text)
+)
 DATA: st.SearchStrategy[Any] = st.dictionaries(
     PRINTABLE,
     st.recursive(
