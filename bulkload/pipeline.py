@@ -25,6 +25,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskGroup
 
+from bulkload.backlog import Backlog
 from bulkload.core.lifecycle import JobState, SourceRejected
 from bulkload.core.prepared import Prepared, PrepareTask, Refused
 from bulkload.errorgroup import one_error
@@ -61,6 +62,7 @@ class Pipeline:
         reconciler: Reconciler,
         uploader: Uploader,
         settler: Settler,
+        backlog: Backlog,
         settings: RunSettings,
         progress: Progress,
         intake: anyio.CancelScope,
@@ -75,6 +77,7 @@ class Pipeline:
         self._reconciler = reconciler
         self._uploader = uploader
         self._settler = settler
+        self._backlog = backlog
         self._settings = settings
         self._progress = progress
         self._intake = intake
@@ -95,10 +98,7 @@ class Pipeline:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._take_in)
                 self._start_uploads(group)
-                if self._settings.is_waiting:
-                    group.start_soon(self._settler.run, self._settle_jobs)
-                else:
-                    group.start_soon(_drain, self._settle_jobs)
+                group.start_soon(self._settler.run, self._settle_jobs)
 
     async def _take_in(self) -> None:
         """Look at cells and prepare files, until the plan or a stop ends it."""
@@ -133,7 +133,7 @@ class Pipeline:
             lives = [self._load(row) for row in self._plan.open_jobs(spec, cell)]
             waiting = [live for live in lives if live.state is JobState.CONFIRMED]
             for live in waiting:
-                await self._to_settle.send(live)
+                await self._settle_later(live)
             fresh = [live for live in lives if live.state is not JobState.CONFIRMED]
             if fresh:
                 await self._compare(spec, cell, fresh)
@@ -168,7 +168,13 @@ class Pipeline:
             if step is Next.PREPARE:
                 await self._to_prepare.send(live)
             elif step is Next.SETTLE:
-                await self._to_settle.send(live)
+                await self._settle_later(live)
+
+    async def _settle_later(self, live: LiveJob) -> None:
+        """Hand on a measurement that is in Studio already and may still be in processing."""
+        if self._settings.is_waiting:
+            self._backlog.join()
+            await self._to_settle.send(live)
 
     async def _prepare_all(self, jobs: Jobs, ready: JobsOut) -> None:
         async with jobs, ready:
@@ -200,12 +206,15 @@ class Pipeline:
     async def _upload_all(self, jobs: Jobs, confirmed: JobsOut) -> None:
         async with jobs, confirmed:
             async for live in jobs:
+                await self._backlog.enter()
                 try:
                     step = await self._uploader.deliver(live)
                 finally:
                     self._spool.remove(live.id)
-                if step is Next.SETTLE:
+                if step is Next.SETTLE and self._settings.is_waiting:
                     await confirmed.send(live)
+                else:
+                    self._backlog.leave()
 
 
 def rejected_event(live: LiveJob, refused: Refused) -> SourceRejected:
@@ -217,9 +226,3 @@ def rejected_event(live: LiveJob, refused: Refused) -> SourceRejected:
         source_bytes=size_bytes,
         source_mtime_ns=mtime_ns,
     )
-
-
-async def _drain(jobs: Jobs) -> None:
-    async with jobs:
-        async for _ in jobs:
-            pass

@@ -13,9 +13,11 @@ from typing import Any, Final
 import anyio
 
 from bulkload.account import SUMMARY_NAME, tally, write_json
+from bulkload.backlog import Backlog
 from bulkload.client.events import WireEvent
 from bulkload.client.studio import AsyncStudio
 from bulkload.clock import Clock, SystemClock
+from bulkload.core.backlog import BacklogCap
 from bulkload.core.bottleneck import bottleneck
 from bulkload.core.lifecycle import Event
 from bulkload.core.tally import ExitCode, RunReport, exit_code
@@ -39,7 +41,7 @@ from bulkload.pool import PoolLimits, open_pool
 from bulkload.progress import Progress
 from bulkload.reconciler import Reconciler
 from bulkload.settings import RunSettings
-from bulkload.settle import Settler
+from bulkload.settle import FIRST_POLL_S, Settler
 from bulkload.spool import Spool
 from bulkload.stop import Stop
 from bulkload.uploader import Uploader
@@ -197,6 +199,11 @@ async def _run_pipeline(request: RunRequest, run: int, progress: Progress, stop:
         studio = await stack.enter_async_context(request.open_studio(watchers.on_wire, settings))
         logger.info("run.started", command=request.command, planned=progress.planned)
         recorder = Recorder(journal, watchers)
+        backlog = Backlog(
+            BacklogCap(poll_s=FIRST_POLL_S),
+            request.clock,
+            lambda limit: logger.info("backlog.limit", value=limit),
+        )
         plan = PlanBook(journal.reader, run)
         parents = Parents(studio, recorder, specification=plan.specification, cell=plan.cell)
         reconciler = Reconciler(studio, recorder, existing=settings.existing, scratch=spool.folder)
@@ -209,7 +216,8 @@ async def _run_pipeline(request: RunRequest, run: int, progress: Progress, stop:
             parents=parents,
             reconciler=reconciler,
             uploader=Uploader(studio, parents, reconciler, recorder),
-            settler=Settler(studio, recorder, request.clock),
+            settler=Settler(studio, recorder, request.clock, backlog),
+            backlog=backlog,
             settings=settings,
             progress=progress,
             intake=stop.intake,

@@ -13,6 +13,7 @@ from typing import Final
 import anyio
 from anyio.abc import ObjectReceiveStream
 
+from bulkload.backlog import Backlog
 from bulkload.client.records import CellMeasurement
 from bulkload.client.studio import AsyncStudio
 from bulkload.clock import Clock
@@ -52,10 +53,13 @@ class _Cell:
 class Settler:
     """Waits for processing and records how it ended."""
 
-    def __init__(self, studio: AsyncStudio, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self, studio: AsyncStudio, recorder: Recorder, clock: Clock, backlog: Backlog
+    ) -> None:
         self._studio = studio
         self._recorder = recorder
         self._clock = clock
+        self._backlog = backlog
         self._cells: dict[str, _Cell] = {}
         self._arrived = anyio.Event()
         self._is_closed = False
@@ -112,7 +116,7 @@ class Settler:
             records = {}
             await self._give_up_old(cell, str(error))
         for measurement_id, record in records.items():
-            live, _ = cell.waiting[measurement_id]
+            live, since = cell.waiting[measurement_id]
             if record is None:
                 await self._lost(live, measurement_id)
             elif record.is_processing:
@@ -120,6 +124,7 @@ class Settler:
             else:
                 await self._end(live, record)
             del cell.waiting[measurement_id]
+            self._backlog.settled(self._clock.monotonic() - since)
         await self._give_up_old(cell, "Studio was still processing it")
         self._plan_next(instance_id, cell)
 
@@ -177,7 +182,8 @@ class Settler:
             if now - since > PROCESSING_LIMIT_S
         ]
         for measurement_id in old:
-            live, _ = cell.waiting.pop(measurement_id)
+            live, since = cell.waiting.pop(measurement_id)
+            self._backlog.settled(now - since)
             await self._recorder.record(
                 live,
                 GaveUp(

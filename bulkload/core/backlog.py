@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-#: Measurements that may wait at the start, and at least: enough to keep a small server busy.
-FIRST_LIMIT: Final = 32
+#: Measurements that may wait at the start (about one listing), and at least: enough to keep a
+#: small server busy.
+FIRST_LIMIT: Final = 128
 SMALLEST_LIMIT: Final = 8
 #: Measurements that may wait at most: what one listing and a crash can cope with.
 LARGEST_LIMIT: Final = 4096
@@ -53,6 +54,10 @@ class BacklogCap:
     def confirmed(self) -> None:
         """Count a measurement that was confirmed."""
         self.waiting += 1
+
+    def dropped(self) -> None:
+        """Count one that will not be waited for: it was not confirmed after all."""
+        self.waiting = max(0, self.waiting - 1)
 
     def settled(self, processing_s: float, now: float) -> bool:
         """Count one that is ready or failed, that long after it was confirmed.
