@@ -40,9 +40,6 @@ def default_backend() -> str:
 def as_table(data: Any) -> pa.Table:
     """Give a pandas, polars or pyarrow table, or a dict of arrays, as an Arrow table."""
     table = _convert(data)
-    names = table.column_names
-    if repeated := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"columns occur twice: {sorted(repeated)}")
     return table.replace_schema_metadata(None)
 
 
