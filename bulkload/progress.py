@@ -51,6 +51,10 @@ class Progress:
         self.retries = 0
         #: Why nothing moves, while nothing does.
         self.out_of_reach: str | None = None
+        #: From prepared to ended, the longest so far, in seconds.
+        self.longest_delivery_s = 0.0
+        #: When each job under way was prepared: as many entries as jobs in hand.
+        self._prepared_at: dict[int, float] = {}
         self._busy_s: defaultdict[str, float] = defaultdict(float)
 
     @property
@@ -76,16 +80,20 @@ class Progress:
         """Return how full a stage of that capacity was, 0 to 1, over the run."""
         return self._busy_s[stage] / (capacity * max(self.elapsed_s, 1e-9))
 
-    def on_event(self, live: LiveJob, event: Event) -> None:  # noqa: ARG002
+    def on_event(self, live: LiveJob, event: Event) -> None:
         """Count an event of a job."""
         if isinstance(event, SourcePrepared):
             self.prepared += 1
             self.rows += event.rows
             self.bytes_read += event.source_bytes
+            self._prepared_at[live.id] = self._clock.monotonic()
         elif isinstance(event, Confirmed):
             self.confirmed += 1
         elif (kind := _ENDINGS.get(type(event))) is not None:
             self.counts[kind] += 1
+            if (began := self._prepared_at.pop(live.id, None)) is not None:
+                took_s = self._clock.monotonic() - began
+                self.longest_delivery_s = max(self.longest_delivery_s, took_s)
         if isinstance(event, SourceRejected | Failed | GaveUp):
             self.causes[event.cause] += 1
         elif isinstance(event, ProcessingFailed):

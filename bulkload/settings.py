@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import psutil
@@ -68,4 +69,6 @@ class RunSettings:
     existing: Existing = Existing.REUSE
     #: Whether a measurement counts only once Studio has processed it.
     is_waiting: bool = True
+    #: When nothing must be open any more; None for whenever the work is done.
+    until: datetime | None = None
     limits: Limits = field(default_factory=Limits)

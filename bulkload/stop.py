@@ -6,11 +6,18 @@ import math
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final
 
 import anyio
 
+from bulkload.clock import Clock
+from bulkload.core.deadline import last_call_s
 from bulkload.core.tally import ExitCode
+from bulkload.progress import Progress
+
+#: How often the deadline is looked at: what a delivery takes changes as the run goes on.
+DEADLINE_POLL_S: Final = 0.5
 
 _EXIT_CODES: Final = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -62,3 +69,12 @@ async def _obey(stop: Stop, tell: Callable[[ExitCode], None]) -> None:
         # Windows' event loop takes no signal handlers: there Ctrl-C raises KeyboardInterrupt,
         # which ends the run at once. The journal makes that safe.
         await anyio.sleep(math.inf)
+
+
+async def stop_by(stop: Stop, until: datetime, clock: Clock, progress: Progress) -> None:
+    """Stop the intake early enough that at ``until`` nothing is open."""
+    while stop.exit_code is None:
+        left_s = (until - clock.now()).total_seconds()
+        if last_call_s(left_s, progress.longest_delivery_s) <= 0:
+            stop.request(ExitCode.STOPPED, grace_s=max(0.0, left_s))
+        await clock.sleep(DEADLINE_POLL_S)

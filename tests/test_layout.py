@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": {"client", "clock", "livejob"},
     "log": {"client", "livejob"},
     "console": {"clock", "progress"},
-    "stop": {"clock"},
+    "stop": {"clock", "progress"},
     "testing": {"clock"},
     "localstudio": {"frames"},
     "demo": set(),

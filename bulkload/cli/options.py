@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from bulkload.core.deadline import parse_until
 from bulkload.core.job import Checks, PlanItem
 from bulkload.core.layout import DEFAULT_LAYOUT, Layout
 from bulkload.errors import SettingsError
@@ -21,6 +23,8 @@ from bulkload.sources import read_source
 from bulkload.validators import STRICT_CHECK_NAMES
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -30,6 +34,24 @@ def size_bytes(text: str) -> int:
     if match is None:
         raise SettingsError(f"{text!r} is not a size; write it as 512M or 2GiB")
     return int(float(match[1]) * 1024 ** _POWERS[match[2].upper()])
+
+
+def duration_s(text: str) -> float:
+    """Return a duration such as ``90s``, ``30m`` or ``1h`` in seconds."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise SettingsError(f"{text!r} is not a duration; write it as 90s, 30m or 1h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that ``--until`` means, in local time where no zone is given."""
+    try:
+        return parse_until(text, datetime.now().astimezone())
+    except ValueError as error:
+        raise SettingsError(
+            f"--until {text!r}: {error}; write it as 06:00 or 2026-12-01T06:00"
+        ) from None
 
 
 def window(text: str) -> tuple[float, float]:

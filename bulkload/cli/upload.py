@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -18,7 +19,14 @@ from rich.text import Text
 from bulkload.account import examples, write_json
 from bulkload.cli.check import check
 from bulkload.cli.local import RunningStudio, local_studio
-from bulkload.cli.options import CheckOptions, LimitOptions, SourceOptions, this_command
+from bulkload.cli.options import (
+    CheckOptions,
+    LimitOptions,
+    SourceOptions,
+    duration_s,
+    moment,
+    this_command,
+)
 from bulkload.client.access import DEFAULT_URL
 from bulkload.client.events import WireEvent
 from bulkload.client.studio import AsyncStudio, Delivery
@@ -35,7 +43,7 @@ from bulkload.planning import PlanAccount, plan_into
 from bulkload.progress import Progress
 from bulkload.run import PlanRefusedError, RunRequest, RunResult, Target, run_job
 from bulkload.settings import RunSettings
-from bulkload.stop import Stop, obeying_signals
+from bulkload.stop import Stop, obeying_signals, stop_by
 
 #: Where job folders lie where none is named.
 DEFAULT_JOBS: Final = Path(".bulkload")
@@ -52,6 +60,8 @@ def upload(
     job: Path | None = None,
     existing: Existing = Existing.REUSE,
     wait: bool = True,
+    until: str | None = None,
+    outage_limit: str = "1h",
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     summary: Path | None = None,
     log_json: Path | None = None,
@@ -75,6 +85,10 @@ def upload(
         What a measurement of the same name in Studio means.
     wait
         Wait until Studio has processed what was uploaded.
+    until
+        Stop early enough that nothing is open at this time, such as 06:00 or 2026-12-01T06:00.
+    outage_limit
+        How long to wait for a server that does not answer, such as 90s, 30m or 1h.
     dry_run
         Read and validate everything, touch no network: the same as `bulkload check`.
     summary
@@ -95,7 +109,8 @@ def upload(
         checks=check_options.checks(),
         existing=existing,
         is_waiting=wait,
-        limits=limit_options.limits(),
+        until=None if until is None else moment(until),
+        limits=replace(limit_options.limits(), outage_limit_s=duration_s(outage_limit)),
     )
     job_dir = job or DEFAULT_JOBS / _job_name(sources)
     with ExitStack() as stack:
@@ -194,9 +209,12 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
             "Once more ends at once."
         )
 
+    until = request.settings.until
     with one_error():
         async with obeying_signals(stop, tell), anyio.create_task_group() as group:
-            group.start_soon(show_progress, errors, progress, SystemClock())
+            group.start_soon(show_progress, errors, progress, request.clock)
+            if until is not None:
+                group.start_soon(stop_by, stop, until, request.clock, progress)
             result = await run_job(request, progress, stop)
             group.cancel_scope.cancel()
     return result
