@@ -13,8 +13,8 @@ from aiohttp import web
 
 from bulkload.localstudio.call import JSON_HEADERS, Call
 from bulkload.localstudio.refusal import NotAuthenticatedError, Refusal
-from bulkload.localstudio.studio import SeenRequest, Studio
-from bulkload.localstudio.trouble import Act, troubled
+from bulkload.localstudio.studio import Studio
+from bulkload.localstudio.trouble import performed
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
@@ -71,12 +71,7 @@ class Door:
 
             if latency_s:
                 await asyncio.sleep(latency_s)
-            rules = studio.faults.strike(name, request.path)
-            troubled_act: Act = troubled(rules, request, act, studio.faults) if rules else act
-            answer = await troubled_act()
-            cut = request.transport is None or request.transport.is_closing()
-            status = 0 if cut else answer.status
-            studio.requests.note(SeenRequest(name, request.method, request.path, status))
+            answer = await performed(studio, name, request, act)
             if not answer.prepared:
                 self._mark(answer)
             return answer

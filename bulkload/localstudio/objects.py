@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-#: Objects lie in 256 folders, by the first two characters of their id.
-_SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
+#: Objects lie in 16 folders, by the first character of their id.
+_SHARDS: Final = tuple(f"{number:x}" for number in range(16))
 
 TIME_SERIES_FILE: Final = "time_series.parquet"
 STEPS_FILE: Final = "steps.parquet"
@@ -91,7 +91,7 @@ class ObjectStore:
 
     def delete_of(self, record_id: str) -> None:
         """Remove all objects of a record."""
-        for path in list(Path(self._root, record_id[:2]).glob(f"{record_id}.*")):
+        for path in list(Path(self._root, record_id[0]).glob(f"{record_id}.*")):
             path.unlink(missing_ok=True)
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -100,4 +100,4 @@ class ObjectStore:
             self.path(key).unlink(missing_ok=True)
 
     def _place(self, key: str) -> str:
-        return f"{self._root}/{key[:2]}/{key}"
+        return f"{self._root}/{key[0]}/{key}"

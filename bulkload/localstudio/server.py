@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from aiohttp import web
 
@@ -205,26 +205,29 @@ async def serve(
     ``port_file`` gets the API's port, in one line, once the Studio answers.
     """
     async with LocalStudio(settings) as studio:
-        if port_file is not None:
-            arriving = port_file.with_name(port_file.name + ".new")
-            arriving.write_text(f"{studio.port}\n", "utf-8")
-            arriving.replace(port_file)
-        if on_ready is not None:
-            on_ready(studio)
-        await _until_told_to_end()
+        with _told_to_end() as end:
+            if port_file is not None:
+                arriving = port_file.with_name(port_file.name + ".new")
+                arriving.write_text(f"{studio.port}\n", "utf-8")
+                arriving.replace(port_file)
+            if on_ready is not None:
+                on_ready(studio)
+            await end.wait()
 
 
-async def _until_told_to_end() -> None:
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[asyncio.Event]:
+    """Yield the event that SIGINT and SIGTERM set."""
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
-    heard: list[Any] = []
+    heard: list[signal.Signals] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows has no handlers on the loop: there Ctrl-C cancels the task.
+        # Windows has no handlers on the loop, a thread may set none: there the task is cancelled.
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, end.set)
             heard.append(number)
     try:
-        await end.wait()
+        yield end
     finally:
         for number in heard:
             loop.remove_signal_handler(number)

@@ -14,13 +14,15 @@ from aiohttp import web
 
 from bulkload.localstudio.call import JSON_HEADERS
 from bulkload.localstudio.signing import Verb
-from bulkload.localstudio.studio import SeenRequest, Studio
-from bulkload.localstudio.trouble import SERVED_FILE, Act, troubled
+from bulkload.localstudio.studio import Studio
+from bulkload.localstudio.trouble import SERVED_FILE, performed
 
 #: Headers that belong to the API host alone.
 _IONWORKS_HEADER: Final = re.compile(
     r"authorization|x-api-key|x-organization-id|x-ionworks-.*", re.IGNORECASE
 )
+
+_STORED: Final = web.RequestKey("stored", web.Response)
 
 
 class _StorageRefusal(Exception):  # noqa: N818 - an answer, not a defect
@@ -53,13 +55,7 @@ def _guarded(
                 body = json.dumps(refusal.body).encode()
                 return web.Response(status=refusal.status, body=body, headers=JSON_HEADERS)
 
-        rules = studio.faults.strike(name, request.path)
-        troubled_act: Act = troubled(rules, request, act, studio.faults) if rules else act
-        answer = await troubled_act()
-        cut = request.transport is None or request.transport.is_closing()
-        status = 0 if cut else answer.status
-        studio.requests.note(SeenRequest(name, request.method, request.path, status))
-        return answer
+        return await performed(studio, name, request, act)
 
     return entry
 
@@ -81,6 +77,9 @@ def _check(studio: Studio, request: web.Request, verb: Verb) -> None:
 
 
 async def _put(studio: Studio, request: web.Request) -> web.StreamResponse:
+    if _STORED in request:
+        # Delivered twice: the second body is the first one's, and has been read.
+        return request[_STORED]
     key = request.match_info["key"]
     objects = studio.objects
     if studio.settings.second_put == "refuse" and objects.exists(key):
@@ -106,7 +105,9 @@ async def _put(studio: Studio, request: web.Request) -> web.StreamResponse:
     stored: dict[str, object] = {"Key": key}
     if settings.put_answer == "etag_and_length":
         stored["Size"] = size
-    return web.Response(body=json.dumps(stored).encode(), headers=headers)
+    answer = web.Response(body=json.dumps(stored).encode(), headers=headers)
+    request[_STORED] = answer
+    return answer
 
 
 async def _get(studio: Studio, request: web.Request) -> web.StreamResponse:

@@ -15,6 +15,7 @@ from aiohttp import web
 from bulkload.localstudio.call import JSON_HEADERS
 from bulkload.localstudio.faults import FaultKind, FaultRule, Faults
 from bulkload.localstudio.refusal import ERROR_CODES
+from bulkload.localstudio.studio import SeenRequest, Studio
 
 Act = Callable[[], Awaitable[web.StreamResponse]]
 _Performer = Callable[[FaultRule, web.Request, Act, Faults], Awaitable[web.StreamResponse]]
@@ -33,7 +34,25 @@ _EXPIRED: Final = {
 }
 
 
-def troubled(rules: Sequence[FaultRule], request: web.Request, act: Act, faults: Faults) -> Act:
+async def performed(
+    studio: Studio, endpoint: str, request: web.Request, act: Act
+) -> web.StreamResponse:
+    """Answer a request, in what trouble strikes it, and count it."""
+    rules = studio.faults.strike(endpoint, request.path)
+    if rules:
+        act = _troubled(rules, request, act, studio.faults)
+    try:
+        answer = await act()
+    except ConnectionError:
+        # The client went away in the middle of its request: nobody waits for an answer.
+        answer = web.Response(status=500)
+    cut = request.transport is None or request.transport.is_closing()
+    status = 0 if cut else answer.status
+    studio.requests.note(SeenRequest(endpoint, request.method, request.path, status))
+    return answer
+
+
+def _troubled(rules: Sequence[FaultRule], request: web.Request, act: Act, faults: Faults) -> Act:
     """Wrap an act in the faults that strike it, the first rule outermost."""
     for rule in reversed(rules):
         act = _wrapped(rule, request, act, faults)
@@ -49,7 +68,7 @@ def _wrapped(rule: FaultRule, request: web.Request, act: Act, faults: Faults) ->
     return perform
 
 
-def reset(request: web.Request) -> web.Response:
+def _reset(request: web.Request) -> web.Response:
     """Reset the connection: the client sees no answer. Return one for the framework to drop."""
     transport = request.transport
     if transport is not None:
@@ -119,7 +138,7 @@ async def _truncated(
 async def _reset_before(
     _rule: FaultRule, request: web.Request, _act: Act, _faults: Faults
 ) -> web.StreamResponse:
-    return reset(request)
+    return _reset(request)
 
 
 async def _reset_during(
@@ -131,14 +150,14 @@ async def _reset_during(
         if not piece:
             break
         left -= len(piece)
-    return reset(request)
+    return _reset(request)
 
 
 async def _reset_after(
     _rule: FaultRule, request: web.Request, act: Act, _faults: Faults
 ) -> web.StreamResponse:
     await act()
-    return reset(request)
+    return _reset(request)
 
 
 async def _silence(
@@ -146,7 +165,7 @@ async def _silence(
 ) -> web.StreamResponse:
     await act()
     await asyncio.sleep(rule.seconds)
-    return reset(request)
+    return _reset(request)
 
 
 async def _slow_body(
@@ -221,6 +240,9 @@ _PERFORMERS: Final[Mapping[FaultKind, _Performer]] = {
     FaultKind.CONSISTENCY_GAP: _consistency_gap,
     FaultKind.STALE_UPLOAD: _stale_upload,
 }
+
+#: The kinds that strike requests; the others strike processing.
+PERFORMED_KINDS: Final = frozenset(_PERFORMERS)
 
 
 def _refusal(rule: FaultRule, status: int, message: str) -> web.Response:

@@ -24,6 +24,8 @@ async def open_api(tmp_path: Path) -> AsyncIterator[OpenApi]:
     """Start Studios with the settings that a test asks for."""
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
+        # aiohttp repeats an idempotent request by itself where a connection dies.
+        session._retry_connection = False
 
         async def start(**settings: Any) -> Api:
             folder = settings.pop("data_dir", tmp_path / "studio")

@@ -74,7 +74,7 @@ class Api:
         return await self.post(path, {"measurement": {"name": name}, **fields})
 
     async def put(self, url: str, data: bytes, **options: Any) -> Answered:
-        return await self.send("PUT", url, data=data, **options)
+        return await self.send("PUT", url, data=io.BytesIO(data), **options)
 
     async def confirm(self, measurement_id: str, cell: str, **fields: Any) -> Answered:
         body = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiohttp import web
@@ -16,6 +18,7 @@ from bulkload.localstudio.objects import (
     attachment_key,
     object_key,
 )
+from bulkload.localstudio.parquet import UnfitError
 from bulkload.localstudio.processing import UNSETTLED
 from bulkload.localstudio.refusal import Refusal
 from bulkload.localstudio.store import Record
@@ -28,16 +31,22 @@ async def _time_series(call: Call) -> web.Response:
 
 async def _steps(call: Call) -> web.Response:
     record = _processed(call)
-    return redirect(call, await call.studio.processing.steps_object(record), STEPS_FILE)
+    with _refusing():
+        key = await call.studio.processing.steps_object(record)
+    return redirect(call, key, STEPS_FILE)
 
 
 async def _cycles(call: Call) -> web.Response:
-    _, cycles = await call.studio.processing.tables(_processed(call))
+    record = _processed(call)
+    with _refusing():
+        _, cycles = await call.studio.processing.tables(record)
     return answer({"cycles": as_columns(cycles)})
 
 
 async def _steps_and_cycles(call: Call) -> web.Response:
-    steps, cycles = await call.studio.processing.tables(_processed(call))
+    record = _processed(call)
+    with _refusing():
+        steps, cycles = await call.studio.processing.tables(record)
     return answer({"steps": as_columns(steps), "cycles": as_columns(cycles)})
 
 
@@ -66,6 +75,15 @@ def _series(call: Call) -> Record:
     if record.fields["measurement_type"] != MeasurementType.TIME_SERIES:
         raise Refusal(400, "the measurement is not a time series")
     return record
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Answer 404 where steps that nobody derived so far turn out to be underivable."""
+    try:
+        yield
+    except UnfitError as unfit:
+        raise Refusal(404, str(unfit)) from unfit
 
 
 def _processed(call: Call) -> Record:
