@@ -174,7 +174,7 @@ async def _deliver(
     except JournalError as error:
         return ExitCode.STOPPED, str(error)
     if stop.exit_code is not None:
-        return stop.exit_code, "stopped on request"
+        return stop.exit_code, stop.reason
     return None, ""
 
 

@@ -31,17 +31,20 @@ class Stop:
     def __init__(self, grace_s: float) -> None:
         self._grace_s = grace_s
         self.exit_code: ExitCode | None = None
+        #: Why, in words for the person who reads the summary.
+        self.reason = ""
         #: Everything that takes up new work.
         self.intake = anyio.CancelScope()
         #: Everything.
         self.whole = anyio.CancelScope()
 
-    def request(self, code: ExitCode, *, grace_s: float | None = None) -> None:
+    def request(self, code: ExitCode, reason: str, *, grace_s: float | None = None) -> None:
         """Stop the intake, and set the end of what is open. A second request ends at once."""
         if self.exit_code is not None:
             self.whole.cancel()
             return
         self.exit_code = code
+        self.reason = reason
         self.intake.cancel()
         grace = self._grace_s if grace_s is None else grace_s
         self.whole.deadline = min(self.whole.deadline, anyio.current_time() + grace)
@@ -63,7 +66,7 @@ async def _obey(stop: Stop, tell: Callable[[ExitCode], None]) -> None:
         with anyio.open_signal_receiver(*_EXIT_CODES) as signals:
             async for number in signals:
                 code = _EXIT_CODES[number]
-                stop.request(code)
+                stop.request(code, f"by {number.name}")
                 tell(code)
     except NotImplementedError:
         # Windows' event loop takes no signal handlers: there Ctrl-C raises KeyboardInterrupt,
@@ -76,5 +79,5 @@ async def stop_by(stop: Stop, until: datetime, clock: Clock, progress: Progress)
     while stop.exit_code is None:
         left_s = (until - clock.now()).total_seconds()
         if last_call_s(left_s, progress.longest_delivery_s) <= 0:
-            stop.request(ExitCode.STOPPED, grace_s=max(0.0, left_s))
+            stop.request(ExitCode.STOPPED, "the time of --until is near", grace_s=max(0.0, left_s))
         await clock.sleep(DEADLINE_POLL_S)

@@ -158,6 +158,15 @@ class LimitOptions:
 
 
 def this_command() -> str:
-    """Return the command line as it would have to be typed again."""
-    words = ["bulkload", *sys.argv[1:]]
+    """Return the command line as it would have to be typed to go on.
+
+    Without ``--until``: its moment has passed by then.
+    """
+    words = ["bulkload"]
+    given = iter(sys.argv[1:])
+    for word in given:
+        if word == "--until":
+            next(given, None)
+        elif not word.startswith("--until="):
+            words.append(word)
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
