@@ -27,6 +27,7 @@ app.command("bulkload.cli.demo:demo", help="Upload a sample archive into a local
 app.command("bulkload.cli.studio:studio", help="Run a Studio on this machine.")
 app.command("bulkload.cli.plan:plan", help="Say what would be uploaded, and what is in the way.")
 app.command("bulkload.cli.check:check", help="Read and validate everything, touch no network.")
+app.command("bulkload.cli.detect:detect", help="Say what a file is, and by what evidence.")
 app.command("bulkload.cli.upload:upload", help="Upload; the same command again resumes.")
 app.command("bulkload.cli.retry:retry", help="Upload again only what did not arrive.")
 app.command("bulkload.cli.status:status", help="Say where a job stands, also while it runs.")

@@ -1,0 +1,57 @@
+"""``bulkload detect``: what a file is, and by what evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from bulkload.console import printable, say
+from bulkload.core.tally import ExitCode
+from bulkload.errors import UnreadableError
+from bulkload.readers import Candidate, ReadOptions, list_members, load_dialects
+from bulkload.readers import detect as find_reader
+
+
+def detect(*files: Annotated[Path, Parameter(negative=())], dialects: Path | None = None) -> int:
+    """Say which reader each file asks for by its content, and by what evidence.
+
+    Exits with 3 where a file has no reader, or several.
+
+    Parameters
+    ----------
+    files
+        Files of measured data.
+    dialects
+        A TOML file that describes formats of your own.
+    """
+    console = Console()
+    options = ReadOptions(dialects=() if dialects is None else load_dialects(dialects))
+    is_clear = [_describe(console, path, options) for path in files]
+    return ExitCode.ARRIVED if all(is_clear) else ExitCode.PARTIAL
+
+
+def _describe(console: Console, path: Path, options: ReadOptions) -> bool:
+    try:
+        found = find_reader(path, options)
+        say(console, printable(f"{path}: {found.verdict or 'no reader'} ({found.reason})"))
+        for candidate in found.candidates:
+            _show(console, "fits", candidate)
+        for candidate in found.near:
+            _show(console, "nearly", candidate)
+        if found.verdict is None:
+            return False
+        for member in list_members(path, options):
+            say(console, printable(f"  holds a test of its own: {member}"))
+    except (OSError, UnreadableError) as error:
+        say(console, printable(f"{path}: {error}"))
+        return False
+    return True
+
+
+def _show(console: Console, how: str, candidate: Candidate) -> None:
+    evidence = "; ".join(candidate.evidence.fits)
+    lacks = f"; lacks {', '.join(candidate.evidence.lacks)}" if candidate.evidence.lacks else ""
+    say(console, printable(f"  {how}: {candidate.reader}: {evidence}{lacks}"))
