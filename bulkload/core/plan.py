@@ -133,6 +133,8 @@ class PlanCheck:
         self._recent: OrderedDict[bytes, str] = OrderedDict()
         #: Digest of a cell -> its batch, in the spelling first met.
         self._batches: dict[bytes, str | None] = {}
+        #: The cell judged last and its digest: a cell's jobs mostly come together.
+        self._last = ("", ""), b""
 
     def admit(self, job: UploadJob, where: str) -> Iterator[UploadJob | Problem]:
         """Give what is in the way of a job, and the job itself if nothing but warnings is.
@@ -146,11 +148,11 @@ class PlanCheck:
             problems += self._claim_problems(job, where)
         yield from problems
         if not _blocked(problems):
-            batch = self._batches[_digest(job.key[:2])]
+            batch = self._batches[self._cell(job)]
             yield job if batch == job.batch else replace(job, batch=batch)
 
     def _batch_problems(self, job: UploadJob, where: str) -> Iterator[Problem]:
-        cell = _digest(job.key[:2])
+        cell = self._cell(job)
         known = self._batches.setdefault(cell, job.batch)
         if job.batch is None or (known and _folded(known) == _folded(job.batch)):
             return
@@ -164,6 +166,8 @@ class PlanCheck:
 
     def _claim_problems(self, job: UploadJob, where: str) -> Iterator[Problem]:
         name = _digest(job.key)
+        is_new_cell = job.key[:2] != self._last[0]
+        self._last = job.key[:2], self._cell(job)
         claim = self._claims.claim(name, _digest(_parent_and_folded(job.key)))
         if claim is Claim.TAKEN:
             yield self._duplicate(job, where, name)
@@ -171,11 +175,15 @@ class PlanCheck:
         self._remember(name, where)
         if claim is Claim.NEW_VARIANT:
             yield _differs_by_case(where, "measurement", job.key.measurement)
-        for level, label in ((1, "specification"), (2, "cell")):
+        for level, label in ((1, "specification"), (2, "cell")) if is_new_cell else ():
             parent = job.key[:level]
             claim = self._parents.claim(_digest(parent), _digest(_parent_and_folded(parent)))
             if claim is Claim.NEW_VARIANT:
                 yield _differs_by_case(where, label, parent[-1])
+
+    def _cell(self, job: UploadJob) -> bytes:
+        cell, digest = self._last
+        return digest if job.key[:2] == cell else _digest(job.key[:2])
 
     def _remember(self, name: bytes, where: str) -> None:
         self._recent[name] = where
@@ -261,10 +269,6 @@ def _folded(name: str) -> str:
 
 
 def _digest(names: tuple[str, ...]) -> bytes:
-    digest = blake2b(digest_size=DIGEST_BYTES)
-    for name in names:
-        data = normalised(name).encode("utf-8", "surrogatepass")
-        # The length in front keeps ("a", "bc") apart from ("ab", "c").
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.digest()
+    # No name that gets here holds a control character, so NUL tells ("a", "bc") from ("ab", "c").
+    text = normalised("\0".join(names))
+    return blake2b(text.encode(), digest_size=DIGEST_BYTES).digest()

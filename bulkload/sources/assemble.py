@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +52,7 @@ class _Cell:
     name: str
     batch: str | None
     payload: Mapping[str, Any]
+    digest: bytes
 
 
 class Assembler:
@@ -65,8 +64,8 @@ class Assembler:
         self._store = MetadataStore()
         self._check = PlanCheck()
         self._specifications: dict[str, Specification] = {}
-        #: Digest of a cell's names -> digest of what was said of it.
-        self._cells: dict[bytes, bytes] = {}
+        #: A cell's names -> digest of what was said of it.
+        self._cells: dict[tuple[str, str], bytes] = {}
 
     def items(self, found: Found) -> Iterator[PlanItem]:
         """Give plan items as a stream: a specification and a cell before their first job."""
@@ -95,9 +94,9 @@ class Assembler:
 
     def _notes(self, entry: Entry) -> _Notes:
         """Look up all three before anything is judged, so that each counts as used."""
-        folder = _folder(entry)
+        folder = entry.folder
         spec, cell, measurement = map(normalised, entry.job.key)
-        stem, _ = split_suffix(Path(entry.job.path).name)
+        stem, _ = split_suffix(os.path.basename(entry.job.path))  # noqa: PTH119  (once a file)
         find, nearest = self._store.of_parent, self._store.nearest
         return _Notes(
             find(Role.SPECIFICATION, spec, folder, entry.root)
@@ -129,7 +128,7 @@ class Assembler:
 
     def _missing(self, entry: Entry, name: str) -> str:
         what = f"specification {shown(name)}" if name else "a specification"
-        looked = self._store.search_told(Role.SPECIFICATION, _folder(entry), entry.root)
+        looked = self._store.search_told(Role.SPECIFICATION, entry.folder, entry.root)
         if self._stated_in is None:
             return f"{what} was looked for as {looked}, and not found; add one, or give --specs"
         stated = f"in {shown(str(self._stated_in))} (--specs)"
@@ -139,7 +138,7 @@ class Assembler:
         note = notes.cell
         name = normalised(entry.job.key.cell) or (note.name if note is not None else "")
         if not name and note is None:
-            looked = self._store.search_told(Role.CELL, _folder(entry), entry.root)
+            looked = self._store.search_told(Role.CELL, entry.folder, entry.root)
             message = (
                 f"the layout has no {{cell}}, and no {looked} names it; "
                 "add the field to --layout, or the file"
@@ -148,12 +147,13 @@ class Assembler:
         payload = {} if note is None else dict(_fields(note))
         stated = payload.pop("batch", None)
         batch = entry.job.batch or stated or entry.folder_batch
-        self._agree(specification, name, payload, note)
-        return _Cell(name, None if batch is None else normalised(batch), payload)
+        self._agree(specification, name, note)
+        digest = b"" if note is None else note.digest
+        return _Cell(name, None if batch is None else normalised(batch), payload, digest)
 
-    def _agree(self, specification: str, name: str, payload: object, note: Note | None) -> None:
-        known = self._cells.get(_digest([specification, name]))
-        if note is None or known is None or known == _digest(payload):
+    def _agree(self, specification: str, name: str, note: Note | None) -> None:
+        known = self._cells.get((specification, name))
+        if note is None or known is None or known == note.digest:
             return
         message = (
             f"{shown(note.path)} says of cell {shown(name)} what was not known when its first "
@@ -166,15 +166,11 @@ class Assembler:
             self._specifications[specification.name] = specification
             yield from _rating_warnings(specification)
             yield specification
-        key = _digest([specification.name, cell.name])
+        key = (specification.name, cell.name)
         if key not in self._cells:
-            self._cells[key] = _digest(cell.payload)
+            self._cells[key] = cell.digest
             if cell.payload:
                 yield CellMetadata(spec=specification.name, cell=cell.name, payload=cell.payload)
-
-
-def _folder(entry: Entry) -> Path:
-    return Path(os.path.normpath(entry.job.path)).parent
 
 
 def _job(entry: Entry, notes: _Notes, specification: Specification, cell: _Cell) -> UploadJob:
@@ -236,8 +232,3 @@ def _rating_warnings(specification: Specification) -> Iterator[Problem]:
             f"{', '.join(missing)}: Studio may refuse it, and checks that need them are left out",
             severity=Severity.WARNING,
         )
-
-
-def _digest(value: object) -> bytes:
-    text = json.dumps(value, sort_keys=True)
-    return blake2b(text.encode(), digest_size=16).digest()

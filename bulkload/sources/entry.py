@@ -17,7 +17,8 @@ class Entry:
     where: str
     #: What the source itself says; a name of the key that it does not say is empty.
     job: UploadJob
-    #: How far upwards from the file metadata is looked for.
+    #: The folder of the file, and how far upwards from it metadata is looked for.
+    folder: Path
     root: Path
     #: What the layout says and any file of metadata may overrule.
     folder_batch: str | None = None

@@ -142,13 +142,15 @@ class _Walker:
                 )
                 yield _problem(path / name, Rule.NO_LAYOUT, message)
             else:
-                yield self._entry(path / name, fields)
+                yield self._entry(path, name, fields)
 
-    def _entry(self, path: Path, fields: Mapping[str, str]) -> Entry:
+    def _entry(self, folder: Path, name: str, fields: Mapping[str, str]) -> Entry:
         key = JobKey(fields.get("spec", ""), fields.get("cell", ""), fields["measurement"])
+        path = str(folder / name)
         return Entry(
-            where=str(path),
-            job=UploadJob(key=key, type=measurement_type(path.name), path=str(path)),
+            where=path,
+            job=UploadJob(key=key, type=measurement_type(name), path=path),
+            folder=folder,
             root=self.root,
             folder_batch=fields.get("batch"),
             folder_date=parse_date(fields.get("date", "")),

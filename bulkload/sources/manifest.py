@@ -114,9 +114,9 @@ def _row_entries(line: Row, where: str, base: Path) -> Iterator[Entry | Problem]
         yield Problem(where=place, rule=rule, message=message)
     if not faults:
         job = job_of(row.said, base)
-        is_below = Path(job.path).is_relative_to(base)
-        root = base if is_below else Path(Path(job.path).anchor)
-        yield Entry(where=place, job=job, root=root)
+        folder = Path(os.path.normpath(job.path)).parent
+        root = base if folder.is_relative_to(base) else Path(folder.anchor)
+        yield Entry(where=place, job=job, folder=folder, root=root)
 
 
 def _header_problems(columns: tuple[str, ...], where: str) -> Iterator[Problem]:

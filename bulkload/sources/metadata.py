@@ -10,11 +10,14 @@ memory of :data:`CACHED_FOLDERS` folders' metadata.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,6 +60,8 @@ class Note:
     name: str
     #: What it says without its ``name``; None where the file is broken.
     fields: Mapping[str, Any] | None
+    #: Digest of the fields but for a cell's batch, which is compared by itself.
+    digest: bytes = b""
 
 
 @dataclass(slots=True)
@@ -127,7 +132,7 @@ class MetadataStore:
 
     def search_told(self, role: Role, folder: Path, root: Path) -> str:
         """Say where a parent's file was looked for, and what was found in vain."""
-        chain = list(_chain(folder, root))
+        chain = _chain(folder, root)
         places = shown(str(chain[0])) + (
             f" and above, up to {shown(str(chain[-1]))}" if chain[1:] else ""
         )
@@ -189,7 +194,7 @@ class MetadataStore:
         if checked.faults:
             return self._broken(path, told(checked.faults, document.line_of))
         name = checked.fields.pop("name", None) or folder.name
-        return Note(str(path), normalised(name), checked.fields)
+        return Note(str(path), normalised(name), checked.fields, _digest(checked.fields))
 
     def _broken(
         self, path: Path, faults: Iterator[tuple[Rule, str]] | list[tuple[Rule, str]]
@@ -209,6 +214,11 @@ def _check(role: Role, data: object) -> Checked:
     return check_keys(data, CELL_KEYS if role is Role.CELL else MEASUREMENT_KEYS)
 
 
+def _digest(fields: Mapping[str, Any]) -> bytes:
+    text = json.dumps({**fields, "batch": None}, sort_keys=True)
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
 def _metadata_files(folder: Path) -> dict[tuple[Role, str], list[str]]:
     files: dict[tuple[Role, str], list[str]] = {}
     try:
@@ -223,11 +233,13 @@ def _metadata_files(folder: Path) -> dict[tuple[Role, str], list[str]]:
     return {key: sorted(names) for key, names in files.items()}
 
 
-def _chain(folder: Path, root: Path) -> Iterator[Path]:
-    yield folder
-    while folder not in (root, folder.parent):
-        folder = folder.parent
-        yield folder
+@lru_cache(maxsize=CACHED_FOLDERS)
+def _chain(folder: Path, root: Path) -> tuple[Path, ...]:
+    """Give a folder and those above it, up to the root or to the anchor of the file system."""
+    above = folder.parents
+    if root in above:
+        return (folder, *above[: above.index(root) + 1])
+    return (folder,) if folder == root else (folder, *above)
 
 
 def _unused(role: Role, stem: str, note: Note | None) -> str:

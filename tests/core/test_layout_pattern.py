@@ -7,7 +7,7 @@ import unicodedata
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkload.core.layout import FIELDS, Layout, parse_date, split_suffix
@@ -187,6 +187,7 @@ def one_component(draw: st.DrawFn) -> tuple[str, str]:
     return "".join(parts), expression
 
 
+@settings(deadline=None)
 @given(one_component(), st.text(alphabet="ab_", max_size=12))
 def test_one_component_matches_as_a_backtracking_engine_would(
     component: tuple[str, str], name: str
@@ -201,6 +202,7 @@ def test_one_component_matches_as_a_backtracking_engine_would(
 _FOLDER = st.sampled_from(["**", "a", "*", "b*", "{spec}", "{cell}", "x_{batch}"])
 
 
+@settings(deadline=None)
 @given(
     st.lists(_FOLDER, max_size=6, unique=True).flatmap(st.permutations),
     st.lists(st.sampled_from(["a", "b", "bb", "x_1", "q"]), max_size=7),
@@ -220,6 +222,7 @@ def _component_expression(part: str) -> str:
     return re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+?)", part.replace("*", "[^/]*?"))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_a_layout_or_is_refused(text: str) -> None:
     try:
@@ -229,6 +232,7 @@ def test_any_text_is_a_layout_or_is_refused(text: str) -> None:
     assert "measurement" in layout.fields
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=300), min_size=3, max_size=3))
 def test_any_path_is_matched_or_not(parts: list[str]) -> None:
     found = Layout.parse(DEFAULT).match(parts)

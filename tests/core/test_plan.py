@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkload.core.issues import Severity
@@ -127,6 +127,7 @@ def test_a_batch_that_is_stated_too_late_is_told() -> None:
 _NAME = st.sampled_from(["a", "A", "b", "é", unicodedata.normalize("NFD", "é"), "É", "ß", "ss"])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(_NAME, _NAME, _NAME), max_size=40))
 def test_exactly_the_duplicates_are_refused(keys: list[tuple[str, str, str]]) -> None:
     """Two keys are the same if their composed forms are, whatever came between."""
@@ -138,6 +139,7 @@ def test_exactly_the_duplicates_are_refused(keys: list[tuple[str, str, str]]) ->
         seen.add(same)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=8), min_size=1, max_size=20))
 def test_every_job_is_sent_or_told(names: Iterable[str]) -> None:
     check = PlanCheck()
