@@ -82,6 +82,12 @@ def error_of(answer: Answer, *, now: datetime, mask: Callable[[str], str] = str)
     return error
 
 
+def words_of(body: bytes) -> str:
+    """Give what an error's JSON body says, in one line; empty where it says nothing."""
+    message, error_code, _ = _read_body(_parse(body.decode("utf-8", errors="replace")))
+    return " ".join(filter(None, (error_code, message)))
+
+
 def _kind(status: int, message: str, retry_after_s: float | None) -> type[IonworksError]:
     if status in _ALWAYS_TRANSIENT or status >= 500:
         return UnavailableError

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -40,10 +41,8 @@ from bulkload.errors import (
 
 T = TypeVar("T")
 
-#: Bodies from this on go in parts, where the store offers it: one part's size, so that a single
-#: PUT is never slower than a part.
-MULTIPART_FROM_BYTES: Final = 16 * 1024**2
-#: Small parts, few in flight: the storage's edge answers 524 to a slow request.
+#: Small parts, few in flight: the storage's edge answers 524 to a slow request. Bodies of one
+#: part's size and more go in parts, so that a single PUT is never slower than a part.
 PART_BYTES: Final = 16 * 1024**2
 PARTS_IN_FLIGHT: Final = 2
 #: Parts that S3 takes of one object; larger bodies have larger parts.
@@ -100,7 +99,12 @@ class MultipartTarget:
 
 
 async def put_in_parts(
-    lane: StorageLane, target: MultipartTarget, body: Body, *, content_type: str
+    lane: StorageLane,
+    target: MultipartTarget,
+    body: Body,
+    *,
+    content_type: str,
+    part_bytes: int = PART_BYTES,
 ) -> None:
     """Store ``body`` in parts.
 
@@ -110,7 +114,7 @@ async def put_in_parts(
     if target.has_expired(lane.shared.clock.now()):
         raise ExpiredUrlError("the upload credentials have expired")
     async with _s3_client(target) as client:
-        upload = _Upload(lane, target, body, client)
+        upload = _Upload(lane, target, body, client, part_bytes)
         await upload.create(content_type)
         try:
             etags = await upload.put_parts()
@@ -151,13 +155,15 @@ async def _s3_client(target: MultipartTarget) -> AsyncIterator[Any]:
 class _Upload:
     """One object on its way."""
 
-    def __init__(self, lane: StorageLane, target: MultipartTarget, body: Body, client: Any) -> None:
+    def __init__(
+        self, lane: StorageLane, target: MultipartTarget, body: Body, client: Any, part_bytes: int
+    ) -> None:
         self._lane = lane
         self._target = target
         self._body = body
         self._client = client
         self._names = {"Bucket": target.bucket, "Key": target.object_path}
-        self._part_bytes = max(PART_BYTES, math.ceil(body.size_bytes / MAX_PARTS))
+        self._part_bytes = max(part_bytes, math.ceil(body.size_bytes / MAX_PARTS))
 
     async def create(self, content_type: str) -> None:
         """Begin; an upload id whose answer was lost is left to the store's clean-up."""
@@ -198,7 +204,9 @@ class _Upload:
         async def send() -> str:
             # Read when there is a stream for it: waiting parts take no memory.
             content, md5 = await anyio.to_thread.run_sync(self._read, start, stop)
-            answer = await self._client.upload_part(**self._names, PartNumber=number, Body=content)
+            answer = await self._client.upload_part(
+                **self._names, PartNumber=number, Body=BytesIO(content)
+            )
             reported = reported_md5({"etag": str(answer.get("ETag", ""))})
             if reported not in {None, md5}:
                 raise IntegrityError(f"storage reports another MD5 of part {number}", 200)

@@ -17,7 +17,7 @@ import anyio.to_thread
 from bulkload.client.attempts import Persistence
 from bulkload.client.events import Observer, unobserved
 from bulkload.client.multipart import (
-    MULTIPART_FROM_BYTES,
+    PART_BYTES,
     MultipartTarget,
     MultipartUnavailableError,
     put_in_parts,
@@ -60,8 +60,10 @@ class Storage:
         outage_limit_s: float = DEFAULT_OUTAGE_LIMIT_S,
         progress_timeout_s: float = PROGRESS_TIMEOUT_S,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
+        part_bytes: int = PART_BYTES,
     ) -> None:
         self._clock: Clock = clock or SystemClock()
+        self._part_bytes = part_bytes
         shared = Persistence(
             clock=self._clock,
             observer=observer,
@@ -112,14 +114,20 @@ class Storage:
             if parts is None:
                 return False
             try:
-                await put_in_parts(self._lane, parts, body, content_type=content_type)
+                await put_in_parts(
+                    self._lane,
+                    parts,
+                    body,
+                    content_type=content_type,
+                    part_bytes=self._part_bytes,
+                )
             except MultipartUnavailableError as unavailable:
                 if body.size_bytes > SINGLE_PUT_MAX_BYTES:
                     raise unavailable.reason from unavailable
                 return False
             return True
 
-        if body.size_bytes < MULTIPART_FROM_BYTES:
+        if body.size_bytes < self._part_bytes:
             await self.put(url, body, content_type=content_type, on_edge_timeout=in_parts)
         elif not await in_parts():
             await self.put(url, body, content_type=content_type)

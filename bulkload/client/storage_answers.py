@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from bulkload.client.answers import clean_text, error_of
+from bulkload.client.answers import clean_text, error_of, words_of
 from bulkload.client.wire import Answer
 from bulkload.errors import (
     ExpiredUrlError,
@@ -44,8 +44,9 @@ def storage_error_of(answer: Answer, *, now: datetime) -> IonworksError:
     error = error_of(answer, now=now)
     if isinstance(error, UnavailableError):
         return error
-    said = " ".join((error.error_code or "", error.message, _xml_text(answer.body)))
-    return _kind(answer.status, said)(_message(answer, error), answer.status)
+    said = _xml_text(answer.body) or words_of(answer.body)
+    kind = _kind(answer.status, said)
+    return kind(f"storage refused: {said or error.message}", answer.status)
 
 
 def _kind(status: int, said: str) -> type[RefusedError]:
@@ -58,10 +59,6 @@ def _kind(status: int, said: str) -> type[RefusedError]:
         # A refusal without a reason is most often an old URL, and a new one is the remedy.
         return PermissionDeniedError if _FOR_GOOD.search(said) else ExpiredUrlError
     return RefusedError
-
-
-def _message(answer: Answer, error: IonworksError) -> str:
-    return f"storage refused: {_xml_text(answer.body) or error.message}"
 
 
 def _xml_text(body: bytes) -> str:

@@ -19,6 +19,9 @@ from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+import anyio
+import anyio.to_thread
+
 T = TypeVar("T")
 
 #: Wall-clock time at which virtual time starts.
@@ -40,22 +43,28 @@ class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self, grace_s: float) -> None:
         super().__init__()
         self.time = 0.0
-        #: Calls handed to threads: while one runs, time stands still.
-        self.in_threads = 0
+        #: Calls handed to the loop's executor, and anyio's count of the same.
+        self.in_executor = 0
+        self.anyio_threads: anyio.CapacityLimiter | None = None
         self._grace_s = grace_s
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or self.in_threads:
+        if timeout is not None and timeout <= 0:
+            return super().select(0)
+        if timeout is None or self._in_threads():
+            # A thread takes real time: virtual time stands still until it is done.
             ready = super().select(DEADLOCK_S)
             if not ready:
                 raise DeadlockError(f"no event within {DEADLOCK_S:.0f} real seconds")
             return ready
-        if timeout <= 0:
-            return super().select(0)
         ready = super().select(min(self._grace_s, timeout))
         if not ready:
             self.time += timeout
         return ready
+
+    def _in_threads(self) -> bool:
+        in_anyio = 0 if self.anyio_threads is None else self.anyio_threads.borrowed_tokens
+        return self.in_executor > 0 or in_anyio > 0
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -69,17 +78,21 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Give the virtual seconds since the loop was made."""
         return self._jumping.time
 
+    def watch_threads(self, limiter: anyio.CapacityLimiter) -> None:
+        """Let time stand still while anyio runs anything in a thread."""
+        self._jumping.anyio_threads = limiter
+
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., T], *args: Any
     ) -> asyncio.Future[T]:
         """Run in a thread; virtual time stands still until it is done."""
-        self._jumping.in_threads += 1
+        self._jumping.in_executor += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._thread_done)
         return future
 
     def _thread_done(self, _future: Future[Any] | asyncio.Future[Any]) -> None:
-        self._jumping.in_threads -= 1
+        self._jumping.in_executor -= 1
 
 
 class VirtualClock:
@@ -106,5 +119,11 @@ def virtual_run(
     def make_loop() -> VirtualTimeLoop:
         return VirtualTimeLoop(socket_grace_s=socket_grace_s)
 
+    async def watched() -> T:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        loop.watch_threads(anyio.to_thread.current_default_thread_limiter())
+        return await main()
+
     with asyncio.Runner(loop_factory=make_loop) as runner:
-        return runner.run(main())
+        return runner.run(watched())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
 from bulkload.client.access import Access
 from bulkload.client.events import WireEvent
 from bulkload.testing.virtual_clock import virtual_run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from bulkload.client.access import DEFAULT_URL, Access, resolve_access
 from bulkload.errors import SettingsError
 

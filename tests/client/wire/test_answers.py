@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bulkload.client.answers import MAX_MESSAGE_LENGTH, error_of, read_answer
 from bulkload.client.wire import Answer
 from bulkload.errors import (
@@ -20,8 +23,6 @@ from bulkload.errors import (
     TransientError,
     UnavailableError,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

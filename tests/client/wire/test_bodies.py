@@ -15,6 +15,9 @@ from urllib.parse import parse_qsl, unquote
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bulkload.client.bodies import (
     GZIP_FROM_BYTES,
     compress_if_large,
@@ -22,8 +25,6 @@ from bulkload.client.bodies import (
     encode_query,
     join_path,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def strict(content: bytes) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from bulkload.client.caller import Caller
 from bulkload.client.events import Exchanged, GaveUp, Paused, Retrying
 from bulkload.client.transport import HttpTransport
@@ -17,7 +18,6 @@ from bulkload.errors import (
     UnavailableError,
 )
 from bulkload.testing.virtual_clock import VirtualClock
-
 from tests.client.wire.scripted import (
     Heard,
     ScriptedServer,

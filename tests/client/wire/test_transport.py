@@ -7,12 +7,12 @@ import json
 from typing import Any
 
 import pytest
+
 from bulkload.client.bodies import GZIP_FROM_BYTES, join_path
 from bulkload.client.session import TIMED_OUT, Timeouts
 from bulkload.client.transport import HttpTransport
 from bulkload.client.wire import make_request
 from bulkload.errors import AnswerLostError, UnreachableError
-
 from tests.client.wire.scripted import (
     Step,
     answer,
