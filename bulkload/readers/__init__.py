@@ -9,14 +9,19 @@ be read right is refused with :class:`bulkload.errors.UnreadableError`, never ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from bulkload.readers.content import Content, load
+import pyarrow as pa
+
+from bulkload.errors import UnreadableError
+from bulkload.readers.content import Content, load, printable
 from bulkload.readers.probe import Format, Probe
 from bulkload.readers.registry import Candidate, Detection, chosen, detect_probe
 from bulkload.readers.series import Reading, ReadOptions, TimeSeries
+from bulkload.readers.user_dialects import load_dialects
 
 __all__ = [
     "Candidate",
@@ -25,16 +30,29 @@ __all__ = [
     "TimeSeries",
     "detect",
     "list_members",
+    "load_dialects",
     "read",
 ]
+
+
+#: What code raises on data that is not as it should be.
+_NONSENSE: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    pa.ArrowException,
+)
 
 
 def read(path: Path, options: ReadOptions | None = None) -> TimeSeries:
     """Read one measurement from a file, or raise ``UnreadableError`` with the reason."""
     options = options or ReadOptions()
     probe = Probe(load(path))
-    reader = chosen(probe, options.reader)
-    reading = reader.read(probe, options)
+    with _refusing_nonsense(probe):
+        reader = chosen(probe, options.reader, options.dialects)
+        reading = reader.read(probe, options)
     return TimeSeries(
         table=reading.table,
         header=reading.header,
@@ -44,15 +62,29 @@ def read(path: Path, options: ReadOptions | None = None) -> TimeSeries:
 
 def detect(path: Path, options: ReadOptions | None = None) -> Detection:
     """Say which readers fit a file's content, with the evidence, and which one is chosen."""
-    del options
-    return detect_probe(Probe(load(path)))
+    options = options or ReadOptions()
+    return detect_probe(Probe(load(path)), options.dialects)
 
 
 def list_members(path: Path, options: ReadOptions | None = None) -> Sequence[str]:
     """Name the tests in a file: each is read with ``ReadOptions.member``. Empty: one test."""
     options = options or ReadOptions()
     probe = Probe(load(path))
-    return tuple(chosen(probe, options.reader).members(probe))
+    return tuple(chosen(probe, options.reader, options.dialects).members(probe))
+
+
+@contextmanager
+def _refusing_nonsense(probe: Probe) -> Iterator[None]:
+    """Turn what a reader trips over in a damaged file into a refusal of that file."""
+    try:
+        yield
+    except _NONSENSE as error:
+        words = " ".join(printable(str(error)).split())[:160]
+        raise UnreadableError(
+            f"{probe.name}: its content makes no sense to the reader that it asks for "
+            f"({type(error).__name__}: {words}); copy or export the file again",
+            cause="nonsense",
+        ) from error
 
 
 def _provenance(

@@ -86,6 +86,7 @@ def read_grid(
     _leave_out_messages(raw)
     _require(raw, options)
     _leave_out_gaps(raw)
+    _cut_counts(raw)
     _put_in_order(raw)
     header = _start(raw)
     _set_time(raw)
@@ -237,6 +238,19 @@ def _leave_out_gaps(raw: Raw) -> None:
         raw.keep(~gap)
 
 
+def _cut_counts(raw: Raw) -> None:
+    """Cut step and cycle numbers to whole ones, as the vendor's reader does, and say so."""
+    for name in _COUNTED:
+        values = raw.columns.get(name)
+        if values is None:
+            continue
+        numbers = np.asarray(values, dtype=np.float64)
+        whole = np.trunc(numbers)
+        if not np.array_equal(numbers, whole, equal_nan=True):
+            raw.columns[name] = whole
+            raw.remarks.append(f"{name!r} held numbers that are not whole: cut to whole ones")
+
+
 def _put_in_order(raw: Raw) -> None:
     """Sort by the record number where the rows stand out of its order."""
     record = raw.columns.pop(vocabulary.RECORD, None)
@@ -367,7 +381,8 @@ _ROLES: Final = frozenset(
 def _array(values: Values, *, whole: bool) -> pa.Array:
     if not np.issubdtype(values.dtype, np.floating):
         return pa.array(values)
-    array = pa.array(values, from_pandas=True)
+    # NaN stands for null in here; looking first is quicker than a mask for every column.
+    array = pa.array(values, from_pandas=bool(np.isnan(values).any()))
     if whole:
         try:
             return array.cast(pa.int64())

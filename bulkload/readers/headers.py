@@ -109,8 +109,9 @@ def grid_below(text: Text, header: HeaderLine, dialect: Dialect) -> TextGrid:
         if not any(_NUMBER.match(field) for field in fields):
             units = [*(field or None for field in fields), *units][: len(header.names)]
             body, number = end, number + 1
-    names = _as_wide_as_rows(header, _first_row(text, body, header.delimiter))
-    if not text.data[body:].strip():
+    first_row = _first_row(text, body, header.delimiter)
+    names = _as_wide_as_rows(header, first_row)
+    if not first_row:
         raise header_only(text.name)
     units = [*units, *[None] * len(names)][: len(names)]
     layout = Layout(

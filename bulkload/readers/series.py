@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from bulkload.readers.probe import Format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,8 @@ class ReadOptions:
     data_type: str | None = None
     #: Lower and upper voltage limit of the cell in V, for values whose unit nobody states.
     voltage_window: tuple[float, float] | None = None
+    #: The user's own dialects, as ``load_dialects`` gives them: they are asked first.
+    dialects: tuple[Format, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -163,6 +163,8 @@ def _by_fit(columns: Mapping[str, Values], current: Floats, *, unsigned: bool) -
     steps = step_count(columns)[rows]
     voltage = np.asarray(columns[terms.VOLTAGE], dtype=np.float64)[rows]
     time = np.asarray(columns[terms.TIME], dtype=np.float64)[rows]
+    if not np.isfinite(np.concatenate([time, voltage, current[rows]])).all():
+        return Settled(current, "values that are not finite hide the sign of current: kept")
     verdict = _fit(time, voltage, current[rows], steps)
     if verdict is None:
         return Settled(current, "positive current is discharge (fit of the voltage): kept")

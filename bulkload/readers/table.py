@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import printable
 from bulkload.readers.numerals import decide_decimal, parse_numbers, strict_number, whole_to_int
-from bulkload.readers.text import Text
+from bulkload.readers.text import MAX_LINE_BYTES, Text
 
 #: Bytes that the parser takes at once. Smaller blocks cost calls, larger ones memory.
 BLOCK_BYTES: Final = 4 * 1024 * 1024
@@ -172,7 +172,8 @@ def whole_last_line(data: bytes, layout: Layout, name: str) -> bytes:
     A last line that is short of fields shows that the file was cut, and nobody knows how much
     is gone.
     """
-    end = len(data.rstrip(b"\r\n"))
+    tail = data[-MAX_LINE_BYTES:]
+    end = len(data) - len(tail) + len(tail.rstrip(b"\r\n"))
     begin = max(data.rfind(b"\n", 0, end), data.rfind(b"\r", 0, end)) + 1
     if begin <= layout.body:
         return data
@@ -209,11 +210,11 @@ def _parse_by_evidence(
     refusal: _ValueRefusedError,
 ) -> tuple[pa.Table, str]:
     """Parse with the decimal mark that the values prove; reached when plain parsing failed."""
-    if layout.decimal is not None or "," not in refusal.value:
+    if layout.decimal is None and "," not in refusal.value:
         raise _no_number(text.name, layout, refusal.column, refusal.value, refusal.row)
     table = _parse_rows(text, layout, {}, wanted, ".")
     columns = {name: table.column(name) for name in numbers if name in wanted}
-    decimal = decide_decimal(columns, text.name)
+    decimal = layout.decimal or decide_decimal(columns, text.name)
     for name, values in columns.items():
         try:
             parsed = parse_numbers(values, decimal)

@@ -65,7 +65,7 @@ def decode(content: Content) -> Text:
     data, encoding = _to_utf8(content)
     _refuse_binary(content.name, data[:HEAD_BYTES])
     _refuse_endless_line(content.name, data)
-    if not data.strip():
+    if data.isspace() or not data:
         raise UnreadableError(
             f"{content.name}: the file holds only white space; export it again", cause="empty_file"
         )

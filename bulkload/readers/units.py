@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from bulkload.core import terms
@@ -108,6 +109,7 @@ def folded_name(name: str) -> str:
     return negated + _SEPARATORS.sub(" ", plain).strip().lower()
 
 
+@lru_cache(maxsize=4096)
 def split_heading(name: str, *, slash: bool = False) -> Heading:
     """Split ``Current (mA)``, ``U[V]`` or, with ``slash``, ``I/mA`` into name and unit."""
     pattern = _SLASH_UNIT if slash else _TRAILING_UNIT

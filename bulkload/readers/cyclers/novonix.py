@@ -67,13 +67,13 @@ class Novonix(Format):
         if probe.kind != TEXT:
             return Evidence()
         head = probe.text.data[:2000]
-        marks = {
-            "begins with [Summary]": head.lstrip().startswith(b"[Summary]"),
-            "names Novonix": b"Novonix" in head,
-            "has a 'Date and Time' header": bool(_headers(probe.text)),
-        }
-        if not marks["begins with [Summary]"]:
+        if not head.lstrip().startswith(b"[Summary]"):
             return Evidence()
+        marks = {
+            "begins with [Summary]": True,
+            "names Novonix": b"Novonix" in head,
+            "has a 'Date and Time' header": _HEADER in probe.text.data,
+        }
         return Evidence(
             fits=tuple(mark for mark, there in marks.items() if there),
             lacks=tuple(mark for mark, there in marks.items() if not there),
