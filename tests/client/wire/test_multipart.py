@@ -18,6 +18,7 @@ from aiohttp import web
 
 from bulkload.client import multipart
 from bulkload.client.put_body import FileBody
+from bulkload.client.s3_errors import REFUSED_CREDENTIALS
 from bulkload.client.storage import SINGLE_PUT_MAX_BYTES, Storage
 from bulkload.errors import (
     BulkloadError,
@@ -281,7 +282,7 @@ def test_a_completion_that_nobody_can_look_up_asks_for_a_new_target(
     assert isinstance(error, ExpiredUrlError)
 
 
-@pytest.mark.parametrize("code", sorted(multipart.REFUSED_CREDENTIALS))
+@pytest.mark.parametrize("code", sorted(REFUSED_CREDENTIALS))
 @pytest.mark.parametrize("where", ["create", "part 2"])
 def test_refused_credentials_fall_back_to_a_single_put(
     moto_url: str, big_file: Path, code: str, where: str
