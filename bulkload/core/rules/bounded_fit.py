@@ -43,17 +43,15 @@ class Fit:
 
 def fit(moments: Moments, means: Means) -> Fit:
     """Fit each step. ``moments`` are taken about the means."""
-    top = 2 * means.reach
-    # A step is constant by its spread a row: a single deviating row is no constant current.
     varies = moments.yy > means.rows * (CONSTANT_SPREAD * means.y) ** 2
     scale = moments.ss * moments.yy
     determinant = scale - moments.sy * moments.sy
     solvable = varies & (determinant > COLLINEAR * scale)
-    d, r, cost = _on_edges(moments, top, varies)
-    per_det = np.divide(1.0, determinant, out=np.zeros_like(scale), where=solvable)
+    per_det = np.divide(1.0, determinant, out=np.zeros(varies.shape), where=solvable)
     free_d = (moments.sv * moments.yy - moments.yv * moments.sy) * per_det
     free_r = (moments.yv * moments.ss - moments.sv * moments.sy) * per_det
-    inside = solvable & (free_d >= 0) & (free_d <= top) & (free_r >= 0)
+    inside = solvable & (free_d >= 0) & (free_d <= 2 * means.reach) & (free_r >= 0)
+    d, r, cost = _on_edges(moments, 2 * means.reach, varies)
     d, r = np.where(inside, free_d, d), np.where(inside, free_r, r)
     cost = np.where(inside, moments.cost(free_d, free_r), cost)
     is_out = _breaks_bounds(means, d, r)
@@ -73,13 +71,16 @@ def _breaks_bounds(means: Means, d: Floats, r: Floats) -> Bools:
 
 def _on_edges(m: Moments, top: Floats, varies: Bools) -> tuple[Floats, Floats, Floats]:
     """Return the best d and r on the edges of the strip, and half the squared error there."""
-    per_yy = np.divide(1.0, m.yy, out=np.zeros_like(m.yy), where=varies)
-    d = np.clip(m.sv / m.ss, 0.0, top)
+    per_yy = np.divide(1.0, m.yy, out=np.zeros(varies.shape), where=varies)
+    d = np.minimum(np.maximum(m.sv / m.ss, 0.0), top)
     r = np.zeros_like(d)
-    cost = m.cost(d, r)
-    for edge in (np.zeros_like(top), top):
-        drop = np.maximum((m.yv - edge * m.sy) * per_yy, 0.0)
-        other = m.cost(edge, drop)
+    cost = m.vv - d * (2 * m.sv - d * m.ss)
+    for edge, yv, vv in (
+        (0.0, m.yv, m.vv),
+        (top, m.yv - top * m.sy, m.vv - top * (2 * m.sv - top * m.ss)),
+    ):
+        drop = np.maximum(yv * per_yy, 0.0)
+        other = vv - drop * (2 * yv - drop * m.yy)
         better = other < cost
         d, r, cost = np.where(better, edge, d), np.where(better, drop, r), np.minimum(cost, other)
-    return d, r, cost
+    return d, r, np.maximum(0.5 * cost, 0.0)

@@ -28,17 +28,37 @@ def walk(moments: Moments, means: Means, start: Floats) -> tuple[Floats, Floats]
     """Return slope and half the squared error of each step, from these free solutions on."""
     walker = _Walker(moments, means, start)
     walker.make_feasible()
-    walker.move()
-    return walker.x[1], walker.cost()
+    x, cost = walker.x.copy(), walker.cost()
+    steps = np.arange(len(cost))
+    for _ in range(MAX_MOVES):
+        going = walker.is_pulled()
+        if not going.any():
+            break
+        steps, walker = steps[going], walker.take(going)
+        walker.free_hardest_pulled()
+        walker.walk()
+        before, now = cost[steps], walker.cost()
+        x[:, steps], cost[steps] = walker.x, now
+        gained = ~(before - now < PRECISION * before)
+        steps, walker = steps[gained], walker.take(gained)
+    return x[1], cost
 
 
 class _Walker:
     def __init__(self, moments: Moments, means: Means, start: Floats) -> None:
         self.m, self.means = moments, means
-        self.lower, self.upper = means.lower, means.upper
+        self.lower, self.upper = means.bounds()
         self.x = start.copy()
         self.at = np.zeros(start.shape)
         self._bind(start <= self.lower, start >= self.upper)
+
+    def take(self, chosen: Bools) -> _Walker:
+        """Return the walk of some of the steps."""
+        if chosen.all():
+            return self
+        other = _Walker(self.m.take(chosen), self.means.take(chosen), self.x[:, chosen])
+        other.at = self.at[:, chosen]
+        return other
 
     def make_feasible(self) -> None:
         """Bind what the solution of the free variables puts out of bounds, until nothing is."""
@@ -46,23 +66,40 @@ class _Walker:
             free = self.at == 0
             solution = self._solution()
             self.x = np.where(free, solution, self.x)
-            self._bind(free & (solution < self.lower), free & (solution > self.upper))
-
-    def move(self) -> None:
-        """Free the variable that pulls hardest, walk to the new solution, and again."""
-        going = np.ones(self.x.shape[1], dtype=bool)
-        cost = self.cost()
-        for _ in range(MAX_MOVES):
-            pull = self._gradient() * self.at
-            violation = np.where(self.at == 0, np.abs(self._gradient()), pull)
-            going &= ~(violation.max(axis=0) < PRECISION)
-            if not going.any():
+            below, above = free & (solution < self.lower), free & (solution > self.upper)
+            if not (below.any() or above.any()):
                 return
-            hardest = pull.argmax(axis=0)
-            self.at[hardest[going], np.flatnonzero(going)] = 0
-            self._walk(going)
-            before, cost = cost, self.cost()
-            going &= ~(before - cost < PRECISION * before)
+            self._bind(below, above)
+
+    def is_pulled(self) -> Bools:
+        """Tell which steps are not at a minimum."""
+        pull = self._gradient()
+        violation = np.where(self.at == 0, np.abs(pull), pull * self.at)
+        pulled: Bools = ~(violation.max(axis=0) < PRECISION)
+        return pulled
+
+    def free_hardest_pulled(self) -> None:
+        """Free the bound variable that pulls hardest off its bound."""
+        hardest = (self._gradient() * self.at).argmax(axis=0)
+        self.at[hardest, np.arange(len(hardest))] = 0
+
+    def walk(self) -> None:
+        """Go towards the free solution; bind what hits its bound first; repeat until there."""
+        for _ in range(len(self.x)):
+            free = self.at == 0
+            solution = self._solution()
+            below, above = free & (solution < self.lower), free & (solution > self.upper)
+            outside = below | above
+            bound = np.where(below, self.lower, np.where(above, self.upper, 0.0))
+            way = np.where(outside, solution - self.x, 1.0)
+            share = np.where(outside, (bound - self.x) / way, 1.0)
+            least = np.where(outside.any(axis=0), share.min(axis=0), 1.0)
+            self.x = np.where(free, self.x + least * (solution - self.x), self.x)
+            steps = np.flatnonzero(outside.any(axis=0))
+            if not steps.size:
+                return
+            first = np.where(outside, share, np.inf).argmin(axis=0)[steps]
+            self.at[first, steps] = np.where(below[first, steps], -1, 1)
 
     def cost(self) -> Floats:
         """Return half the squared error where each step stands."""
@@ -70,27 +107,6 @@ class _Walker:
         away = v0 + d * self.means.s + r * self.means.y - self.means.v
         cost: Floats = self.m.cost(d, r) + 0.5 * self.means.rows * away * away
         return cost
-
-    def _walk(self, going: Bools) -> None:
-        """Go towards the free solution; bind what hits its bound first; repeat until there."""
-        for _ in range(len(self.x)):
-            free = (self.at == 0) & going
-            solution = self._solution()
-            below, above = free & (solution < self.lower), free & (solution > self.upper)
-            bound = np.where(below, self.lower, self.upper)
-            outside = below | above
-            way = np.where(outside, solution - self.x, 1.0)
-            share = np.where(outside, (np.where(outside, bound, 0.0) - self.x) / way, 1.0)
-            first = share.argmin(axis=0)
-            least = share.min(axis=0)
-            hits = outside.any(axis=0)
-            least = np.where(hits, least, 1.0)
-            self.x = np.where(free, self.x + least * (solution - self.x), self.x)
-            steps = np.flatnonzero(hits)
-            row = first[steps]
-            self.at[row, steps] = np.where(below[row, steps], -1, 1)
-            if not steps.size:
-                return
 
     def _bind(self, below: Bools, above: Bools) -> None:
         self.x = np.where(below, self.lower, np.where(above, self.upper, self.x))

@@ -40,6 +40,21 @@ class Groups:
         """The number of rows of each group."""
         return np.diff(self.starts, append=self.rows)
 
+    def blocks(self, size: int = BLOCK_ROWS) -> Iterator[tuple[int, int, Indices]]:
+        """Yield blocks of rows that cut no step, unless it is longer than a block.
+
+        Each comes with the rows where the steps in it start, counted from its first row; the
+        first is negative where the block goes on with a step that was cut.
+        """
+        low = 0
+        while low < self.rows:
+            high = min(low + size, self.rows)
+            first, last = np.searchsorted(self.starts, (low, high), side="right") - 1
+            if high < self.rows and self.starts[last] > low:
+                high, last = int(self.starts[last]), last - 1
+            yield low, high, self.starts[first : last + 1] - low
+            low = high
+
     def is_first(self, rows: Indices) -> Bools:
         """Tell of each of these rows whether it is the first of its group."""
         found: Bools = self.starts[self.of_rows(rows)] == rows

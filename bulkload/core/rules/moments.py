@@ -1,11 +1,13 @@
 """What the fit of the sign rule needs of each step: sums of products, means, bounds.
 
 The model is ``V = v0 + d * soc + r * y`` where ``y`` is minus the current; see bounded_fit.
+The arrays are a row for each of the two readings of the current, or one row for both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from bulkload.core.frame import Bools, Floats
 LEAST_RANGE_V = 0.01
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Moments:
     """Sums of products over each step: s for soc, y for minus the current, v for voltage."""
 
@@ -26,13 +28,9 @@ class Moments:
     yv: Floats
     vv: Floats
 
-    def take(self, index: Bools) -> Moments:
-        """Return the moments of some of the steps."""
-        return Moments(*(getattr(self, field.name)[index] for field in fields(self)))
-
-    def mirrored(self) -> Moments:
-        """Return the moments with soc and current of the other sign."""
-        return Moments(self.ss, self.sy, self.yy, -self.sv, -self.yv, self.vv)
+    def take(self, chosen: Bools) -> Moments:
+        """Return the moments of some of the steps, in one row."""
+        return Moments(*(_taken(getattr(self, field.name), chosen) for field in fields(self)))
 
     def cost(self, d: Floats, r: Floats) -> Floats:
         """Return half the squared error at ``d`` and ``r``."""
@@ -41,7 +39,7 @@ class Moments:
         return np.maximum(0.5 * cost, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Means:
     """Of each step: rows, means, and the extremes of the voltage."""
 
@@ -52,23 +50,21 @@ class Means:
     lowest: Floats
     highest: Floats
 
-    def take(self, index: Bools) -> Means:
-        """Return the means of some of the steps."""
-        return Means(*(getattr(self, field.name)[index] for field in fields(self)))
+    def take(self, chosen: Bools) -> Means:
+        """Return the means of some of the steps, in one row."""
+        return Means(*(_taken(getattr(self, field.name), chosen) for field in fields(self)))
 
-    @property
+    @cached_property
     def reach(self) -> Floats:
         """The range of the voltage, or the least that is taken for it."""
         return np.maximum(self.highest - self.lowest, LEAST_RANGE_V)
 
-    @property
-    def lower(self) -> Floats:
-        """Lower bounds of v0, d and r: a row each."""
-        zero = np.zeros_like(self.s)
-        return np.stack((self.lowest - self.reach, zero, zero))
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Return the lower and the upper bounds of v0, d and r: a row each."""
+        zero, none = np.zeros_like(self.reach), np.full_like(self.reach, np.inf)
+        lower = np.stack((self.lowest - self.reach, zero, zero))
+        return lower, np.stack((self.highest + self.reach, 2 * self.reach, none))
 
-    @property
-    def upper(self) -> Floats:
-        """Upper bounds of v0, d and r: a row each."""
-        none = np.full_like(self.s, np.inf)
-        return np.stack((self.highest + self.reach, 2 * self.reach, none))
+
+def _taken(values: Floats, chosen: Bools) -> Floats:
+    return np.broadcast_to(values, chosen.shape)[chosen]

@@ -94,11 +94,9 @@ def positive_is_discharge(
         if groups is None:
             groups = Groups.by(_by_sign(current, rest) if steps is None else steps)
         time, voltage = frame.numbers(columns.time), frame.numbers(columns.voltage)
-        sums = sum_up(time, current, voltage, groups)
+        sums = sum_up(time, current, voltage, groups, idle_a=rest / 2)
         active = _is_active(sums, current, groups, rest)
-        share = charge_share(
-            sums.take(active), Rows(time, current, voltage, groups, np.flatnonzero(active))
-        )
+        share = charge_share(sums, active, Rows(time, current, voltage, groups))
     return _verdict(share, current, rest)
 
 

@@ -8,16 +8,18 @@ put together afterwards from its pieces, with the rule for the variance of joine
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
 
 from bulkload.core.frame import Bools, Floats, Indices
-from bulkload.core.rules.groups import Groups, blocks
+from bulkload.core.rules.groups import Groups
 
 #: Positions in ``StepSums.products``.
 QQ, QI, II, QV, IV, VV = range(6)
+#: How far the charge passed may stay behind the charge moved, by rounding, if it went one way.
+ONE_WAY_TOLERANCE: Final = 1e-12
 _FACTORS: Final = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
 
 
@@ -39,93 +41,120 @@ class StepSums:
     means: Floats
     products: Floats
 
-    def take(self, index: Bools) -> StepSums:
+    def take(self, steps: Indices) -> StepSums:
         """Return the sums of some of the steps."""
-        return StepSums(
-            self.rows[index],
-            self.moved[index],
-            self.least_charge[index],
-            self.most_charge[index],
-            self.least_voltage[index],
-            self.most_voltage[index],
-            self.means[:, index],
-            self.products[:, index],
-        )
+        return StepSums(*(getattr(self, field.name)[..., steps] for field in fields(self)))
 
 
-def sum_up(time: Floats, current: Floats, voltage: Floats, groups: Groups) -> StepSums:
-    """Sum up each step. A value that is not finite spoils the sums of its own step only."""
-    pieces, owners, charge = [], [], 0.0
-    for low, high in blocks(groups.rows):
-        first, last = np.searchsorted(groups.starts, (low, high))
-        starts = groups.starts[first:last] - low
-        continued = not len(starts) or starts[0] > 0
-        if continued:
-            starts = np.concatenate(([0], starts))
-        owners.append(np.arange(first - continued, last))
-        before = max(low - 1, 0)
-        interval = np.diff(time[low:high], prepend=time[before])
-        around = (
-            current[before : high - 1]
-            if low
-            else np.concatenate((current[:1], current[: high - 1]))
-        )
-        interval[starts[1:] if continued else starts] = 0.0
-        passed, moved = _charge(interval, around, current[low:high], charge if continued else 0.0)
-        charge = float(passed[-1])
-        pieces.append(_piece(starts, passed, moved, current[low:high], voltage[low:high]))
+def sum_up(
+    time: Floats, current: Floats, voltage: Floats, groups: Groups, idle_a: float = 0.0
+) -> StepSums:
+    """Sum up each step. A value that is not finite spoils the sums of its own step only.
+
+    The extremes of the charge may be wrong for steps of a mean current below ``idle_a``.
+    """
+    pieces, owners, first, charge = [], [], 0, 0.0
+    for low, high, starts in groups.blocks():
+        rows = slice(low, high)
+        is_cut = bool(starts[0] < 0)
+        first -= is_cut
+        owners.append(np.arange(first, first + len(starts)))
+        first += len(starts)
+        starts[0] = 0
+        flow = _flow(time, current, rows, starts[1:] if is_cut else starts, is_cut=is_cut)
+        flow.run(charge if is_cut else 0.0)
+        charge = float(flow.charge[-1])
+        pieces.append(_piece(starts, flow, current[rows], voltage[rows], idle_a))
     joined = _side_by_side(pieces)
-    owner = np.concatenate(owners)
-    return joined if len(owner) == len(groups) else _join(joined, owner)
+    return joined if len(joined.rows) == len(groups) else _join(joined, np.concatenate(owners))
 
 
-def _charge(
-    interval: Floats, before: Floats, current: Floats, start: float
-) -> tuple[Floats, Floats]:
-    """Return the running integral of the current, and what each row adds to its magnitude's."""
-    moved = interval * (np.abs(current) + np.abs(before)) / 2
-    passed = interval * (current + before) / 2
-    passed[0] += start
-    running = np.cumsum(passed)
-    if not np.isfinite(running[-1]):
-        passed[~np.isfinite(passed)] = 0.0
-        running = np.cumsum(passed)
-    return running, moved
+@dataclass(slots=True)
+class _Flow:
+    """The charge that flows in a block of rows."""
+
+    #: What each row adds to the integral of the current; after ``run``, that integral.
+    charge: Floats
+    #: What each row adds to the integral of the current's magnitude.
+    moved: Floats
+    is_forward: bool
+
+    def run(self, start: float) -> None:
+        """Add up the charge from ``start`` on; what is not finite counts as nothing."""
+        added = self.charge
+        added[0] += start
+        self.charge = np.cumsum(added)
+        if not np.isfinite(self.charge[-1]):
+            added[~np.isfinite(added)] = 0.0
+            self.charge = np.cumsum(added)
+
+
+def _flow(time: Floats, current: Floats, rows: slice, starts: Indices, *, is_cut: bool) -> _Flow:
+    """Take the trapezoid that ends at each row; none ends where a step starts."""
+    count, lead = rows.stop - rows.start, 0 if is_cut else 1
+    reach = slice(rows.start - is_cut, rows.stop)
+    around, near = current[reach], time[reach]
+    size = np.abs(around)
+    interval, charge, moved = np.empty(count), np.empty(count), np.empty(count)
+    np.subtract(near[1:], near[:-1], out=interval[lead:])
+    np.add(around[1:], around[:-1], out=charge[lead:])
+    np.add(size[1:], size[:-1], out=moved[lead:])
+    interval[:lead] = charge[:lead] = moved[:lead] = 0.0
+    interval *= 0.5
+    charge *= interval
+    moved *= interval
+    charge[starts] = 0.0
+    moved[starts] = 0.0
+    return _Flow(charge, moved, bool(interval.min() >= 0))
 
 
 def _piece(
-    starts: Indices, charge: Floats, moved: Floats, current: Floats, voltage: Floats
+    starts: Indices, flow: _Flow, current: Floats, voltage: Floats, idle_a: float
 ) -> StepSums:
-    sizes = np.diff(starts, append=len(charge))
+    sizes = np.diff(starts, append=len(current))
     rows = sizes.astype(np.float64)
-    signals = (charge, current, voltage)
+    signals = (flow.charge, current, voltage)
     means = np.stack([np.add.reduceat(signal, starts) / rows for signal in signals])
-    centred = [signal - np.repeat(mean, sizes) for signal, mean in zip(signals, means, strict=True)]
-    products = np.stack([np.add.reduceat(centred[a] * centred[b], starts) for a, b in _FACTORS])
-    return StepSums(
-        rows,
-        np.add.reduceat(moved, starts),
-        np.minimum.reduceat(charge, starts),
-        np.maximum.reduceat(charge, starts),
-        np.minimum.reduceat(voltage, starts),
-        np.maximum.reduceat(voltage, starts),
-        means,
-        products,
+    centred = []
+    for signal, mean in zip(signals, means, strict=True):
+        away = np.repeat(mean, sizes)
+        centred.append(np.subtract(signal, away, out=away))
+    work = np.empty(len(current))
+    products = np.stack(
+        [
+            np.add.reduceat(np.multiply(centred[a], centred[b], out=work), starts)
+            for a, b in _FACTORS
+        ]
     )
+    moved = np.add.reduceat(flow.moved, starts)
+    least, most = _extremes(flow, starts, moved, np.abs(means[1]) < idle_a)
+    lowest = np.minimum.reduceat(voltage, starts)
+    return StepSums(
+        rows, moved, least, most, lowest, np.maximum.reduceat(voltage, starts), means, products
+    )
+
+
+def _extremes(flow: _Flow, starts: Indices, moved: Floats, is_idle: Bools) -> tuple[Floats, Floats]:
+    """Return the least and the greatest charge of each step.
+
+    Where the current keeps its sign they are at the ends of the step, which saves a search.
+    """
+    ends = np.append(starts[1:], len(flow.charge)) - 1
+    one, other = flow.charge[starts], flow.charge[ends]
+    one_way = np.abs(other - one) >= moved * (1.0 - ONE_WAY_TOLERANCE)
+    if flow.is_forward and np.all(one_way | is_idle):
+        return np.minimum(one, other), np.maximum(one, other)
+    return np.minimum.reduceat(flow.charge, starts), np.maximum.reduceat(flow.charge, starts)
 
 
 def _side_by_side(pieces: list[StepSums]) -> StepSums:
     if len(pieces) == 1:
         return pieces[0]
     return StepSums(
-        np.concatenate([piece.rows for piece in pieces]),
-        np.concatenate([piece.moved for piece in pieces]),
-        np.concatenate([piece.least_charge for piece in pieces]),
-        np.concatenate([piece.most_charge for piece in pieces]),
-        np.concatenate([piece.least_voltage for piece in pieces]),
-        np.concatenate([piece.most_voltage for piece in pieces]),
-        np.concatenate([piece.means for piece in pieces], axis=1),
-        np.concatenate([piece.products for piece in pieces], axis=1),
+        *(
+            np.concatenate([getattr(piece, field.name) for piece in pieces], axis=-1)
+            for field in fields(StepSums)
+        )
     )
 
 

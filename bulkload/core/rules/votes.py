@@ -47,14 +47,11 @@ class Rows:
     current: Floats
     voltage: Floats
     groups: Groups
-    #: The ordinals of the steps concerned.
-    steps: Indices
 
     def of(self, step: int) -> tuple[Floats, Floats, Floats]:
         """Return time, current and voltage of a step."""
-        number = self.steps[step]
-        first = self.groups.starts[number]
-        rows = slice(first, first + self.groups.sizes[number])
+        first = self.groups.starts[step]
+        rows = slice(first, first + self.groups.sizes[step])
         return self.time[rows], self.current[rows], self.voltage[rows]
 
 
@@ -73,20 +70,24 @@ class Votes:
         return np.where(self.is_determined, open_weight, 1.0)
 
 
-def charge_share(sums: StepSums, rows: Rows) -> float:
-    """Return the share of the votes that read positive current as charge; NaN for no vote."""
+def charge_share(sums: StepSums, active: Bools, rows: Rows) -> float:
+    """Return the share of the votes that read positive current as charge; NaN for no vote.
+
+    Only ``active`` steps, those that are no rest, have a vote.
+    """
     span = sums.most_charge - sums.least_charge
-    voting = (sums.rows >= MIN_ROWS) & ~is_flat(sums) & ~(span < SMALLEST_SPAN)
+    voting = active & (sums.rows >= MIN_ROWS) & ~is_flat(sums) & ~(span < SMALLEST_SPAN)
     if np.any(voting & ~np.isfinite(sums.moved)):
         raise NotFiniteError(CURRENT, TIME)
-    votes = cast(sums.take(voting), span[voting])
+    steps = np.flatnonzero(voting)
+    votes = cast(sums.take(steps), span[steps])
     # A step without a vote has no weight; an endless charge leaves no verdict at all.
-    nothing = float((0.0 * sums.moved[~voting]).sum())
+    nothing = float((0.0 * sums.moved[active]).sum())
     if np.isnan(votes.doubt).any() or np.isnan(nothing):
         return np.nan
-    moved = sums.moved[voting]
+    moved = sums.moved[steps]
     weights = (1.0 - np.minimum(votes.doubt, 1.0)) * moved
-    _settle(votes, weights, moved, rows, np.flatnonzero(voting))
+    _settle(votes, weights, moved, rows, steps)
     total = float(weights.sum())
     return float(weights[votes.is_charge].sum()) / total if total > 0 else np.nan
 
@@ -128,35 +129,35 @@ def is_flat(sums: StepSums) -> Bools:
 
 def cast(sums: StepSums, span: Floats) -> Votes:
     """Let each step vote. ``span`` is the charge between its emptiest and its fullest row."""
-    products = sums.products
+    products, charge, current, voltage = sums.products, *sums.means
+    # A row for each reading of the current: positive is discharge, positive is charge.
+    sign = np.array([[1.0], [-1.0]])
     moments = Moments(
         products[QQ] / (span * span),
         products[QI] / span,
         products[II],
-        -products[QV] / span,
-        -products[IV],
+        sign * (-products[QV] / span),
+        sign * -products[IV],
         products[VV],
     )
-    charge, current, voltage = sums.means
-    soc = (sums.most_charge - charge) / span
+    emptiness = (sums.most_charge - charge) / span
+    soc = np.stack((emptiness, 1.0 - emptiness))
     low, high = sums.least_voltage, sums.most_voltage
-    discharge = fit(moments, Means(sums.rows, soc, -current, voltage, low, high))
-    mirrored = Means(sums.rows, 1.0 - soc, current, voltage, low, high)
-    recharge = fit(moments.mirrored(), mirrored)
-    is_charge, doubt = _compare(discharge.slope, discharge.error, recharge.slope, recharge.error)
+    found = fit(moments, Means(sums.rows, soc, sign * -current, voltage, low, high))
+    is_charge, doubt = _compare(found.slope, found.error)
     doubt[np.isnan(voltage)] = np.nan
-    return Votes(is_charge, doubt, discharge.is_determined & recharge.is_determined)
+    return Votes(is_charge, doubt, np.logical_and(*found.is_determined))
 
 
-def _compare(
-    slope: Floats, error: Floats, slope_charge: Floats, error_charge: Floats
-) -> tuple[Bools, Floats]:
-    """Return which reading has the steeper slope, and the doubt: 0 for none, 1 and more for all."""
-    is_charge = slope_charge > slope
-    steeper = np.maximum(slope, slope_charge)
-    slope_ratio = np.minimum(slope, slope_charge) / np.maximum(steeper, SMALLEST_FIT)
-    winner = np.where(is_charge, error_charge, error)
-    loser = np.where(is_charge, error, error_charge)
+def _compare(slopes: Floats, errors: Floats) -> tuple[Bools, Floats]:
+    """Return which reading has the steeper slope, and the doubt: 0 for none, 1 and more for all.
+
+    The arrays have a row for each reading.
+    """
+    is_charge = slopes[1] > slopes[0]
+    steeper = np.maximum(slopes[0], slopes[1])
+    slope_ratio = np.minimum(slopes[0], slopes[1]) / np.maximum(steeper, SMALLEST_FIT)
+    winner, loser = np.where(is_charge, errors[::-1], errors)
     is_told = loser > SMALLEST_FIT
     error_ratio = np.divide(winner, loser, out=np.zeros_like(loser), where=is_told)
     doubt = np.maximum(slope_ratio + error_ratio, 0.0)
@@ -169,8 +170,8 @@ def judge_rows(time: Floats, current: Floats, voltage: Floats) -> tuple[bool, fl
     halves = np.diff(time) * (-current[1:] + -current[:-1]) / 2.0
     charge = np.concatenate(([0.0], np.cumsum(halves)))
     fits = [fit_rows(charge, current, voltage), fit_rows(-charge, -current, voltage)]
-    (slope, error), (slope_charge, error_charge) = [np.array([pair]).T for pair in fits]
-    is_charge, doubt = _compare(slope, error, slope_charge, error_charge)
+    slopes, errors = np.array(fits).T[:, :, np.newaxis]
+    is_charge, doubt = _compare(slopes, errors)
     return bool(is_charge[0]), min(float(doubt[0]), 1.0)
 
 
