@@ -79,7 +79,15 @@ def uploaded(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         portal = stack.enter_context(start_blocking_portal("asyncio"))
         studio = LocalStudio(StudioSettings(data_dir=folder / "studio"))
         stack.enter_context(portal.wrap_async_context_manager(studio))
-        words = ["upload", "plan.csv", "--specs", specs, "--no-strict", "--job", "job"]
+        words: list[str | Path] = [
+            "upload",
+            "plan.csv",
+            "--specs",
+            specs,
+            "--no-strict",
+            "--job",
+            "job",
+        ]
         ended = stack.enter_context(running(words, folder=folder, studio=studio)).wait(110)
         assert ended.code == 3, ended.out + ended.err
         judge = stack.enter_context(judge_of(studio))
