@@ -14,6 +14,9 @@ from bulkload.localstudio.refusal import Refusal
 from bulkload.localstudio.store import Record
 
 ORDER_COLUMNS: Final = ("name", "created_at", "updated_at", "start_time")
+#: Kinds whose records have no name of their own alone, and so no ``name_key`` made of it.
+NAMES_MAY_REPEAT: Final = frozenset({"raw_data", "protocol"})
+
 _COMPARISONS: Final = {"_gt": ">", "_lt": "<"}
 
 
@@ -21,6 +24,7 @@ _COMPARISONS: Final = {"_gt": ">", "_lt": "<"}
 class Condition:
     """An SQL condition that grows; its words are ours, its values are bound."""
 
+    kind: str
     parts: list[str] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
 
@@ -37,7 +41,7 @@ class Condition:
 
 def condition(kind: str, scope: str | None = None, project: str | None = None) -> Condition:
     """Start a condition: one kind, within one parent or one project."""
-    start = Condition()
+    start = Condition(kind)
     start.add("kind = ?", kind)
     if scope is not None:
         start.add("scope = ?", scope)
@@ -69,6 +73,7 @@ def page_items(
 ) -> tuple[list[Any], int]:
     """Return the items of one page and the number of all matches."""
     query = call.request.query
+    _add_name_filter(call, wanted)
     _add_shared_filters(wanted, query, call.studio.email)
     hidden = call.studio.faults.hidden_ids()
     if hidden:
@@ -110,9 +115,18 @@ def tag_filters(wanted: Condition, all_of: Sequence[str], any_of: Sequence[str])
         wanted.add(one.format(f"IN ({marks})"), *any_of)
 
 
+def _add_name_filter(call: Call, wanted: Condition) -> None:
+    text = call.request.query.get("name")
+    if text is None:
+        return
+    clause, value = text_filter("name", text)
+    wanted.add(clause, value)
+    if clause == "name = ?" and wanted.kind not in NAMES_MAY_REPEAT:
+        # The same in other words: uniqueness has an index, the bare name has none.
+        wanted.add("name_key = ?", call.name_key(wanted.kind, value))
+
+
 def _add_shared_filters(wanted: Condition, query: Mapping[str, str], email: str) -> None:
-    if "name" in query:
-        wanted.add(*text_filter("name", query["name"]))
     if "created_by_email" in query:
         clause, value = text_filter("?", query["created_by_email"])
         wanted.add(clause, email, value)

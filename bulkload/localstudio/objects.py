@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -65,6 +65,7 @@ class ObjectStore:
         self._incoming = str(incoming)
         for shard in _SHARDS:
             (root / shard).mkdir(exist_ok=True)
+        self._numbers = itertools.count()
         # What a crash left behind was never acknowledged.
         for leftover in incoming.iterdir():
             leftover.unlink()
@@ -75,11 +76,11 @@ class ObjectStore:
 
     def incoming(self) -> Path:
         """Return a new path for bytes that are being made."""
-        return Path(self._incoming, uuid.uuid4().hex)
+        return Path(f"{self._incoming}/{next(self._numbers)}")
 
     def receive(self, key: str) -> Arriving:
         """Begin to take in an object."""
-        return Arriving(f"{self._incoming}/{uuid.uuid4().hex}", self._place(key))
+        return Arriving(f"{self._incoming}/{next(self._numbers)}", self._place(key))
 
     def adopt(self, arrived: Path, key: str) -> None:
         """Make a finished file an object, in one step."""

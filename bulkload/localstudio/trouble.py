@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import struct
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,9 @@ _Performer = Callable[[FaultRule, web.Request, Act, Faults], Awaitable[web.Strea
 
 #: Where a handler that answers with a file leaves its path, for faults that cut or slow it.
 SERVED_FILE: Final = web.RequestKey("served_file", Path)
+
+#: On, for zero seconds; Windows has shorter integers there.
+_NO_LINGER: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 #: Pieces of an answer that comes slowly.
 _SLOW_PIECES: Final = 10
@@ -75,7 +79,7 @@ def _reset(request: web.Request) -> web.Response:
         raw = transport.get_extra_info("socket")
         if raw is not None:
             # Linger for no time at all: the kernel sends RST in place of an orderly end.
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         transport.abort()
     return web.Response(status=500)
 

@@ -35,7 +35,7 @@ async def _create(call: Call) -> web.Response:
 
 async def _list(call: Call) -> web.Response:
     query = call.request.query
-    wanted = condition("cell_specification", project=query.get("project_id"))
+    wanted = condition("cell_specification", scope=query.get("project_id"))
     body_filter(wanted, query, "form_factor")
     materials = [*query.getall("material_ids", []), *query.getall("material_id", [])]
     if materials:
