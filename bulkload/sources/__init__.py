@@ -6,8 +6,9 @@ file is opened. What is in the way comes as a ``Problem`` in its place; the stre
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulkload.core.job import PlanItem, Problem, Specification
 from bulkload.core.layout import Layout
@@ -17,16 +18,19 @@ from bulkload.sources.assemble import Assembler
 from bulkload.sources.documents import is_encodable
 from bulkload.sources.entry import Found
 from bulkload.sources.folder import walk
-from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_manifest
+from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_frame, read_manifest
 from bulkload.sources.specs import read_specifications
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["read_source"]
 
 
 def read_source(
-    sources: str | Path | Sequence[str | Path], *, layout: Layout, specs: Path | None = None
+    *sources: str | Path | pd.DataFrame, layout: Layout, specs: Path | None = None
 ) -> Iterator[PlanItem]:
-    """Give the plan of one or several sources (folders, manifests, plans) as one stream.
+    """Give the plan of one or several sources (folders, manifests, plans, tables) as one stream.
 
     Each specification comes before its first job and each cell's metadata before the cell's
     first job; a name that two sources claim is told whichever of them it is in.
@@ -35,8 +39,11 @@ def read_source(
     if specs is not None:
         yield from read_specifications(specs, stated)
     assembler = Assembler(stated, specs)
-    for source in [sources] if isinstance(sources, str | Path) else sources:
-        yield from assembler.items(_found(Path(source), layout))
+    for source in sources:
+        if isinstance(source, str | Path):
+            yield from assembler.items(_found(Path(source), layout))
+        else:
+            yield from assembler.items(existing(read_frame(source)))
 
 
 def _found(source: Path, layout: Layout) -> Found:

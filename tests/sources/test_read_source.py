@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -46,7 +47,7 @@ SPEC = {"form_factor": "21700", "ratings": RATINGS}
 
 
 def plan(*sources: Path, layout: str = DEFAULT_LAYOUT, specs: Path | None = None) -> list[PlanItem]:
-    items = list(read_source(sources, layout=Layout.parse(layout), specs=specs))
+    items = list(read_source(*sources, layout=Layout.parse(layout), specs=specs))
     check_order(items)
     return items
 
@@ -582,6 +583,38 @@ def test_the_plan_of_a_folder_runs_as_the_folder_does(tree: MakeTree, form: str)
     path = root.parent / f"plan{form}"
     assert write_plan(path, jobs(items)) == 3
     assert plan(path) == items
+
+
+def test_a_table_in_memory_is_a_source(tree: MakeTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tree({"LG/spec.json": SPEC, "LG/c/x.csv": ""})
+    monkeypatch.chdir(root)
+    frame = pd.DataFrame(
+        {"spec": "LG", "cell": "c", "measurement": ["a", "b"], "path": ["LG/c/x.csv", "gone.csv"]}
+    )
+    items = list(read_source(frame, layout=Layout.parse()))
+    assert [job.path for job in jobs(items)] == [str(root / "LG" / "c" / "x.csv")]
+    assert [(problem.where, problem.rule) for problem in problems(items)] == [
+        ("the table, row 3", Rule.PATH_MISSING)
+    ]
+
+
+def test_real_cycler_files_become_measurements_with_names_to_keep(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    """Every file is a job but one: EC-Lab's two forms of one test claim one name."""
+    specs = tmp_path / "specs.csv"
+    specs.write_text("name,capacity [A.h],voltage_min [V],voltage_max [V]\nany,1,2.5,4.2\n")
+    root = shared_data / "cycler"
+    items = plan(root, layout="{cell}/{measurement}.*", specs=specs)
+    files = [file for file in root.rglob("*") if file.is_file()]
+    assert len(jobs(items)) == len(files) - 1
+    assert [(problem.rule, Path(problem.where).name) for problem in problems(items)] == [
+        (Rule.DUPLICATE_NAME, "gcpl.issue_211.mpt")
+    ]
+    names = {Path(job.path).name: job.key.measurement for job in jobs(items)}
+    assert names["example_formation.062"] == "example_formation"
+    assert names["mb.issue_95.de.mpt"] == "mb.issue_95.de"
+    assert not any(name.endswith((".bdf", ".csv")) for name in names.values())
 
 
 def test_sources_are_judged_together(tree: MakeTree) -> None:
