@@ -22,7 +22,7 @@ from bulkload.client.records import (
     InitiateAnswer,
     UploadTarget,
 )
-from bulkload.client.time_series import MeasurementDetail, prepare, write
+from bulkload.client.time_series import CheckedSeries, MeasurementDetail, check
 from bulkload.core.terms import MeasurementType
 from bulkload.errors import ConflictError, MeasurementProcessingError
 
@@ -47,12 +47,12 @@ class AsyncCellMeasurementClient(MeasurementExtend):
         checks take ``rated_capacity`` (A.h) and ``voltage_window`` (V) from the ratings of the
         cell's specification where they are not given.
         """
-        detail = await self._checked(
+        series = await self._checked(
             cell_instance_id,
             measurement_detail,
             Limits(validate_strict, rated_capacity, voltage_window, skip_checks),
         )
-        return await self._create(cell_instance_id, detail, wait=wait_for_processing)
+        return await self._create(cell_instance_id, series, wait=wait_for_processing)
 
     async def create_or_get(  # noqa: PLR0917 - positional in the official client
         self,
@@ -69,15 +69,15 @@ class AsyncCellMeasurementClient(MeasurementExtend):
         A measurement that is there and that the server could not process is a failure here
         too: :class:`MeasurementProcessingError`.
         """
-        detail = await self._checked(
+        series = await self._checked(
             cell_instance_id,
             measurement_detail,
             Limits(validate_strict, rated_capacity, voltage_window, skip_checks),
         )
         return await self._create_or_get(
             cell_instance_id,
-            detail.name,
-            partial(self._create, cell_instance_id, detail, wait=wait_for_processing),
+            series.detail.name,
+            partial(self._create, cell_instance_id, series, wait=wait_for_processing),
             wait=wait_for_processing,
         )
 
@@ -214,22 +214,21 @@ class AsyncCellMeasurementClient(MeasurementExtend):
 
     async def _checked(
         self, cell_instance_id: str, measurement_detail: Mapping[str, Any], limits: Limits
-    ) -> MeasurementDetail:
+    ) -> CheckedSeries:
         detail = MeasurementDetail.of(measurement_detail)
         completed = await limits_of_cell(self._caller, cell_instance_id, limits, detail)
-        await anyio.to_thread.run_sync(prepare, detail, completed)
-        return detail
+        return await anyio.to_thread.run_sync(check, detail, completed)
 
     async def _create(
-        self, cell_instance_id: str, detail: MeasurementDetail, *, wait: bool
+        self, cell_instance_id: str, series: CheckedSeries, *, wait: bool
     ) -> CellMeasurementBundle:
         with tempfile.TemporaryDirectory(prefix="bulkload-") as folder:
-            paths = await anyio.to_thread.run_sync(write, detail, Path(folder))
+            paths = await anyio.to_thread.run_sync(series.write, Path(folder))
 
             def pair(answer: InitiateAnswer) -> list[tuple[UploadTarget, Path]]:
                 return [(answer.target(path.name), path) for path in paths]
 
-            bundle = await self._upload(cell_instance_id, detail.metadata, pair)
+            bundle = await self._upload(cell_instance_id, series.detail.metadata, pair)
         return await self._settled(bundle, wait=wait)
 
     async def _create_file(

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+
+import anyio
 
 from bulkload.client.records import Record
 from bulkload.client.resource import is_not_found
@@ -17,6 +19,9 @@ from bulkload.core.conflict import agrees, existing_id, is_duplicate_name, same_
 from bulkload.errors import ConflictError, RefusedError
 
 R = TypeVar("R", bound=Record)
+
+#: Pauses, in seconds, in which a record that was just made becomes readable everywhere.
+READABLE_AFTER_S: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 Look = Callable[[], Awaitable[Any]]
 
@@ -113,12 +118,22 @@ async def resolve_conflict(
     """
     known = error.existing_id or existing_id(error.data)
     if known is not None:
-        found = await fetch_or_none(fetch, known)
+        found = await fetch_named(fetch, known)
         if found is not None:
             return found if same_name(found.name, name) and belongs(found) else None
     if not is_duplicate_name(error.data, error.message, name):
         return None
     return await find()
+
+
+async def fetch_named(fetch: Callable[[str], Awaitable[R]], record_id: str) -> R | None:
+    """Fetch a record that the server itself has named; it may take a moment to be readable."""
+    for pause_s in READABLE_AFTER_S:
+        found = await fetch_or_none(fetch, record_id)
+        if found is not None:
+            return found
+        await anyio.sleep(pause_s)
+    return await fetch_or_none(fetch, record_id)
 
 
 async def fetch_or_none(fetch: Callable[[str], Awaitable[R]], record_id: str) -> R | None:

@@ -30,7 +30,7 @@ from bulkload.frames import to_frame
 
 #: Times that an extension is begun anew after a 409 or an expired URL.
 MAX_EXTEND_TRIES: Final = 6
-#: Seconds before the second try, where the record itself does not say that it is busy.
+#: Seconds before the second try: another extension is in flight.
 FIRST_CONFLICT_WAIT_S: Final = 0.5
 #: Name of the upload that holds the new rows.
 EXTENSION: Final = "time_series_extend.parquet"
@@ -55,7 +55,7 @@ class MeasurementExtend(MeasurementUpload):
             path = Path(folder, EXTENSION)
             await anyio.to_thread.run_sync(write_parquet, table, path)
             last_time = pc.max(table[TIME]).as_py()
-            bundle = await self._extend(measurement_id, path, last_time)
+            bundle = await self.extend_with(measurement_id, path, last_time)
         if not wait_for_processing:
             return bundle
         settled = await self._settled(bundle, wait=True)
@@ -66,49 +66,55 @@ class MeasurementExtend(MeasurementUpload):
             )
         return settled
 
-    async def _extend(
+    async def extend_with(
         self, measurement_id: str, path: Path, last_time: float
     ) -> CellMeasurementBundle:
+        """Append the rows of a Parquet file; does not wait for the server to process them.
+
+        ``last_time`` is their last ``Time [s]``: by it an extension whose answer was lost is
+        known again.
+        """
         pause = FIRST_CONFLICT_WAIT_S
         for tries_left in reversed(range(MAX_EXTEND_TRIES)):
+            before = await self.get(measurement_id)
+            if before.is_processing:
+                await self.wait_for_processing(measurement_id)
             try:
                 await self._put_extension(measurement_id, path)
-                return await self._confirm_extension(measurement_id, last_time)
+                return await self._confirm_extension(before, last_time)
             except ExpiredUrlError:
                 if not tries_left:
                     raise
             except ConflictError:
-                record = await self.get(measurement_id)
                 # A test that has ended will not become one that runs.
-                if not tries_left or record.end_time is not None:
+                if not tries_left or before.end_time is not None:
                     raise
-                if record.is_processing:
-                    await self.wait_for_processing(measurement_id)
-                else:
-                    await anyio.sleep(pause)
-                    pause *= 2
+                await anyio.sleep(pause)
+                pause *= 2
         raise AssertionError("unreachable: the last try returns or raises")
 
     async def _put_extension(self, measurement_id: str, path: Path) -> None:
         route = join_path("cell_measurements", measurement_id, "initiate-extend")
         answer = await self._caller.call("POST", route, json={}, look=send_again)
-        target = InitiateAnswer.parse({"measurement_id": measurement_id, **answer})
-        await self.put(target.target(EXTENSION), path)
+        offered = InitiateAnswer.parse(answer)
+        await self.put(offered.target(EXTENSION), path)
 
     async def _confirm_extension(
-        self, measurement_id: str, last_time: float
+        self, before: CellMeasurement, last_time: float
     ) -> CellMeasurementBundle:
         has_looked = False
 
         async def look() -> Any:
             nonlocal has_looked
             has_looked = True
-            record = await self.get(measurement_id)
-            if record.is_processing or record.processing_error:
+            record = await self.get(before.id)
+            # An error that was there before is an earlier extension's: being claimed clears it.
+            is_new_error = record.processing_error not in (None, before.processing_error)
+            if record.is_processing or is_new_error:
                 return record.model_dump()
             return record.model_dump() if await self._holds(record, last_time) else None
 
-        route = join_path("cell_measurements", measurement_id, "confirm-extend")
+        route = join_path("cell_measurements", before.id, "confirm-extend")
         try:
             answer = await self._caller.call("POST", route, json={}, look=look)
         except ConflictError:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from bulkload.client.bodies import join_path
 from bulkload.client.measurement_records import MeasurementRecords
-from bulkload.client.resource import run_all
+from bulkload.client.resource import part_of, run_all
 from bulkload.client.tables import as_table, read_parquet, to_backend
 
 #: Files of one measurement under way at once.
@@ -47,13 +47,15 @@ class MeasurementReading(MeasurementRecords):
         """Read the cycles that the server derived, as a table."""
         path = join_path("cell_measurements", measurement_id, "cycles")
         answer = await self._caller.call("GET", path)
-        return self._given_back(answer["cycles"])
+        return self._given_back(part_of(answer, "cycles"))
 
     async def steps_and_cycles(self, measurement_id: str) -> StepsAndCycles:
         """Read both summaries with one request."""
         path = join_path("cell_measurements", measurement_id, "steps_and_cycles")
         answer = await self._caller.call("GET", path)
-        return StepsAndCycles(self._given_back(answer["steps"]), self._given_back(answer["cycles"]))
+        return StepsAndCycles(
+            self._given_back(part_of(answer, "steps")), self._given_back(part_of(answer, "cycles"))
+        )
 
     async def download_time_series(self, measurement_id: str, to: Path) -> None:
         """Download the time series as the Parquet file that Studio holds."""
@@ -67,7 +69,7 @@ class MeasurementReading(MeasurementRecords):
         """Name the files of a file measurement."""
         path = join_path("cell_measurements", measurement_id, "files")
         answer = await self._caller.call("GET", path)
-        return [str(name) for name in answer["filenames"]]
+        return [str(name) for name in part_of(answer, "filenames")]
 
     async def get_file(self, measurement_id: str, filename: str) -> bytes:
         """Download one file of a file measurement."""

@@ -10,7 +10,7 @@ from bulkload.client.bodies import join_path
 from bulkload.client.creation import fetch_or_none
 from bulkload.client.lists import Listing, list_filters
 from bulkload.client.records import CellMeasurement, RawData, TagUsage
-from bulkload.client.resource import Resource, send_again
+from bulkload.client.resource import Resource, part_of, send_again
 
 
 class MeasurementRecords(Resource):
@@ -163,7 +163,7 @@ class MeasurementRecords(Resource):
             answer = await self._caller.call(
                 "POST", "/cell_measurements/tags/bulk", json=payload, look=send_again
             )
-            changed += int(answer["updated_count"])
+            changed += int(part_of(answer, "updated_count"))
         return changed
 
 

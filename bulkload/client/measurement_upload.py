@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulkload.client.bodies import join_path
+from bulkload.client.creation import fetch_named
 from bulkload.client.measurement_reading import MeasurementReading
 from bulkload.client.measurement_waiting import MeasurementWaiting
 from bulkload.client.records import CellMeasurementBundle, InitiateAnswer, UploadTarget
@@ -96,11 +97,15 @@ class MeasurementUpload(MeasurementWaiting, MeasurementReading):
         path = join_path("cell_measurements", measurement_id, "confirm-upload")
         try:
             answer = await self._caller.call("POST", path, json=payload, look=look)
-        except ConflictError:
+        except ConflictError as error:
             # A record with the id that we were given is our own: an earlier confirm arrived.
-            answer = await look()
-            if answer is None:
+            is_named = error.existing_id == measurement_id
+            found = await (
+                fetch_named(self.get, measurement_id) if is_named else self.status(measurement_id)
+            )
+            if found is None:
                 raise
+            answer = found.model_dump()
         return CellMeasurementBundle.parse(answer).marked(created=True)
 
     async def _upload(

@@ -53,7 +53,7 @@ class Proxied:
         self.loop = loop
 
 
-class Records(Generic[T]):
+class LazyRecords(Generic[T]):
     """A list that is fetched as it is read, to be used as a list.
 
     Iterating fetches page by page; ``len``, a negative index and ``items`` fetch the rest.
@@ -111,7 +111,7 @@ class Records(Generic[T]):
         return self._loop.run(functools.partial(self._listing.reach, index))
 
     def __repr__(self) -> str:
-        return f"Records({self.items!r}, total={self.total})"
+        return f"LazyRecords({self.items!r}, total={self.total})"
 
 
 class _Blocking(Generic[P, T]):
@@ -150,16 +150,18 @@ class _Lazy(Generic[P, T]):
     def __get__(self, instance: None, owner: type[Any]) -> Self: ...
 
     @overload
-    def __get__(self, instance: Proxied, owner: type[Any]) -> Callable[P, Records[T]]: ...
+    def __get__(self, instance: Proxied, owner: type[Any]) -> Callable[P, LazyRecords[T]]: ...
 
-    def __get__(self, instance: Proxied | None, owner: type[Any]) -> Self | Callable[P, Records[T]]:
+    def __get__(
+        self, instance: Proxied | None, owner: type[Any]
+    ) -> Self | Callable[P, LazyRecords[T]]:
         if instance is None:
             return self
         original = self._original
 
         @functools.wraps(original)
-        def call(*args: P.args, **kwargs: P.kwargs) -> Records[T]:
-            return Records(original(instance.target, *args, **kwargs), instance.loop)
+        def call(*args: P.args, **kwargs: P.kwargs) -> LazyRecords[T]:
+            return LazyRecords(original(instance.target, *args, **kwargs), instance.loop)
 
         return call
 

@@ -18,7 +18,7 @@ from bulkload.client.creation import fetch_or_none
 from bulkload.client.lists import Listing
 from bulkload.client.measurement_upload import MAX_INITIATES, OCTETS
 from bulkload.client.records import InitiateAnswer, RawData
-from bulkload.client.resource import Resource, send_again
+from bulkload.client.resource import Resource, part_of, send_again
 from bulkload.errors import ConflictError, ExpiredUrlError
 
 #: Name of a stream that has none.
@@ -69,7 +69,7 @@ class AsyncRawDataClient(Resource):
         """Give a URL that serves the file for a short while."""
         path = join_path("raw_data", raw_data_id, "download-url")
         answer = await self._caller.call("GET", path)
-        return str(answer["url"])
+        return str(part_of(answer, "url"))
 
     async def download(self, raw_data_id: str) -> bytes:
         """Download the file, byte for byte as it was uploaded."""
@@ -110,7 +110,8 @@ class AsyncRawDataClient(Resource):
             answer = await self._caller.call(
                 "POST", "/raw_data/initiate-upload", json=common, look=send_again
             )
-            offered = InitiateAnswer.parse({"measurement_id": answer["raw_data_id"], **answer})
+            raw_data_id = part_of(answer, "raw_data_id")
+            offered = InitiateAnswer.parse({"measurement_id": raw_data_id, **answer})
             target = offered.uploads[0] if offered.uploads else offered.target(path.name)
             try:
                 await self._storage.put_target(
@@ -119,7 +120,7 @@ class AsyncRawDataClient(Resource):
             except ExpiredUrlError as error:
                 expired = error
             else:
-                return str(answer["raw_data_id"])
+                return str(raw_data_id)
         raise expired
 
     async def _confirm(self, raw_data_id: str, payload: Mapping[str, Any]) -> RawData:

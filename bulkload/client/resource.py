@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from bulkload.client.lists import Listing
-from bulkload.errors import RefusedError
+from bulkload.errors import IonworksError, RefusedError
 
 if TYPE_CHECKING:
     from bulkload.client.caller import Caller
@@ -67,6 +67,13 @@ class Resource:
 
 async def send_again() -> None:
     """Look for nothing: the act may be repeated, because twice is the same as once."""
+
+
+def part_of(answer: Any, name: str) -> Any:
+    """Give one field of an answer; an answer without it is the server's error."""
+    if isinstance(answer, Mapping) and name in answer:
+        return answer[name]
+    raise IonworksError(f"the server's answer has no {name!r}")
 
 
 def is_not_found(error: RefusedError) -> bool:

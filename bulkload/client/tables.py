@@ -103,10 +103,10 @@ def _convert(data: Any) -> pa.Table:
         return pa.Table.from_batches([data])
     if isinstance(data, Mapping):
         return _from_columns(data)
-    module = type(data).__module__.split(".")[0]
-    if module == "pandas" and hasattr(data, "columns"):
+    libraries = {kind.__module__.split(".")[0] for kind in type(data).__mro__}
+    if "pandas" in libraries and hasattr(data, "columns"):
         return _from_pandas(data)
-    if module == "polars" and hasattr(data, "to_arrow"):
+    if "polars" in libraries and hasattr(data, "to_arrow"):
         return data.to_arrow()
     if hasattr(data, "__arrow_c_stream__"):
         return pa.table(data)

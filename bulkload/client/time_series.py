@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
 
 from bulkload.client.arguments import checked_name, checked_tags
 from bulkload.client.tables import as_table, without_infinities, write_parquet
@@ -52,28 +54,39 @@ class MeasurementDetail:
         )
 
 
-def prepare(detail: MeasurementDetail, limits: Limits) -> None:
+@dataclass(frozen=True, slots=True)
+class CheckedSeries:
+    """A time series that passed the checks, with its steps where the caller gave them."""
+
+    detail: MeasurementDetail
+    time_series: pa.Table
+    steps: pa.Table | None
+
+    def write(self, folder: Path) -> Sequence[Path]:
+        """Write the tables under their names in Studio."""
+        paths = [folder / "time_series.parquet"]
+        write_parquet(self.time_series, paths[0])
+        if self.steps is not None:
+            paths.append(folder / "steps.parquet")
+            write_parquet(without_infinities(self.steps), paths[1])
+        return paths
+
+
+def check(detail: MeasurementDetail, limits: Limits) -> CheckedSeries:
     """Check a time series; :class:`MeasurementValidationError` where it breaks a rule."""
     from bulkload.validators import validate_measurement_data
 
+    time_series = as_table(detail.time_series)
+    steps = None if detail.steps is None else as_table(detail.steps)
     validate_measurement_data(
-        as_table(detail.time_series),
+        time_series,
         strict=limits.strict,
         data_type=detail.data_type,
-        steps_df=None if detail.steps is None else as_table(detail.steps),
+        steps_df=steps,
         rated_capacity=limits.rated_capacity,
         voltage_window=limits.voltage_window,
         skip_checks=limits.skip_checks,
         start_time=detail.metadata.get("start_time"),
         end_time=detail.metadata.get("end_time"),
     )
-
-
-def write(detail: MeasurementDetail, folder: Path) -> list[Path]:
-    """Write the time series, and the steps where there are any, under their names in Studio."""
-    paths = [folder / "time_series.parquet"]
-    write_parquet(as_table(detail.time_series), paths[0])
-    if detail.steps is not None:
-        paths.append(folder / "steps.parquet")
-        write_parquet(without_infinities(as_table(detail.steps)), paths[1])
-    return paths
+    return CheckedSeries(detail, time_series, steps)

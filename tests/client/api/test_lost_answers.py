@@ -120,3 +120,16 @@ async def test_raw_data_tags_and_changes_are_done_once(
     assert len(await client.raw_data.list()) == 1
     assert len(await client.cell_measurement.list_raw_data(made.id)) == 1
     assert changed.tags == ["rpt"]
+
+
+async def test_a_record_that_cannot_be_read_yet_is_waited_for(
+    client: AsyncStudio, studio: LocalStudio
+) -> None:
+    cell = await a_cell(client)
+    for kind in (FaultKind.CONSISTENCY_GAP, FaultKind.RESET_AFTER):
+        studio.faults.add(
+            FaultRule(kind=kind, endpoint="measurement.confirm", times=1, seconds=0.25)
+        )
+    made = await client.cell_measurement.create(cell.id, detail("RPT 0"))
+    assert made.was_created
+    assert [each.id async for each in client.cell_measurement.list(cell.id)] == [made.id]
