@@ -48,6 +48,8 @@ class FaultKind(StrEnum):
     SLOW_ANSWER = "slow_answer"
     #: The request arrives twice; the client gets the answer to the second.
     DUPLICATE_DELIVERY = "duplicate_delivery"
+    #: The ``Date`` of the answer is ``seconds`` ahead of the true time, or behind it.
+    CLOCK_SKEW = "clock_skew"
     #: Every match is reset unread, for as long as the rule stands.
     OUTAGE = "outage"
     #: 429 above ``per_s`` requests a second, with ``retry_after``.

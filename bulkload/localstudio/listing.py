@@ -159,25 +159,28 @@ def _order(query: Mapping[str, str]) -> str:
 def _window(
     query: Mapping[str, str], default: int, largest: int, *, clamp: bool
 ) -> tuple[int, int]:
-    limit = _whole(query, "limit", default)
-    offset = _whole(query, "offset", 0)
     if clamp:
-        return min(max(limit, 1), largest), max(offset, 0)
-    if not 1 <= limit <= largest:
-        raise _bad_query("limit", f"use 1 to {largest}")
-    if offset < 0:
-        raise _bad_query("offset", "use 0 or more")
-    return limit, offset
+        limit = whole_number(query, "limit", default)
+        return min(max(limit, 1), largest), max(whole_number(query, "offset", 0), 0)
+    return whole_number(query, "limit", default, 1, largest), whole_number(query, "offset", 0, 0)
 
 
-def _whole(query: Mapping[str, str], name: str, default: int) -> int:
+def whole_number(
+    query: Mapping[str, str],
+    name: str,
+    default: int,
+    least: int | None = None,
+    largest: int | None = None,
+) -> int:
+    """Return a whole number of the query, or refuse with 422 what is none or out of range."""
     text = query.get(name)
-    if text is None:
-        return default
     try:
-        return int(text)
+        number = default if text is None else int(text)
     except ValueError as error:
         raise _bad_query(name, f"{text!r} is not a whole number") from error
+    if (least is not None and number < least) or (largest is not None and number > largest):
+        raise _bad_query(name, f"{number} is out of range: use {least} to {largest or 'any'}")
+    return number
 
 
 class _BadQueryError(Refusal):

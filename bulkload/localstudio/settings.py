@@ -117,6 +117,8 @@ class StudioSettings:
     max_body_bytes: int = 64 * MEBIBYTE
     #: ``NaN`` and ``Infinity`` in a JSON body.
     nan: Literal["refuse", "accept"] = "refuse"
+    #: A second initiate-extend while the first is not confirmed: refuse with 409, or replace it.
+    open_extend: Literal["conflict", "replace"] = "conflict"
     #: A time series whose steps cannot be derived (no voltage, for instance): processing fails,
     #: or the measurement is ready and has none.
     underivable_steps: Literal["fail", "none"] = "none"

@@ -14,7 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from bulkload.localstudio.call import JSON_HEADERS
-from bulkload.localstudio.faults import FaultKind, FaultRule, Faults
+from bulkload.localstudio.faults import FaultKind, FaultRule, Faults, http_date_in
 from bulkload.localstudio.refusal import ERROR_CODES
 from bulkload.localstudio.studio import SeenRequest, Studio
 
@@ -205,6 +205,14 @@ async def _duplicate_delivery(
     return await act()
 
 
+async def _clock_skew(
+    rule: FaultRule, _request: web.Request, act: Act, _faults: Faults
+) -> web.StreamResponse:
+    whole = await act()
+    whole.headers["Date"] = http_date_in(rule.seconds)
+    return whole
+
+
 async def _consistency_gap(
     rule: FaultRule, request: web.Request, act: Act, faults: Faults
 ) -> web.StreamResponse:
@@ -241,6 +249,7 @@ _PERFORMERS: Final[Mapping[FaultKind, _Performer]] = {
     FaultKind.SLOW_ANSWER: _slow_answer,
     FaultKind.DUPLICATE_DELIVERY: _duplicate_delivery,
     FaultKind.RATE_LIMIT: _rate_limit,
+    FaultKind.CLOCK_SKEW: _clock_skew,
     FaultKind.CONSISTENCY_GAP: _consistency_gap,
     FaultKind.STALE_UPLOAD: _stale_upload,
 }

@@ -208,6 +208,13 @@ async def test_rate_limit_is_a_token_bucket(api: Api) -> None:
     assert (await api.get("/projects")).status == 200
 
 
+@pytest.mark.parametrize("seconds", [86_400.0, -86_400.0])
+async def test_clock_skew_is_in_the_date_of_the_answer(api: Api, seconds: float) -> None:
+    _order(api, FaultKind.CLOCK_SKEW, "whoami", seconds=seconds)
+    told = parsedate_to_datetime((await api.get("/users/me")).headers["Date"]).timestamp()
+    assert abs(told - time.time() - seconds) < 60
+
+
 async def test_consistency_gap_hides_a_new_record_from_reads(api: Api) -> None:
     spec = await api.spec("s")
     _order(api, FaultKind.CONSISTENCY_GAP, "instance.create", seconds=60.0)

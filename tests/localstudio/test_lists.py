@@ -149,3 +149,19 @@ async def test_bad_tags_are_400(api: Api, tags: list[str]) -> None:
     assert (await api.post("/cell_measurements/tags/bulk", bulk)).status == 400
     pending = await api.begin(cell, "other")
     assert (await api.confirm(pending, cell, name="other", tags=tags)).status == 400
+
+
+async def test_search_finds_names_of_every_kind(api: Api) -> None:
+    spec = await api.spec("LG M50")
+    cell = await api.cell("LG M50 #1", spec)
+    found = made(await api.get("/search?q=m50"))
+    assert {(item["entity_type"], item["id"]) for item in found["results"]} == {
+        ("cell_specification", spec),
+        ("cell_instance", cell),
+    }
+    assert found["total"] == 2
+    only = made(await api.get("/search?q=m50&entity_types=cell_instance"))
+    assert [item["parent_id"] for item in only["results"]] == [spec]
+    assert (await api.get("/search?q=m")).status == 422
+    assert (await api.get("/search?q=%20")).status == 400
+    assert (await api.get("/search?q=m50&limit=101")).status == 422

@@ -240,6 +240,14 @@ async def test_plain_get_while_processing(open_api: OpenApi, switch: str, status
     assert (await api.get(f"{path}?{lean}")).status == 200
 
 
+@pytest.mark.parametrize(("switch", "status"), [("conflict", 409), ("replace", 200)])
+async def test_open_extend(open_api: OpenApi, switch: str, status: int) -> None:
+    api = await open_api(open_extend=switch)
+    path = f"/cell_measurements/{await api.upload(await api.cell())}/initiate-extend"
+    made(await api.post(path, {}))
+    assert (await api.post(path, {})).status == status
+
+
 @pytest.mark.parametrize("status", [400, 422])
 async def test_bad_end_time_status(open_api: OpenApi, status: int) -> None:
     api = await open_api(bad_end_time_status=status)

@@ -15,6 +15,7 @@ from bulkload.localstudio.routes import (
     protocols,
     raw_data,
     readback,
+    search,
     specifications,
     tags,
     uploads,
@@ -35,4 +36,5 @@ ENDPOINTS: Final = (
     *raw_data.ENDPOINTS,
     *equipment.ENDPOINTS,
     *protocols.ENDPOINTS,
+    *search.ENDPOINTS,
 )

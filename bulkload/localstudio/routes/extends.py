@@ -21,8 +21,8 @@ from bulkload.localstudio.views import measurement_view
 
 async def _initiate(call: Call) -> web.Response:
     record = _extensible(call)
-    found = call.upload("extend", record.id)
-    if found is not None:
+    is_open = call.upload("extend", record.id) is not None
+    if is_open and call.studio.settings.open_extend == "conflict":
         raise Refusal(409, "another extend of this measurement is in flight")
     upload = Upload(record.id, "extend", record.scope, None, time.time(), "{}")
     call.studio.store.open_upload(upload)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
+from bulkload.localstudio.listing import whole_number
 from bulkload.localstudio.metadata import normal_tags
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.store import Record
@@ -23,10 +24,8 @@ async def _list(call: Call) -> web.Response:
     query = call.request.query
     if "project_id" not in query:
         raise InvalidBodyError("project_id", "Field required")
-    limit = query.get("limit", str(_PAGE_DEFAULT))
-    if not limit.isdecimal() or not 1 <= int(limit) <= _PAGE_MAX:
-        raise InvalidBodyError("limit", f"use 1 to {_PAGE_MAX}", limit)
-    found = call.studio.store.tags(query["project_id"], f"%{query.get('q', '')}%", int(limit))
+    limit = whole_number(query, "limit", _PAGE_DEFAULT, 1, _PAGE_MAX)
+    found = call.studio.store.tags(query["project_id"], f"%{query.get('q', '')}%", limit)
     items = [{"tag": tag, "usage_count": count} for tag, count in found]
     return answer({"items": items, "count": len(items), "total": len(items)})
 
