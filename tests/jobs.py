@@ -194,7 +194,10 @@ def running(
         orphans = started.children()
         if process.poll() is None:
             process.kill()
-            process.communicate()
+            process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
         for orphan in orphans:
             if orphan.is_running():
                 orphan.kill()
