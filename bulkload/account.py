@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sqlite3
@@ -89,6 +90,20 @@ def outcome(row: sqlite3.Row, *, is_waiting: bool = True) -> Outcome:
         message=row["message"],
         is_resumable=kind is None or bool(row["has_given_up"]),
     )
+
+
+def write_references(reader: sqlite3.Connection, path: Path) -> None:
+    """Write a table of the last plan's measurements that are in Studio, with their ids."""
+    query = (
+        "SELECT spec, cell, measurement, measurement_id FROM job WHERE state IN (?, ?) "
+        "AND plan_run=(SELECT MAX(plan_run) FROM job) ORDER BY spec, cell, id"
+    )
+    states = (JobState.READY.value, JobState.EXISTING.value)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("spec", "cell", "measurement", "id", "reference"))
+        for row in reader.execute(query, states):
+            table.writerow((*row, f"db:{row['measurement_id']}"))
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -11,9 +11,11 @@ from bulkload.core.job import UploadJob
 from bulkload.core.lifecycle import (
     Confirmed,
     Event,
+    Extended,
     Initiated,
     JobState,
     ParentsKnown,
+    RawAttached,
     SourcePrepared,
 )
 from bulkload.core.prepared import Prepared
@@ -45,6 +47,9 @@ class LiveJob:
     stored: StoredSource | None
     instance_id: str | None
     measurement_id: str | None
+    #: SHA-256 of the source as it was last prepared.
+    source_sha256: str | None
+    raw_data_id: str | None
     prepared: Prepared | None = None
     spool: Path | None = None
     #: The record of its name that was in Studio before the source was read.
@@ -69,6 +74,8 @@ class LiveJob:
             stored=stored,
             instance_id=row["instance_id"],
             measurement_id=row["measurement_id"],
+            source_sha256=row["source_sha256"],
+            raw_data_id=row["raw_data_id"],
         )
 
     @property
@@ -97,9 +104,13 @@ class Recorder:
         match event:
             case ParentsKnown():
                 live.instance_id = event.instance_id
-            case Initiated() | Confirmed():
+            case Initiated() | Confirmed() | Extended():
                 live.measurement_id = event.measurement_id
                 live.given |= {event.measurement_id}
+            case SourcePrepared():
+                live.source_sha256 = event.source_sha256
+            case RawAttached():
+                live.raw_data_id = event.raw_data_id
             case _:
                 pass
         self._watcher.on_event(live, event)

@@ -7,53 +7,19 @@ whose files are all rejected leaves no empty cells behind.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
-
-import anyio
 
 from bulkload.client.records import Record
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.terms import JobKey
 from bulkload.journal import Parent
 from bulkload.livejob import Recorder
+from bulkload.once import Once
 
 #: Cells whose id is remembered: a cell's measurements follow one another, so the cells in
 #: hand fit many times over, and memory stays the same however long the archive.
 REMEMBERED_CELLS: Final = 4096
-
-
-class Once:
-    """Runs an act once a key at a time and remembers its answer; a failure is not remembered."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._answers: OrderedDict[object, str] = OrderedDict()
-        self._locks: dict[object, anyio.Lock] = {}
-
-    def known(self, key: object) -> str | None:
-        """Return the remembered answer."""
-        return self._answers.get(key)
-
-    def remember(self, key: object, answer: str) -> None:
-        """Keep an answer learned elsewhere."""
-        self._answers[key] = answer
-        while len(self._answers) > self._capacity:
-            self._answers.popitem(last=False)
-
-    async def get(self, key: object, act: Callable[[], Awaitable[str]]) -> str:
-        """Return the answer for a key; the first caller acts, the others wait for it."""
-        lock = self._locks.setdefault(key, anyio.Lock())
-        try:
-            async with lock:
-                if (answer := self._answers.get(key)) is None:
-                    answer = await act()
-                    self.remember(key, answer)
-                return answer
-        finally:
-            if not lock.statistics().tasks_waiting and not lock.locked():
-                self._locks.pop(key, None)
 
 
 class Parents:

@@ -27,7 +27,7 @@ from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskGroup
 
 from bulkload.backlog import Backlog
 from bulkload.core.lifecycle import JobState, SourceRejected
-from bulkload.core.prepared import Prepared, PrepareTask, Refused
+from bulkload.core.prepared import Prepared, PrepareTask, Refused, StoredBefore
 from bulkload.errorgroup import one_error
 from bulkload.errors import BulkloadError
 from bulkload.journal import Journal
@@ -172,7 +172,10 @@ class Pipeline:
 
     async def _settle_later(self, live: LiveJob) -> None:
         """Hand on a measurement that is in Studio already and may still be in processing."""
-        if self._settings.is_waiting:
+        step = Next.SETTLE
+        if live.state is JobState.CONFIRMED:
+            step = await self._uploader.attach(live)
+        if step is Next.SETTLE and self._settings.is_waiting:
             self._backlog.join()
             await self._to_settle.send(live)
 
@@ -191,10 +194,15 @@ class Pipeline:
                 await ready.send(live)
 
     def _task(self, live: LiveJob) -> PrepareTask:
+        stored = live.stored
         return PrepareTask(
             job=live.job,
             checks=self._plan.checks_for(live.job, self._settings.checks),
+            recipe=self._settings.recipe,
             spool_path=str(self._spool.path(live.id)),
+            stored=None
+            if live.found is None or stored is None
+            else StoredBefore(rows=stored.rows, content_digest=stored.content_digest),
         )
 
     def _take_up(self, live: LiveJob, prepared: Prepared, task: PrepareTask) -> None:
@@ -209,6 +217,8 @@ class Pipeline:
                 await self._backlog.enter()
                 try:
                     step = await self._uploader.deliver(live)
+                    if step is Next.SETTLE and live.state is JobState.CONFIRMED:
+                        step = await self._uploader.attach(live)
                 finally:
                     self._spool.remove(live.id)
                 if step is Next.SETTLE and self._settings.is_waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +21,10 @@ from bulkload.core.job import (
     UploadJob,
 )
 from bulkload.core.lifecycle import JobState, Restarted
+from bulkload.core.prepared import Recipe
 from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_window
 from bulkload.core.resume import Known, restart_reason
-from bulkload.journal import store
+from bulkload.journal import events, store
 from bulkload.journal.codec import dump, job_to_text
 from bulkload.sourcefile import quick_stamp
 
@@ -86,6 +87,7 @@ def plan_into(
     items: Iterable[PlanItem],
     *,
     checks: Checks,
+    recipe: Recipe,
     at: float,
 ) -> PlanAccount:
     """Write a plan into the journal and return the account of it.
@@ -94,11 +96,12 @@ def plan_into(
     event for each known job that has to begin again.
     """
     account = PlanAccount()
+    run_wide = _run_wide(checks, recipe)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for count, item in enumerate(items, start=1):
             account.count(item)
-            _put(connection, run, item, checks=checks, at=at)
+            _put(connection, run, item, run_wide=run_wide, at=at)
             if count % BATCH == 0:
                 connection.execute("COMMIT")
                 connection.execute("BEGIN IMMEDIATE")
@@ -111,11 +114,11 @@ def plan_into(
 
 
 def _put(
-    connection: sqlite3.Connection, run: int, item: PlanItem, *, checks: Checks, at: float
+    connection: sqlite3.Connection, run: int, item: PlanItem, *, run_wide: str, at: float
 ) -> None:
     match item:
         case UploadJob():
-            _put_job(connection, run, item, checks=checks, at=at)
+            _put_job(connection, run, item, run_wide=run_wide, at=at)
         case Specification():
             store.put_specification(connection, item)
         case CellMetadata():
@@ -127,10 +130,10 @@ def _put(
 
 
 def _put_job(
-    connection: sqlite3.Connection, run: int, job: UploadJob, *, checks: Checks, at: float
+    connection: sqlite3.Connection, run: int, job: UploadJob, *, run_wide: str, at: float
 ) -> None:
     payload = job_to_text(job)
-    recipe = _recipe(payload, checks)
+    recipe = _digest(run_wide, payload)
     row = store.find_job(connection, job.key)
     if row is None:
         store.add_job(connection, run, job, payload, recipe)
@@ -138,13 +141,17 @@ def _put_job(
     reason = restart_reason(_known(row), recipe=recipe, stamp=quick_stamp(Path(job.path)))
     store.replan_job(connection, run, row["id"], path=job.path, payload=payload, recipe=recipe)
     if reason is not None:
-        store.append(connection, run, row["id"], at, Restarted(reason=reason))
+        events.append(connection, run, row["id"], at, Restarted(reason=reason))
 
 
-def _recipe(payload: str, checks: Checks) -> str:
-    """Return a digest of all that decides what preparing the same bytes gives."""
-    run_wide = [checks.strict, sorted(checks.skip_checks)]
-    parts = (__version__, payload, dump([*run_wide, checks.rated_capacity, checks.voltage_window]))
+def _run_wide(checks: Checks, recipe: Recipe) -> str:
+    """Return all that decides, for every job alike, what preparing the same bytes gives."""
+    dialects = None if recipe.dialects is None else Path(recipe.dialects).read_text("utf-8")
+    stated = asdict(checks) | {"skip_checks": sorted(checks.skip_checks)}
+    return dump([__version__, stated, asdict(recipe), dialects])
+
+
+def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -174,6 +181,6 @@ def retry_into(
     connection.execute("BEGIN IMMEDIATE")
     jobs, skips = store.take_over_plan(connection, run)
     for job in store.not_arrived(connection, run, cause):
-        store.append(connection, run, job, at, Restarted(reason="retry"))
+        events.append(connection, run, job, at, Restarted(reason="retry"))
     connection.execute("COMMIT")
     return PlanAccount(jobs=jobs, skips=skips)

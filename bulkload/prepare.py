@@ -10,23 +10,34 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from bulkload.core.content import files_digest, properties_digest, properties_text
 from bulkload.core.digest import content_digest
+from bulkload.core.frame import Frame
 from bulkload.core.issues import Severity, ValidationIssue
-from bulkload.core.job import UploadJob
-from bulkload.core.prepared import Prepared, PrepareTask, Refused, SourceStamp
+from bulkload.core.job import Checks, UploadJob
+from bulkload.core.prepared import (
+    Prepared,
+    PrepareTask,
+    Refused,
+    SourceStamp,
+    StoredBefore,
+)
 from bulkload.core.rules import check
-from bulkload.core.terms import MeasurementType
+from bulkload.core.steps import summarise_steps
+from bulkload.core.terms import TIME, MeasurementType
 from bulkload.encode import encode
 from bulkload.errors import UnreadableError
-from bulkload.frames import to_frame
-from bulkload.readers import ReadOptions, read
-from bulkload.sourcefile import attachments, stamp
+from bulkload.frames import to_frame, to_table
+from bulkload.readers import ReadOptions, load_dialects, read
+from bulkload.readers.probe import Format
+from bulkload.sourcefile import attachments, extension_path, stamp, steps_path
 
 #: Findings kept of one file: a file with more is described by its first ones.
 MAX_ISSUES: Final = 100
@@ -79,18 +90,16 @@ def _reason(error: OSError) -> str:
 def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
     path = Path(task.job.path)
     before = stamp(path)
-    series = read(
-        path,
-        ReadOptions(reader=task.job.reader, member=task.job.member, data_type=task.job.data_type),
-    )
+    series = read(path, _read_options(task))
     if (changed := _changed_since(path, before)) is not None:
         return changed
     frame = to_frame(series.table)
+    steps = _steps(frame, task.checks) if task.checks.strict or task.recipe.stores_steps else None
     issues = check(
         frame,
         strict=bool(task.checks.strict),
         data_type=task.job.data_type or series.header.get("data_type"),
-        steps=None,
+        steps=steps,
         rated_capacity=task.checks.rated_capacity,
         voltage_window=task.checks.voltage_window,
         skip_checks=task.checks.skip_checks,
@@ -108,18 +117,68 @@ def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
         sha256="",
         content_digest=content_digest(frame),
         source=before,
+        is_longer=_is_longer(series.table, task.stored),
+        last_time_s=_last_time(frame),
         warnings=tuple(issues)[:MAX_ISSUES],
         header=series.header,
         provenance=series.provenance,
     )
-    return _spooled(prepared, series.table, task.spool_path)
-
-
-def _spooled(prepared: Prepared, table: pa.Table, spool_path: str | None) -> Prepared:
-    if spool_path is None:
+    if task.spool_path is None:
         return prepared
-    encode(table, Path(spool_path))
-    spool = stamp(Path(spool_path))
+    return _spooled(prepared, series.table, steps, task)
+
+
+def _read_options(task: PrepareTask) -> ReadOptions:
+    dialects = task.recipe.dialects
+    return ReadOptions(
+        reader=task.job.reader or task.recipe.reader,
+        member=task.job.member,
+        data_type=task.job.data_type,
+        voltage_window=task.checks.voltage_window,
+        dialects=() if dialects is None else _dialects(dialects),
+    )
+
+
+@lru_cache(1)
+def _dialects(path: str) -> tuple[Format, ...]:
+    return load_dialects(Path(path))
+
+
+def _steps(frame: Frame, checks: Checks) -> Frame | None:
+    """Return the step summary, None for a table that has no steps: the checks say why."""
+    try:
+        return summarise_steps(frame, checks.rated_capacity)
+    except (ValueError, TypeError):
+        return None
+
+
+def _is_longer(table: pa.Table, stored: StoredBefore | None) -> bool:
+    if stored is None or table.num_rows <= stored.rows:
+        return False
+    beginning = to_frame(table.slice(0, stored.rows))
+    return content_digest(beginning) == stored.content_digest
+
+
+def _last_time(frame: Frame) -> float | None:
+    if not frame.is_numeric(TIME):
+        return None
+    times = frame.numbers(TIME)
+    finite = times[np.isfinite(times)]
+    return float(finite.max()) if len(finite) else None
+
+
+def _spooled(
+    prepared: Prepared, table: pa.Table, steps: Frame | None, task: PrepareTask
+) -> Prepared:
+    assert task.spool_path is not None
+    path = Path(task.spool_path)
+    encode(table, path)
+    if task.recipe.stores_steps and steps is not None:
+        encode(to_table(steps), steps_path(path))
+    if prepared.is_longer:
+        assert task.stored is not None
+        encode(table.slice(task.stored.rows), extension_path(path))
+    spool = stamp(path)
     return replace(prepared, size_bytes=spool.size_bytes, sha256=spool.sha256)
 
 

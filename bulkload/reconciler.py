@@ -9,10 +9,10 @@ from pathlib import Path
 from bulkload.client.creation import resolve_conflict
 from bulkload.client.records import CellMeasurement
 from bulkload.client.studio import AsyncStudio
-from bulkload.core.lifecycle import Act, Attempting, Confirmed, Failed, Found
+from bulkload.core.lifecycle import Act, Attempting, Confirmed, Extended, Failed, Found
 from bulkload.core.reconcile import Existing, FoundRecord, Verdict, reconcile
 from bulkload.core.terms import MeasurementType
-from bulkload.errors import ConflictError
+from bulkload.errors import ConflictError, RefusedError
 from bulkload.livejob import LiveJob, Recorder
 from bulkload.readback import Content, difference, read_back
 from bulkload.sourcefile import quick_stamp
@@ -23,6 +23,7 @@ class Next(Enum):
 
     PREPARE = auto()
     UPLOAD = auto()
+    EXTEND = auto()
     SETTLE = auto()
     DONE = auto()
 
@@ -80,10 +81,23 @@ class Reconciler:
         assert live.prepared is not None
         stored = live.stored
         if stored is not None and stored.measurement_id == found.id:
+            if live.prepared.is_longer and found.is_open:
+                return Next.EXTEND
             is_same = stored.content_digest == live.prepared.content_digest
             words = None if is_same else f"Studio holds its {stored.rows} rows of before"
         else:
             words = await self._read_back_difference(live, found)
+        return await self._conclude(live, found, words)
+
+    async def after_lost_extension(self, live: LiveJob, error: RefusedError) -> Next:
+        """Decide whether a refused extension had been made before: then Studio holds it all."""
+        assert live.found is not None
+        if await self._read_back_difference(live, live.found) is not None:
+            raise error
+        await self._recorder.record(live, Extended(measurement_id=live.found.id))
+        return Next.SETTLE
+
+    async def _conclude(self, live: LiveJob, found: FoundRecord, words: str | None) -> Next:
         if words is not None:
             await self._fail(live, *_differs(live, found, words))
             return Next.DONE
@@ -152,6 +166,7 @@ def found_record(record: CellMeasurement) -> FoundRecord:
         is_processing=record.is_processing,
         has_failed=record.has_failed,
         processing_error=record.processing_error,
+        is_open=record.end_time is None,
     )
 
 

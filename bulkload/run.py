@@ -39,6 +39,7 @@ from bulkload.planbook import PlanBook
 from bulkload.planning import PlanAccount
 from bulkload.pool import PoolLimits, open_pool
 from bulkload.progress import Progress
+from bulkload.rawfiles import RawFiles
 from bulkload.reconciler import Reconciler
 from bulkload.settings import RunSettings
 from bulkload.settle import FIRST_POLL_S, Settler
@@ -215,7 +216,13 @@ async def _run_pipeline(request: RunRequest, run: int, progress: Progress, stop:
             spool=spool,
             parents=parents,
             reconciler=reconciler,
-            uploader=Uploader(studio, parents, reconciler, recorder),
+            uploader=Uploader(
+                studio,
+                parents=parents,
+                reconciler=reconciler,
+                recorder=recorder,
+                raw_files=RawFiles(studio, recorder, journal) if settings.attaches_raw else None,
+            ),
             settler=Settler(studio, recorder, request.clock, backlog),
             backlog=backlog,
             settings=settings,

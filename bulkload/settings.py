@@ -10,6 +10,7 @@ from typing import Final
 import psutil
 
 from bulkload.core.job import Checks
+from bulkload.core.prepared import Recipe
 from bulkload.core.reconcile import Existing
 
 #: One file may take this long to read and validate: the slowest spreadsheets measured take
@@ -66,9 +67,12 @@ class RunSettings:
     """How a run treats what it uploads."""
 
     checks: Checks = field(default_factory=lambda: Checks(strict=True))
+    recipe: Recipe = field(default_factory=Recipe)
     existing: Existing = Existing.REUSE
     #: Whether a measurement counts only once Studio has processed it.
     is_waiting: bool = True
+    #: Whether the original file is stored in Studio too, and linked to its measurement.
+    attaches_raw: bool = False
     #: When nothing must be open any more; None for whenever the work is done.
     until: datetime | None = None
     limits: Limits = field(default_factory=Limits)

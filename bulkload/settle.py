@@ -151,7 +151,8 @@ class Settler:
 
     async def _end(self, live: LiveJob, record: CellMeasurement) -> None:
         is_ours = live.state is JobState.CONFIRMED
-        if not record.has_failed:
+        # A failed extension leaves the record ready, with the reason beside it.
+        if not record.has_failed and not (is_ours and record.processing_error):
             event = ready_event(record) if is_ours else Found(measurement_id=record.id)
             await self._recorder.record(live, event)
             return
@@ -196,4 +197,4 @@ class Settler:
 
 def ready_event(record: CellMeasurement) -> ProcessingReady:
     """Return the event of a record that Studio has processed."""
-    return ProcessingReady(updated_at=record.updated_at)
+    return ProcessingReady(ready_updated_at=record.updated_at)

@@ -44,3 +44,13 @@ def stamp(path: Path) -> SourceStamp:
     return SourceStamp(
         size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest.hexdigest()
     )
+
+
+def steps_path(spool: Path) -> Path:
+    """Return where the steps of a spooled time series lie."""
+    return spool.with_suffix(".steps.parquet")
+
+
+def extension_path(spool: Path) -> Path:
+    """Return where the new rows of a spooled time series lie, if it is a longer version."""
+    return spool.with_suffix(".extend.parquet")

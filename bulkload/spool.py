@@ -7,6 +7,8 @@ from pathlib import Path
 
 import anyio
 
+from bulkload.sourcefile import extension_path, steps_path
+
 
 class Spool:
     """The folder of prepared files, with a bound on the bytes that wait in it."""
@@ -46,8 +48,10 @@ class Spool:
         self._total_bytes += size_bytes
 
     def remove(self, job: int) -> None:
-        """Delete a job's file: its use is over, whatever became of it."""
-        self.path(job).unlink(missing_ok=True)
+        """Delete a job's files: their use is over, whatever became of it."""
+        path = self.path(job)
+        for one in (path, steps_path(path), extension_path(path)):
+            one.unlink(missing_ok=True)
         self._total_bytes -= self._sizes.pop(job, 0)
         self._changed.set()
         self._changed = anyio.Event()

@@ -8,7 +8,7 @@ work, whatever answer was lost on the way.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from bulkload.core.lifecycle import (
     Attempting,
     Confirmed,
     Event,
+    Extended,
     Failed,
     GaveUp,
     Initiated,
@@ -36,13 +37,15 @@ from bulkload.errors import (
     JournalError,
     MeasurementProcessingError,
     OutageError,
+    RefusedError,
     TransientError,
 )
 from bulkload.livejob import LiveJob, Recorder
 from bulkload.parents import Parents
+from bulkload.rawfiles import RawFiles
 from bulkload.reconciler import Next, Reconciler
 from bulkload.settle import ready_event
-from bulkload.sourcefile import attachments
+from bulkload.sourcefile import attachments, extension_path, steps_path
 
 #: A signed URL is used as soon as it is given; one that keeps expiring is not a matter of age.
 MAX_URL_RENEWALS: Final = 3
@@ -55,20 +58,35 @@ class Uploader:
     """Delivers prepared measurements."""
 
     def __init__(
-        self, studio: AsyncStudio, parents: Parents, reconciler: Reconciler, recorder: Recorder
+        self,
+        studio: AsyncStudio,
+        *,
+        parents: Parents,
+        reconciler: Reconciler,
+        recorder: Recorder,
+        raw_files: RawFiles | None,
     ) -> None:
+        """``raw_files`` attaches the original files; None leaves them where they are."""
         self._studio = studio
         self._parents = parents
         self._reconciler = reconciler
         self._recorder = recorder
+        self._raw_files = raw_files
 
     async def deliver(self, live: LiveJob) -> Next:
         """Bring a job from PREPARED to CONFIRMED, EXISTING or FAILED, or leave it resumable.
 
         Raises the errors of ``RUN_ENDING``; every other failure becomes the job's event.
         """
+        return await self._answering(live, self._deliver)
+
+    async def attach(self, live: LiveJob) -> Next:
+        """Attach the source of a confirmed measurement, where the run does that."""
+        return await self._answering(live, self._attach)
+
+    async def _answering(self, live: LiveJob, act: Callable[[LiveJob], Awaitable[Next]]) -> Next:
         try:
-            return await self._deliver(live)
+            return await act(live)
         except RUN_ENDING:
             raise
         except BulkloadError as error:
@@ -77,6 +95,8 @@ class Uploader:
 
     async def _deliver(self, live: LiveJob) -> Next:
         step = await self._reconciler.after_prepare(live)
+        if step is Next.EXTEND:
+            return await self._extend(live)
         if step is not Next.UPLOAD:
             return step
         try:
@@ -86,10 +106,33 @@ class Uploader:
                 raise
             return await self._reconciler.after_conflict(live, error)
         await self._recorder.record(live, Confirmed(measurement_id=record.id))
-        if record.is_processing or record.has_failed:
+        if self._raw_files is not None or record.is_processing or record.has_failed:
             return Next.SETTLE
         await self._recorder.record(live, ready_event(record))
         return Next.DONE
+
+    async def _attach(self, live: LiveJob) -> Next:
+        if self._raw_files is not None:
+            await self._raw_files.attach(live)
+        return Next.SETTLE
+
+    async def _extend(self, live: LiveJob) -> Next:
+        """Append the rows that are new in a source that has grown."""
+        assert live.found is not None
+        assert live.spool is not None
+        assert live.prepared is not None
+        assert live.prepared.last_time_s is not None
+        await self._attempt(live, Act.EXTEND)
+        try:
+            await self._studio.cell_measurement.extend_with(
+                live.found.id, extension_path(live.spool), live.prepared.last_time_s
+            )
+        except CredentialsError:
+            raise
+        except RefusedError as error:
+            return await self._reconciler.after_lost_extension(live, error)
+        await self._recorder.record(live, Extended(measurement_id=live.found.id))
+        return Next.SETTLE
 
     async def _upload(self, live: LiveJob) -> CellMeasurement:
         instance_id = await self._parents.instance_id(live.job.key, live.job.batch)
@@ -122,9 +165,13 @@ class Uploader:
         )
         await self._recorder.record(live, Initiated(measurement_id=answer.measurement_id))
         await self._attempt(live, Act.PUT)
-        targets = (
-            answer.targets(names) if names is not None else [answer.target("time_series.parquet")]
-        )
+        if names is not None:
+            targets = answer.targets(names)
+        else:
+            targets = [answer.target("time_series.parquet")]
+            if (steps := steps_path(files[0])).exists():
+                targets.append(answer.target("steps.parquet"))
+                files.append(steps)
         for target, path in zip(targets, files, strict=True):
             await self._studio.cell_measurement.put(target, path)
         await self._recorder.record(live, Stored())

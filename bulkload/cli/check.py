@@ -16,10 +16,15 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from bulkload.cli.options import CheckOptions, LimitOptions, SourceOptions, this_command
+from bulkload.cli.options import (
+    CheckOptions,
+    LimitOptions,
+    RecipeOptions,
+    SourceOptions,
+    this_command,
+)
 from bulkload.clock import SystemClock
 from bulkload.console import EXAMPLES, printable, show_problems
-from bulkload.core.job import Checks
 from bulkload.core.prepared import PrepareTask, Refused
 from bulkload.core.tally import ExitCode
 from bulkload.journal import store
@@ -27,13 +32,14 @@ from bulkload.journal.codec import job_from_text
 from bulkload.planbook import PlanBook
 from bulkload.planning import plan_into
 from bulkload.pool import Pool, PoolLimits, open_pool
-from bulkload.settings import Limits
+from bulkload.settings import RunSettings
 
 
 def check(
     *sources: Annotated[str, Parameter(negative=())],
     source_options: SourceOptions = SourceOptions(),
     check_options: CheckOptions = CheckOptions(),
+    recipe_options: RecipeOptions = RecipeOptions(),
     limit_options: LimitOptions = LimitOptions(),
 ) -> int:
     """Read and validate everything, touch no network, write nothing but this report.
@@ -44,16 +50,33 @@ def check(
         Folders or manifests (.csv, .xlsx, .parquet, .jsonl).
     """
     console = Console()
-    checks = check_options.checks()
-    limits = limit_options.limits()
+    settings = RunSettings(
+        checks=check_options.checks(),
+        recipe=recipe_options.recipe(),
+        limits=limit_options.limits(),
+    )
     clock = SystemClock()
     with closing(store.connect(None)) as connection:
         at = clock.now().timestamp()
         run = store.begin_run(connection, this_command(), {}, at)
-        account = plan_into(connection, run, source_options.read(sources), checks=checks, at=at)
+        account = plan_into(
+            connection,
+            run,
+            source_options.read(sources),
+            checks=settings.checks,
+            recipe=settings.recipe,
+            at=at,
+        )
         show_problems(console, account.problems, account.problem_count)
         show_problems(console, account.warnings, len(account.warnings))
-        verdicts = anyio.run(partial(_check_all, connection, run, checks, limits))
+        verdicts = anyio.run(
+            partial(
+                _check_all,
+                connection,
+                run,
+                settings,
+            )
+        )
     verdicts.show(console)
     left_out = f"; {account.skips:,} entries left out by a rule" if account.skips else ""
     console.print(
@@ -89,9 +112,8 @@ class _Verdicts:
                 console.print(Text(f"  {printable(message)}"), soft_wrap=True)
 
 
-async def _check_all(
-    connection: sqlite3.Connection, run: int, checks: Checks, limits: Limits
-) -> _Verdicts:
+async def _check_all(connection: sqlite3.Connection, run: int, settings: RunSettings) -> _Verdicts:
+    limits = settings.limits
     verdicts = _Verdicts()
     plan = PlanBook(connection, run)
     pool_limits = PoolLimits(
@@ -112,8 +134,12 @@ async def _check_all(
                 for spec, cell in plan.cells():
                     for row in plan.open_jobs(spec, cell):
                         job = job_from_text(row["payload"])
-                        stated = plan.checks_for(job, checks)
-                        await send.send(PrepareTask(job=job, checks=stated, spool_path=None))
+                        stated = plan.checks_for(job, settings.checks)
+                        await send.send(
+                            PrepareTask(
+                                job=job, checks=stated, recipe=settings.recipe, spool_path=None
+                            )
+                        )
     return verdicts
 
 

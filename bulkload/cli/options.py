@@ -17,7 +17,9 @@ from cyclopts import Parameter
 from bulkload.core.deadline import parse_until
 from bulkload.core.job import Checks, PlanItem
 from bulkload.core.layout import DEFAULT_LAYOUT, Layout
+from bulkload.core.prepared import Recipe
 from bulkload.errors import SettingsError
+from bulkload.readers import load_dialects
 from bulkload.settings import CONNECTIONS, Limits
 from bulkload.sources import read_source
 from bulkload.validators import STRICT_CHECK_NAMES
@@ -123,6 +125,33 @@ class CheckOptions:
             skip_checks=frozenset(self.skip_check),
             rated_capacity=self.rated_capacity,
             voltage_window=None if self.voltage_window is None else window(self.voltage_window),
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions:
+    """How files are read.
+
+    Parameters
+    ----------
+    reader
+        Reader for files that name none; by default each is detected by its content.
+    dialects
+        A TOML file that describes formats of your own.
+    """
+
+    reader: str | None = None
+    dialects: Path | None = None
+
+    def recipe(self, *, stores_steps: bool = False) -> Recipe:
+        """Return what the words mean; raises ``SettingsError`` for dialects with a mistake."""
+        if self.dialects is not None:
+            load_dialects(self.dialects)
+        return Recipe(
+            reader=self.reader,
+            dialects=None if self.dialects is None else str(self.dialects.resolve()),
+            stores_steps=stores_steps,
         )
 
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from bulkload.account import tally
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
-from bulkload.cli.options import CheckOptions, LimitOptions, this_command
+from bulkload.cli.options import CheckOptions, LimitOptions, RecipeOptions, this_command
 from bulkload.cli.upload import carry_out, opener
 from bulkload.clock import SystemClock
 from bulkload.core.reconcile import Existing
@@ -26,6 +26,7 @@ def retry(
     job_dir: Path,
     *,
     check_options: CheckOptions = CheckOptions(),
+    recipe_options: RecipeOptions = RecipeOptions(),
     limit_options: LimitOptions = LimitOptions(),
     cause: str | None = None,
     existing: Existing = Existing.REUSE,
@@ -62,6 +63,7 @@ def retry(
         raise SettingsError(f"no job of {job_dir} has the cause {cause}; its causes: {known}")
     settings = RunSettings(
         checks=check_options.checks(),
+        recipe=recipe_options.recipe(),
         existing=existing,
         is_waiting=wait,
         limits=limit_options.limits(),

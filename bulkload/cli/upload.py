@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,13 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from bulkload.account import examples, write_json
+from bulkload.account import examples, write_json, write_references
 from bulkload.cli.check import check
 from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.cli.options import (
     CheckOptions,
     LimitOptions,
+    RecipeOptions,
     SourceOptions,
     duration_s,
     moment,
@@ -53,6 +54,7 @@ def upload(
     *sources: Annotated[str, Parameter(negative=())],
     source_options: SourceOptions = SourceOptions(),
     check_options: CheckOptions = CheckOptions(),
+    recipe_options: RecipeOptions = RecipeOptions(),
     limit_options: LimitOptions = LimitOptions(),
     url: str | None = None,
     project: str | None = None,
@@ -60,6 +62,9 @@ def upload(
     job: Path | None = None,
     existing: Existing = Existing.REUSE,
     wait: bool = True,
+    store_steps: Annotated[bool, Parameter(negative=())] = False,
+    attach_raw: Annotated[bool, Parameter(negative=())] = False,
+    references: Path | None = None,
     until: str | None = None,
     outage_limit: str = "1h",
     dry_run: Annotated[bool, Parameter(negative=())] = False,
@@ -85,6 +90,13 @@ def upload(
         What a measurement of the same name in Studio means.
     wait
         Wait until Studio has processed what was uploaded.
+    store_steps
+        Store the step summary beside each time series, instead of leaving it to Studio.
+    attach_raw
+        Store the original file in Studio too, and link it to its measurement.
+    references
+        Write a table of the measurements in Studio here (.csv): their names, ids, and db:<id>,
+        by which a pipeline refers to them.
     until
         Stop early enough that nothing is open at this time, such as 06:00 or 2026-12-01T06:00.
     outage_limit
@@ -103,12 +115,15 @@ def upload(
             *sources,
             source_options=source_options,
             check_options=check_options,
+            recipe_options=recipe_options,
             limit_options=limit_options,
         )
     settings = RunSettings(
         checks=check_options.checks(),
+        recipe=recipe_options.recipe(stores_steps=store_steps),
         existing=existing,
         is_waiting=wait,
+        attaches_raw=attach_raw,
         until=None if until is None else moment(until),
         limits=replace(limit_options.limits(), outage_limit_s=duration_s(outage_limit)),
     )
@@ -124,7 +139,11 @@ def upload(
             log_path=log_json,
             open_studio=opener(studio, url=url, project=project),
         )
-        return carry_out(request, summary=summary, is_quiet=quiet)[0]
+        code, _ = carry_out(request, summary=summary, is_quiet=quiet)
+    if references is not None:
+        with closing(store.connect(job_dir / FILE_NAME, is_read_only=True)) as reader:
+            write_references(reader, references)
+    return code
 
 
 def planner(
@@ -132,7 +151,9 @@ def planner(
 ) -> Callable[[sqlite3.Connection, int], PlanAccount]:
     """Return what plans a run from sources."""
     at = SystemClock().now().timestamp()
-    return lambda connection, run: plan_into(connection, run, read(), checks=settings.checks, at=at)
+    return lambda connection, run: plan_into(
+        connection, run, read(), checks=settings.checks, recipe=settings.recipe, at=at
+    )
 
 
 def _job_name(sources: tuple[str, ...]) -> str:

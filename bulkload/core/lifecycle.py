@@ -43,6 +43,7 @@ class Act(StrEnum):
     CONFIRM = "confirm"
     CREATE = "create"
     EXTEND = "extend"
+    ATTACH = "attach"
     WITHDRAW = "withdraw"
 
 
@@ -99,6 +100,20 @@ class Stored(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extended(Event):
+    """Studio's record of this job took up the rows that are new in the source."""
+
+    measurement_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawAttached(Event):
+    """The original file is stored in Studio and linked to the measurement."""
+
+    raw_data_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed(Event):
     """The record exists. Also: our own record, found after its answer was lost."""
 
@@ -110,7 +125,7 @@ class ProcessingReady(Event):
     """Studio finished processing."""
 
     #: When Studio last changed the record: a later change is somebody else's.
-    updated_at: str | None = None
+    ready_updated_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +189,8 @@ EVENTS: Final[dict[str, type[Event]]] = {
         Initiated,
         UrlExpired,
         Stored,
+        Extended,
+        RawAttached,
         Confirmed,
         ProcessingReady,
         ProcessingFailed,
@@ -198,6 +215,8 @@ TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
     (JobState.RESOLVED, Initiated): JobState.INITIATED,
     (JobState.INITIATED, UrlExpired): JobState.RESOLVED,
     (JobState.INITIATED, Stored): JobState.STORED,
+    (JobState.PREPARED, Extended): JobState.CONFIRMED,
+    (JobState.CONFIRMED, RawAttached): JobState.CONFIRMED,
     (JobState.CONFIRMED, ProcessingReady): JobState.READY,
     (JobState.CONFIRMED, ProcessingFailed): JobState.FAILED,
     (JobState.READY, RolledBack): JobState.PLANNED,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 #: What a header may fill. Anything else in a header stays in the provenance.
-FROM_HEADER = ("protocol", "test_setup", "start_time", "end_time", "notes")
+FROM_HEADER: Final = ("protocol", "test_setup", "start_time", "end_time", "notes")
 
 
 def merged_metadata(stated: Mapping[str, Any], header: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,8 +25,18 @@ def merged_metadata(stated: Mapping[str, Any], header: Mapping[str, Any]) -> dic
         if found in (None, "", {}, []):
             continue
         known = merged.get(key)
-        if known is None:
+        if known is None or _is_finer(known, found):
             merged[key] = found
         elif isinstance(known, Mapping) and isinstance(found, Mapping):
             merged[key] = {**found, **known}
     return merged
+
+
+def _is_finer(known: Any, found: Any) -> bool:
+    """Tell whether a moment in the header is on the very day that a path or a person gave."""
+    return (
+        isinstance(known, str)
+        and isinstance(found, str)
+        and _DAY.fullmatch(known) is not None
+        and found.startswith(f"{known}T")
+    )

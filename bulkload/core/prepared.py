@@ -11,14 +11,37 @@ from bulkload.core.job import Checks, UploadJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How the run prepares every measurement, beside what each one states."""
+
+    #: Reader for files that name none; None for detection by content.
+    reader: str | None = None
+    #: A TOML file of formats of the user's own.
+    dialects: str | None = None
+    #: Whether the step summary is stored beside the time series.
+    stores_steps: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBefore:
+    """What an earlier run stored of a source that may have grown since."""
+
+    rows: int
+    content_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareTask:
     """What a child needs to prepare one measurement."""
 
     job: UploadJob
     #: Checks with the run's defaults and the specification's ratings filled in.
     checks: Checks
-    #: Where to write the Parquet; None validates and writes nothing (``check``).
+    recipe: Recipe = Recipe()
+    #: Where to write the Parquet; None validates and writes nothing (``check``). The steps go
+    #: beside it as ``.steps.parquet``, rows that are new since ``stored`` as ``.extend.parquet``.
     spool_path: str | None
+    stored: StoredBefore | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +65,10 @@ class Prepared:
     #: Digest of the normalised table: the same for the same data, whatever file it came in.
     content_digest: str
     source: SourceStamp
+    #: Whether the source is what was stored before and then some; the new rows are spooled.
+    is_longer: bool = False
+    #: Largest ``Time [s]``, None where there is none: by it a lost extension is known again.
+    last_time_s: float | None = None
     warnings: tuple[ValidationIssue, ...] = ()
     #: What the file's own header says: fills metadata that nobody stated.
     header: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A measurement of the job's name is in Studio already: what does that mean?
+"""What it means that a measurement of the job's name is in Studio already.
 
 Names are all that Studio compares, so the answer must come from what the journal knows: an id
 that this job was given is our own work, anything else was there before us.
@@ -47,6 +47,8 @@ class FoundRecord:
     is_processing: bool = False
     processing_error: str | None = None
     has_failed: bool = False
+    #: Whether its test runs on, as far as Studio knows: only then can rows be appended.
+    is_open: bool = False
 
 
 def reconcile(

@@ -21,7 +21,7 @@ import anyio
 
 from bulkload.core.lifecycle import Event, JobState
 from bulkload.errors import JournalError
-from bulkload.journal import store
+from bulkload.journal import events, store
 from bulkload.journal.parent import Parent
 
 #: Most writes that share one commit: bounds the time that the first of them waits.
@@ -54,13 +54,17 @@ class Journal:
         """Make an event durable and return the job's new state."""
         at = self._now()
         state: JobState = await self._write(
-            lambda connection: store.append(connection, self.run, job, at, event)
+            lambda connection: events.append(connection, self.run, job, at, event)
         )
         return state
 
     async def keep_parent(self, parent: Parent) -> None:
         """Note a parent that this run made."""
         await self._write(lambda connection: store.put_parent(connection, self.run, parent))
+
+    async def keep_raw_data(self, sha256: str, raw_data_id: str) -> None:
+        """Note which raw file in Studio holds these bytes."""
+        await self._write(lambda connection: store.put_raw_data(connection, sha256, raw_data_id))
 
     async def drop_parent(self, kind: str, parent_id: str) -> None:
         """Forget a parent that is gone."""

@@ -51,6 +51,9 @@ CREATE TABLE job (
     stored_digest TEXT,
     stored_source_bytes INTEGER,
     stored_source_mtime_ns INTEGER,
+    is_extending INTEGER NOT NULL DEFAULT 0,  -- rows were appended and are not processed yet
+    raw_data_id TEXT,                   -- the original file, where it was attached
+    source_sha256 TEXT,
     ready_updated_at TEXT,              -- what Studio said when it had processed the record
     UNIQUE (spec, cell, measurement)
 );
@@ -81,4 +84,10 @@ CREATE TABLE parent (
     updated_at TEXT,                    -- what Studio said when it had made it
     run INTEGER NOT NULL,
     PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+
+-- Raw files in Studio by their content: a file that feeds several measurements goes once.
+CREATE TABLE raw_data (
+    sha256 TEXT PRIMARY KEY,
+    raw_data_id TEXT NOT NULL
 ) WITHOUT ROWID;

@@ -15,26 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulkload.core.job import CellMetadata, Skip, Specification, UploadJob
-from bulkload.core.lifecycle import (
-    FINAL,
-    Confirmed,
-    Event,
-    Failed,
-    Found,
-    GaveUp,
-    Initiated,
-    JobState,
-    ParentsKnown,
-    ProcessingFailed,
-    ProcessingReady,
-    Restarted,
-    SourcePrepared,
-    SourceRejected,
-    Stored,
-    advance,
-)
+from bulkload.core.lifecycle import FINAL, JobState
 from bulkload.errors import JournalError
-from bulkload.journal.codec import dump, event_to_text
+from bulkload.journal.codec import dump
 from bulkload.journal.parent import Parent
 
 #: "BULK": tells our file from any other database.
@@ -157,67 +140,17 @@ def put_skip(connection: sqlite3.Connection, run: int, item: Skip) -> None:
     connection.execute("INSERT OR REPLACE INTO skip VALUES (?, ?, ?)", (item.where, item.rule, run))
 
 
-def append(connection: sqlite3.Connection, run: int, job: int, at: float, event: Event) -> JobState:
-    """Append an event and bring the job's row up to date; inside the caller's transaction."""
-    row = connection.execute("SELECT state FROM job WHERE id=?", (job,)).fetchone()
-    state = advance(JobState(row["state"]), event)
-    connection.execute(
-        "INSERT INTO event (job, run, at, name, payload) VALUES (?, ?, ?, ?, ?)",
-        (job, run, at, type(event).__name__, event_to_text(event)),
-    )
-    # The column names are ours, from facts(): no text from outside is joined into SQL.
-    columns = {"state": state.value} | facts(event)
-    assignments = ", ".join(f"{name}=?" for name in columns)
-    connection.execute(
-        f"UPDATE job SET {assignments} WHERE id=?",  # noqa: S608
-        (*columns.values(), job),
-    )
-    if isinstance(event, Stored):
-        connection.execute(_KEEP_STORED, (job,))
-    return state
+def raw_data_id(connection: sqlite3.Connection, sha256: str) -> str | None:
+    """Return the raw file in Studio that holds these bytes, None where none is known."""
+    row = connection.execute(
+        "SELECT raw_data_id FROM raw_data WHERE sha256=?", (sha256,)
+    ).fetchone()
+    return None if row is None else str(row["raw_data_id"])
 
 
-_KEEP_STORED: Final = """
-UPDATE job SET stored_id=measurement_id, stored_rows=rows, stored_digest=content_digest,
-    stored_source_bytes=source_bytes, stored_source_mtime_ns=source_mtime_ns
-WHERE id=?
-"""
-
-
-def facts(event: Event) -> dict[str, Any]:
-    """Return the columns of a job's row that an event sets."""
-    match event:
-        case SourcePrepared():
-            return {
-                "rows": event.rows,
-                "size_bytes": event.size_bytes,
-                "sha256": event.sha256,
-                "content_digest": event.content_digest,
-                "source_bytes": event.source_bytes,
-                "source_mtime_ns": event.source_mtime_ns,
-            }
-        case ParentsKnown():
-            return {"instance_id": event.instance_id}
-        case Initiated() | Confirmed() | Found():
-            return {"measurement_id": event.measurement_id}
-        case ProcessingReady():
-            return {"ready_updated_at": event.updated_at}
-        case ProcessingFailed():
-            return {"cause": "processing_failed", "message": event.message}
-        case SourceRejected():
-            return {
-                "cause": event.cause,
-                "message": event.message,
-                "source_bytes": event.source_bytes,
-                "source_mtime_ns": event.source_mtime_ns,
-            }
-        case Failed():
-            return {"cause": event.cause, "message": event.message}
-        case GaveUp():
-            return {"cause": event.cause, "message": event.message, "has_given_up": 1}
-        case Restarted():
-            return {"cause": "", "message": "", "has_given_up": 0}
-    return {}
+def put_raw_data(connection: sqlite3.Connection, sha256: str, raw_data_id: str) -> None:
+    """Keep which raw file in Studio holds these bytes."""
+    connection.execute("INSERT OR REPLACE INTO raw_data VALUES (?, ?)", (sha256, raw_data_id))
 
 
 def put_parent(connection: sqlite3.Connection, run: int, parent: Parent) -> None:

@@ -1,0 +1,83 @@
+"""An event goes into the journal together with all that follows from it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import asdict
+from typing import Any, Final
+
+from bulkload.core.lifecycle import (
+    Event,
+    Extended,
+    GaveUp,
+    JobState,
+    ProcessingFailed,
+    ProcessingReady,
+    Restarted,
+    Stored,
+    advance,
+)
+from bulkload.journal.codec import event_to_text
+
+#: Fields of events that are columns of a job's row, under the same name.
+_COLUMNS: Final = frozenset(
+    {
+        "cause",
+        "content_digest",
+        "instance_id",
+        "measurement_id",
+        "message",
+        "raw_data_id",
+        "ready_updated_at",
+        "rows",
+        "sha256",
+        "size_bytes",
+        "source_bytes",
+        "source_mtime_ns",
+        "source_sha256",
+    }
+)
+
+#: What an event says of a job beside its own fields.
+_BESIDES: Final[dict[type[Event], dict[str, Any]]] = {
+    Extended: {"is_extending": 1},
+    ProcessingFailed: {"cause": "processing_failed"},
+    GaveUp: {"has_given_up": 1},
+    Restarted: {"cause": "", "message": "", "has_given_up": 0, "is_extending": 0},
+}
+
+_KEEP_STORED: Final = """
+UPDATE job SET stored_id=measurement_id, stored_rows=rows, stored_digest=content_digest,
+    stored_source_bytes=source_bytes, stored_source_mtime_ns=source_mtime_ns
+WHERE id=?
+"""
+
+
+def append(connection: sqlite3.Connection, run: int, job: int, at: float, event: Event) -> JobState:
+    """Append an event and bring the job's row up to date; inside the caller's transaction."""
+    row = connection.execute("SELECT state FROM job WHERE id=?", (job,)).fetchone()
+    state = advance(JobState(row["state"]), event)
+    connection.execute(
+        "INSERT INTO event (job, run, at, name, payload) VALUES (?, ?, ?, ?, ?)",
+        (job, run, at, type(event).__name__, event_to_text(event)),
+    )
+    columns = {"state": state.value} | _facts(event)
+    assignments = ", ".join(f"{name}=?" for name in columns)
+    # The column names are ours: no text from outside is joined into SQL.
+    connection.execute(
+        f"UPDATE job SET {assignments} WHERE id=?",  # noqa: S608
+        (*columns.values(), job),
+    )
+    if isinstance(event, Stored):
+        connection.execute(_KEEP_STORED, (job,))
+    elif isinstance(event, ProcessingReady):
+        # Studio holds the appended rows from here on, not from when they were sent.
+        connection.execute(f"{_KEEP_STORED} AND is_extending", (job,))
+        connection.execute("UPDATE job SET is_extending=0 WHERE id=?", (job,))
+    return state
+
+
+def _facts(event: Event) -> dict[str, Any]:
+    """Return the columns of a job's row that an event sets."""
+    told = {name: value for name, value in asdict(event).items() if name in _COLUMNS}
+    return told | _BESIDES.get(type(event), {})

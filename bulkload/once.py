@@ -1,0 +1,40 @@
+"""Do a thing once, however many ask for it at the same time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+
+class Once:
+    """Runs an act once a key at a time and remembers its answer; a failure is not remembered."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._answers: OrderedDict[object, str] = OrderedDict()
+        self._locks: dict[object, anyio.Lock] = {}
+
+    def known(self, key: object) -> str | None:
+        """Return the remembered answer."""
+        return self._answers.get(key)
+
+    def remember(self, key: object, answer: str) -> None:
+        """Keep an answer learned elsewhere."""
+        self._answers[key] = answer
+        while len(self._answers) > self._capacity:
+            self._answers.popitem(last=False)
+
+    async def get(self, key: object, act: Callable[[], Awaitable[str]]) -> str:
+        """Return the answer for a key; the first caller acts, the others wait for it."""
+        lock = self._locks.setdefault(key, anyio.Lock())
+        try:
+            async with lock:
+                if (answer := self._answers.get(key)) is None:
+                    answer = await act()
+                    self.remember(key, answer)
+                return answer
+        finally:
+            if not lock.statistics().tasks_waiting and not lock.locked():
+                self._locks.pop(key, None)
