@@ -43,43 +43,56 @@ class Fit:
 
 def fit(moments: Moments, means: Means) -> Fit:
     """Fit each step. ``moments`` are taken about the means."""
+    top = 2 * means.reach
+    slope = np.minimum(np.maximum(moments.sv / moments.ss, 0.0), top)
+    error = np.maximum(0.5 * (moments.vv - slope * (2 * moments.sv - slope * moments.ss)), 0.0)
+    is_determined = ~_breaks_bounds(means, slope, 0.0)
     varies = moments.yy > means.rows * (CONSTANT_SPREAD * means.y) ** 2
-    scale = moments.ss * moments.yy
-    determinant = scale - moments.sy * moments.sy
-    solvable = varies & (determinant > COLLINEAR * scale)
-    per_det = np.divide(1.0, determinant, out=np.zeros(varies.shape), where=solvable)
-    free_d = (moments.sv * moments.yy - moments.yv * moments.sy) * per_det
-    free_r = (moments.yv * moments.ss - moments.sv * moments.sy) * per_det
-    inside = solvable & (free_d >= 0) & (free_d <= 2 * means.reach) & (free_r >= 0)
-    d, r, cost = _on_edges(moments, 2 * means.reach, varies)
+    steps = np.flatnonzero(varies)
+    if steps.size:
+        # The current explains something beside the state of charge: r counts.
+        some = _fit_varying(moments.take(steps), means.take(steps), slope.flat[steps])
+        slope.flat[steps], error.flat[steps], is_determined.flat[steps] = some
+    return Fit(slope, error, is_determined)
+
+
+def _fit_varying(m: Moments, means: Means, slope: Floats) -> tuple[Floats, Floats, Bools]:
+    """Return slope, half the squared error, and what is determined. ``slope``: with r = 0."""
+    top = 2 * means.reach
+    scale = m.ss * m.yy
+    determinant = scale - m.sy * m.sy
+    solvable = determinant > COLLINEAR * scale
+    per_det = np.divide(1.0, determinant, out=np.zeros_like(scale), where=solvable)
+    free_d = (m.sv * m.yy - m.yv * m.sy) * per_det
+    free_r = (m.yv * m.ss - m.sv * m.sy) * per_det
+    d, r, cost = _on_edges(m, slope, top)
+    inside = solvable & (free_d >= 0) & (free_d <= top) & (free_r >= 0)
     d, r = np.where(inside, free_d, d), np.where(inside, free_r, r)
-    cost = np.where(inside, moments.cost(free_d, free_r), cost)
-    is_out = _breaks_bounds(means, d, r)
-    astray = solvable & (is_out | _breaks_bounds(means, free_d, free_r))
-    if astray.any():
+    cost = np.where(inside, m.cost(free_d, free_r), cost)
+    astray = _breaks_bounds(means, d, r) | _breaks_bounds(means, free_d, free_r)
+    steps = np.flatnonzero(astray & solvable)
+    if steps.size:
         start = np.stack((means.v - free_d * means.s - free_r * means.y, free_d, free_r))
-        d[astray], cost[astray] = walk(moments.take(astray), means.take(astray), start[:, astray])
-    return Fit(d, cost, solvable | ~varies & ~is_out)
+        d[steps], cost[steps] = walk(m.take(steps), means.take(steps), start[:, steps])
+    return d, cost, solvable
 
 
-def _breaks_bounds(means: Means, d: Floats, r: Floats) -> Bools:
+def _breaks_bounds(means: Means, d: Floats, r: Floats | float) -> Bools:
     """Tell where the ``v0`` that belongs to ``d`` and ``r`` is out of bounds."""
     offset = means.v - d * means.s - r * means.y
     broken: Bools = (offset < means.lowest - means.reach) | (offset > means.highest + means.reach)
     return broken
 
 
-def _on_edges(m: Moments, top: Floats, varies: Bools) -> tuple[Floats, Floats, Floats]:
+def _on_edges(m: Moments, slope: Floats, top: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the best d and r on the edges of the strip, and half the squared error there."""
-    per_yy = np.divide(1.0, m.yy, out=np.zeros(varies.shape), where=varies)
-    d = np.minimum(np.maximum(m.sv / m.ss, 0.0), top)
-    r = np.zeros_like(d)
+    d, r = slope, np.zeros_like(slope)
     cost = m.vv - d * (2 * m.sv - d * m.ss)
     for edge, yv, vv in (
         (0.0, m.yv, m.vv),
         (top, m.yv - top * m.sy, m.vv - top * (2 * m.sv - top * m.ss)),
     ):
-        drop = np.maximum(yv * per_yy, 0.0)
+        drop = np.maximum(yv / m.yy, 0.0)
         other = vv - drop * (2 * yv - drop * m.yy)
         better = other < cost
         d, r, cost = np.where(better, edge, d), np.where(better, drop, r), np.minimum(cost, other)

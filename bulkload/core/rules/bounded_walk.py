@@ -26,7 +26,7 @@ MAX_MOVES: Final = 3
 
 def walk(moments: Moments, means: Means, start: Floats) -> tuple[Floats, Floats]:
     """Return slope and half the squared error of each step, from these free solutions on."""
-    walker = _Walker(moments, means, start)
+    walker = _Walker.start(moments, means, start)
     walker.make_feasible()
     x, cost = walker.x.copy(), walker.cost()
     steps = np.arange(len(cost))
@@ -45,20 +45,34 @@ def walk(moments: Moments, means: Means, start: Floats) -> tuple[Floats, Floats]
 
 
 class _Walker:
-    def __init__(self, moments: Moments, means: Means, start: Floats) -> None:
+    def __init__(
+        self,
+        moments: Moments,
+        means: Means,
+        bounds: tuple[Floats, Floats],
+        x: Floats,
+        at: Floats,
+    ) -> None:
         self.m, self.means = moments, means
-        self.lower, self.upper = means.bounds()
-        self.x = start.copy()
-        self.at = np.zeros(start.shape)
-        self._bind(start <= self.lower, start >= self.upper)
+        self.lower, self.upper = bounds
+        self.x, self.at = x, at
+
+    @classmethod
+    def start(cls, moments: Moments, means: Means, free_solution: Floats) -> _Walker:
+        """Bind what is out of bounds in the free solution."""
+        bounds = means.bounds()
+        walker = cls(moments, means, bounds, free_solution, np.zeros(free_solution.shape))
+        walker._bind(free_solution <= bounds[0], free_solution >= bounds[1])
+        return walker
 
     def take(self, chosen: Bools) -> _Walker:
         """Return the walk of some of the steps."""
         if chosen.all():
             return self
-        other = _Walker(self.m.take(chosen), self.means.take(chosen), self.x[:, chosen])
-        other.at = self.at[:, chosen]
-        return other
+        steps = np.flatnonzero(chosen)
+        m, means = self.m.take(steps), self.means.take(steps)
+        bounds = self.lower[:, steps], self.upper[:, steps]
+        return _Walker(m, means, bounds, self.x[:, steps], self.at[:, steps])
 
     def make_feasible(self) -> None:
         """Bind what the solution of the free variables puts out of bounds, until nothing is."""

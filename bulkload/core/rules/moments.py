@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bulkload.core.frame import Bools, Floats
+from bulkload.core.frame import Floats, Indices
 
 #: Least range of voltage that the bounds are built on, in volt.
 LEAST_RANGE_V = 0.01
@@ -28,9 +28,9 @@ class Moments:
     yv: Floats
     vv: Floats
 
-    def take(self, chosen: Bools) -> Moments:
-        """Return the moments of some of the steps, in one row."""
-        return Moments(*(_taken(getattr(self, field.name), chosen) for field in fields(self)))
+    def take(self, steps: Indices) -> Moments:
+        """Return the moments of some of the steps, counted over the rows, in one row."""
+        return Moments(*(_taken(getattr(self, field.name), steps) for field in fields(self)))
 
     def cost(self, d: Floats, r: Floats) -> Floats:
         """Return half the squared error at ``d`` and ``r``."""
@@ -50,9 +50,9 @@ class Means:
     lowest: Floats
     highest: Floats
 
-    def take(self, chosen: Bools) -> Means:
-        """Return the means of some of the steps, in one row."""
-        return Means(*(_taken(getattr(self, field.name), chosen) for field in fields(self)))
+    def take(self, steps: Indices) -> Means:
+        """Return the means of some of the steps, counted over the rows, in one row."""
+        return Means(*(_taken(getattr(self, field.name), steps) for field in fields(self)))
 
     @cached_property
     def reach(self) -> Floats:
@@ -66,5 +66,6 @@ class Means:
         return lower, np.stack((self.highest + self.reach, 2 * self.reach, none))
 
 
-def _taken(values: Floats, chosen: Bools) -> Floats:
-    return np.broadcast_to(values, chosen.shape)[chosen]
+def _taken(values: Floats, steps: Indices) -> Floats:
+    # An array of one row stands for both rows: it is counted through twice.
+    return values.ravel().take(steps, mode="wrap")

@@ -43,7 +43,7 @@ class StepSums:
 
     def take(self, steps: Indices) -> StepSums:
         """Return the sums of some of the steps."""
-        return StepSums(*(getattr(self, field.name)[..., steps] for field in fields(self)))
+        return StepSums(*(getattr(self, field.name).take(steps, axis=-1) for field in fields(self)))
 
 
 def sum_up(

@@ -9,7 +9,7 @@ while its vote could still change the verdict.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -37,6 +37,8 @@ NEGLIGIBLE: Final = 1e-5
 #: Steps that are fitted over their rows at most, the weightiest first: a bound on time (a
 #: second or so) for tables made of nothing but doubtful steps.
 MAX_ROW_FITS: Final = 2_000
+#: Steps that are fitted at a time: what is worked on stays in the cache.
+PART_STEPS: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def charge_share(sums: StepSums, active: Bools, rows: Rows) -> float:
     if np.any(voting & ~np.isfinite(sums.moved)):
         raise NotFiniteError(CURRENT, TIME)
     steps = np.flatnonzero(voting)
-    votes = cast(sums.take(steps), span[steps])
+    votes = _join([cast(sums.take(part), span[part]) for part in _parts(steps)])
     # A step without a vote has no weight; an endless charge leaves no verdict at all.
     nothing = float((0.0 * sums.moved[active]).sum())
     if np.isnan(votes.doubt).any() or np.isnan(nothing):
@@ -90,6 +92,17 @@ def charge_share(sums: StepSums, active: Bools, rows: Rows) -> float:
     _settle(votes, weights, moved, rows, steps)
     total = float(weights.sum())
     return float(weights[votes.is_charge].sum()) / total if total > 0 else np.nan
+
+
+def _parts(steps: Indices) -> list[Indices]:
+    cuts = range(PART_STEPS, len(steps), PART_STEPS)
+    return np.split(steps, list(cuts))
+
+
+def _join(parts: list[Votes]) -> Votes:
+    return Votes(
+        *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Votes))
+    )
 
 
 def _settle(votes: Votes, weights: Floats, moved: Floats, rows: Rows, steps: Indices) -> None:
