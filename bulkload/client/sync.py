@@ -83,6 +83,7 @@ class CellMeasurementClient(Proxied):
     create_file = blocking(AsyncCellMeasurementClient.create_file)
     create_or_get_file = blocking(AsyncCellMeasurementClient.create_or_get_file)
     extend = blocking(AsyncCellMeasurementClient.extend)
+    extend_with = blocking(AsyncCellMeasurementClient.extend_with)
     update = blocking(AsyncCellMeasurementClient.update)
     delete = blocking(AsyncCellMeasurementClient.delete)
     initiate = blocking(AsyncCellMeasurementClient.initiate)

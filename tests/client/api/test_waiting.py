@@ -13,6 +13,7 @@ from bulkload.client.delivery import Delivery
 from bulkload.client.measurement_upload import MAX_INITIATES
 from bulkload.client.studio import AsyncStudio
 from bulkload.errors import (
+    ConflictError,
     ExpiredUrlError,
     MeasurementProcessingError,
     MeasurementValidationError,
@@ -137,6 +138,26 @@ def test_an_ended_test_is_not_extended(tmp_path: Path) -> None:
         assert studio.requests.by_endpoint["extend.initiate"] == before + 1
 
     play(story, tmp_path)
+
+
+@pytest.mark.parametrize("open_extend", ["replace", "conflict"])
+def test_a_lost_beginning_of_an_extension_is_begun_again(tmp_path: Path, open_extend: str) -> None:
+    async def story(client: AsyncStudio, studio: LocalStudio) -> None:
+        cell = await a_cell(client)
+        frame = charge_and_discharge()
+        made = await client.cell_measurement.create(cell.id, detail("RPT 0", frame))
+        lost = FaultRule(kind=FaultKind.RESET_AFTER, endpoint="extend.initiate", times=1)
+        studio.faults.add(lost)
+        if open_extend == "replace":
+            await client.cell_measurement.extend(made.id, later(frame))
+        else:
+            # Nobody but the server can end what it holds to be under way: say so, in its words.
+            with pytest.raises(ConflictError, match="in flight"):
+                await client.cell_measurement.extend(made.id, later(frame))
+        rows = len(await client.cell_measurement.time_series(made.id))
+        assert rows == (200 if open_extend == "replace" else 100)
+
+    play(story, tmp_path, open_extend=open_extend)
 
 
 def test_rows_that_the_server_cannot_append_are_a_failure(tmp_path: Path) -> None:
