@@ -42,6 +42,8 @@ class FaultKind(StrEnum):
     RESET_AFTER = "reset_after"
     #: The work is done, then nothing comes for ``seconds``, then the connection is reset.
     SILENCE = "silence"
+    #: Storage keeps ``fraction`` of the bytes and answers 200, with the ETag of what it kept.
+    DAMAGED = "damaged"
     #: The server does not read the body for ``seconds``.
     SLOW_BODY = "slow_body"
     #: The answer takes ``seconds``, piece by piece.

@@ -15,7 +15,7 @@ from aiohttp import web
 from bulkload.localstudio.call import JSON_HEADERS
 from bulkload.localstudio.signing import Verb
 from bulkload.localstudio.studio import Studio
-from bulkload.localstudio.trouble import SERVED_FILE, performed
+from bulkload.localstudio.trouble import OBJECT_FILE, performed
 
 #: Headers that belong to the API host alone.
 _IONWORKS_HEADER: Final = re.compile(
@@ -102,10 +102,10 @@ async def _put(studio: Studio, request: web.Request) -> web.StreamResponse:
     headers = dict(JSON_HEADERS)
     if digest is not None:
         headers["ETag"] = f'"{digest.hexdigest()}"'
-    stored: dict[str, object] = {"Key": key}
     if settings.put_answer == "etag_and_length":
-        stored["Size"] = size
-    answer = web.Response(body=json.dumps(stored).encode(), headers=headers)
+        headers["x-amz-object-size"] = str(size)
+    request[OBJECT_FILE] = objects.path(key)
+    answer = web.Response(body=json.dumps({"Key": key}).encode(), headers=headers)
     request[_STORED] = answer
     return answer
 
@@ -114,7 +114,7 @@ async def _get(studio: Studio, request: web.Request) -> web.StreamResponse:
     path = studio.objects.path(request.match_info["key"])
     if not path.is_file():
         raise _StorageRefusal(404, "not_found", "Object not found")
-    request[SERVED_FILE] = path
+    request[OBJECT_FILE] = path
     name = request.query.get("name") or path.name
     headers = {
         "Content-Type": "application/octet-stream",

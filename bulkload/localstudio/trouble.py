@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import socket
 import struct
@@ -21,8 +22,8 @@ from bulkload.localstudio.studio import SeenRequest, Studio
 Act = Callable[[], Awaitable[web.StreamResponse]]
 _Performer = Callable[[FaultRule, web.Request, Act, Faults], Awaitable[web.StreamResponse]]
 
-#: Where a handler that answers with a file leaves its path, for faults that cut or slow it.
-SERVED_FILE: Final = web.RequestKey("served_file", Path)
+#: Where a storage handler leaves the path of its object, for faults that cut, slow or damage it.
+OBJECT_FILE: Final = web.RequestKey("object_file", Path)
 
 #: On, for zero seconds; Windows has shorter integers there.
 _NO_LINGER: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -205,6 +206,22 @@ async def _duplicate_delivery(
     return await act()
 
 
+async def _damaged(
+    rule: FaultRule, request: web.Request, act: Act, _faults: Faults
+) -> web.StreamResponse:
+    whole = await act()
+    path = request.get(OBJECT_FILE)
+    if path is not None and whole.status < 400:
+        kept = path.read_bytes()
+        kept = kept[: int(len(kept) * rule.fraction)]
+        path.write_bytes(kept)
+        if "ETag" in whole.headers:
+            whole.headers["ETag"] = f'"{hashlib.md5(kept, usedforsecurity=False).hexdigest()}"'
+        if "x-amz-object-size" in whole.headers:
+            whole.headers["x-amz-object-size"] = str(len(kept))
+    return whole
+
+
 async def _clock_skew(
     rule: FaultRule, _request: web.Request, act: Act, _faults: Faults
 ) -> web.StreamResponse:
@@ -249,6 +266,7 @@ _PERFORMERS: Final[Mapping[FaultKind, _Performer]] = {
     FaultKind.SLOW_ANSWER: _slow_answer,
     FaultKind.DUPLICATE_DELIVERY: _duplicate_delivery,
     FaultKind.RATE_LIMIT: _rate_limit,
+    FaultKind.DAMAGED: _damaged,
     FaultKind.CLOCK_SKEW: _clock_skew,
     FaultKind.CONSISTENCY_GAP: _consistency_gap,
     FaultKind.STALE_UPLOAD: _stale_upload,
@@ -269,7 +287,7 @@ def _refusal(rule: FaultRule, status: int, message: str) -> web.Response:
 
 def _body_of(whole: web.StreamResponse, request: web.Request) -> bytes:
     if isinstance(whole, web.FileResponse):
-        return request[SERVED_FILE].read_bytes()
+        return request[OBJECT_FILE].read_bytes()
     body = getattr(whole, "body", None)
     return body if isinstance(body, bytes) else b""
 

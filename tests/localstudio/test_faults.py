@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
@@ -206,6 +207,15 @@ async def test_rate_limit_is_a_token_bucket(api: Api) -> None:
     assert statuses[:4] == [200] * 4
     assert 429 in statuses
     assert (await api.get("/projects")).status == 200
+
+
+async def test_damaged_storage_says_what_it_kept(api: Api) -> None:
+    _order(api, FaultKind.DAMAGED, "storage.put", fraction=0.25)
+    url = made(await api.initiate(await api.cell()))["uploads"][0]["signed_url"]
+    answer = await api.put(url, b"abcdefgh")
+    assert answer.status == 200
+    kept = hashlib.md5(b"ab", usedforsecurity=False).hexdigest()
+    assert answer.headers["ETag"] == f'"{kept}"'
 
 
 @pytest.mark.parametrize("seconds", [86_400.0, -86_400.0])
