@@ -139,3 +139,79 @@ async def test_requests_are_counted_by_endpoint_and_status(api: Api) -> None:
 def test_endpoint_names_are_distinct() -> None:
     names = [endpoint.name for endpoint in ENDPOINTS]
     assert len(names) == len(set(names))
+
+
+CONTRACT = """
+GET /healthz
+GET /users/me
+GET /discovery/capabilities
+GET /projects
+GET /projects/x
+GET /organizations
+POST /cell_specifications
+GET /cell_specifications
+GET /cell_specifications/x
+PATCH /cell_specifications/x
+DELETE /cell_specifications/x
+POST /cell_specifications/x/cell_batches
+GET /cell_specifications/x/cell_batches
+GET /cell_batches/x
+PATCH /cell_batches/x
+DELETE /cell_batches/x
+POST /cell_specifications/x/cell_instances
+GET /cell_specifications/x/cell_instances
+GET /cell_instances/x
+PATCH /cell_instances/x
+DELETE /cell_instances/x
+GET /cell_instances/x/cell_measurements
+POST /cell_instances/x/cell_measurements/initiate-upload
+POST /cell_measurements/x/confirm-upload
+POST /cell_instances/x/cell_measurements/create
+GET /cell_measurements/x
+PATCH /cell_measurements/x
+DELETE /cell_measurements/x
+GET /cell_measurements
+POST /cell_measurements/x/initiate-extend
+POST /cell_measurements/x/confirm-extend
+GET /cell_measurements/x/time_series/download
+GET /cell_measurements/x/steps/download
+GET /cell_measurements/x/cycles
+GET /cell_measurements/x/steps_and_cycles
+GET /cell_measurements/x/files
+GET /cell_measurements/x/files/y
+GET /cell_measurements/tags
+POST /cell_measurements/tags/bulk
+POST /cell_measurements/x/raw_data
+GET /cell_measurements/x/raw_data
+DELETE /cell_measurements/x/raw_data/y
+POST /raw_data/initiate-upload
+POST /raw_data/x/confirm-upload
+GET /raw_data
+GET /raw_data/x
+GET /raw_data/x/download-url
+GET /raw_data/x/cell_measurements
+PATCH /raw_data/x
+DELETE /raw_data/x
+GET /sites
+POST /sites
+GET /sites/x/cyclers
+POST /sites/x/cyclers
+GET /cyclers/x/channels
+POST /cyclers/x/channels
+GET /channels
+GET /channels/x
+GET /cyclers/x
+GET /experiment_templates
+POST /experiment_templates
+GET /experiment_templates/x
+GET /search
+"""
+
+
+async def test_every_endpoint_of_the_contract_is_known(api: Api) -> None:
+    for line in CONTRACT.split("\n"):
+        if line:
+            method, path = line.split()
+            answer = await api.send(method, path)
+            assert answer.status in {200, 400, 404, 422}, line
+    assert "unknown" not in api.studio.requests.by_endpoint

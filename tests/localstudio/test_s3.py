@@ -13,9 +13,9 @@ import ionworks
 import pytest
 from moto.server import ThreadedMotoServer
 
-from bulkload.localstudio import S3Target
+from bulkload.localstudio import FaultKind, FaultRule, S3Target
 from tests.localstudio.support import Api, OpenApi, made, series
-from tests.localstudio.test_official_client import cell, connect
+from tests.localstudio.test_official_client import cell, connect, frame
 
 pytestmark = pytest.mark.anyio
 
@@ -108,3 +108,19 @@ async def test_expiry_of_the_credentials_is_a_switch(
     api: Api = await open_api(s3=target)
     multipart = made(await api.initiate(await api.cell()))["uploads"][0]["multipart"]
     assert (multipart["expires_at"] is not None) is shown
+
+
+@pytest.mark.parametrize("status", [504, 524])
+async def test_official_client_falls_forward_to_s3_where_the_edge_gives_up(
+    open_api: OpenApi, target: S3Target, status: int
+) -> None:
+    api: Api = await open_api(s3=target)
+    api.studio.faults.add(FaultRule(kind=FaultKind.STATUS, endpoint="storage.put", status=status))
+
+    def script() -> None:
+        client = connect(api.studio)
+        detail = {"measurement": {"name": "run"}, "time_series": frame()}
+        made = client.cell_measurement.create(cell(client).id, detail)
+        assert len(client.cell_measurement.time_series(made.id, use_cache=False)) == len(frame())
+
+    await asyncio.to_thread(script)
