@@ -158,7 +158,9 @@ class Caller:
         """Wait for the turn of one attempt, and make it."""
         while True:
             await self._wait_for(endpoint)
-            async with self._limiter.slot():
+            async with self._limiter.slot() as is_timely:
+                if not is_timely:
+                    continue
                 was_down = self._gate.is_down
                 is_probe = await self._gate.enter()
                 try:
@@ -185,7 +187,7 @@ class Caller:
         finally:
             # A cancelled attempt says nothing of the server.
             if answer is not None or error is not None:
-                self._learn(endpoint, error, is_probe=is_probe)
+                self._learn(endpoint, error, began, is_probe=is_probe)
                 self._observer(
                     Exchanged(
                         service="api",
@@ -199,21 +201,23 @@ class Caller:
                     )
                 )
 
-    def _learn(self, endpoint: str, error: IonworksError | None, *, is_probe: bool) -> None:
+    def _learn(
+        self, endpoint: str, error: IonworksError | None, began: float, *, is_probe: bool
+    ) -> None:
         """Tell gate, window and rate how an attempt ended."""
         if error is None or not isinstance(error, _MAY_PASS):
             self._gate.succeeded()
-            self._limiter.served()
+            self._limiter.served(began)
             return
         asked_s = error.retry_after_s if isinstance(error, UnavailableError) else None
         if error.status_code == 429:
             self._gate.succeeded()
-            self._limiter.refused()
+            self._limiter.refused(began)
             asked_s = UNSTATED_PAUSE_S if asked_s is None else asked_s
         if asked_s:
             self._pause(endpoint, asked_s)
         if error.status_code == 503 or error.cause == TIMED_OUT:
-            self._limiter.overloaded(error.message)
+            self._limiter.overloaded(error.message, began)
         if says_away(error):
             self._gate.failed(str(error), was_probe=is_probe)
 

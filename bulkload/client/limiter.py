@@ -24,36 +24,41 @@ class CallLimiter:
         self._slots = anyio.CapacityLimiter(int(self._window.limit))
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Hold one place in the window, at its time in the rate."""
+    async def slot(self) -> AsyncIterator[bool]:
+        """Hold one place in the window, at its time in the rate.
+
+        False where the rate changed meanwhile: come again, the time was another rate's.
+        """
         # A task may wait for a slot while another of its own calls holds one.
         holder = object()
         await self._slots.acquire_on_behalf_of(holder)
         try:
+            changes = self._rate.changes
             wait_s = self._rate.reserve(self._clock.monotonic())
             if wait_s > 0:
                 await self._clock.sleep(wait_s)
-            yield
+            yield changes == self._rate.changes
         finally:
             self._slots.release_on_behalf_of(holder)
 
-    def served(self) -> None:
+    def served(self, began: float) -> None:
         """Take note of a call that was served; its slot is still held."""
-        now = self._clock.monotonic()
-        self._rate.served(now)
+        if self._rate.served(self._clock.monotonic(), began):
+            self._tell_rate("it was not refused")
         self._window.succeeded(self._slots.borrowed_tokens)
         self._resize()
 
-    def refused(self) -> None:
+    def refused(self, began: float) -> None:
         """Take note of a 429."""
-        now = self._clock.monotonic()
-        if self._rate.refused(now) and self._rate.ceiling is not None:
-            self._tell("rate", self._rate.ceiling, "too many requests")
-        self._drop("too many requests")
+        if self._rate.refused(self._clock.monotonic(), began):
+            self._tell_rate("too many requests")
+        self.overloaded("too many requests", began)
 
-    def overloaded(self, reason: str) -> None:
+    def overloaded(self, reason: str, began: float) -> None:
         """Take note of a 503 or a time-out."""
-        self._drop(reason)
+        if self._window.dropped(self._clock.monotonic(), began):
+            self._tell("window", self._window.limit, reason)
+        self._resize()
 
     def restart(self) -> None:
         """Begin small again after an outage."""
@@ -61,15 +66,14 @@ class CallLimiter:
         self._tell("window", self._window.limit, "the server is back")
         self._resize()
 
-    def _drop(self, reason: str) -> None:
-        if self._window.dropped(self._clock.monotonic()):
-            self._tell("window", self._window.limit, reason)
-        self._resize()
-
     def _resize(self) -> None:
         size = int(self._window.limit)
         if size != self._slots.total_tokens:
             self._slots.total_tokens = size
+
+    def _tell_rate(self, reason: str) -> None:
+        if self._rate.limit is not None:
+            self._tell("rate", self._rate.limit, reason)
 
     def _tell(self, level: Literal["window", "rate"], value: float, reason: str) -> None:
         self._observer(

@@ -3,37 +3,42 @@
 Two controllers work together. The **window** bounds the calls in flight: it grows by one a
 round while it is in use and halves on a drop (429, 503, time-out). It alone cannot hold a rate
 limit: at 50 ms a call, two in flight make 40 calls a second and three make 60. So the first 429
-also starts the **rate**, which learns what the server takes, stays just below it, and asks for
-more from time to time.
+also starts the **rate**, which looks for the highest one that is not refused: it keeps the
+highest that went well and the lowest that was refused, tries between them, and once they are
+close stays at the lower one and asks for more only now and then.
+
+A call tells when it began: what was on its way before a change says nothing about the change.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-#: Calls in flight at the start: polite to a small server, doubled every round until the first drop.
+#: Calls in flight at the start: polite to a small server, doubled every round until a drop.
 FIRST_WINDOW: Final = 4
-#: Drops within this time are one event: they were on their way together.
-ONE_EVENT_S: Final = 1.0
 
-#: The part of the measured ceiling that is used: the rest is for its jitter.
-HEADROOM: Final = 0.97
-#: Seconds to come back from half the ceiling to just below it.
-RECOVERY_S: Final = 2.0
-#: Seconds at the ceiling before more is tried; doubled each time that more was too much.
-FIRST_HOLD_S: Final = 10.0
+#: Lowest rate, in calls a second: slow, and still moving.
+LOWEST_RATE: Final = 0.5
+#: A first guess below what was taken in the second before the first 429: part of that was saved
+#: up by the server.
+FIRST_GUESS: Final = 0.8
+#: Seconds without a 429 that prove a rate: while little is known, and when it counts.
+QUICK_PROOF_S: Final = 1.0
+SURE_PROOF_S: Final = 3.0
+#: Part of the rate that must be in use for the proof: an idle client proves nothing.
+IN_USE: Final = 0.8
+#: A refused rate that is no more than this much above a proved one ends the search.
+CLOSE: Final = 1.06
+#: Growth while no limit was met, and the first step beyond a limit that was met before.
+FIRST_GROWTH: Final = 1.0
+LATER_GROWTH: Final = CLOSE - 1.0
+#: Cut where a rate that was proved is refused all the same: the limit has fallen a little, or
+#: the server saves up calls.
+FALLEN: Final = 0.9
+#: Seconds at the limit before more is tried; doubled each time that more was refused.
+FIRST_HOLD_S: Final = 60.0
 LONGEST_HOLD_S: Final = 480.0
-#: Growth a second while more is tried.
-PROBE_GROWTH_PER_S: Final = 0.05
-#: Growth beyond a ceiling that nothing was sent to prove.
-LARGEST_GROWTH: Final = 2.0
-#: Answers that are looked at to tell what the server takes, in seconds.
-MEASURE_S: Final = 5.0
-#: Lowest rate, in calls a second. A server that takes even less is served by the pauses that its
-#: 429s ask for; and a stray 429 at the start, when nothing was measured, must not stop a run.
-LOWEST_RATE: Final = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,13 +62,13 @@ class Window:
         growth = 1.0 if self._is_starting else 1.0 / self.limit
         self.limit = min(float(self.largest), self.limit + growth)
 
-    def dropped(self, now: float, *, to: float = 0.5) -> bool:
+    def dropped(self, now: float, began: float) -> bool:
         """Count a call that was refused for load or timed out; True where the window shrank."""
-        if self._last_drop is not None and now - self._last_drop < ONE_EVENT_S:
+        if self._last_drop is not None and began < self._last_drop:
             return False
         self._last_drop = now
         self._is_starting = False
-        self.limit = max(float(self.smallest), self.limit * to)
+        self.limit = max(float(self.smallest), self.limit / 2)
         return True
 
     def restart(self) -> None:
@@ -74,73 +79,97 @@ class Window:
 
 @dataclass(slots=True)
 class Rate:
-    """Calls a second: unbounded until the first 429, then held just below what is taken."""
+    """Calls a second: unbounded until the first 429, then as many as are not refused."""
 
-    #: Calls a second that the server took when it last refused one; None before that.
-    ceiling: float | None = None
-    _cut_at: float = 0.0
+    #: Calls a second that are allowed; None for as many as the window lets.
+    limit: float | None = None
+    #: How often it changed: a slot taken before a change is void.
+    changes: int = 0
+    #: Highest rate that was proved, and lowest that was refused, as far as known.
+    _proved: float | None = None
+    _refused: float | None = None
+    _growth: float = FIRST_GROWTH
+    _hold_until: float = 0.0
     _hold_s: float = FIRST_HOLD_S
+    _changed_at: float = 0.0
+    #: The proof under way: since when, and how many were served.
+    _since: float | None = None
+    _served: int = 0
     _next_slot: float = 0.0
-    _served: deque[float] = field(default_factory=deque)
-
-    def current(self, now: float) -> float | None:
-        """Give the calls a second that are allowed now, None for as many as the window lets."""
-        if self.ceiling is None:
-            return None
-        age = now - self._cut_at
-        if age < RECOVERY_S:
-            # Concave: most of the way back is made at once, the last part with care.
-            missing = (1.0 - age / RECOVERY_S) ** 3 / 2
-            return max(LOWEST_RATE, self.ceiling * HEADROOM * (1.0 - missing))
-        beyond = max(0.0, age - RECOVERY_S - self._hold_s)
-        growth = min(1.0 + PROBE_GROWTH_PER_S * beyond, LARGEST_GROWTH)
-        return max(LOWEST_RATE, self.ceiling * HEADROOM * growth)
+    #: Calls served in the last second, before there is a limit.
+    _recent: list[float] = field(default_factory=list)
 
     def reserve(self, now: float) -> float:
         """Take the next slot; give the seconds to wait for it."""
-        rate = self.current(now)
-        if rate is None:
+        if self.limit is None:
             return 0.0
         slot = max(now, self._next_slot)
-        self._next_slot = slot + 1.0 / rate
+        self._next_slot = slot + 1.0 / self.limit
         return slot - now
 
-    def served(self, now: float) -> None:
-        """Count a call that was served."""
-        self._served.append(now)
-        self._forget(now)
-        rate = self.current(now)
-        if self.ceiling is None or rate is None or rate < self.ceiling * LARGEST_GROWTH * HEADROOM:
-            return
-        if self._measured(now) >= rate * HEADROOM:
-            # The server takes twice what it did: that is its new ceiling, and more is tried.
-            self.ceiling = rate
-            self._cut_at = now - RECOVERY_S - self._hold_s
-
-    def refused(self, now: float) -> bool:
-        """Count a 429; True where the rate changed."""
-        if self.ceiling is not None and now - self._cut_at < ONE_EVENT_S:
+    def served(self, now: float, began: float) -> bool:
+        """Count a call that was served; True where the rate changed."""
+        if self.limit is None:
+            self._recent = [moment for moment in self._recent if moment > now - 1.0]
+            self._recent.append(now)
             return False
-        tried = self.current(now)
-        taken = self._measured(now)
-        if tried is None:
-            self.ceiling = taken
+        if began < self._changed_at:
+            return False
+        if self._since is None:
+            self._since, self._served = now, 0
+        self._served += 1
+        elapsed_s = now - self._since
+        if elapsed_s < (QUICK_PROOF_S if self._refused is None else SURE_PROOF_S):
+            return False
+        was_in_use = self._served >= IN_USE * self.limit * elapsed_s
+        self._since = None
+        return was_in_use and self._prove(self.limit, now)
+
+    def refused(self, now: float, began: float) -> bool:
+        """Count a 429; True where the rate changed."""
+        if self.limit is None:
+            taken = sum(moment > now - 1.0 for moment in self._recent)
+            self._recent = []
+            self._change(FIRST_GUESS * taken, now)
+            return True
+        if began < self._changed_at:
+            return False
+        self._refused = self.limit
+        if self._proved is None:
+            self._change(self.limit / 2, now)
+        elif self.limit <= self._proved:
+            self._proved = None
+            self._change(self.limit * FALLEN, now)
         else:
-            was_probing = now - self._cut_at > RECOVERY_S + self._hold_s
-            self._hold_s = min(self._hold_s * 2, LONGEST_HOLD_S) if was_probing else FIRST_HOLD_S
-            # Refused below the ceiling: the server takes less than it did.
-            self.ceiling = min(max(taken, tried / 2), tried)
-        self.ceiling = max(self.ceiling, LOWEST_RATE)
-        self._cut_at = now
-        self._next_slot = now
+            self._change(self._proved, now)
+            self._settle_if_close(now)
         return True
 
-    def _measured(self, now: float) -> float:
-        self._forget(now)
-        if not self._served:
-            return LOWEST_RATE
-        return len(self._served) / max(now - self._served[0], 1.0)
+    def _prove(self, limit: float, now: float) -> bool:
+        self._proved = limit
+        if self._refused is not None:
+            if self._settle_if_close(now):
+                return False
+            self._change((limit + self._refused) / 2, now)
+            return True
+        if now < self._hold_until:
+            return False
+        self._change(limit * (1.0 + self._growth), now)
+        # Each step that goes well makes the next one larger: the limit may be gone.
+        self._growth = min(2 * self._growth, FIRST_GROWTH)
+        return True
 
-    def _forget(self, now: float) -> None:
-        while self._served and self._served[0] < now - MEASURE_S:
-            self._served.popleft()
+    def _settle_if_close(self, now: float) -> bool:
+        if self._proved is None or self._refused is None or self._refused > CLOSE * self._proved:
+            return False
+        self._refused = None
+        self._growth = LATER_GROWTH
+        self._hold_until = now + self._hold_s
+        self._hold_s = min(2 * self._hold_s, LONGEST_HOLD_S)
+        return True
+
+    def _change(self, limit: float, now: float) -> None:
+        self.limit = max(limit, LOWEST_RATE)
+        self.changes += 1
+        self._changed_at = self._next_slot = now
+        self._since = None
