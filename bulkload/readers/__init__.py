@@ -38,10 +38,8 @@ __all__ = [
 #: What code raises on data that is not as it should be.
 _NONSENSE: Final = (
     ValueError,
-    TypeError,
     LookupError,
     ArithmeticError,
-    AttributeError,
     pa.ArrowException,
 )
 

@@ -97,7 +97,8 @@ def _changes(labels: Values) -> npt.NDArray[np.bool_]:
 
 def _direction(current: Floats) -> Floats:
     largest = np.nanmax(np.abs(current), initial=0.0)
-    share = current / largest if largest > 0 else np.zeros_like(current)
+    # Beside an infinity every finite current is small: it counts as none.
+    share = current / largest if 0 < largest < np.inf else np.zeros_like(current)
     return np.sign(share * (np.abs(share) > ZERO_CURRENT_SHARE))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from bulkload.errors import UnreadableError
 from bulkload.readers.dialect import Dialect, missing
 from bulkload.readers.grid import TextGrid, unique_names
 from bulkload.readers.table import DELIMITERS, Layout, header_only, whole_last_line
@@ -110,7 +111,7 @@ def grid_below(text: Text, header: HeaderLine, dialect: Dialect) -> TextGrid:
             units = [*(field or None for field in fields), *units][: len(header.names)]
             body, number = end, number + 1
     first_row = _first_row(text, body, header.delimiter)
-    names = _as_wide_as_rows(header, first_row)
+    names = _as_wide_as_rows(header, first_row, text.name)
     if not first_row:
         raise header_only(text.name)
     units = [*units, *[None] * len(names)][: len(names)]
@@ -130,11 +131,17 @@ def _first_row(text: Text, body: int, delimiter: str) -> list[str]:
     return next((cut(line, delimiter) for *_, line in lines(text, body) if line.strip()), [])
 
 
-def _as_wide_as_rows(header: HeaderLine, row: Sequence[str]) -> tuple[str, ...]:
+def _as_wide_as_rows(header: HeaderLine, row: Sequence[str], name: str) -> tuple[str, ...]:
     """Even out one trailing delimiter that only the header, or only the rows, end with."""
     names = header.names
     if row and len(names) == len(row) + 1 and not names[-1]:
         return names[:-1]
     if len(row) == len(names) + 1 and not row[-1].strip():
         return (*names, "")
+    if row and len(row) == len(names) and not names[-1] and row[-1].strip():
+        raise UnreadableError(
+            f"{name}, line {header.number}: the header has {len(names) - 1} names for {len(row)} "
+            "columns; nobody knows which one lacks its name",
+            cause="unnamed_column",
+        )
     return names

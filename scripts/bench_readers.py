@@ -1,0 +1,142 @@
+"""Print MB/s a core for each format beside the vendor's reader, and peak memory at 500 MB of text.
+
+Both readers run in this one process on one thread, turn by turn, and the best of the turns
+counts; reading is from path to finished table, detection included. The memory figure is the
+peak of a fresh process that reads a generated Neware export, less its size before the read.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before anything imports the vendor's parser: one thread, as in a child of bulkload.
+os.environ["POLARS_MAX_THREADS"] = "1"
+
+import multiprocessing
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from bulkload.readers import read
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_DATA = Path(os.environ.get("BULKLOAD_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+#: Turns of each reader; the best counts.
+TURNS = 7
+
+#: The largest file of each format that the vendor reads unaided.
+FILES = {
+    "Arbin .res": "arbin/20160805_test001_45_cc_01.res",
+    "Arbin workbook": "arbin/CS2_33_10_05_10.xlsx",
+    "Maccor text": "maccor/maccor_one.txt",
+    "Maccor .034": "maccor/PreDiag_000229_000229_truncated.034",
+    "BioLogic .mpt": "biologic/gcpl.issue_211.mpt",
+    "BioLogic impedance": "biologic/geis.mpt",
+    "Neware text": "neware/neware_uio.csv",
+    "Neware .xls": "neware/custom_data_003.xls",
+    "Neware workbook": "neware/GMJuly2022_CELL002_RPT_3_P0C_5P0PSI_20230110_R0_CH041_"
+    "20230110143333_37_2_1_2818580185.xlsx",
+    "Novonix": "novonix/example_data_prep.csv",
+    "BaSyTec": "basytec/sample_data_basytec.txt",
+    "Gamry": "gamry/eispot_data.dta",
+    "BDF text": "bdf/SINTEF__G20M7-202512-Gru6mV__20251228__C30__25degC__Neware.bdf.csv",
+    "Parquet": "parquet/NDK - LG M50 deg - exp 2,2 - rig 3 - 25degC - cell C - BoL - "
+    "RPT0_short_CA4.parquet",
+}
+
+#: Size of the generated text of the memory figure, in bytes.
+LARGE_BYTES = 500 * 10**6
+
+
+def best(act: Callable[[], object]) -> float:
+    """Return the shortest of several turns, in seconds."""
+    begin = time.perf_counter()
+    act()
+    return time.perf_counter() - begin
+
+
+def vendor_reads(path: Path) -> object:
+    """Read as the vendor's documentation shows."""
+    import ionworksdata
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ionworksdata.read.time_series(str(path))
+
+
+def speed_table() -> list[str]:
+    """Measure each format, the two readers turn by turn."""
+    lines = ["| format | MB | bulkload MB/s | vendor MB/s | ratio |", "|---|---|---|---|---|"]
+    for label, name in FILES.items():
+        path = SHARED_DATA / "cycler" / name
+        size = path.stat().st_size / 1e6
+        ours = vendor = float("inf")
+        for _ in range(TURNS):
+            ours = min(ours, best(lambda: read(path)))  # noqa: B023  # called at once
+            vendor = min(vendor, best(lambda: vendor_reads(path)))  # noqa: B023
+        lines.append(
+            f"| {label} | {size:.2f} | {size / ours:.0f} | {size / vendor:.0f} | "
+            f"{vendor / ours:.1f} |"
+        )
+    return lines
+
+
+def write_large(path: Path, size_bytes: int) -> None:
+    """Write a Neware text export: a real one's rows over and over, its numbers running on."""
+    source = SHARED_DATA / "cycler" / FILES["Neware text"]
+    header, *body = source.read_text(encoding="utf-8").splitlines()
+    with path.open("w", encoding="utf-8") as file:
+        file.write(header + "\n")
+        number, written = 0, 0
+        while written < size_bytes:
+            block = []
+            for line in body:
+                number += 1
+                block.append(f"{number},{line.split(',', 1)[1]}\n")
+            text = "".join(block)
+            written += len(text)
+            file.write(text)
+
+
+def peak_of_read(path: Path) -> tuple[float, float]:
+    """Return how many bytes a read added at its peak, and how long it took (a fresh process)."""
+    import resource
+
+    import pyarrow.csv
+
+    del pyarrow.csv
+    scale = 1 if sys.platform == "darwin" else 1024
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    seconds = best(lambda: read(path))
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    return after - before, seconds
+
+
+def memory_line() -> str:
+    """Measure the peak at a large text."""
+    with tempfile.TemporaryDirectory(prefix="bulkload-bench-") as folder:
+        path = Path(folder, "large.csv")
+        write_large(path, LARGE_BYTES)
+        size = path.stat().st_size
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            peak, seconds = pool.apply(peak_of_read, (path,))
+    return (
+        f"{size / 1e6:.0f} MB of text: peak {peak / 1e6:.0f} MB above the start, "
+        f"{peak / size:.1f} times the file; {size / 1e6 / seconds:.0f} MB/s"
+    )
+
+
+def main() -> int:
+    """Print both figures."""
+    print("\n".join(speed_table()))
+    print()
+    print(memory_line())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

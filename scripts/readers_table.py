@@ -1,0 +1,172 @@
+"""Print the README's table of readers: every real cycler file, our reading, the vendor's alone.
+
+``--check`` exits 1 where a file is not read as the table promises. Files are looked for in
+``../shared/data`` beside the repository, or where ``BULKLOAD_SHARED_DATA`` says.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bulkload.errors import UnreadableError
+from bulkload.readers import read
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_DATA = Path(os.environ.get("BULKLOAD_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+#: Where our reading and the vendor's part on a file that the vendor reads unaided: why.
+PARTED = {
+    "MnMn-B02-S01-A-E1.res": "sorts by a rounded date, time goes back",
+    "maccor_two.txt": "drops decimal commas: 0.1377 V becomes 1377 V",
+    "maccor_002.txt": "misses the mode column: current without a sign",
+    "sample_data_maccor.csv": "drops the first row as a row of units",
+}
+
+#: Files that are refused, with the cause.
+REFUSED = {"maccor_two.txt": "truncated"}
+
+#: The maker's own capacity column where the result does not hold it: first word of the header,
+#: delimiter, column, and what brings it to A.h.
+CAPACITY_COLUMNS: Mapping[str, tuple[str, str, str, float]] = {
+    "neware_uio.csv": ("DataPoint", ",", "Capacity(Ah)", 1.0),
+    "example_data_prep.csv": ("Date and Time", ",", "Capacity (Ah)", 1.0),
+    "sample_data_basytec.txt": ("~Time[s]", "\t", "Ah-Step", 1.0),
+    "gcpl.issue_211.mpt": ("mode", "\t", "(Q-Qo)/mA.h", 1e-3),
+    "gcpl.issue_211.mpr": ("", "", "(Q-Qo)/mA.h", 1e-3),
+    "mb.issue_95.de.mpt": ("mode", "\t", "(Q-Qo)/mA.h", 1e-3),
+    "Sample_data_biologic_01_MB_CA1.txt": ("Ns changes", "\t", "(Q-Qo)/mA.h", 1e-3),
+    "Cell785_0p5C_25degC.csv": ("Step,", ",", "AhAccu", 1.0),
+    "cell-discharge-bitrode-1c.csv": ("Exclude", ",", "Capacity(Ah)", 1.0),
+    "cell-low-current-hppc-25c-2.csv": ("Exclude", ",", "Capacity(Ah)", 1.0),
+    "nw4-120-1-6-53.ndax": ("", "", "capacity_mAh", 1e-3),
+    "test.nda": ("", "", "capacity_mAh", 1e-3),
+}
+
+#: Makes whose capacity columns are in the result as they stand in the file.
+FROM_FILE = ("arbin", "arbin res", "maccor", "landt", "neware layered")
+
+#: Less charge than this moved in a test says nothing, in A.h.
+MIN_CHARGE_AH = 1e-6
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    file: str
+    ours: str
+    vendor: str
+    #: Largest relative difference of charge between the maker's column and the integral.
+    agreement: float | None
+    refused: str | None = None
+
+
+def rows(shared: Path = SHARED_DATA) -> Iterator[Row]:
+    """Read every file and compare."""
+    for entry in json.loads((shared / "oracle.json").read_text(encoding="utf-8")):
+        path = shared.parent / entry["file"]
+        name = f"{path.parent.name}/{path.name}"
+        vendor = _vendor(entry, path.name)
+        try:
+            series = read(path)
+        except UnreadableError as refusal:
+            reason = str(refusal).removeprefix(f"{path.name}: ").split(";")[0]
+            yield Row(name, f"refused: {reason}", vendor, None, refusal.cause)
+            continue
+        ours = f"{series.table.num_rows:,} rows, `{series.provenance['reader']}`"
+        yield Row(name, ours, vendor, _agreement(path, series.table, series.provenance))
+
+
+def _vendor(entry: Mapping[str, Any], name: str) -> str:
+    if entry["status"] == "ok":
+        return f"wrong: {PARTED[name]}" if name in PARTED else f"{entry['rows']:,} rows, the same"
+    if entry["status"] == "explicit_reader":
+        return f"only when told: {entry['explicit']['rows']:,} rows"
+    return "no"
+
+
+def _agreement(path: Path, table: pa.Table, provenance: Mapping[str, Any]) -> float | None:
+    """Compare the charge that the maker counts with the integral of our current over our time."""
+    capacity = _maker_capacity(path, table, provenance)
+    if capacity is None or len(capacity) != table.num_rows:
+        return None
+    step = np.asarray(table["Step count"])
+    begin = np.flatnonzero(np.concatenate(([True], step[1:] != step[:-1])))
+    time, current = np.asarray(table["Time [s]"]), np.asarray(table["Current [A]"])
+    moved = np.abs(np.diff(time) * (current[1:] + current[:-1]) / 7200.0)
+    within = np.concatenate(([0.0], np.where(step[1:] == step[:-1], moved, 0.0)))
+    integral = np.add.reduceat(within, begin)
+    counted = np.maximum.reduceat(capacity, begin) - np.minimum.reduceat(capacity, begin)
+    if counted.sum() < MIN_CHARGE_AH:
+        return None
+    return float(abs(counted.sum() - integral.sum()) / counted.sum())
+
+
+def _maker_capacity(
+    path: Path, table: pa.Table, provenance: Mapping[str, Any]
+) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    if provenance["reader"] in FROM_FILE and "Discharge capacity [A.h]" in table.column_names:
+        both = np.asarray(table["Discharge capacity [A.h]"]) + np.asarray(
+            table["Charge capacity [A.h]"]
+        )
+        return np.asarray(both, dtype=np.float64)
+    if path.name not in CAPACITY_COLUMNS:
+        return None
+    start, delimiter, column, scale = CAPACITY_COLUMNS[path.name]
+    if path.suffix == ".mpr":
+        from galvani import BioLogic
+
+        return np.asarray(BioLogic.MPRfile(str(path)).data[column], dtype=np.float64) * scale
+    if path.suffix in {".nda", ".ndax"}:
+        import fastnda
+
+        return np.asarray(fastnda.read(path)[column], dtype=np.float64) * scale
+    lines = path.read_text(encoding="latin-1").splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith(start))
+    reader = csv.reader(lines[first:], delimiter=delimiter)
+    index = next(reader).index(column)
+    values = [row[index].replace(",", ".") for row in reader if len(row) > index]
+    return np.array([float(v) for v in values if v and v[0] != "["]) * scale
+
+
+def markdown(table: list[Row]) -> str:
+    """Lay the table out for the README."""
+    lines = [
+        "| file | bulkload, no hint | vendor's reader, no hint | charge: maker's column, ∫I dt |",
+        "|---|---|---|---|",
+    ]
+    for row in table:
+        agreement = "" if row.agreement is None else f"{row.agreement:.2%} apart"
+        lines.append(f"| {row.file[:60]} | {row.ours} | {row.vendor} | {agreement} |")
+    read_right = sum(row.refused is None for row in table)
+    same = sum("the same" in row.vendor for row in table)
+    lines += [
+        "",
+        (
+            f"{read_right} of {len(table)} read right without a hint, {len(table) - read_right} "
+            f"refused for what is wrong with it; the vendor's reader alone: {same} of {len(table)}."
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Print the table; with --check, hold it against what it promises."""
+    table = list(rows())
+    print(markdown(table))
+    refused = {row.file.split("/")[1]: row.refused for row in table if row.refused}
+    return int("--check" in sys.argv and refused != REFUSED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
