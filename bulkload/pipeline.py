@@ -34,7 +34,7 @@ from bulkload.journal import Journal
 from bulkload.livejob import LiveJob, Recorder, prepared_event
 from bulkload.parents import Parents
 from bulkload.planbook import PlanBook
-from bulkload.pool import Pool
+from bulkload.pool import Preparer
 from bulkload.progress import Progress
 from bulkload.reconciler import Next, Reconciler
 from bulkload.settings import RunSettings
@@ -56,7 +56,7 @@ class Pipeline:
         journal: Journal,
         recorder: Recorder,
         plan: PlanBook,
-        pool: Pool,
+        pool: Preparer,
         spool: Spool,
         parents: Parents,
         reconciler: Reconciler,

@@ -21,6 +21,7 @@ from bulkload.core.job import (
     UploadJob,
 )
 from bulkload.core.lifecycle import JobState, Restarted
+from bulkload.core.plan import Rule
 from bulkload.core.prepared import Recipe
 from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_window
 from bulkload.core.resume import Known, restart_reason
@@ -101,7 +102,7 @@ def plan_into(
     try:
         for count, item in enumerate(items, start=1):
             account.count(item)
-            _put(connection, run, item, run_wide=run_wide, at=at)
+            _put(connection, run, item, account, run_wide=run_wide, at=at)
             if count % BATCH == 0:
                 connection.execute("COMMIT")
                 connection.execute("BEGIN IMMEDIATE")
@@ -114,11 +115,17 @@ def plan_into(
 
 
 def _put(
-    connection: sqlite3.Connection, run: int, item: PlanItem, *, run_wide: str, at: float
+    connection: sqlite3.Connection,
+    run: int,
+    item: PlanItem,
+    account: PlanAccount,
+    *,
+    run_wide: str,
+    at: float,
 ) -> None:
     match item:
-        case UploadJob():
-            _put_job(connection, run, item, run_wide=run_wide, at=at)
+        case UploadJob() if not _put_job(connection, run, item, run_wide=run_wide, at=at):
+            account.count(_claimed_twice(item))
         case Specification():
             store.put_specification(connection, item)
         case CellMetadata():
@@ -131,17 +138,29 @@ def _put(
 
 def _put_job(
     connection: sqlite3.Connection, run: int, job: UploadJob, *, run_wide: str, at: float
-) -> None:
+) -> bool:
+    """Add a job or take a known one up; False where this very plan holds its name already."""
     payload = job_to_text(job)
     recipe = _digest(run_wide, payload)
     row = store.find_job(connection, job.key)
     if row is None:
         store.add_job(connection, run, job, payload, recipe)
-        return
+        return True
+    if row["plan_run"] == run:
+        return False
     reason = restart_reason(_known(row), recipe=recipe, stamp=quick_stamp(Path(job.path)))
     store.replan_job(connection, run, row["id"], path=job.path, payload=payload, recipe=recipe)
     if reason is not None:
         events.append(connection, run, row["id"], at, Restarted(reason=reason))
+    return True
+
+
+def _claimed_twice(job: UploadJob) -> Problem:
+    return Problem(
+        where=job.path,
+        rule=Rule.DUPLICATE_NAME,
+        message=f"{job.path}: another source claims the name {job.key} too; rename one of them",
+    )
 
 
 def _run_wide(checks: Checks, recipe: Recipe) -> str:

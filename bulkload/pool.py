@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 import psutil
@@ -53,6 +53,13 @@ class PoolLimits:
     workers: int
     time_limit_s: float
     memory_limit_bytes: int
+
+
+class Preparer(Protocol):
+    """Where files are prepared."""
+
+    async def prepare(self, task: PrepareTask) -> Prepared | Refused:
+        """Prepare one file; never raises for what the file does."""
 
 
 class _DiedError(Exception):

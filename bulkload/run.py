@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, closing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +28,7 @@ from bulkload.errors import (
     PlanError,
     SettingsError,
 )
-from bulkload.journal import FILE_NAME, open_journal, store
+from bulkload.journal import FILE_NAME, Journal, open_journal, store
 from bulkload.journal.lock import exclusive
 from bulkload.livejob import LiveJob, Recorder
 from bulkload.log import FILE_NAME as LOG_NAME
@@ -37,7 +37,7 @@ from bulkload.parents import Parents
 from bulkload.pipeline import Pipeline
 from bulkload.planbook import PlanBook
 from bulkload.planning import PlanAccount
-from bulkload.pool import PoolLimits, open_pool
+from bulkload.pool import PoolLimits, Preparer, open_pool
 from bulkload.progress import Progress
 from bulkload.rawfiles import RawFiles
 from bulkload.reconciler import Reconciler
@@ -94,6 +94,11 @@ class RunRequest:
     #: Makes the client; a parameter so that tests can count on their own server.
     open_studio: Callable[[Callable[[WireEvent], None], RunSettings], AsyncStudio]
     clock: Clock = field(default_factory=SystemClock)
+    #: What takes threads and processes; parameters so that a simulation can do without.
+    open_journal: Callable[
+        [Path, int, Callable[[], float]], AbstractAsyncContextManager[Journal]
+    ] = open_journal
+    open_pool: Callable[[PoolLimits, Path], AbstractAsyncContextManager[Preparer]] = open_pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,9 +198,9 @@ async def _run_pipeline(request: RunRequest, run: int, progress: Progress, stop:
             time_limit_s=limits.time_limit_s,
             memory_limit_bytes=limits.child_memory_bytes,
         )
-        pool = await stack.enter_async_context(open_pool(pool_limits, spool.folder))
+        pool = await stack.enter_async_context(request.open_pool(pool_limits, spool.folder))
         journal = await stack.enter_async_context(
-            open_journal(request.job_dir / FILE_NAME, run, lambda: _seconds(request.clock))
+            request.open_journal(request.job_dir / FILE_NAME, run, lambda: _seconds(request.clock))
         )
         studio = await stack.enter_async_context(request.open_studio(watchers.on_wire, settings))
         logger.info("run.started", command=request.command, planned=progress.planned)
@@ -254,7 +259,7 @@ def _account(
         requests=progress.requests,
         retries=progress.retries,
         elapsed_s=progress.elapsed_s,
-        bottleneck=bottleneck(_shares(request.settings, progress)),
+        bottleneck=bottleneck(_shares(request.settings, progress), progress.elapsed_s),
         exit_code=exit_code(planned=account.planned, counts=counts, stopped=stopped[0]),
     )
     summary = report.as_json()

@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spool": {"sourcefile"},
     "account": {"journal"},
     "readback": {"client", "frames"},
+    "members": {"readers"},
     "once": set(),
     "parents": {"client", "journal", "livejob", "once"},
     "rawfiles": {"client", "journal", "livejob", "once", "sourcefile"},
@@ -64,13 +65,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "log": {"client", "livejob"},
     "console": {"clock", "progress"},
     "stop": {"clock", "progress"},
-    "testing": {"clock"},
     "localstudio": {"frames"},
     "demo": set(),
 }
 
 #: Rooms that join the others and may import any of them; nothing but `cli` imports `run`.
-JOINERS = {"pipeline", "run", "cli", "__init__", "__main__"}
+JOINERS = {"pipeline", "run", "cli", "testing", "__init__", "__main__"}
 NEVER_IMPORTED = {"cli": {"__main__", "cli"}, "console": {"cli"}, "log": {"run"}, "testing": set()}
 
 #: A third party has one home.

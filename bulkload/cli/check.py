@@ -62,7 +62,7 @@ def check(
         account = plan_into(
             connection,
             run,
-            source_options.read(sources),
+            source_options.read(sources, settings.recipe),
             checks=settings.checks,
             recipe=settings.recipe,
             at=at,

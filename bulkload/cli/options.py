@@ -19,7 +19,8 @@ from bulkload.core.job import Checks, PlanItem
 from bulkload.core.layout import DEFAULT_LAYOUT, Layout
 from bulkload.core.prepared import Recipe
 from bulkload.errors import SettingsError
-from bulkload.readers import load_dialects
+from bulkload.members import expand
+from bulkload.readers import ReadOptions, load_dialects
 from bulkload.settings import CONNECTIONS, Limits
 from bulkload.sources import read_source
 from bulkload.validators import STRICT_CHECK_NAMES
@@ -83,12 +84,13 @@ class SourceOptions:
     layout: str = DEFAULT_LAYOUT
     specs: Path | None = None
 
-    def read(self, sources: Sequence[str]) -> Iterable[PlanItem]:
+    def read(self, sources: Sequence[str], recipe: Recipe) -> Iterable[PlanItem]:
         """Yield the plan of all sources; raises ``SettingsError`` for a layout with a mistake."""
         if not sources:
             raise SettingsError("name at least one source: a folder, or a manifest")
-        layout = Layout.parse(self.layout)
-        return read_source(*sources, layout=layout, specs=self.specs)
+        items = read_source(*sources, layout=Layout.parse(self.layout), specs=self.specs)
+        dialects = () if recipe.dialects is None else load_dialects(Path(recipe.dialects))
+        return expand(items, ReadOptions(reader=recipe.reader, dialects=dialects))
 
 
 @Parameter(name="*")

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from bulkload.cli.options import SourceOptions
+from bulkload.cli.options import RecipeOptions, SourceOptions
 from bulkload.console import printable, show_problems
 from bulkload.core.job import PlanItem, UploadJob
 from bulkload.core.tally import ExitCode
@@ -22,9 +22,10 @@ from bulkload.sources.manifest import write_plan
 def plan(
     *sources: Annotated[str, Parameter(negative=())],
     source_options: SourceOptions = SourceOptions(),
+    recipe_options: RecipeOptions = RecipeOptions(),
     out: Path | None = None,
 ) -> int:
-    """Say what would be uploaded, and what is in the way; sends nothing, reads no data file.
+    """Say what would be uploaded, and what is in the way; sends nothing, reads no data.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def plan(
     console = Console()
     account = PlanAccount()
     cells: dict[str, set[str]] = {}
-    jobs = _jobs(source_options.read(sources), account, cells)
+    jobs = _jobs(source_options.read(sources, recipe_options.recipe()), account, cells)
     if out is None:
         deque(jobs, maxlen=0)
     else:

@@ -132,7 +132,7 @@ def upload(
         studio = None if local is None else stack.enter_context(local_studio(local))
         request = RunRequest(
             job_dir=job_dir,
-            make_plan=planner(lambda: source_options.read(sources), settings),
+            make_plan=planner(lambda: source_options.read(sources, settings.recipe), settings),
             target=target_of(url=url, project=project, local=local),
             settings=settings,
             command=this_command(),

@@ -8,9 +8,12 @@ from typing import Final
 #: A stage that is busy for this share of the run is what the others wait for.
 BUSY_SHARE: Final = 0.7
 
+#: A run shorter than this is mostly start-up: it tells nothing.
+SHORTEST_RUN_S: Final = 5.0
+
 #: What each word tells a person to change.
 ADVICE: Final[Mapping[str, str]] = {
-    "none": "nothing limited the run for long",
+    "none": "nothing limited the run for long, or it was too short to tell",
     "prepare": "reading and validating took all cores: more cores, or --workers",
     "api": "waiting for the API's answers: more --connections, or a closer network",
     "storage": "sending bytes to storage: the uplink, or storage itself",
@@ -18,13 +21,15 @@ ADVICE: Final[Mapping[str, str]] = {
 }
 
 
-def bottleneck(shares: Mapping[str, float]) -> str:
+def bottleneck(shares: Mapping[str, float], elapsed_s: float) -> str:
     """Return the stage that limited the run: a key of ``ADVICE``.
 
     ``shares`` gives for ``prepare``, ``api``, ``storage`` and ``processing`` the share (0 to 1)
     of the run during which the stage could not have taken more. The first full stage in the
     order of the data is the limit: those behind it starve, so they are not full.
     """
+    if elapsed_s < SHORTEST_RUN_S:
+        return "none"
     for stage in ("prepare", "storage", "api"):
         if shares.get(stage, 0.0) >= BUSY_SHARE:
             return stage
