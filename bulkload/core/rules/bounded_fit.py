@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 
 from bulkload.core.frame import Bools, Floats
-from bulkload.core.rules.bounded_walk import walk
+from bulkload.core.rules.bounded_walk import PRECISION, walk
 from bulkload.core.rules.moments import Means, Moments
 
 #: Below this relative spread a current counts as constant: it then explains nothing that
@@ -74,7 +74,9 @@ def _fit_varying(m: Moments, means: Means, slope: Floats) -> tuple[Floats, Float
     if steps.size:
         start = np.stack((means.v - free_d * means.s - free_r * means.y, free_d, free_r))
         d[steps], cost[steps] = walk(m.take(steps), means.take(steps), start[:, steps])
-    return d, cost, solvable
+    # A resistance that pulls less than the solver's precision off zero stays there, or not.
+    is_felt = (r == 0) | (np.abs(m.yv - slope * m.sy) >= PRECISION)
+    return d, cost, solvable & is_felt
 
 
 def _breaks_bounds(means: Means, d: Floats, r: Floats | float) -> Bools:
