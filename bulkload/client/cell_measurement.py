@@ -78,6 +78,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
             cell_instance_id,
             series.detail.name,
             partial(self._create, cell_instance_id, series, wait=wait_for_processing),
+            kind=MeasurementType.TIME_SERIES,
             wait=wait_for_processing,
         )
 
@@ -131,7 +132,8 @@ class AsyncCellMeasurementClient(MeasurementExtend):
             tags=tags,
         )
         payload = {**metadata, "properties": dict(properties)}
-        return await self.properties_creation(cell_instance_id, payload).create_or_get()
+        record = await self.properties_creation(cell_instance_id, payload).create_or_get()
+        return _of_type(record, MeasurementType.PROPERTIES)
 
     async def create_file(
         self,
@@ -189,6 +191,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
             cell_instance_id,
             name,
             partial(self._create_file, cell_instance_id, metadata, paths),
+            kind=MeasurementType.FILE,
             wait=True,
         )
 
@@ -253,6 +256,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
         name: str,
         create: partial[Any],
         *,
+        kind: MeasurementType,
         wait: bool,
     ) -> CellMeasurement:
         # Looked up first: an existing measurement costs one request, not an upload.
@@ -272,7 +276,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
                     raise
             else:
                 return created
-        return await self._usable(found, wait=wait)
+        return await self._usable(_of_type(found, kind), wait=wait)
 
     async def _usable(self, found: CellMeasurement, *, wait: bool) -> CellMeasurement:
         """Give an existing measurement, unless the server could not process it."""
@@ -287,6 +291,19 @@ class AsyncCellMeasurementClient(MeasurementExtend):
                 {found.id: reason},
             )
         return found.marked(created=False)
+
+
+def _of_type(found: CellMeasurement, kind: MeasurementType) -> CellMeasurement:
+    """Give a record of the type that was meant: a name alone does not make it the same."""
+    if found.measurement_type is kind:
+        return found
+    conflict = ConflictError(
+        f"a measurement named {found.name!r} exists and holds {found.measurement_type}, not {kind}",
+        409,
+        error_code="CONFLICT",
+    )
+    conflict.existing_id = found.id
+    raise conflict
 
 
 def _metadata(name: str, *, tags: Iterable[str] | None, **stated: Any) -> dict[str, Any]:

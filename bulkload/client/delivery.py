@@ -11,6 +11,7 @@ from bulkload.client.events import Observer, unobserved
 from bulkload.client.session import Timeouts
 from bulkload.client.storage import DEFAULT_STREAMS, Storage
 from bulkload.client.transport import DEFAULT_CONNECTIONS, HttpTransport
+from bulkload.client.wire import Transport
 from bulkload.clock import Clock, SystemClock
 from bulkload.core.retry import RetryPolicy
 from bulkload.core.retry_budget import RetryBudget
@@ -33,7 +34,7 @@ class Delivery:
     #: Hears of every attempt and decision.
     observer: Observer = unobserved
 
-    def open(self, access: Access) -> tuple[HttpTransport, Caller, Storage]:
+    def open(self, access: Access) -> tuple[Transport, Caller, Storage]:
         """Set up the ways to the API and to storage; retries of both share one budget."""
         budget = RetryBudget()
         transport = HttpTransport(access, connections=self.connections, timeouts=self.timeouts)

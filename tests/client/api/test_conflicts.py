@@ -188,3 +188,21 @@ async def test_a_name_of_another_case_is_another_name_unless_the_server_says_so(
         spec = await client.cell_spec.create(SPEC)
         upper = {**SPEC, "name": SPEC["name"].upper()}
         assert (await client.cell_spec.create_or_get(upper)).id == spec.id
+
+
+async def test_a_measurement_of_another_type_is_not_what_was_meant(
+    client: AsyncStudio, tmp_path: Path
+) -> None:
+    cell = await a_cell(client)
+    series = await client.cell_measurement.create(cell.id, detail("A"))
+    values = await client.cell_measurement.create_properties(cell.id, "B", {"a": "b"})
+    path = tmp_path / "x.txt"
+    path.write_text("x")
+    for act, existing_id in (
+        (client.cell_measurement.create_or_get_properties(cell.id, "A", {"a": "b"}), series.id),
+        (client.cell_measurement.create_or_get_file(cell.id, "A", [path]), series.id),
+        (client.cell_measurement.create_or_get(cell.id, detail("B")), values.id),
+    ):
+        with pytest.raises(ConflictError, match="holds") as caught:
+            await act
+        assert caught.value.existing_id == existing_id
