@@ -1,3 +1,45 @@
-"""Move whole archives of battery-cycler tests into Ionworks Studio."""
+"""Move whole archives of battery-cycler tests into Ionworks Studio.
+
+``Studio`` and ``AsyncStudio`` are the client; ``bulkload.validators`` holds the vendor's checks
+under their own names; the command ``bulkload`` does the main job.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bulkload.errors import (
+    BulkloadError,
+    IonworksError,
+    MeasurementProcessingError,
+    MeasurementValidationError,
+)
+
+if TYPE_CHECKING:
+    from bulkload.client.studio import AsyncStudio
+    from bulkload.client.sync import Studio
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AsyncStudio",
+    "BulkloadError",
+    "IonworksError",
+    "MeasurementProcessingError",
+    "MeasurementValidationError",
+    "Studio",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    # The client brings aiohttp and pydantic along: only who asks for it waits for them.
+    if name == "AsyncStudio":
+        from bulkload.client.studio import AsyncStudio
+
+        return AsyncStudio
+    if name == "Studio":
+        from bulkload.client.sync import Studio
+
+        return Studio
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -106,19 +106,16 @@ def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]
     table.add_row(Text(f"{report.planned:,}", style="bold"), "planned")
     console.print(table)
     _show_causes(console, report, examples)
-    console.print(
-        Text(
-            f"{report.rows:,} rows and {report.bytes_read / 1e6:.1f} MB read, "
-            f"{report.bytes_sent / 1e6:.1f} MB sent in {report.requests:,} requests "
-            f"({report.retries:,} retries), {report.elapsed_s:.1f} s"
-        )
+    say(
+        console,
+        f"{report.rows:,} rows created; {report.bytes_read / 1e6:.1f} MB read, "
+        f"{report.bytes_sent / 1e6:.1f} MB sent in {report.requests:,} requests "
+        f"({report.retries:,} retries), {report.elapsed_s:.1f} s",
     )
     say(console, f"pace: {ADVICE[report.bottleneck]}")
     if not report.adds_up:
         missing = report.planned - sum(report.counts.values())
-        console.print(
-            Text(f"NOT DONE: {missing:,} of {report.planned:,} entries have no outcome yet")
-        )
+        say(console, f"NOT DONE: {missing:,} of {report.planned:,} entries have no outcome yet")
 
 
 def _show_causes(console: Console, report: RunReport, examples: Iterable[Outcome]) -> None:
@@ -134,7 +131,8 @@ def _show_causes(console: Console, report: RunReport, examples: Iterable[Outcome
         if count > len(group):
             say(console, f"  and {count - len(group):,} more")
     if waiting := report.causes.get(NOT_AWAITED):
-        console.print(
-            Text(f"{waiting:,} uploads were confirmed and not waited for (--no-wait): run again ")
-            + Text("without it to learn how their processing ended")
+        say(
+            console,
+            f"{waiting:,} uploads were confirmed and not waited for (--no-wait): run again "
+            "without it to learn how their processing ended",
         )

@@ -19,7 +19,7 @@ from bulkload.core.content import files_digest, properties_digest
 from bulkload.core.job import UploadJob
 from bulkload.core.sampling import statement
 from bulkload.core.terms import JobKey, MeasurementType
-from bulkload.errors import BulkloadError
+from bulkload.errors import BulkloadError, CredentialsError, OutageError
 from bulkload.journal import store
 from bulkload.journal.codec import job_from_text
 from bulkload.readback import Content, difference, read_back
@@ -148,6 +148,8 @@ async def _compare(studio: AsyncStudio, meant: _Meant, scratch: Path) -> str | N
         else:
             full = await studio.cell_measurement.get(meant.measurement_id)
             digest = properties_digest((full.model_extra or {}).get("properties") or {})
+    except (CredentialsError, OutageError):
+        raise
     except BulkloadError as error:
         return f"it cannot be read back: {error}"
     return None if digest == meant.content.digest else "Studio holds other content"

@@ -7,11 +7,11 @@ from typing import Final
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
-from rich.text import Text
 
 from bulkload import __version__
+from bulkload.console import printable, say
 from bulkload.core.tally import ExitCode
-from bulkload.errors import BulkloadError, JournalError, SettingsError, TerminalError
+from bulkload.errors import BulkloadError, CredentialsError, OutageError, TransientError
 
 app: Final = App(
     name="bulkload",
@@ -54,12 +54,14 @@ def run(tokens: list[str]) -> int:
         console.print("interrupted; run the same command again to go on")
         return ExitCode.INTERRUPTED
     except BulkloadError as error:
-        console.print(Text(f"bulkload: {error}"), soft_wrap=True)
+        say(console, printable(f"bulkload: {error}"))
         return _code_of(error)
     return int(result) if isinstance(result, int) else ExitCode.ARRIVED
 
 
 def _code_of(error: BulkloadError) -> ExitCode:
-    if isinstance(error, JournalError):
-        return ExitCode.USAGE
-    return ExitCode.USAGE if isinstance(error, SettingsError | TerminalError) else ExitCode.STOPPED
+    if isinstance(error, CredentialsError):
+        return ExitCode.REFUSED
+    if isinstance(error, OutageError | TransientError):
+        return ExitCode.STOPPED
+    return ExitCode.USAGE

@@ -14,7 +14,6 @@ import anyio
 from anyio.abc import ObjectReceiveStream
 from cyclopts import Parameter
 from rich.console import Console
-from rich.text import Text
 
 from bulkload.cli.options import (
     CheckOptions,
@@ -24,7 +23,7 @@ from bulkload.cli.options import (
     this_command,
 )
 from bulkload.clock import SystemClock
-from bulkload.console import EXAMPLES, printable, show_problems
+from bulkload.console import EXAMPLES, printable, say, show_problems
 from bulkload.core.prepared import PrepareTask, Refused
 from bulkload.core.tally import ExitCode
 from bulkload.journal import store
@@ -79,11 +78,10 @@ def check(
         )
     verdicts.show(console)
     left_out = f"; {account.skips:,} entries left out by a rule" if account.skips else ""
-    console.print(
-        Text(
-            f"{verdicts.good:,} of {account.jobs:,} measurements are fit to be uploaded "
-            f"({verdicts.rows:,} rows); {account.problem_count:,} problems in the plan{left_out}"
-        )
+    say(
+        console,
+        f"{verdicts.good:,} of {account.jobs:,} measurements are fit to be uploaded "
+        f"({verdicts.rows:,} rows); {account.problem_count:,} problems in the plan{left_out}",
     )
     if account.problem_count:
         return ExitCode.USAGE
@@ -107,9 +105,9 @@ class _Verdicts:
 
     def show(self, console: Console) -> None:
         for cause, count in self.refused.most_common():
-            console.print(Text(f"rejected: {cause} ({count:,})", style="yellow"))
+            say(console, f"rejected: {cause} ({count:,})", style="yellow")
             for message in self._examples[cause]:
-                console.print(Text(f"  {printable(message)}"), soft_wrap=True)
+                say(console, f"  {printable(message)}")
 
 
 async def _check_all(connection: sqlite3.Connection, run: int, settings: RunSettings) -> _Verdicts:

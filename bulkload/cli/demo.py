@@ -7,11 +7,11 @@ from pathlib import Path
 
 import anyio
 from rich.console import Console
-from rich.text import Text
 
 from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.cli.upload import carry_out, opener, planner
 from bulkload.client.studio import AsyncStudio
+from bulkload.console import say
 from bulkload.core.layout import Layout
 from bulkload.core.tally import ExitCode
 from bulkload.demo import EXPECTED, write_archive
@@ -33,9 +33,9 @@ def demo(*, folder: Path | None = None) -> int:
     root = folder or Path(tempfile.mkdtemp(prefix="bulkload-demo-"))
     archive, data, job = root / "archive", root / "studio", root / "job"
     write_archive(archive)
-    _say(console, f"archive: {archive}")
+    say(console, f"archive: {archive}")
     with local_studio(data) as studio:
-        _say(console, f"local Studio: {studio.url}")
+        say(console, f"local Studio: {studio.url}")
         anyio.run(_put_existing, studio, archive)
         settings = RunSettings()
         request = RunRequest(
@@ -47,12 +47,12 @@ def demo(*, folder: Path | None = None) -> int:
             open_studio=opener(studio, url=None, project=None),
         )
         code, counts = carry_out(request, summary=None, is_quiet=False)
-    _say(console, "\nfive of the files are bad on purpose: the causes above say how. Look at")
-    _say(console, f"  {job / 'summary.json'}    the account of the run")
-    _say(console, f"  {job / 'log.jsonl'}    what happened, one event a line")
-    _say(console, f"  bulkload status {job}")
-    _say(console, f"  bulkload upload {archive} --local {data} --job {job}    costs no request")
-    _say(console, f"  bulkload studio --data {data}    the Studio and what it holds")
+    say(console, "\nfive of the files are bad on purpose: the causes above say how. Look at")
+    say(console, f"  {job / 'summary.json'}    the account of the run")
+    say(console, f"  {job / 'log.jsonl'}    what happened, one event a line")
+    say(console, f"  bulkload status {job}")
+    say(console, f"  bulkload upload {archive} --local {data} --job {job}    costs no request")
+    say(console, f"  bulkload studio --data {data}    the Studio and what it holds")
     # The demo is a test of the installation too: it succeeds only with the outcomes it expects.
     as_expected = code == ExitCode.PARTIAL and all(
         counts.get(kind, 0) == expected for kind, expected in EXPECTED.items()
@@ -80,7 +80,3 @@ async def _put_existing(studio: RunningStudio, archive: Path) -> None:
                 "time_series": pyarrow.csv.read_csv(path),
             },
         )
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(Text(text), soft_wrap=True)

@@ -9,10 +9,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.text import Text
 
 from bulkload.cli.options import RecipeOptions, SourceOptions
-from bulkload.console import printable, show_problems
+from bulkload.console import printable, say, show_problems
 from bulkload.core.job import PlanItem, UploadJob
 from bulkload.core.tally import ExitCode
 from bulkload.planning import PlanAccount
@@ -45,15 +44,14 @@ def plan(
         write_plan(out, jobs)
     show_problems(console, account.problems, account.problem_count)
     show_problems(console, account.warnings, len(account.warnings))
-    console.print(
-        Text(
-            f"{account.jobs:,} measurements of {sum(map(len, cells.values())):,} cells in "
-            f"{len(cells):,} specifications; {account.skips:,} entries left out by a rule; "
-            f"{account.problem_count:,} problems"
-        )
+    say(
+        console,
+        f"{account.jobs:,} measurements of {sum(map(len, cells.values())):,} cells in "
+        f"{len(cells):,} specifications; {account.skips:,} entries left out by a rule; "
+        f"{account.problem_count:,} problems",
     )
     if out is not None:
-        console.print(Text(f"plan written to {printable(str(out))}"), soft_wrap=True)
+        say(console, f"plan written to {printable(str(out))}")
     return ExitCode.USAGE if account.problem_count else ExitCode.ARRIVED
 
 

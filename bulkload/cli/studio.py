@@ -7,8 +7,8 @@ from pathlib import Path
 
 import anyio
 from rich.console import Console
-from rich.text import Text
 
+from bulkload.console import say
 from bulkload.core.tally import ExitCode
 from bulkload.localstudio import LocalStudio, StudioSettings, serve
 
@@ -56,4 +56,4 @@ def _say(running: LocalStudio) -> None:
         f"export IONWORKS_PROJECT_ID={running.project_id}",
         f'export IONWORKS_API_KEY="$(cat {folder / "api_key"})"',
     ):
-        console.print(Text(line), soft_wrap=True)
+        say(console, line)

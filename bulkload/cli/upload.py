@@ -14,7 +14,6 @@ from typing import Annotated, Final
 import anyio
 from cyclopts import Parameter
 from rich.console import Console
-from rich.text import Text
 
 from bulkload.account import examples, write_json, write_references
 from bulkload.cli.check import check
@@ -32,7 +31,14 @@ from bulkload.client.access import DEFAULT_URL
 from bulkload.client.events import WireEvent
 from bulkload.client.studio import AsyncStudio, Delivery
 from bulkload.clock import SystemClock
-from bulkload.console import EXAMPLES, show_problems, show_progress, show_report
+from bulkload.console import (
+    EXAMPLES,
+    printable,
+    say,
+    show_problems,
+    show_progress,
+    show_report,
+)
 from bulkload.core.job import PlanItem
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.reconcile import Existing
@@ -206,10 +212,10 @@ def carry_out(
         account = refused.account
         errors = Console(stderr=True)
         show_problems(errors, account.problems, account.problem_count)
-        errors.print(
-            Text(f"{account.problem_count:,} problems are in the way; nothing was sent. "),
-            Text("Mend them and run the same command again."),
-            soft_wrap=True,
+        say(
+            errors,
+            f"{account.problem_count:,} problems are in the way; nothing was sent. "
+            "Mend them and run the same command again.",
         )
         return ExitCode.USAGE, {}
     show_problems(console, result.plan.warnings, len(result.plan.warnings))
@@ -247,9 +253,10 @@ def _show(console: Console, request: RunRequest, result: RunResult) -> None:
         show_report(console, result.report, examples(reader, result.run, EXAMPLES))
     finally:
         reader.close()
-    console.print(Text(f"job folder: {request.job_dir}"), soft_wrap=True)
+    say(console, f"job folder: {request.job_dir}")
     if result.stopped_because:
-        console.print(Text(f"stopped: {result.stopped_because}"), soft_wrap=True)
+        say(console, printable(f"stopped: {result.stopped_because}"))
     if result.report.exit_code not in (ExitCode.ARRIVED, ExitCode.PARTIAL):
-        console.print("to go on:")
-        Console().print(Text(request.command), soft_wrap=True)
+        # The last line, also of a quiet run: what resumes it, to be copied as it is.
+        say(console, "to go on:")
+        say(Console(), request.command)

@@ -20,7 +20,8 @@ from bulkload.cli.upload import opener
 from bulkload.client.events import unobserved
 from bulkload.console import printable, say
 from bulkload.core.tally import ExitCode
-from bulkload.errors import CredentialsError, OutageError, SettingsError
+from bulkload.errorgroup import one_error
+from bulkload.errors import SettingsError
 from bulkload.journal import store
 from bulkload.run import Target
 from bulkload.settings import RunSettings
@@ -62,15 +63,8 @@ def verify(
     target = target_in(job_dir)
     size = None if all_ else sample or DEFAULT_SAMPLE
     chosen_seed = random.SystemRandom().randrange(2**32) if seed is None else seed
-    with studio_of(target) as running:
-        try:
-            report = anyio.run(partial(_verify, job_dir, target, running, size, chosen_seed))
-        except CredentialsError as error:
-            Console(stderr=True).print(f"Studio refused the credentials: {error}", markup=False)
-            return ExitCode.REFUSED
-        except OutageError as error:
-            Console(stderr=True).print(str(error), markup=False)
-            return ExitCode.STOPPED
+    with studio_of(target) as running, one_error():
+        report = anyio.run(partial(_verify, job_dir, target, running, size, chosen_seed))
     console = Console()
     for one in report.differences:
         say(console, printable(f"{one.key} ({one.measurement_id}) from {one.path}: {one.message}"))

@@ -17,9 +17,10 @@ from bulkload.client.bodies import join_path
 from bulkload.client.measurement_upload import MeasurementUpload
 from bulkload.client.records import CellMeasurement, CellMeasurementBundle, InitiateAnswer
 from bulkload.client.resource import send_again
-from bulkload.client.tables import as_table, read_parquet, write_parquet
+from bulkload.client.tables import as_table, read_parquet
 from bulkload.core.rules.time import runs_forward
 from bulkload.core.terms import STEP_COUNT, TIME
+from bulkload.encode import encode
 from bulkload.errors import (
     ConflictError,
     ExpiredUrlError,
@@ -53,7 +54,7 @@ class MeasurementExtend(MeasurementUpload):
         table = await anyio.to_thread.run_sync(_checked_rows, time_series)
         with tempfile.TemporaryDirectory(prefix="bulkload-") as folder:
             path = Path(folder, EXTENSION)
-            await anyio.to_thread.run_sync(write_parquet, table, path)
+            await anyio.to_thread.run_sync(encode, table, path)
             last_time = pc.max(table[TIME]).as_py()
             bundle = await self.extend_with(measurement_id, path, last_time)
         if not wait_for_processing:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from bulkload.client.arguments import checked_name, checked_tags
-from bulkload.client.tables import as_table, without_infinities, write_parquet
+from bulkload.client.tables import as_table, without_infinities
+from bulkload.encode import encode
 
 if TYPE_CHECKING:
     from bulkload.client.limits import Limits
@@ -65,10 +66,10 @@ class CheckedSeries:
     def write(self, folder: Path) -> Sequence[Path]:
         """Write the tables under their names in Studio."""
         paths = [folder / "time_series.parquet"]
-        write_parquet(self.time_series, paths[0])
+        encode(self.time_series, paths[0])
         if self.steps is not None:
             paths.append(folder / "steps.parquet")
-            write_parquet(without_infinities(self.steps), paths[1])
+            encode(without_infinities(self.steps), paths[1])
         return paths
 
 

@@ -13,7 +13,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from bulkload.client.tables import as_table, read_parquet, to_backend, write_parquet
+from bulkload.client.tables import as_table, read_parquet, to_backend
+from bulkload.encode import encode
 from bulkload.errors import UnreadableError
 from bulkload.localstudio import LocalStudio
 from tests.client.api.faces import bulkload_face, official_face
@@ -141,7 +142,7 @@ def test_rows_are_read_by_window_across_row_groups(tmp_path: Path) -> None:
 
 def test_what_is_read_comes_in_the_form_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
-    write_parquet(as_table({"a": [1.0, 2.0]}), path)
+    encode(as_table({"a": [1.0, 2.0]}), path)
     table = read_parquet(path)
     assert isinstance(to_backend(table, "pandas"), pd.DataFrame)
     assert isinstance(to_backend(table, "polars"), pl.DataFrame)
