@@ -60,6 +60,17 @@ class ExtraCode(StrEnum):
     COLUMN_NOT_NUMERIC = "column_not_numeric"
     #: An infinity where a model is fitted: the vendor's client breaks off here.
     VALUE_NOT_FINITE = "value_not_finite"
+    #: The rest are the extra checks: warnings, unless errors are asked for.
+    TABLE_EMPTY = "table_empty"
+    COLUMN_MISSING = "column_missing"
+    COLUMN_ALL_NULL = "column_all_null"
+    COLUMN_CONSTANT = "column_constant"
+    VALUES_MISSING = "values_missing"
+    VOLTAGE_OUTSIDE_RATINGS = "voltage_outside_ratings"
+    CURRENT_OUTSIDE_RATINGS = "current_outside_ratings"
+    TIME_SCALE_IMPLAUSIBLE = "time_scale_implausible"
+    ROWS_REPEATED = "rows_repeated"
+    SAMPLING_STOPS_IN_STEP = "sampling_stops_in_step"
 
 
 @dataclass(frozen=True)

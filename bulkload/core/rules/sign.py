@@ -13,11 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from bulkload.core.frame import Bools, Floats, Frame
+from bulkload.core.frame import Bools, Floats, Frame, Indices
 from bulkload.core.issues import IssueCode, ValidationIssue
 from bulkload.core.rules.groups import Groups
 from bulkload.core.rules.step_sums import StepSums, sum_up
-from bulkload.core.rules.votes import Rows, charge_share
+from bulkload.core.rules.votes import REVERSED_FROM, UNCLEAR_FROM, Ballot, Rows, poll
 from bulkload.core.terms import CURRENT, STEP_COUNT, TIME, VOLTAGE
 
 #: Mean current below which a step is a rest, in ampere; less for small cells:
@@ -26,14 +26,11 @@ REST_TOLERANCE_A: Final = 1e-3
 RELATIVE_REST_TOLERANCE: Final = 0.02
 REST_PERCENTILE: Final = 95.0
 SMALLEST_REST_TOLERANCE_A: Final = 1e-12
-#: Share of the votes for "charge" from which the sign is reversed, and from which it is unclear.
-REVERSED_FROM: Final = 0.75
-UNCLEAR_FROM: Final = 0.25
 
 #: Relative distance at which two floats that should be equal are taken for equal.
 TIE: Final = 1e-9
 
-WAY_OUT = "The transform set_sign reverses it"
+WAY_OUT = "The transform set_sign puts it right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +72,58 @@ def positive_is_discharge(
     tolerance: RestTolerance | None = None,
 ) -> list[ValidationIssue]:
     """Check that positive current discharges the cell. ``groups`` are the steps, where known."""
+    count = count_votes(frame, groups, columns, tolerance)
+    return [] if count is None else _verdict(count)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The votes on the sign of a current, and what they were cast on."""
+
+    ballot: Ballot
+    #: The rows that have a time, and their steps.
+    timed: Indices | None
+    groups: Groups
+    current: Floats
+    #: Below this a current is no current.
+    rest_a: float
+
+    @property
+    def is_unsigned(self) -> bool:
+        """True where all that is no rest is positive."""
+        current = self.current
+        above = np.fmax.reduce(current) > self.rest_a
+        return bool(above and np.fmin.reduce(current) >= -self.rest_a)
+
+
+def count_votes(
+    frame: Frame,
+    groups: Groups | None = None,
+    columns: SignColumns | None = None,
+    tolerance: RestTolerance | None = None,
+) -> Count | None:
+    """Let the steps vote on the sign of the current; None where there is nothing to vote on."""
     columns, tolerance = columns or SignColumns(), tolerance or RestTolerance()
     if not all(name in frame for name in (columns.current, columns.voltage, columns.time)):
-        return []
-    frame.values(columns.time)
+        return None
+    signals = [frame.numbers(n) for n in (columns.time, columns.current, columns.voltage)]
     steps = frame.values(columns.step) if columns.step and columns.step in frame else None
-    untimed = np.isnan(frame.numbers(columns.time))
+    timed, untimed = None, np.isnan(signals[0])
     if untimed.any():
-        timed = np.flatnonzero(~untimed)
-        names = [columns.time, columns.voltage, columns.current]
-        frame = Frame.of({name: frame.numbers(name)[timed] for name in names})
-        steps, groups = None if steps is None else steps[timed], None
-    if not frame.rows:
-        return []
-    current = frame.numbers(columns.current)
+        timed, groups = np.flatnonzero(~untimed), None
+        signals = [signal[timed] for signal in signals]
+        steps = None if steps is None else steps[timed]
+    time, current, voltage = signals
+    if not len(time):
+        return None
     with np.errstate(all="ignore"):
         rest = tolerance.of(np.abs(current))
         if groups is None:
             groups = Groups.by(_by_sign(current, rest) if steps is None else steps)
-        time, voltage = frame.numbers(columns.time), frame.numbers(columns.voltage)
         sums = sum_up(time, current, voltage, groups, idle_a=rest / 2)
         active = _is_active(sums, current, groups, rest)
-        share = charge_share(sums, active, Rows(time, current, voltage, groups))
-    return _verdict(share, current, rest)
+        ballot = poll(sums, active, Rows(time, current, voltage, groups))
+    return Count(ballot, timed, groups, current, rest)
 
 
 def _by_sign(current: Floats, rest: float) -> Floats:
@@ -122,7 +148,8 @@ def _is_active(sums: StepSums, current: Floats, groups: Groups, rest: float) -> 
     return active
 
 
-def _verdict(share: float, current: Floats, rest: float) -> list[ValidationIssue]:
+def _verdict(count: Count) -> list[ValidationIssue]:
+    share = count.ballot.charge_share
     if not share >= UNCLEAR_FROM - TIE:
         return []
     payload = {"charge_fraction": share}
@@ -132,12 +159,11 @@ def _verdict(share: float, current: Floats, rest: float) -> list[ValidationIssue
             f"The sign of the current is reversed: in {share:.0%} of the votes (by charge moved) "
             f"the voltage rises with positive current, which should discharge the cell. {WAY_OUT}."
         )
-    elif np.fmax.reduce(current) > rest and np.fmin.reduce(current) >= -rest:
+    elif count.is_unsigned:
         code = IssueCode.CURRENT_SIGN_UNSIGNED
         message = (
             f"The current has no sign: it is positive throughout, but {share:.0%} of the votes "
-            f"(by charge moved) are for charge. {WAY_OUT}, or sign it with the cycler's mode "
-            f"column."
+            f"(by charge moved) are for charge. {WAY_OUT}, step by step."
         )
     else:
         code = IssueCode.CURRENT_SIGN_INDETERMINATE

@@ -72,26 +72,41 @@ class Votes:
         return np.where(self.is_determined, open_weight, 1.0)
 
 
-def charge_share(sums: StepSums, active: Bools, rows: Rows) -> float:
-    """Return the share of the votes that read positive current as charge; NaN for no vote.
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """The votes that count: which steps, whether positive current charges them, what weight."""
 
-    Only ``active`` steps, those that are no rest, have a vote.
-    """
+    steps: Indices
+    is_charge: Bools
+    weights: Floats
+    #: True where a missing or endless value leaves no verdict.
+    is_void: bool = False
+
+    @property
+    def charge_share(self) -> float:
+        """The share of the votes that read positive current as charge; NaN for no verdict."""
+        total = float(self.weights.sum())
+        if self.is_void or total <= 0:
+            return np.nan
+        return float(self.weights[self.is_charge].sum()) / total
+
+
+def poll(sums: StepSums, active: Bools, rows: Rows) -> Ballot:
+    """Let the ``active`` steps vote, those that are no rest and move charge."""
     span = sums.most_charge - sums.least_charge
     voting = active & (sums.rows >= MIN_ROWS) & ~is_flat(sums) & ~(span < SMALLEST_SPAN)
     if np.any(voting & ~np.isfinite(sums.moved)):
         raise NotFiniteError(CURRENT, TIME)
     steps = np.flatnonzero(voting)
     votes = _join([cast(sums.take(part), span[part]) for part in _parts(steps)])
+    moved = sums.moved[steps]
+    weights = (1.0 - np.minimum(votes.doubt, 1.0)) * moved
     # A step without a vote has no weight; an endless charge leaves no verdict at all.
     nothing = float((0.0 * sums.moved[active]).sum())
     if np.isnan(votes.doubt).any() or np.isnan(nothing):
-        return np.nan
-    moved = sums.moved[steps]
-    weights = (1.0 - np.minimum(votes.doubt, 1.0)) * moved
+        return Ballot(steps, votes.is_charge, weights, is_void=True)
     _settle(votes, weights, moved, rows, steps)
-    total = float(weights.sum())
-    return float(weights[votes.is_charge].sum()) / total if total > 0 else np.nan
+    return Ballot(steps, votes.is_charge, weights)
 
 
 def _parts(steps: Indices) -> list[Indices]:
