@@ -274,11 +274,10 @@ def _capacity_jumps(files: Sequence[FileSummary]) -> list[CampaignFinding]:
 
 def _in_time(files: Sequence[FileSummary]) -> list[FileSummary]:
     """Return the files in the order of their start; of their names where one has no start."""
-    starts = [file.start for file in files]
-    aware = {start.tzinfo is not None for start in starts if start is not None}
-    if None in starts or len(aware) > 1:
+    dated = [(file.start, file) for file in files if file.start is not None]
+    if len(dated) < len(files) or len({start.tzinfo is None for start, _ in dated}) > 1:
         return list(files)
-    return [file for _, file in sorted(zip(starts, files, strict=True), key=lambda pair: pair[0])]
+    return [file for _, file in sorted(dated, key=lambda pair: pair[0])]
 
 
 def _missing(files: Sequence[FileSummary]) -> list[CampaignFinding]:
