@@ -173,6 +173,7 @@ def running(
     folder: Path,
     studio: LocalStudio | None = None,
     job: str = "job",
+    environment: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Iterator[Running]:
     """Run a command as a process; it is killed at the end of the block where it still runs."""
@@ -180,7 +181,7 @@ def running(
     process = subprocess.Popen(
         [sys.executable, "-m", "bulkload", *map(str, words)],
         cwd=folder,
-        env=ambient | ({} if studio is None else environment_of(studio)),
+        env=ambient | ({} if studio is None else environment_of(studio)) | dict(environment or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
