@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,6 +38,13 @@ MAX_WINDOW_FACTOR: Final = 10.0
 
 #: Timestamps that are read to settle the order of day and month.
 DATES_SAMPLED: Final = 64
+
+#: Daylight saving, in seconds; how far from it a jump may be: the time between two rows.
+HOUR_S: Final = 3600.0
+SLACK_S: Final = 600.0
+
+#: Resolution of dates written to the second, both ends.
+CLOCK_STEP_S: Final = 2.0
 
 _COUNTED: Final = (terms.STEP_FROM_CYCLER, terms.CYCLE_FROM_CYCLER)
 
@@ -92,12 +99,14 @@ def read_grid(
     _set_time(raw)
     _check_plausible(raw, options)
     mode = raw.texts.get(vocabulary.MODE)
-    settled = settle(raw.columns, mode, dialect.sign)
-    raw.columns[terms.CURRENT] = settled.current
-    raw.remarks.append(settled.statement)
-    if dialect.keep_mode and mode is not None:
-        raw.columns[FRAME] = frames(mode)
-    complete(raw.columns)
+    # Infinities in a file are its own: they go through, and validation names them.
+    with np.errstate(all="ignore"):
+        settled = settle(raw.columns, mode, dialect.sign)
+        raw.columns[terms.CURRENT] = settled.current
+        raw.remarks.append(settled.statement)
+        if dialect.keep_mode and mode is not None:
+            raw.columns[FRAME] = frames(mode)
+        complete(raw.columns)
     return Reading(
         table=_table(raw),
         header=merged(header, grouped({"cycler": dialect.cycler})),
@@ -111,7 +120,7 @@ def _raw(grid: Grid, dialect: Dialect, name: str) -> Raw:
     found = match(grid.names, grid.units, dialect)
     kinds = {column.index: _kind(column, grid) for column in found.columns}
     others = [i for i in range(len(grid.names)) if i not in kinds] if dialect.keep_others else []
-    fetched = grid.fetch({**kinds, **dict.fromkeys(others, Kind.TEXT)})
+    fetched = _fetched(grid, kinds, others)
     read_as = {column.target: kinds[column.index] for column in found.columns}
     raw = Raw(name=name, dialect=dialect, match=found, columns={}, texts={}, kinds=read_as)
     for column in found.columns:
@@ -127,11 +136,24 @@ def _raw(grid: Grid, dialect: Dialect, name: str) -> Raw:
     return raw
 
 
-def _keep(raw: Raw, name: str, text: pa.ChunkedArray) -> None:
+def _fetched(
+    grid: Grid, kinds: Mapping[int, Kind], others: Sequence[int]
+) -> Mapping[int, pa.ChunkedArray]:
+    """Fetch the columns; those that no rule names as numbers, or as text where one is none."""
+    try:
+        return grid.fetch({**kinds, **dict.fromkeys(others, Kind.NUMBER)})
+    except UnreadableError:
+        if not others:
+            raise
+        return grid.fetch({**kinds, **dict.fromkeys(others, Kind.TEXT)})
+
+
+def _keep(raw: Raw, name: str, column: pa.ChunkedArray) -> None:
     """Keep a column that no rule names: as numbers where all its values are."""
-    values = strict_number(text)
+    is_text = pa.types.is_string(column.type)
+    values = strict_number(column) if is_text else column
     if values is None:
-        raw.texts[name] = text
+        raw.texts[name] = column
     elif name and name not in raw.columns:
         raw.columns[name] = as_floats(values)
 
@@ -311,13 +333,38 @@ def _relative_time(raw: Raw) -> Floats:
     if remark:
         raw.remarks.append(remark)
     raw.remarks.append("time from the timestamps")
-    return seconds
+    return _without_daylight_saving(raw, seconds)
+
+
+def _without_daylight_saving(raw: Raw, seconds: Floats) -> Floats:
+    """Take out the hour that a clock was put back, or forward, in the middle of a test."""
+    jump = np.diff(seconds)
+    shift = np.zeros_like(seconds)
+    for row in np.flatnonzero((jump < -HOUR_S + SLACK_S) & (jump > -HOUR_S - SLACK_S)) + 1:
+        shift[row:] += HOUR_S
+        raw.remarks.append(f"the clock was put back an hour before row {row}: taken out")
+    steps = raw.texts.get(vocabulary.STEP_TIME)
+    if steps is not None and (jump > HOUR_S - SLACK_S).any():
+        # Put forward: the dates run an hour more than the step's own time.
+        ran = np.diff(_step_seconds(steps))
+        hour = np.abs(jump - ran - HOUR_S) <= CLOCK_STEP_S
+        for row in np.flatnonzero((ran >= 0) & hour) + 1:
+            shift[row:] -= HOUR_S
+            raw.remarks.append(f"the clock was put forward an hour before row {row}: taken out")
+    return seconds + shift
+
+
+def _step_seconds(steps: pa.ChunkedArray) -> Floats:
+    try:
+        return clock.durations(steps)
+    except clock.ClockError:
+        return np.full(len(steps), np.nan)
 
 
 def _check_plausible(raw: Raw, options: ReadOptions) -> None:
     """Where nobody states the voltage's unit, values must be those of a cell in V."""
     column = raw.match.of(terms.VOLTAGE)
-    if column is not None and conversion(terms.VOLTAGE, column.unit or "") and _stated(column):
+    if column is None or column.is_stated:
         return
     typical = float(np.nanmedian(np.abs(np.asarray(raw.columns[terms.VOLTAGE], dtype=np.float64))))
     limit = MAX_UNSTATED_VOLTAGE
@@ -329,10 +376,6 @@ def _check_plausible(raw: Raw, options: ReadOptions) -> None:
             "be V for this cell; state the unit in a dialect file",
             cause="implausible_unit",
         )
-
-
-def _stated(column: Matched) -> bool:
-    return column.unit is not None and column.unit in column.name
 
 
 def frames(mode: pa.ChunkedArray) -> npt.NDArray[np.int64]:

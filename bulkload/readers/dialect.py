@@ -127,6 +127,8 @@ class Matched:
     kind: Kind
     unit: str | None
     whole: bool = False
+    #: The header itself states the unit; otherwise it is the dialect's word.
+    is_stated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +182,7 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
                 kind=column.kind,
                 unit=stated or column.unit,
                 whole=column.whole,
+                is_stated=stated is not None,
             )
         )
     return Match(columns=(*found, *_numbered(names, split, dialect)), remarks=tuple(remarks))

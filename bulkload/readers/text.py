@@ -85,6 +85,12 @@ def _to_utf8(content: Content) -> tuple[bytes, str]:
     if data.isascii():
         return data, "ascii"
     _refuse_binary(content.name, data[:HEAD_BYTES])
+    # Often only the preamble is more than ASCII: then only the preamble needs to be decoded.
+    end = data.find(b"\n", HEAD_BYTES) + 1
+    rest = data[end:] if end else b"\xff"
+    if rest.isascii():
+        head, encoding = _eight_bit(data[:end])
+        return head + rest, encoding
     return _eight_bit(data)
 
 

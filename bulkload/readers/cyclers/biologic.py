@@ -122,7 +122,7 @@ def describe(preamble: Sequence[str]) -> dict[str, Any]:
     parent = ""
     for line in preamble:
         label, colon, value = (part.strip() for part in line.partition(":"))
-        software = _SOFTWARE.match(line)
+        software = _SOFTWARE.match(line) if "(software)" in line.lower() else None
         if software:
             found.setdefault("software_version", software.group("name").strip())
         if not colon:

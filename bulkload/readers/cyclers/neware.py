@@ -10,7 +10,7 @@ import numpy as np
 
 from bulkload.core import terms
 from bulkload.readers.assemble import Raw
-from bulkload.readers.dialect import MODE, RECORD, TIMESTAMP, Column, Dialect, Kind, Sign
+from bulkload.readers.dialect import MODE, RECORD, STEP_TIME, TIMESTAMP, Column, Dialect, Kind, Sign
 from bulkload.readers.metadata import grouped, with_iso_start
 from bulkload.readers.tables import TableFormat
 
@@ -39,6 +39,8 @@ FLAT: Final = Dialect(
         Column(terms.CYCLE_FROM_CYCLER, ("cycle index", "cycle id", "cycle", "循环号", "循环序号")),
         Column(terms.TEMPERATURE, ("temperature 1",), unit="C"),
         Column(MODE, ("step type", "status", "工步类型", "状态"), kind=Kind.TEXT),
+        # Only looked at where the dates jump by an hour.
+        Column(STEP_TIME, ("time", "relative time", "时间"), kind=Kind.TEXT),
     ),
     sign=Sign.CHARGE_POSITIVE,
     time_from_timestamps=True,
