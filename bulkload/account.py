@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,6 +91,40 @@ def outcome(row: sqlite3.Row, *, is_waiting: bool = True) -> Outcome:
         message=row["message"],
         is_resumable=kind is None or bool(row["has_given_up"]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something said of measurements that were prepared: a warning, or a transform's change."""
+
+    word: str
+    count: int
+    examples: tuple[str, ...]
+
+
+def warnings(reader: sqlite3.Connection, run: int, each: int) -> list[Remark]:
+    """Return the warnings of a plan's measurements by code, the commonest first."""
+    found: dict[str, list[str]] = {}
+    counts: Counter[str] = Counter()
+    rows = reader.execute(
+        "SELECT path, warnings FROM job WHERE plan_run=? AND warnings<>'[]' ORDER BY id", (run,)
+    )
+    for row in rows:
+        for code, message in json.loads(row["warnings"]):
+            counts[code] += 1
+            if len(kept := found.setdefault(code, [])) < each:
+                kept.append(f"{row['path']}: {message}")
+    return [Remark(code, count, tuple(found[code])) for code, count in counts.most_common()]
+
+
+def changes(reader: sqlite3.Connection, run: int) -> Counter[str]:
+    """Return how many measurements each transform changed."""
+    rows = reader.execute(
+        "SELECT value, COUNT(*) AS jobs FROM job, json_each(job.changes) WHERE plan_run=? "
+        "GROUP BY value",
+        (run,),
+    )
+    return Counter({row["value"]: row["jobs"] for row in rows})
 
 
 def write_references(reader: sqlite3.Connection, path: Path) -> None:

@@ -6,7 +6,7 @@ and nothing is taken for markup.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bulkload.account import Remark
 from bulkload.clock import Clock
 from bulkload.core.bottleneck import ADVICE
 from bulkload.core.job import Problem
@@ -116,6 +117,16 @@ def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]
     if not report.adds_up:
         missing = report.planned - sum(report.counts.values())
         say(console, f"NOT DONE: {missing:,} of {report.planned:,} entries have no outcome yet")
+
+
+def show_remarks(console: Console, warnings: Iterable[Remark], changes: Mapping[str, int]) -> None:
+    """Print what was said of measurements that went through."""
+    for one in warnings:
+        say(console, f"warned: {one.word} ({one.count:,})", style="yellow")
+        for example in one.examples:
+            say(console, f"  {printable(example)}")
+    for name, count in changes.items():
+        say(console, f"changed on request: {name} ({count:,} measurements)")
 
 
 def _show_causes(console: Console, report: RunReport, examples: Iterable[Outcome]) -> None:

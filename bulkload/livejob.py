@@ -21,7 +21,7 @@ from bulkload.core.lifecycle import (
 from bulkload.core.prepared import Prepared
 from bulkload.core.reconcile import FoundRecord
 from bulkload.journal import Journal, Parent, store
-from bulkload.journal.codec import job_from_text
+from bulkload.journal.codec import dump, job_from_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,5 +131,7 @@ def prepared_event(prepared: Prepared) -> SourcePrepared:
         source_mtime_ns=prepared.source.mtime_ns,
         source_sha256=prepared.source.sha256,
         columns=prepared.columns,
-        warnings=tuple(str(issue.code) for issue in prepared.warnings),
+        warnings=tuple((str(issue.code), issue.message) for issue in prepared.warnings),
+        changes=prepared.changes,
+        provenance=dump(dict(prepared.provenance)),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -19,10 +19,12 @@ import pyarrow as pa
 
 from bulkload.core.content import files_digest, properties_digest, properties_text
 from bulkload.core.digest import content_digest
+from bulkload.core.extra_checks import check_extra
 from bulkload.core.frame import Frame
 from bulkload.core.issues import Severity, ValidationIssue
 from bulkload.core.job import Checks, UploadJob
 from bulkload.core.prepared import (
+    ExtraChecks,
     Prepared,
     PrepareTask,
     Refused,
@@ -32,6 +34,7 @@ from bulkload.core.prepared import (
 from bulkload.core.rules import check
 from bulkload.core.steps import summarise_steps
 from bulkload.core.terms import TIME, MeasurementType
+from bulkload.core.transforms import TransformError, TransformRecord, apply
 from bulkload.encode import encode
 from bulkload.errors import UnreadableError
 from bulkload.frames import to_frame, to_table
@@ -75,6 +78,9 @@ def prepare(task: PrepareTask) -> Prepared | Refused:
 
 
 def _named(job: UploadJob, message: str) -> str:
+    name = Path(job.path).name
+    if message.startswith(f"{name}:"):
+        return job.path + message.removeprefix(name)
     return message if job.path in message else f"{job.path}: {message}"
 
 
@@ -93,12 +99,13 @@ def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
     series = read(path, _read_options(task))
     if (changed := _changed_since(path, before)) is not None:
         return changed
-    frame = to_frame(series.table)
+    frame, table, records = _transformed(series.table, task)
     steps = _steps(frame, task.checks) if task.checks.strict or task.recipe.stores_steps else None
+    data_type = task.job.data_type or series.header.get("data_type")
     issues = check(
         frame,
         strict=bool(task.checks.strict),
-        data_type=task.job.data_type or series.header.get("data_type"),
+        data_type=data_type,
         steps=steps,
         rated_capacity=task.checks.rated_capacity,
         voltage_window=task.checks.voltage_window,
@@ -107,25 +114,56 @@ def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
         end_time=task.job.metadata.get("end_time"),
         now=datetime.now(UTC),
     )
+    issues += _extra_issues(frame, task, data_type)
     errors = [issue for issue in issues if issue.severity is Severity.ERROR]
     if errors:
         return _invalid(task.job, errors, before)
     prepared = Prepared(
-        rows=series.table.num_rows,
-        columns=tuple(series.table.column_names),
+        rows=table.num_rows,
+        columns=tuple(table.column_names),
         size_bytes=0,
         sha256="",
         content_digest=content_digest(frame),
         source=before,
-        is_longer=_is_longer(series.table, task.stored),
+        is_longer=_is_longer(table, task.stored),
         last_time_s=_last_time(frame),
         warnings=tuple(issues)[:MAX_ISSUES],
         header=series.header,
-        provenance=series.provenance,
+        changes=tuple(record.name for record in records if record.is_changed),
+        provenance={**series.provenance, "transforms": [asdict(record) for record in records]},
     )
     if task.spool_path is None:
         return prepared
-    return _spooled(prepared, series.table, steps, task)
+    return _spooled(prepared, table, steps, task)
+
+
+def _transformed(
+    table: pa.Table, task: PrepareTask
+) -> tuple[Frame, pa.Table, tuple[TransformRecord, ...]]:
+    """Make the transforms that were asked for; without one the table stays what was read."""
+    frame = to_frame(table)
+    names = task.job.transforms or task.recipe.transforms
+    if not names:
+        return frame, table, ()
+    try:
+        frame, records = apply(frame, names)
+    except TransformError as error:
+        raise UnreadableError(f"{task.job.path}: {error}", cause="transform_failed") from error
+    is_changed = any(record.is_changed for record in records)
+    return frame, to_table(frame) if is_changed else table, records
+
+
+def _extra_issues(frame: Frame, task: PrepareTask, data_type: str | None) -> list[ValidationIssue]:
+    wanted = task.recipe.extra_checks
+    if wanted is ExtraChecks.OFF:
+        return []
+    return check_extra(
+        frame,
+        data_type=data_type,
+        rated_capacity=task.checks.rated_capacity,
+        voltage_window=task.checks.voltage_window,
+        as_errors=wanted is ExtraChecks.ERROR,
+    )
 
 
 def _read_options(task: PrepareTask) -> ReadOptions:

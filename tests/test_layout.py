@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rollback": {"client", "journal"},
     "progress": {"client", "clock", "livejob"},
     "log": {"client", "livejob"},
-    "console": {"clock", "progress"},
+    "console": {"account", "clock", "progress"},
     "stop": {"clock", "progress"},
     "localstudio": {"frames"},
     "demo": set(),

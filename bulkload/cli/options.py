@@ -17,7 +17,8 @@ from cyclopts import Parameter
 from bulkload.core.deadline import parse_until
 from bulkload.core.job import Checks, PlanItem
 from bulkload.core.layout import DEFAULT_LAYOUT, Layout
-from bulkload.core.prepared import Recipe
+from bulkload.core.prepared import ExtraChecks, Recipe
+from bulkload.core.transforms import TransformError, known_transforms
 from bulkload.errors import SettingsError
 from bulkload.members import expand
 from bulkload.readers import ReadOptions, load_dialects
@@ -141,10 +142,16 @@ class RecipeOptions:
         Reader for files that name none; by default each is detected by its content.
     dialects
         A TOML file that describes formats of your own.
+    transform
+        Transforms of every measurement that states none, in this order: set_sign,reset_time,...
+    extra_checks
+        What the checks do that the vendor's client does not have: off, warn or error.
     """
 
     reader: str | None = None
     dialects: Path | None = None
+    transform: str = ""
+    extra_checks: ExtraChecks = ExtraChecks.WARN
 
     def recipe(self, *, stores_steps: bool = False) -> Recipe:
         """Return what the words mean; raises ``SettingsError`` for dialects with a mistake."""
@@ -153,8 +160,16 @@ class RecipeOptions:
         return Recipe(
             reader=self.reader,
             dialects=None if self.dialects is None else str(self.dialects.resolve()),
+            transforms=self._transforms(),
+            extra_checks=self.extra_checks,
             stores_steps=stores_steps,
         )
+
+    def _transforms(self) -> tuple[str, ...]:
+        try:
+            return known_transforms(filter(None, self.transform.replace(" ", "").split(",")))
+        except TransformError as error:
+            raise SettingsError(str(error)) from None
 
 
 @Parameter(name="*")

@@ -15,7 +15,7 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.account import examples, write_json, write_references
+from bulkload.account import changes, examples, warnings, write_json, write_references
 from bulkload.cli.check import check
 from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.cli.options import (
@@ -37,6 +37,7 @@ from bulkload.console import (
     say,
     show_problems,
     show_progress,
+    show_remarks,
     show_report,
 )
 from bulkload.core.job import PlanItem
@@ -251,6 +252,7 @@ def _show(console: Console, request: RunRequest, result: RunResult) -> None:
     reader = store.connect(request.job_dir / FILE_NAME, is_read_only=True)
     try:
         show_report(console, result.report, examples(reader, result.run, EXAMPLES))
+        show_remarks(console, warnings(reader, result.run, EXAMPLES), changes(reader, result.run))
     finally:
         reader.close()
     say(console, f"job folder: {request.job_dir}")

@@ -35,6 +35,8 @@ class UploadJob:
     #: Reader named by the user, None for detection by content.
     reader: str | None = None
     data_type: str | None = None
+    #: Transforms asked for, in their order: nothing is repaired that nobody asked for.
+    transforms: tuple[str, ...] = ()
     #: Name of the lot of the cell, None for none.
     batch: str | None = None
     #: What goes out beside the data: protocol, test_setup, start_time, end_time, notes, tags.

@@ -71,7 +71,11 @@ class SourcePrepared(Event):
     source_mtime_ns: int
     source_sha256: str
     columns: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    #: Code and message of each warning.
+    warnings: tuple[tuple[str, str], ...] = ()
+    #: Transforms that changed something.
+    changes: tuple[str, ...] = ()
+    #: Where every value comes from, as JSON: file, reader, version, dialect, transforms.
     provenance: str = ""
 
 

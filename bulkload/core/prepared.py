@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from bulkload.core.issues import ValidationIssue
 from bulkload.core.job import Checks, UploadJob
+
+
+class ExtraChecks(StrEnum):
+    """What the checks do that the vendor's client does not have."""
+
+    OFF = "off"
+    WARN = "warn"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +27,9 @@ class Recipe:
     reader: str | None = None
     #: A TOML file of formats of the user's own.
     dialects: str | None = None
+    #: Transforms of every measurement that states none, in their order.
+    transforms: tuple[str, ...] = ()
+    extra_checks: ExtraChecks = ExtraChecks.WARN
     #: Whether the step summary is stored beside the time series.
     stores_steps: bool = False
 
@@ -70,6 +82,8 @@ class Prepared:
     #: Largest ``Time [s]``, None where there is none: by it a lost extension is known again.
     last_time_s: float | None = None
     warnings: tuple[ValidationIssue, ...] = ()
+    #: Transforms that changed something.
+    changes: tuple[str, ...] = ()
     #: What the file's own header says: fills metadata that nobody stated.
     header: Mapping[str, Any] = field(default_factory=dict)
     #: Reader, its version, dialect, options and remarks.

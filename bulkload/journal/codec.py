@@ -29,10 +29,15 @@ def event_from_text(name: str, text: str) -> Event:
         values: dict[str, Any] = json.loads(text)
         for field in fields(kind):
             if isinstance(values.get(field.name), list):
-                values[field.name] = tuple(values[field.name])
+                values[field.name] = _tuples(values[field.name])
         return kind(**values)
     except (KeyError, TypeError, ValueError) as error:
         raise JournalError(f"the journal holds an event that cannot be read: {name}") from error
+
+
+def _tuples(value: Any) -> Any:
+    """Return JSON's lists as the tuples that they were."""
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
 
 
 def job_to_text(job: UploadJob) -> str:
@@ -47,6 +52,7 @@ def job_to_text(job: UploadJob) -> str:
             "member": job.member,
             "reader": job.reader,
             "data_type": job.data_type,
+            "transforms": list(job.transforms),
             "batch": job.batch,
             "metadata": dict(job.metadata),
             "checks": checks,
@@ -65,6 +71,7 @@ def job_from_text(text: str) -> UploadJob:
             | {
                 "key": JobKey(*values["key"]),
                 "type": MeasurementType(values["type"]),
+                "transforms": tuple(values["transforms"]),
                 "checks": Checks(
                     strict=checks["strict"],
                     skip_checks=frozenset(checks["skip_checks"]),

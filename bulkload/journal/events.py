@@ -17,12 +17,13 @@ from bulkload.core.lifecycle import (
     Stored,
     advance,
 )
-from bulkload.journal.codec import event_to_text
+from bulkload.journal.codec import dump, event_to_text
 
 #: Fields of events that are columns of a job's row, under the same name.
 _COLUMNS: Final = frozenset(
     {
         "cause",
+        "changes",
         "content_digest",
         "instance_id",
         "measurement_id",
@@ -35,6 +36,7 @@ _COLUMNS: Final = frozenset(
         "source_bytes",
         "source_mtime_ns",
         "source_sha256",
+        "warnings",
     }
 )
 
@@ -79,5 +81,9 @@ def append(connection: sqlite3.Connection, run: int, job: int, at: float, event:
 
 def _facts(event: Event) -> dict[str, Any]:
     """Return the columns of a job's row that an event sets."""
-    told = {name: value for name, value in asdict(event).items() if name in _COLUMNS}
+    told = {
+        name: dump(value) if isinstance(value, tuple | list) else value
+        for name, value in asdict(event).items()
+        if name in _COLUMNS
+    }
     return told | _BESIDES.get(type(event), {})

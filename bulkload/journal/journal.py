@@ -28,7 +28,7 @@ from bulkload.journal.parent import Parent
 MAX_GROUP: Final = 256
 
 
-class _Write:
+class Write:
     """A write on its way to the disk, and the event that tells its sender."""
 
     __slots__ = ("act", "done", "error", "result")
@@ -48,7 +48,7 @@ class Journal:
         self._now = now
         self._path = path
         self.reader = store.connect(path)
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
 
     async def append(self, job: int, event: Event) -> JobState:
         """Make an event durable and return the job's new state."""
@@ -71,7 +71,7 @@ class Journal:
         await self._write(lambda connection: store.drop_parent(connection, kind, parent_id))
 
     async def _write(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
-        write = _Write(act)
+        write = Write(act)
         self._queue.put(write)
         # A cancelled sender must still learn whether its event was written: the wait is short.
         with anyio.CancelScope(shield=True):
@@ -92,14 +92,14 @@ class Journal:
             is_open = True
             while is_open:
                 group, is_open = self._next_group()
-                _commit(connection, group)
+                commit(connection, group)
                 if group:
-                    loop.call_soon_threadsafe(_tell, group)
+                    loop.call_soon_threadsafe(tell, group)
         finally:
             connection.close()
 
-    def _next_group(self) -> tuple[list[_Write], bool]:
-        group: list[_Write] = []
+    def _next_group(self) -> tuple[list[Write], bool]:
+        group: list[Write] = []
         item = self._queue.get()
         while item is not None:
             group.append(item)
@@ -112,7 +112,8 @@ class Journal:
         return group, False
 
 
-def _commit(connection: sqlite3.Connection, group: list[_Write]) -> None:
+def commit(connection: sqlite3.Connection, group: list[Write]) -> None:
+    """Make a group of writes durable together, or note in each why it is not."""
     if not group:
         return
     try:
@@ -135,7 +136,8 @@ def _translate(error: Exception) -> Exception:
     return error
 
 
-def _tell(group: list[_Write]) -> None:
+def tell(group: list[Write]) -> None:
+    """Let the senders of a group go on."""
     for write in group:
         write.done.set()
 

@@ -54,6 +54,8 @@ CREATE TABLE job (
     is_extending INTEGER NOT NULL DEFAULT 0,  -- rows were appended and are not processed yet
     raw_data_id TEXT,                   -- the original file, where it was attached
     source_sha256 TEXT,
+    warnings TEXT NOT NULL DEFAULT '[]',      -- JSON: code and message of each
+    changes TEXT NOT NULL DEFAULT '[]',       -- JSON: transforms that changed something
     ready_updated_at TEXT,              -- what Studio said when it had processed the record
     UNIQUE (spec, cell, measurement)
 );

@@ -203,6 +203,7 @@ def _with_note(job: UploadJob, fields: Mapping[str, Any]) -> UploadJob:
         member=job.member or fields.get("member"),
         reader=job.reader or fields.get("reader"),
         data_type=job.data_type or fields.get("data_type"),
+        transforms=job.transforms or tuple(fields.get("transforms", ())),
         metadata=metadata,
         checks=checks,
     )

@@ -122,6 +122,11 @@ def checks(cell: Any) -> list[str]:
     return values.checks(words(cell))
 
 
+def transforms(cell: Any) -> list[str]:
+    """Give a cell as names of transforms, in their order."""
+    return values.transforms(words(cell))
+
+
 def protocol(cell: Any) -> dict[str, Any]:
     """Give a cell as a protocol: an object, the JSON of one, or its name."""
     found = _object(cell)

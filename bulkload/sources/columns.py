@@ -2,7 +2,7 @@
 
 A plan that is written and read again gives the same jobs. Hence three cells may hold JSON where
 plain text cannot say all: ``protocol`` and ``cycler`` an object (the whole protocol, the whole
-test set-up), ``tags`` and ``skip_checks`` a list.
+test set-up), ``tags``, ``skip_checks`` and ``transforms`` a list.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COLUMNS: Final = (
     *("spec", "cell", "batch", "measurement", "type", "path", "member", "reader", "data_type"),
     *("start_time", "end_time", "protocol", "ambient_temperature_degc", "cycler", "channel"),
     *("operator", "tags", "notes", "rated_capacity", "voltage_min", "voltage_max"),
-    *("strict", "skip_checks"),
+    *("strict", "skip_checks", "transforms"),
 )
 REQUIRED_COLUMNS: Final = ("spec", "cell", "measurement", "path")
 NUMBER_COLUMNS: Final = frozenset(
@@ -76,6 +76,7 @@ def job_of(said: Mapping[str, Any], base: Path) -> UploadJob:
         member=said.get("member"),
         reader=said.get("reader"),
         data_type=said.get("data_type"),
+        transforms=tuple(said.get("transforms", ())),
         batch=said.get("batch"),
         metadata=_metadata(said),
         checks=Checks(
@@ -112,6 +113,7 @@ def row_of(job: UploadJob) -> dict[str, Cell]:
         "voltage_max": high,
         "strict": job.checks.strict,
         "skip_checks": _list_cell(sorted(job.checks.skip_checks)),
+        "transforms": _list_cell(job.transforms),
     }
     for column, cell in row.items():
         if isinstance(cell, str) and (fault := _text_fault(cell)) is not None:
@@ -217,4 +219,5 @@ _PARSERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("voltage_min", "voltage_max"), cells.number),
     "strict": cells.flag,
     "skip_checks": cells.checks,
+    "transforms": cells.transforms,
 }

@@ -22,6 +22,7 @@ MEASUREMENT_KEYS: Final[Mapping[str, Parser]] = {
     "data_type": values.text,
     "strict": values.flag,
     "skip_checks": values.checks,
+    "transforms": values.transforms,
     "rated_capacity": values.positive,
     "voltage_window": values.window,
     "reader": values.text,

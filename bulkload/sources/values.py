@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
 from bulkload.core.plan import shown
 from bulkload.core.rules import STRICT_CHECK_NAMES
+from bulkload.core.transforms import TRANSFORMS
 
 #: Studio's limits for the tags of one measurement.
 MAX_TAGS: Final = 50
@@ -115,12 +116,20 @@ def words(value: object) -> list[str]:
 
 def checks(value: object) -> list[str]:
     """Take names of strict checks."""
-    found = words(value)
-    unknown = [check for check in found if check not in STRICT_CHECK_NAMES]
+    return _known(words(value), STRICT_CHECK_NAMES, "check")
+
+
+def transforms(value: object) -> list[str]:
+    """Take names of transforms, in their order."""
+    return _known(words(value), TRANSFORMS, "transform")
+
+
+def _known(found: list[str], names: Collection[str], what: str) -> list[str]:
+    unknown = [name for name in found if name not in names]
     if unknown:
-        near = get_close_matches(unknown[0], STRICT_CHECK_NAMES, 1)
-        hint = f"did you mean {near[0]!r}?" if near else ", ".join(sorted(STRICT_CHECK_NAMES))
-        raise WrongValueError(f"names a check that there is not: {shown(unknown[0])}; {hint}")
+        near = get_close_matches(unknown[0], names, 1)
+        hint = f"did you mean {near[0]!r}?" if near else ", ".join(sorted(names))
+        raise WrongValueError(f"names a {what} that there is not: {shown(unknown[0])}; {hint}")
     return found
 
 
