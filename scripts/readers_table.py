@@ -38,6 +38,8 @@ REFUSED = {"maccor_two.txt": "truncated"}
 #: The maker's own capacity column where the result does not hold it: first word of the header,
 #: delimiter, column, and what brings it to A.h.
 CAPACITY_COLUMNS: Mapping[str, tuple[str, str, str, float]] = {
+    "sample_data_maccor.csv": ("Rec,", ",", "Capacity", 1.0),
+    "custom_data_003.xls": ("Detail_14_1_3", "", "CapaCity(mAh)", 1e-3),
     "neware_uio.csv": ("DataPoint", ",", "Capacity(Ah)", 1.0),
     "example_data_prep.csv": ("Date and Time", ",", "Capacity (Ah)", 1.0),
     "sample_data_basytec.txt": ("~Time[s]", "\t", "Ah-Step", 1.0),
@@ -115,7 +117,14 @@ def _agreement(path: Path, table: pa.Table, provenance: Mapping[str, Any]) -> fl
 def _maker_capacity(
     path: Path, table: pa.Table, provenance: Mapping[str, Any]
 ) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-    if provenance["reader"] in FROM_FILE and "Discharge capacity [A.h]" in table.column_names:
+    if path.suffix == ".xls":
+        return _sheet_capacity(path)
+    from_file = provenance["reader"] in FROM_FILE or path.name.startswith("SINTEF__hina")
+    if (
+        path.name not in CAPACITY_COLUMNS
+        and from_file
+        and "Discharge capacity [A.h]" in table.column_names
+    ):
         both = np.asarray(table["Discharge capacity [A.h]"]) + np.asarray(
             table["Charge capacity [A.h]"]
         )
@@ -137,6 +146,15 @@ def _maker_capacity(
     index = next(reader).index(column)
     values = [row[index].replace(",", ".") for row in reader if len(row) > index]
     return np.array([float(v) for v in values if v and v[0] != "["]) * scale
+
+
+def _sheet_capacity(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
+    import python_calamine
+
+    sheet, _, column, scale = CAPACITY_COLUMNS[path.name]
+    header, *body = python_calamine.load_workbook(str(path)).get_sheet_by_name(sheet).to_python()
+    index = header.index(column)
+    return np.array([row[index] for row in body], dtype=np.float64) * scale
 
 
 def markdown(table: list[Row]) -> str:

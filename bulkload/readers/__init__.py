@@ -61,14 +61,17 @@ def read(path: Path, options: ReadOptions | None = None) -> TimeSeries:
 def detect(path: Path, options: ReadOptions | None = None) -> Detection:
     """Say which readers fit a file's content, with the evidence, and which one is chosen."""
     options = options or ReadOptions()
-    return detect_probe(Probe(load(path)), options.dialects)
+    probe = Probe(load(path))
+    with _refusing_nonsense(probe):
+        return detect_probe(probe, options.dialects)
 
 
 def list_members(path: Path, options: ReadOptions | None = None) -> Sequence[str]:
     """Name the tests in a file: each is read with ``ReadOptions.member``. Empty: one test."""
     options = options or ReadOptions()
     probe = Probe(load(path))
-    return tuple(chosen(probe, options.reader, options.dialects).members(probe))
+    with _refusing_nonsense(probe):
+        return tuple(chosen(probe, options.reader, options.dialects).members(probe))
 
 
 @contextmanager

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bulkload.errors import UnreadableError
-from bulkload.readers.assemble import Raw, read_grid
+from bulkload.readers.assemble import read_grid
 from bulkload.readers.content import printable
 from bulkload.readers.dialect import Dialect, headings, missing
 from bulkload.readers.headers import find, grid_below
 from bulkload.readers.metadata import merged
 from bulkload.readers.probe import TEXT, WORKBOOK, Evidence, Format, Probe
+from bulkload.readers.raw import Raw
 from bulkload.readers.series import Reading, ReadOptions
 from bulkload.readers.workbook import SheetGrid
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from bulkload.core import terms
 from bulkload.errors import MissingExtraError, UnreadableError
-from bulkload.readers.assemble import Raw, read_grid
+from bulkload.readers.assemble import read_grid
 from bulkload.readers.clock import iso_of
 from bulkload.readers.content import Content, printable
 from bulkload.readers.cyclers.biologic import EXPORT
@@ -39,6 +39,7 @@ from bulkload.readers.probe import (
     Format,
     Probe,
 )
+from bulkload.readers.raw import Raw
 from bulkload.readers.series import Reading, ReadOptions
 
 NEWARE: Final = Dialect(

@@ -11,11 +11,12 @@ import numpy as np
 
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
-from bulkload.readers.assemble import Raw, read_grid
+from bulkload.readers.assemble import read_grid
 from bulkload.readers.dialect import Z_IM_NEGATED, Column, Dialect, Kind, Sign
 from bulkload.readers.headers import HeaderLine, grid_below, lines
 from bulkload.readers.metadata import grouped, merged, with_iso_start
 from bulkload.readers.probe import TEXT, Evidence, Format, Probe
+from bulkload.readers.raw import Raw
 from bulkload.readers.series import Reading, ReadOptions
 
 EXPORT: Final = Dialect(

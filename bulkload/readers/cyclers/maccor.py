@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
 from bulkload.readers import clock
-from bulkload.readers.assemble import Raw
 from bulkload.readers.derive import ENERGY
 from bulkload.readers.dialect import (
     MODE,
@@ -26,6 +25,7 @@ from bulkload.readers.dialect import (
 )
 from bulkload.readers.metadata import between, grouped, labelled, with_iso_start
 from bulkload.readers.probe import Probe
+from bulkload.readers.raw import Raw
 from bulkload.readers.tables import TableFormat
 
 TABLE: Final = Dialect(

@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from bulkload.core import terms
-from bulkload.readers.assemble import Raw
 from bulkload.readers.dialect import MODE, RECORD, STEP_TIME, TIMESTAMP, Column, Dialect, Kind, Sign
 from bulkload.readers.metadata import grouped, with_iso_start
+from bulkload.readers.raw import Raw
 from bulkload.readers.tables import TableFormat
 
 FLAT: Final = Dialect(

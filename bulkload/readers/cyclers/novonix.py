@@ -12,12 +12,13 @@ import pyarrow as pa
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
 from bulkload.readers import clock
-from bulkload.readers.assemble import Raw, read_grid
+from bulkload.readers.assemble import read_grid
 from bulkload.readers.derive import FRAME
 from bulkload.readers.dialect import TIMESTAMP, Column, Dialect, Kind, Sign
 from bulkload.readers.headers import HeaderLine, cut, grid_below
 from bulkload.readers.metadata import grouped, labelled, merged, with_iso_start
 from bulkload.readers.probe import TEXT, Evidence, Format, Probe
+from bulkload.readers.raw import Raw
 from bulkload.readers.series import Reading, ReadOptions
 from bulkload.readers.text import Text
 
