@@ -206,12 +206,12 @@ class Caller:
     ) -> None:
         """Tell gate, window and rate how an attempt ended."""
         if error is None or not isinstance(error, _MAY_PASS):
-            self._gate.succeeded()
+            self._gate.succeeded(began)
             self._limiter.served(began)
             return
         asked_s = error.retry_after_s if isinstance(error, UnavailableError) else None
         if error.status_code == 429:
-            self._gate.succeeded()
+            self._gate.succeeded(began)
             self._limiter.refused(began)
             asked_s = UNSTATED_PAUSE_S if asked_s is None else asked_s
         if asked_s:

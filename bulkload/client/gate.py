@@ -60,12 +60,12 @@ class OutageGate:
         """End a probe; its result was told before."""
         self._turn.release()
 
-    def succeeded(self) -> None:
-        """Take note that the service answered."""
+    def succeeded(self, began: float) -> None:
+        """Take note that the service answered a request that began then."""
         down_for_s = self._monitor.down_for_s(self._clock.monotonic())
         was_down = self._monitor.is_down
-        self._monitor.succeeded()
-        if was_down:
+        self._monitor.succeeded(began)
+        if was_down and not self.is_down:
             self._on_recovery()
             self._observer(Recovered(service=self._service, seconds=down_for_s))
 

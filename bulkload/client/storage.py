@@ -61,7 +61,9 @@ class Storage:
         progress_timeout_s: float = PROGRESS_TIMEOUT_S,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
         part_bytes: int = PART_BYTES,
+        http: StorageHttp | None = None,
     ) -> None:
+        """``http`` makes the single attempts, where they do not go over real connections."""
         self._clock: Clock = clock or SystemClock()
         self._part_bytes = part_bytes
         shared = Persistence(
@@ -72,7 +74,7 @@ class Storage:
             budget=budget or RetryBudget(),
         )
         self._lane = StorageLane(shared, streams=streams, outage_limit_s=outage_limit_s)
-        self._http = StorageHttp(
+        self._http = http or StorageHttp(
             connections=streams,
             progress_timeout_s=progress_timeout_s,
             answer_timeout_s=answer_timeout_s,

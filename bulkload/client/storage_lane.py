@@ -77,10 +77,10 @@ class StorageLane:
         try:
             result = await send()
         except IonworksError as error:
-            self._learn(self._gate(url), error, is_probe=is_probe)
+            self._learn(self._gate(url), error, began, is_probe=is_probe)
             self._tell(url, method, size_bytes, began, error)
             raise
-        self._learn(self._gate(url), None, is_probe=is_probe)
+        self._learn(self._gate(url), None, began, is_probe=is_probe)
         self._tell(url, method, size_bytes, began, None)
         return result
 
@@ -100,15 +100,17 @@ class StorageLane:
             )
         )
 
-    def _learn(self, gate: OutageGate, error: IonworksError | None, *, is_probe: bool) -> None:
+    def _learn(
+        self, gate: OutageGate, error: IonworksError | None, began: float, *, is_probe: bool
+    ) -> None:
         if error is None:
-            gate.succeeded()
+            gate.succeeded(began)
         elif error.cause == TIMED_OUT or error.status_code in EDGE_TIMEOUTS:
             self.streams.timed_out(error.message)
         elif isinstance(error, UnreachableError | AnswerLostError) or error.status_code in _AWAY:
             gate.failed(str(error), was_probe=is_probe)
         elif not isinstance(error, IntegrityError):
-            gate.succeeded()
+            gate.succeeded(began)
 
     def _gate(self, url: str) -> OutageGate:
         host = host_of(url)

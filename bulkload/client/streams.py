@@ -21,6 +21,11 @@ class StreamLimiter:
         self._streams = Streams(largest=largest)
         self._slots = anyio.CapacityLimiter(self._streams.limit)
 
+    @property
+    def limit(self) -> int:
+        """Give the number of streams that are allowed now."""
+        return self._streams.limit
+
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """Hold one stream."""

@@ -42,6 +42,9 @@ class Transport(Protocol):
         answer came; each answer, good or bad, is given back.
         """
 
+    async def aclose(self) -> None:
+        """Let go of what it holds."""
+
 
 def make_request(
     method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None

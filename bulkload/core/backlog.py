@@ -23,7 +23,7 @@ IS_QUEUE: Final = 4.0
 #: Part that is left of the limit when there is a queue.
 CUT: Final = 0.75
 #: Part by which the quickest is forgotten with each measurement: servers and files change.
-FORGET: Final = 0.002
+FORGET: Final = 0.0001
 
 
 @dataclass(slots=True, kw_only=True)

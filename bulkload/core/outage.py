@@ -58,8 +58,10 @@ class OutageMonitor:
         """Seconds until the next probe may go."""
         return max(0.0, self._next_probe - now)
 
-    def succeeded(self) -> None:
-        """Take note of an answer: the service is there."""
+    def succeeded(self, began: float) -> None:
+        """Take note of an answer to a request that began then: the service is there."""
+        if self._down_since is not None and began < self._down_since:
+            return  # served before the service went, told after
         self._failures = 0
         self._down_since = None
         self._interval_s = FIRST_PROBE_AFTER_S

@@ -19,7 +19,7 @@ from typing import Final
 FIRST_WINDOW: Final = 4
 
 #: Lowest rate, in calls a second: slow, and still moving.
-LOWEST_RATE: Final = 0.5
+LOWEST_RATE: Final = 1.0
 #: A first guess below what was taken in the second before the first 429: part of that was saved
 #: up by the server.
 FIRST_GUESS: Final = 0.8
@@ -36,6 +36,8 @@ LATER_GROWTH: Final = CLOSE - 1.0
 #: Cut where a rate that was proved is refused all the same: the limit has fallen a little, or
 #: the server saves up calls.
 FALLEN: Final = 0.9
+#: Seconds at a proved rate after which a single 429 is a stray: the rate stays.
+STRAY_AFTER_S: Final = 20.0
 #: Seconds at the limit before more is tried; doubled each time that more was refused.
 FIRST_HOLD_S: Final = 60.0
 LONGEST_HOLD_S: Final = 480.0
@@ -95,6 +97,8 @@ class Rate:
     #: The proof under way: since when, and how many were served.
     _since: float | None = None
     _served: int = 0
+    #: Calls served since the last 429 or change.
+    _in_a_row: int = 0
     _next_slot: float = 0.0
     #: Calls served in the last second, before there is a limit.
     _recent: list[float] = field(default_factory=list)
@@ -118,6 +122,7 @@ class Rate:
         if self._since is None:
             self._since, self._served = now, 0
         self._served += 1
+        self._in_a_row += 1
         elapsed_s = now - self._since
         if elapsed_s < (QUICK_PROOF_S if self._refused is None else SURE_PROOF_S):
             return False
@@ -134,10 +139,14 @@ class Rate:
             return True
         if began < self._changed_at:
             return False
+        in_a_row, self._in_a_row = self._in_a_row, 0
+        is_proved = self._proved is not None and self.limit <= self._proved
+        if is_proved and in_a_row >= IN_USE * self.limit * STRAY_AFTER_S:
+            return False
         self._refused = self.limit
         if self._proved is None:
             self._change(self.limit / 2, now)
-        elif self.limit <= self._proved:
+        elif is_proved:
             self._proved = None
             self._change(self.limit * FALLEN, now)
         else:
@@ -173,3 +182,4 @@ class Rate:
         self.changes += 1
         self._changed_at = self._next_slot = now
         self._since = None
+        self._in_a_row = 0

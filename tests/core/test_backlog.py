@@ -1,0 +1,82 @@
+"""The cap on what Studio has still to process, against simulated servers."""
+
+from __future__ import annotations
+
+import heapq
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkload.core.backlog import FIRST_LIMIT, KEEPS_UP, SMALLEST_LIMIT, BacklogCap
+
+POLL_S = 2.0
+
+
+def simulate(workers: int, takes_s: float, count: int) -> tuple[BacklogCap, float, int]:
+    """Send ``count`` as fast as the cap lets; give the cap, the time it took, the longest queue."""
+    cap = BacklogCap(poll_s=POLL_S)
+    free = [0.0] * workers
+    waiting: list[tuple[float, float]] = []  # (seen ready at, confirmed at)
+    now, sent, longest = 0.0, 0, 0
+    while sent < count or waiting:
+        while sent < count and cap.has_room:
+            cap.confirmed()
+            began = max(now, heapq.heappop(free))
+            heapq.heappush(free, began + takes_s)
+            # It is seen at the next look after it is ready.
+            ready = (began + takes_s) // POLL_S * POLL_S + POLL_S
+            heapq.heappush(waiting, (ready, now))
+            sent += 1
+            longest = max(longest, cap.waiting)
+        now, confirmed = heapq.heappop(waiting)
+        cap.settled(now - confirmed, now)
+    return cap, now, longest
+
+
+@pytest.mark.parametrize(("workers", "takes_s"), [(1, 1.0), (4, 1.0), (50, 0.5), (200, 3.0)])
+def test_the_server_is_kept_busy_and_not_flooded(workers: int, takes_s: float) -> None:
+    count = 5000
+    cap, took_s, longest = simulate(workers, takes_s, count)
+    best_s = count * takes_s / workers
+    assert took_s <= 1.25 * best_s + 60
+    # What waits is what a few looks' time processes, not the whole archive.
+    keeps_up_s = KEEPS_UP * (takes_s + POLL_S) + POLL_S
+    assert longest <= max(1.25 * FIRST_LIMIT, 2 * keeps_up_s * workers / takes_s)
+    assert cap.waiting == 0
+
+
+def test_a_server_that_slows_down_is_given_less() -> None:
+    cap = BacklogCap(poll_s=POLL_S)
+    now = 0.0
+    for _ in range(500):
+        cap.confirmed()
+        now += 1.0
+        cap.settled(2.0, now)
+    before = cap.limit
+    for _ in range(50):
+        for _ in range(10):
+            cap.confirmed()
+        now += 100.0
+        cap.settled(60.0, now)
+    assert cap.limit < before
+    assert cap.limit >= SMALLEST_LIMIT
+
+
+@given(
+    st.integers(1, 5000),
+    st.lists(st.tuples(st.booleans(), st.floats(0, 1e4), st.floats(0, 1e4)), max_size=200),
+)
+def test_the_cap_stays_within_its_bounds(
+    largest: int, acts: list[tuple[bool, float, float]]
+) -> None:
+    cap = BacklogCap(poll_s=POLL_S, largest=largest)
+    now = 0.0
+    for is_confirmed, took_s, passed_s in acts:
+        now += passed_s
+        if is_confirmed:
+            cap.confirmed()
+        else:
+            cap.settled(took_s, now)
+        assert min(SMALLEST_LIMIT, largest) <= cap.limit <= largest
+        assert cap.waiting >= 0

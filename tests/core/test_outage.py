@@ -1,0 +1,73 @@
+"""When a service counts as gone, and how often somebody looks."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkload.core.outage import (
+    FAILURES_TO_OUTAGE,
+    SLOWEST_PROBE_EVERY_S,
+    OutageMonitor,
+)
+
+
+def gone(at: float = 100.0, limit_s: float = 3600.0) -> OutageMonitor:
+    monitor = OutageMonitor(limit_s=limit_s)
+    for _ in range(FAILURES_TO_OUTAGE):
+        monitor.failed(at, "refused")
+    return monitor
+
+
+def test_single_failures_are_no_outage() -> None:
+    monitor = OutageMonitor(limit_s=60)
+    for _ in range(100):
+        for _ in range(FAILURES_TO_OUTAGE - 1):
+            monitor.failed(0.0, "refused")
+        monitor.succeeded(0.0)
+    assert not monitor.is_down
+
+
+def test_an_outage_begins_with_its_first_failure() -> None:
+    monitor = OutageMonitor(limit_s=60)
+    for second in range(FAILURES_TO_OUTAGE):
+        assert not monitor.is_down
+        monitor.failed(100.0 + second, "refused")
+    assert monitor.is_down
+    assert monitor.down_for_s(160.0) == 60.0
+    assert monitor.has_expired(160.0)
+    assert monitor.until_limit_s(130.0) == 30.0
+
+
+def test_any_success_ends_it() -> None:
+    monitor = gone(at=100.0)
+    monitor.succeeded(began=99.9)  # served before it went, told after
+    assert monitor.is_down
+    monitor.succeeded(began=160.0)
+    assert monitor.down_for_s(200.0) == 0.0
+
+
+def test_late_failures_of_older_requests_change_nothing() -> None:
+    monitor = gone(at=100.0)
+    before = monitor.probe_in_s(100.0)
+    for _ in range(50):
+        monitor.failed(100.5, "refused")
+    assert monitor.probe_in_s(100.0) == before
+
+
+def test_it_is_told_at_once_and_then_once_a_minute() -> None:
+    monitor = gone(at=0.0)
+    told = [second for second in range(600) if monitor.notice_due(float(second))]
+    assert told == list(range(0, 600, 60))
+
+
+@given(st.integers(1, 400))
+def test_probes_are_never_closer_than_a_second_and_never_cease(probes: int) -> None:
+    monitor = gone(at=0.0)
+    now = 0.0
+    for _ in range(probes):
+        wait_s = monitor.probe_in_s(now)
+        assert 1.0 <= wait_s <= SLOWEST_PROBE_EVERY_S
+        now += wait_s
+        assert monitor.probe_in_s(now) == 0.0
+        monitor.probe_failed(now, "refused")
