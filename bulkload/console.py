@@ -6,6 +6,7 @@ and nothing is taken for markup.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -17,6 +18,7 @@ from rich.text import Text
 from bulkload.account import Remark
 from bulkload.clock import Clock
 from bulkload.core.bottleneck import ADVICE
+from bulkload.core.campaign import CampaignCode, CampaignFinding
 from bulkload.core.job import Problem
 from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.tally import NOT_AWAITED, RunReport
@@ -106,7 +108,13 @@ def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]
             table.add_row(Text(f"{count:,}", style=_STYLES[kind]), kind.value)
     table.add_row(Text(f"{report.planned:,}", style="bold"), "planned")
     console.print(table)
-    _show_causes(console, report, examples)
+    show_causes(console, report.causes, examples)
+    if waiting := report.causes.get(NOT_AWAITED):
+        say(
+            console,
+            f"{waiting:,} uploads were confirmed and not waited for (--no-wait): run again "
+            "without it to learn how their processing ended",
+        )
     say(
         console,
         f"{report.rows:,} rows created; {report.bytes_read / 1e6:.1f} MB read, "
@@ -129,21 +137,30 @@ def show_remarks(console: Console, warnings: Iterable[Remark], changes: Mapping[
         say(console, f"changed on request: {name} ({count:,} measurements)")
 
 
-def _show_causes(console: Console, report: RunReport, examples: Iterable[Outcome]) -> None:
+def show_findings(console: Console, found: Iterable[tuple[str, CampaignFinding]]) -> None:
+    """Print what the files of each cell show together, by code."""
+    counts: Counter[CampaignCode] = Counter()
+    kept: dict[CampaignCode, list[str]] = {}
+    for cell, finding in found:
+        counts[finding.code] += 1
+        if len(shown := kept.setdefault(finding.code, [])) < EXAMPLES:
+            shown.append(f"{cell}: {finding.message}")
+    for code, count in counts.most_common():
+        say(console, f"noticed: {code} ({count:,})", style="yellow")
+        for example in kept[code]:
+            say(console, f"  {printable(example)}")
+
+
+def show_causes(console: Console, causes: Mapping[str, int], examples: Iterable[Outcome]) -> None:
+    """Print what did not arrive, grouped by cause."""
     by_cause: dict[str, list[Outcome]] = {}
     for outcome in examples:
         by_cause.setdefault(outcome.cause, []).append(outcome)
     for cause, group in by_cause.items():
-        count = report.causes.get(cause, len(group))
+        count = causes.get(cause, len(group))
         style = _STYLES[group[0].kind]
         say(console, f"{group[0].kind.value}: {cause} ({count:,})", style=style)
         for outcome in group:
             say(console, f"  {printable(outcome.message)}")
         if count > len(group):
             say(console, f"  and {count - len(group):,} more")
-    if waiting := report.causes.get(NOT_AWAITED):
-        say(
-            console,
-            f"{waiting:,} uploads were confirmed and not waited for (--no-wait): run again "
-            "without it to learn how their processing ended",
-        )

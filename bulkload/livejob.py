@@ -133,5 +133,6 @@ def prepared_event(prepared: Prepared) -> SourcePrepared:
         columns=prepared.columns,
         warnings=tuple((str(issue.code), issue.message) for issue in prepared.warnings),
         changes=prepared.changes,
+        summary=prepared.summary,
         provenance=dump(dict(prepared.provenance)),
     )

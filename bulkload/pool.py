@@ -72,6 +72,8 @@ class _Child:
     def __init__(self, process: Process, stderr_path: Path) -> None:
         self.process = process
         self._stderr_path = stderr_path
+        # Made once: making one asks the system for more than its memory does.
+        self._seen = psutil.Process(process.pid)
 
     @classmethod
     async def start(cls, stderr_path: Path) -> _Child:
@@ -120,7 +122,7 @@ class _Child:
     def memory_bytes(self) -> int:
         """Return the child's resident memory, zero once it is gone."""
         try:
-            return int(psutil.Process(self.process.pid).memory_info().rss)
+            return int(self._seen.memory_info().rss)
         except psutil.Error:
             return 0
 

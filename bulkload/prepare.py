@@ -12,11 +12,13 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from bulkload.campaign import summary_to_text
+from bulkload.core.campaign import summarise_file
 from bulkload.core.content import files_digest, properties_digest, properties_text
 from bulkload.core.digest import content_digest
 from bulkload.core.extra_checks import check_extra
@@ -38,7 +40,7 @@ from bulkload.core.transforms import TransformError, TransformRecord, apply
 from bulkload.encode import encode
 from bulkload.errors import UnreadableError
 from bulkload.frames import to_frame, to_table
-from bulkload.readers import ReadOptions, load_dialects, read
+from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
 from bulkload.readers.probe import Format
 from bulkload.sourcefile import attachments, extension_path, stamp, steps_path
 
@@ -95,8 +97,9 @@ def _reason(error: OSError) -> str:
 
 def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
     path = Path(task.job.path)
-    before = stamp(path)
+    path.stat()
     series = read(path, _read_options(task))
+    before = _read_from(series)
     if (changed := _changed_since(path, before)) is not None:
         return changed
     frame, table, records = _transformed(series.table, task)
@@ -129,6 +132,7 @@ def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
         last_time_s=_last_time(frame),
         warnings=tuple(issues)[:MAX_ISSUES],
         header=series.header,
+        summary=_campaign_summary(frame, task, series.header),
         changes=tuple(record.name for record in records if record.is_changed),
         provenance={**series.provenance, "transforms": [asdict(record) for record in records]},
     )
@@ -153,6 +157,22 @@ def _transformed(
     return frame, to_table(frame) if is_changed else table, records
 
 
+def _campaign_summary(frame: Frame, task: PrepareTask, header: Mapping[str, Any]) -> str | None:
+    if task.recipe.extra_checks is ExtraChecks.OFF:
+        return None
+    stated = task.job.metadata.get("start_time") or header.get("start_time")
+    return summary_to_text(summarise_file(frame, task.job.key.measurement, _moment(stated)))
+
+
+def _moment(text: object) -> datetime | None:
+    """Return a moment with its zone; None for one without, which nothing can be compared with."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
 def _extra_issues(frame: Frame, task: PrepareTask, data_type: str | None) -> list[ValidationIssue]:
     wanted = task.recipe.extra_checks
     if wanted is ExtraChecks.OFF:
@@ -163,6 +183,14 @@ def _extra_issues(frame: Frame, task: PrepareTask, data_type: str | None) -> lis
         rated_capacity=task.checks.rated_capacity,
         voltage_window=task.checks.voltage_window,
         as_errors=wanted is ExtraChecks.ERROR,
+    )
+
+
+def _read_from(series: TimeSeries) -> SourceStamp:
+    """Return the stamp of the very bytes that were parsed."""
+    told = series.provenance
+    return SourceStamp(
+        size_bytes=told["size_bytes"], mtime_ns=told["mtime_ns"], sha256=told["sha256"]
     )
 
 

@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "journal": set(),
     "settings": set(),
     "client": {"clock", "encode", "frames", "validators"},
-    "prepare": {"encode", "frames", "readers", "sources", "sourcefile"},
+    "prepare": {"campaign", "encode", "frames", "readers", "sources", "sourcefile"},
     "worker": {"prepare"},
     "pool": {"worker"},
     "planning": {"journal", "sourcefile"},
@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spool": {"sourcefile"},
     "account": {"journal"},
     "readback": {"client", "frames"},
+    "campaign": set(),
     "members": {"readers"},
     "once": set(),
     "parents": {"client", "journal", "livejob", "once"},
@@ -76,7 +77,7 @@ NEVER_IMPORTED = {"cli": {"__main__", "cli"}, "console": {"cli"}, "log": {"run"}
 #: A third party has one home.
 HOMES = {
     "aiohttp": {"client", "localstudio"},
-    "sqlite3": {"journal", "account", "planning", "planbook", "livejob", "pipeline", "run",
+    "sqlite3": {"journal", "account", "campaign", "planning", "planbook", "livejob", "pipeline", "run",
                 "localstudio", "cli", "verify", "rollback"},
     "tenacity": {"client"},
     "rich": {"console", "cli"},

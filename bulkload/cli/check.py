@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections import Counter
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +15,8 @@ from anyio.abc import ObjectReceiveStream
 from cyclopts import Parameter
 from rich.console import Console
 
+from bulkload.account import changes, examples, tally, warnings
+from bulkload.campaign import findings
 from bulkload.cli.options import (
     CheckOptions,
     LimitOptions,
@@ -23,11 +25,20 @@ from bulkload.cli.options import (
     this_command,
 )
 from bulkload.clock import SystemClock
-from bulkload.console import EXAMPLES, printable, say, show_problems
+from bulkload.console import (
+    EXAMPLES,
+    say,
+    show_causes,
+    show_findings,
+    show_problems,
+    show_remarks,
+)
+from bulkload.core.lifecycle import Event, JobState, SourceRejected
 from bulkload.core.prepared import PrepareTask, Refused
 from bulkload.core.tally import ExitCode
-from bulkload.journal import store
+from bulkload.journal import events, store
 from bulkload.journal.codec import job_from_text
+from bulkload.livejob import prepared_event
 from bulkload.planbook import PlanBook
 from bulkload.planning import plan_into
 from bulkload.pool import Pool, PoolLimits, open_pool
@@ -68,87 +79,73 @@ def check(
         )
         show_problems(console, account.problems, account.problem_count)
         show_problems(console, account.warnings, len(account.warnings))
-        verdicts = anyio.run(
-            partial(
-                _check_all,
-                connection,
-                run,
-                settings,
-            )
-        )
-    verdicts.show(console)
+        anyio.run(partial(_check_all, connection, run, settings))
+        fit = store.count_state(connection, run, JobState.PREPARED)
+        _, causes, _ = tally(connection, run, is_waiting=True)
+        show_causes(console, causes, examples(connection, run, EXAMPLES))
+        show_remarks(console, warnings(connection, run, EXAMPLES), changes(connection, run))
+        show_findings(console, findings(connection, run))
     left_out = f"; {account.skips:,} entries left out by a rule" if account.skips else ""
     say(
         console,
-        f"{verdicts.good:,} of {account.jobs:,} measurements are fit to be uploaded "
-        f"({verdicts.rows:,} rows); {account.problem_count:,} problems in the plan{left_out}",
+        f"{fit:,} of {account.jobs:,} measurements are fit to be uploaded; "
+        f"{account.problem_count:,} problems in the plan{left_out}",
     )
     if account.problem_count:
         return ExitCode.USAGE
-    return ExitCode.PARTIAL if verdicts.refused else ExitCode.ARRIVED
+    return ExitCode.ARRIVED if fit == account.jobs else ExitCode.PARTIAL
 
 
-class _Verdicts:
-    """What the check found, bounded however many files there are."""
-
-    def __init__(self) -> None:
-        self.good = 0
-        self.rows = 0
-        self.refused: Counter[str] = Counter()
-        self._examples: dict[str, list[str]] = {}
-
-    def refuse(self, answer: Refused) -> None:
-        self.refused[answer.cause] += 1
-        kept = self._examples.setdefault(answer.cause, [])
-        if len(kept) < EXAMPLES:
-            kept.append(answer.message)
-
-    def show(self, console: Console) -> None:
-        for cause, count in self.refused.most_common():
-            say(console, f"rejected: {cause} ({count:,})", style="yellow")
-            for message in self._examples[cause]:
-                say(console, f"  {printable(message)}")
-
-
-async def _check_all(connection: sqlite3.Connection, run: int, settings: RunSettings) -> _Verdicts:
+async def _check_all(connection: sqlite3.Connection, run: int, settings: RunSettings) -> None:
+    """Prepare every job of the plan, and note in its journal what became of it."""
     limits = settings.limits
-    verdicts = _Verdicts()
     plan = PlanBook(connection, run)
     pool_limits = PoolLimits(
         workers=limits.workers,
         time_limit_s=limits.time_limit_s,
         memory_limit_bytes=limits.child_memory_bytes,
     )
-    send, receive = anyio.create_memory_object_stream[PrepareTask](limits.workers)
+    send, receive = anyio.create_memory_object_stream[_Job](limits.workers)
     with tempfile.TemporaryDirectory(prefix="bulkload-check-") as scratch:
         async with (
             open_pool(pool_limits, Path(scratch)) as pool,
             anyio.create_task_group() as group,
         ):
             for _ in range(limits.workers):
-                group.start_soon(_check_some, pool, receive.clone(), verdicts)
+                group.start_soon(_check_some, pool, receive.clone(), connection, run)
             receive.close()
             async with send:
                 for spec, cell in plan.cells():
                     for row in plan.open_jobs(spec, cell):
-                        job = job_from_text(row["payload"])
-                        stated = plan.checks_for(job, settings.checks)
-                        await send.send(
-                            PrepareTask(
-                                job=job, checks=stated, recipe=settings.recipe, spool_path=None
-                            )
-                        )
-    return verdicts
+                        await send.send(_job(row, plan, settings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A job of the plan and what a child has to do for it."""
+
+    id: int
+    task: PrepareTask
+
+
+def _job(row: sqlite3.Row, plan: PlanBook, settings: RunSettings) -> _Job:
+    job = job_from_text(row["payload"])
+    checks = plan.checks_for(job, settings.checks)
+    return _Job(
+        row["id"], PrepareTask(job=job, checks=checks, recipe=settings.recipe, spool_path=None)
+    )
 
 
 async def _check_some(
-    pool: Pool, tasks: ObjectReceiveStream[PrepareTask], verdicts: _Verdicts
+    pool: Pool, jobs: ObjectReceiveStream[_Job], connection: sqlite3.Connection, run: int
 ) -> None:
-    async with tasks:
-        async for task in tasks:
-            answer = await pool.prepare(task)
-            if isinstance(answer, Refused):
-                verdicts.refuse(answer)
-            else:
-                verdicts.good += 1
-                verdicts.rows += answer.rows
+    clock = SystemClock()
+    async with jobs:
+        async for one in jobs:
+            answer = await pool.prepare(one.task)
+            event: Event = (
+                SourceRejected(cause=answer.cause, message=answer.message)
+                if isinstance(answer, Refused)
+                else prepared_event(answer)
+            )
+            events.append(connection, run, one.id, clock.now().timestamp(), event)

@@ -16,6 +16,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bulkload.account import changes, examples, warnings, write_json, write_references
+from bulkload.campaign import findings
 from bulkload.cli.check import check
 from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.cli.options import (
@@ -35,6 +36,7 @@ from bulkload.console import (
     EXAMPLES,
     printable,
     say,
+    show_findings,
     show_problems,
     show_progress,
     show_remarks,
@@ -253,6 +255,7 @@ def _show(console: Console, request: RunRequest, result: RunResult) -> None:
     try:
         show_report(console, result.report, examples(reader, result.run, EXAMPLES))
         show_remarks(console, warnings(reader, result.run, EXAMPLES), changes(reader, result.run))
+        show_findings(console, findings(reader, result.run))
     finally:
         reader.close()
     say(console, f"job folder: {request.job_dir}")

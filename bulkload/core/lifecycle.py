@@ -75,6 +75,8 @@ class SourcePrepared(Event):
     warnings: tuple[tuple[str, str], ...] = ()
     #: Transforms that changed something.
     changes: tuple[str, ...] = ()
+    #: What the campaign checks need, as JSON.
+    summary: str | None = None
     #: Where every value comes from, as JSON: file, reader, version, dialect, transforms.
     provenance: str = ""
 

@@ -84,6 +84,8 @@ class Prepared:
     warnings: tuple[ValidationIssue, ...] = ()
     #: Transforms that changed something.
     changes: tuple[str, ...] = ()
+    #: What the campaign checks need, as JSON; None for what is no time series.
+    summary: str | None = None
     #: What the file's own header says: fills metadata that nobody stated.
     header: Mapping[str, Any] = field(default_factory=dict)
     #: Reader, its version, dialect, options and remarks.

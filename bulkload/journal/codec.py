@@ -19,7 +19,7 @@ def dump(value: object) -> str:
 
 def event_to_text(event: Event) -> str:
     """Return an event's fields as JSON; its name is stored beside."""
-    return dump(asdict(event))
+    return dump({field.name: getattr(event, field.name) for field in fields(event)})
 
 
 def event_from_text(name: str, text: str) -> Event:

@@ -36,6 +36,7 @@ _COLUMNS: Final = frozenset(
         "source_bytes",
         "source_mtime_ns",
         "source_sha256",
+        "summary",
         "warnings",
     }
 )

@@ -55,6 +55,7 @@ CREATE TABLE job (
     raw_data_id TEXT,                   -- the original file, where it was attached
     source_sha256 TEXT,
     warnings TEXT NOT NULL DEFAULT '[]',      -- JSON: code and message of each
+    summary TEXT,                             -- JSON: what the campaign checks need
     changes TEXT NOT NULL DEFAULT '[]',       -- JSON: transforms that changed something
     ready_updated_at TEXT,              -- what Studio said when it had processed the record
     UNIQUE (spec, cell, measurement)

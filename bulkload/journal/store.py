@@ -202,6 +202,12 @@ def count_existing(connection: sqlite3.Connection) -> int:
     return int(connection.execute(query, (JobState.EXISTING.value,)).fetchone()[0])
 
 
+def count_state(connection: sqlite3.Connection, run: int, state: JobState) -> int:
+    """Return how many jobs of a plan are in a state."""
+    query = "SELECT COUNT(*) FROM job WHERE plan_run=? AND state=?"
+    return int(connection.execute(query, (run, state.value)).fetchone()[0])
+
+
 def prepared_columns(connection: sqlite3.Connection, job: int) -> tuple[str, ...]:
     """Return the columns of a job's table as it was last prepared."""
     row = connection.execute(

@@ -149,3 +149,17 @@ def test_each_sheet_of_a_workbook_is_a_measurement(
             for key, one in held.items()
         }
     assert means == pytest.approx({"two Channel_1-001": -0.5, "two Channel_1-002": -0.6})
+
+
+def test_what_the_files_of_a_cell_show_together_is_reported_and_never_in_the_way(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    one_cell(tmp_path / "archive", run=series(rows=200), copy=series(rows=200))
+    checked = jobs.command("check", "archive", "--workers", "1")
+    assert checked.code == 0
+    assert "noticed: same_data (1)" in checked.out
+    jobs.use(studio)
+    ended = jobs.upload("archive")
+    assert ended.counts == {"created": 2}
+    assert "noticed: same_data (1)" in ended.out
+    assert "spec / cell" in ended.out
