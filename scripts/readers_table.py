@@ -135,7 +135,8 @@ def _maker_capacity(
     if path.suffix == ".mpr":
         from galvani import BioLogic
 
-        return np.asarray(BioLogic.MPRfile(str(path)).data[column], dtype=np.float64) * scale
+        with path.open("rb") as file:
+            return np.asarray(BioLogic.MPRfile(file).data[column], dtype=np.float64) * scale
     if path.suffix in {".nda", ".ndax"}:
         import fastnda
 

@@ -24,7 +24,7 @@ from bulkload.readers.cyclers import (
 )
 from bulkload.readers.native import NATIVE
 from bulkload.readers.probe import Evidence, Format, Probe
-from bulkload.readers.vendor import VENDOR
+from bulkload.readers.vendor import NAMED, VENDOR
 
 #: Readers whose signature is a make's own.
 MAKES: Final[tuple[Format, ...]] = (
@@ -51,7 +51,7 @@ MAKES: Final[tuple[Format, ...]] = (
 #: that are not above; a header that states its units needs no make.
 FALLBACKS: Final[tuple[Format, ...]] = (generic.FORMAT, VENDOR)
 
-BY_NAME: Final[Mapping[str, Format]] = {f.name: f for f in (*MAKES, *FALLBACKS)}
+BY_NAME: Final[Mapping[str, Format]] = {f.name: f for f in (*MAKES, *FALLBACKS, *NAMED)}
 
 #: What the vendor calls readers that have another name, or several, here.
 _OTHER_NAMES: Final = {"biologic mpt": "biologic", "csv": "labelled", "native": "ionworks"}

@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -38,10 +39,13 @@ _GENERIC_READERS: Final = frozenset(
 )
 
 
+@dataclass(frozen=True)
 class Vendor(Format):
     """The vendor's own reader, for makes that have no page here, or on request."""
 
-    name = "ionworksdata"
+    name: str = "ionworksdata"
+    #: One of the vendor's readers by name; None: the one that it detects.
+    only: str | None = None
 
     @property
     def version(self) -> str:
@@ -72,7 +76,7 @@ class Vendor(Format):
         with _on_disk(content) as path, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                name = package.read.detect_reader(str(path))
+                name = self.only or package.read.detect_reader(str(path))
                 frame = package.read.time_series(str(path), name)
             except Exception as error:
                 raise _refused(content.name, error) from error
@@ -133,3 +137,8 @@ def _refused(name: str, error: Exception) -> UnreadableError:
 
 
 VENDOR: Final = Vendor()
+
+#: The vendor's readers that have no page here and can be named.
+NAMED: Final = tuple(
+    Vendor(name=name, only=name) for name in ("repower", "biologic csv", "arbin eis", "parquet")
+)
