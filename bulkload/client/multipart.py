@@ -295,7 +295,9 @@ class _Upload:
                 raise ours from error
 
         try:
-            return await self._lane.attempt(self._target.url, method, size_bytes, translated)
+            return await self._lane.attempt(
+                self._target.url, method, translated, sent_bytes=lambda: size_bytes
+            )
         except RefusedError as error:
             if error.error_code not in REFUSED_CREDENTIALS:
                 raise

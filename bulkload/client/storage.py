@@ -173,11 +173,14 @@ class Storage:
         """Fetch an object to a file, whole or not at all."""
         part = to.with_name(f"{to.name}.part")
 
-        async def send() -> int:
-            return await self._http.get(url, part, self._clock.now())
-
         async def act() -> None:
-            await self._lane.attempt(url, "GET", 0, send)
+            received = 0
+
+            async def send() -> None:
+                nonlocal received
+                received = await self._http.get(url, part, self._clock.now())
+
+            await self._lane.attempt(url, "GET", send, received_bytes=lambda: received)
 
         try:
             await self._lane.persist(url, act)
@@ -192,4 +195,4 @@ class Storage:
         async def send() -> None:
             await self._http.put(url, body, content_type, sending, self._clock.now())
 
-        await self._lane.attempt(url, "PUT", body.size_bytes, send)
+        await self._lane.attempt(url, "PUT", send, sent_bytes=lambda: sending.sent_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +21,14 @@ T = TypeVar("T")
 EDGE_TIMEOUTS: Final = frozenset({504, 524})
 #: Statuses that speak of the store's state, not of this request.
 _AWAY: Final = frozenset({502, 503, *range(520, 524)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    url: str
+    method: str
+    sent_bytes: Callable[[], int]
+    received_bytes: Callable[[], int]
 
 
 class StorageLane:
@@ -45,12 +54,19 @@ class StorageLane:
         ).run()
 
     async def attempt(
-        self, url: str, method: str, size_bytes: int, send: Callable[[], Awaitable[T]]
+        self,
+        url: str,
+        method: str,
+        send: Callable[[], Awaitable[T]],
+        *,
+        sent_bytes: Callable[[], int] = int,
+        received_bytes: Callable[[], int] = int,
     ) -> T:
         """Make one attempt with a stream of its own, and learn from how it ends.
 
-        ``size_bytes`` is what the attempt sends, if it gets that far.
+        ``sent_bytes`` and ``received_bytes`` tell afterwards how far it got.
         """
+        attempt = _Attempt(url, method, sent_bytes, received_bytes)
         gate = self._gate(url)
         while True:
             async with self.streams.slot():
@@ -58,45 +74,37 @@ class StorageLane:
                 is_probe = await gate.enter()
                 try:
                     if is_probe or not was_down:
-                        return await self._send(url, method, size_bytes, send, is_probe=is_probe)
+                        return await self._send(attempt, send, is_probe=is_probe)
                 finally:
                     if is_probe:
                         gate.leave()
 
     async def _send(
-        self,
-        url: str,
-        method: str,
-        size_bytes: int,
-        send: Callable[[], Awaitable[T]],
-        *,
-        is_probe: bool,
+        self, attempt: _Attempt, send: Callable[[], Awaitable[T]], *, is_probe: bool
     ) -> T:
         # A cancelled attempt says nothing of the store.
         began = self.shared.clock.monotonic()
         try:
             result = await send()
         except IonworksError as error:
-            self._learn(self._gate(url), error, began, is_probe=is_probe)
-            self._tell(url, method, size_bytes, began, error)
+            self._learn(self._gate(attempt.url), error, began, is_probe=is_probe)
+            self._tell(attempt, began, error)
             raise
-        self._learn(self._gate(url), None, began, is_probe=is_probe)
-        self._tell(url, method, size_bytes, began, None)
+        self._learn(self._gate(attempt.url), None, began, is_probe=is_probe)
+        self._tell(attempt, began, None)
         return result
 
-    def _tell(
-        self, url: str, method: str, size_bytes: int, began: float, error: IonworksError | None
-    ) -> None:
+    def _tell(self, attempt: _Attempt, began: float, error: IonworksError | None) -> None:
         self.shared.observer(
             Exchanged(
                 service="storage",
-                method=method,
-                endpoint=host_of(url),
+                method=attempt.method,
+                endpoint=host_of(attempt.url),
                 status=200 if error is None else error.status_code,
                 cause=None if error is None else error.cause,
                 seconds=self.shared.clock.monotonic() - began,
-                bytes_sent=size_bytes,
-                bytes_received=0,
+                bytes_sent=attempt.sent_bytes(),
+                bytes_received=attempt.received_bytes(),
             )
         )
 

@@ -12,9 +12,9 @@ from bulkload.client.caller import Caller
 from bulkload.client.events import OutOfReach, Recovered
 from bulkload.client.transport import HttpTransport
 from bulkload.errors import OutageError, TerminalError
+from bulkload.testing.simulated import ACCESS, SimulatedServer
 from bulkload.testing.virtual_clock import VirtualClock, virtual_run
 from tests.client.wire.scripted import Heard, answer, in_virtual_time, scripted
-from tests.client.wire.simulated import ACCESS, SimulatedServer
 
 BEGIN_S, END_S = 60.0, 660.0
 

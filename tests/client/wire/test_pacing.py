@@ -9,9 +9,7 @@ import pytest
 
 from bulkload.client.caller import Caller
 from bulkload.client.events import LevelChanged
-from bulkload.testing.virtual_clock import VirtualClock, virtual_run
-from tests.client.wire.scripted import Heard
-from tests.client.wire.simulated import (
+from bulkload.testing.simulated import (
     ACCESS,
     Admit,
     SimulatedServer,
@@ -19,6 +17,8 @@ from tests.client.wire.simulated import (
     sliding_second,
     token_bucket,
 )
+from bulkload.testing.virtual_clock import VirtualClock, virtual_run
+from tests.client.wire.scripted import Heard
 
 LIMIT = 50
 SETTLED_AFTER_S = 30.0

@@ -70,12 +70,13 @@ class SimulatedServer:
     away_status: int | None = None
     #: When each request came, and whether it was served.
     log: list[tuple[float, bool]] = field(default_factory=list)
-    dice: random.Random = field(default_factory=lambda: random.Random(7))
+    dice: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - dice
 
     async def aclose(self) -> None:
         """Close nothing."""
 
     async def send(self, _request: Request) -> Answer:
+        """Serve, refuse, or be away."""
         await self._travel()
         now = asyncio.get_running_loop().time()
         is_away = self.away[0] <= now < self.away[1]
