@@ -217,7 +217,9 @@ def test_a_large_body_goes_in_parts_and_arrives_whole(moto_url: str, big_file: P
     store, stored, error = asyncio.run(on_the_wire(moto_url, big_file))
     assert error is None
     assert stored == big_file.read_bytes()
-    assert store.calls == ["create", "part 1", "part 2", "part 3", "complete"]
+    # Two parts are in flight: they may overtake one another.
+    assert sorted(store.calls[1:-1]) == ["part 1", "part 2", "part 3"]
+    assert (store.calls[0], store.calls[-1]) == ("create", "complete")
     assert "ST" in {headers.get("x-amz-security-token") for headers in store.headers}
     assert not {"x-api-key", "x-organization-id"} & {k for seen in store.headers for k in seen}
 
