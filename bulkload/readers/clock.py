@@ -102,11 +102,38 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> tuple[Flo
 
 def start_of(value: str, *, day_first: bool = False) -> str | None:
     """Return one timestamp in ISO form, None where it is none."""
+    for pattern in (_YEAR_FIRST, _DOTTED, _NAMED, _YEAR_LAST):
+        hit = re.match(pattern, value)
+        if hit is not None:
+            swapped = pattern is _YEAR_LAST and (day_first or int(hit["a"]) > 12)
+            return _single(hit.groupdict(), swapped=swapped)
+    return None
+
+
+def _single(parts: dict[str, str | None], *, swapped: bool) -> str | None:
+    """Return one timestamp, of its parts, in ISO form."""
+    name = (parts.get("name") or "").lower()
+    month = _MONTHS.index(name) + 1 if name in _MONTHS else int(parts.get("a") or 0)
+    day = int(parts.get("b") or 0)
+    month, day = (day, month) if swapped else (month, day)
+    year, hour = int(parts["y"] or 0), int(parts["h"] or 0)
+    half = (parts["half"] or "").lower()
+    hour = hour % 12 + 12 if half == "pm" else hour % 12 if half == "am" else hour
     try:
-        seconds, _ = timestamps(pa.chunked_array([pa.array([value])]), day_first=day_first)
-    except ClockError:
+        date = datetime(year + 2000 * (year < 100), month, day, hour, tzinfo=UTC)
+    except ValueError:
         return None
-    return iso_of(float(seconds[0])) if np.isfinite(seconds[0]) else None
+    second = float((parts["s"] or "0").replace(",", "."))
+    moment = date + timedelta(minutes=int(parts["mi"] or 0), seconds=round(second, 6))
+    return (moment - _zone(parts["zone"])).isoformat()
+
+
+def _zone(zone: str | None) -> timedelta:
+    if zone is None or zone == "Z":
+        return timedelta(0)
+    digits = zone[1:].replace(":", "")
+    ahead = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return -ahead if zone[0] == "-" else ahead
 
 
 def iso_of(seconds: float) -> str:
@@ -213,8 +240,7 @@ def _zone_seconds(parts: pa.ChunkedArray) -> Floats | float:
         return 0.0
     shift = np.zeros(len(zones))
     for zone in distinct:
-        digits = zone[1:].replace(":", "")
-        seconds = (int(digits[:2]) * 3600 + int(digits[2:]) * 60) * (-1 if zone[0] == "-" else 1)
+        seconds = _zone(zone).total_seconds()
         shift[np.asarray(pc.equal(zones, zone).to_numpy(zero_copy_only=False), dtype=bool)] = (
             seconds
         )

@@ -25,6 +25,9 @@ MAX_PREAMBLE_BYTES: Final = 512 * 1024
 #: Headers with fewer columns are preamble lines.
 MIN_COLUMNS: Final = 3
 
+#: How a number begins, and no name of a column does.
+_NUMERIC: Final = frozenset("0123456789+-.")
+
 _NUMBER: Final = re.compile(r"^\s*[-+]?[\d.,]+([eE][-+]?\d+)?\s*$")
 
 
@@ -63,7 +66,7 @@ def header_lines(text: Text) -> list[HeaderLine]:
         delimiter = max(DELIMITERS, key=line.count)
         names = cut(line, delimiter) if line.count(delimiter) >= MIN_COLUMNS - 1 else []
         filled = [name for name in names if name.strip()]
-        numbers = sum(_NUMBER.match(name) is not None for name in filled)
+        numbers = sum(name.lstrip()[:1] in _NUMERIC for name in filled)
         if len(filled) >= MIN_COLUMNS and numbers <= len(filled) / 4:
             found.append(
                 HeaderLine(number, begin, end, delimiter, tuple(name.strip() for name in names))

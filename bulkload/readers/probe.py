@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -124,6 +124,8 @@ class Format:
 
     #: What ``--reader`` calls it.
     name: str
+    #: Its signature is in the first bytes, in the maker's own words: where it fits, no other can.
+    is_decisive: ClassVar[bool] = False
 
     @property
     def version(self) -> str:

@@ -135,6 +135,10 @@ def chosen(probe: Probe, name: str | None, own: Sequence[Format] = ()) -> Format
     """Return the reader that is named, or the one that the content asks for."""
     if name is not None:
         return named(name, own)
+    if not own:
+        for reader in MAKES:
+            if reader.is_decisive and reader.sniff(probe).is_fit:
+                return reader
     detection = detect_probe(probe, own)
     if detection.verdict is not None:
         return named(detection.verdict, own)

@@ -18,7 +18,7 @@ from bulkload.errors import UnreadableError
 from bulkload.readers.assemble import read_grid
 from bulkload.readers.clock import sheet_days
 from bulkload.readers.content import printable
-from bulkload.readers.cyclers.arbin import TABLE
+from bulkload.readers.cyclers.arbin import TABLE, prepare
 from bulkload.readers.dialect import Kind
 from bulkload.readers.grid import ArrayGrid, TextGrid
 from bulkload.readers.headers import HeaderLine, cut, grid_below
@@ -51,6 +51,7 @@ class ArbinDatabase(Format):
     """A .res file of MITS Pro."""
 
     name = "arbin res"
+    is_decisive = True
 
     def sniff(self, probe: Probe) -> Evidence:
         """Look for an Access database that names the table of the channel."""
@@ -83,11 +84,11 @@ class ArbinDatabase(Format):
             )
         grid = grid_below(text, HeaderLine(1, 0, first, ",", names), TABLE)
         if len(tests) == 1:
-            reading = read_grid(grid, TABLE, probe.name, options)
+            reading = read_grid(grid, TABLE, probe.name, options, prepare)
             return _described(reading, next(iter(tests.values())))
         chosen = chosen_member(probe, list(tests), options)
         one = _one_test(grid, names, tests[chosen][_TEST_ID], probe.name)
-        return _described(read_grid(one, TABLE, probe.name, options), tests[chosen])
+        return _described(read_grid(one, TABLE, probe.name, options, prepare), tests[chosen])
 
 
 def _one_test(grid: TextGrid, names: Sequence[str], test: str, name: str) -> ArrayGrid:

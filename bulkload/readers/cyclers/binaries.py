@@ -63,6 +63,7 @@ class BioLogicBinary(Format):
     """An EC-Lab .mpr file, through galvani (GPL-3.0, an extra of its own)."""
 
     name = "biologic mpr"
+    is_decisive = True
 
     @property
     def version(self) -> str:
@@ -127,6 +128,7 @@ class NewareBinary(Format):
     """A .nda or .ndax file, through fastnda."""
 
     name = "neware nda"
+    is_decisive = True
 
     @property
     def version(self) -> str:

@@ -62,6 +62,7 @@ class BioLogicText(Format):
     """An export whose second line counts the lines of its header."""
 
     name = "biologic"
+    is_decisive = True
 
     def sniff(self, probe: Probe) -> Evidence:
         """Look for a first line that names the program and a second that counts the header."""

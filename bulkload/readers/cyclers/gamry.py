@@ -58,6 +58,7 @@ class Gamry(Format):
     """A DTA file."""
 
     name = "gamry"
+    is_decisive = True
 
     def sniff(self, probe: Probe) -> Evidence:
         """Look for EXPLAIN at the beginning, and a table."""

@@ -46,6 +46,7 @@ class NewareLayered(Format):
     """The export whose rows are indented by their layer."""
 
     name = "neware layered"
+    is_decisive = True
 
     def sniff(self, probe: Probe) -> Evidence:
         """Look for the headers of cycles, steps and records on the first three lines."""

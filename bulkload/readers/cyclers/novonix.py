@@ -62,6 +62,7 @@ class Novonix(Format):
     """An export of a Novonix high-precision charger."""
 
     name = "novonix"
+    is_decisive = True
 
     def sniff(self, probe: Probe) -> Evidence:
         """Look for the summary that names the maker, and the header of the rows."""
