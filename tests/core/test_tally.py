@@ -1,0 +1,92 @@
+"""The account of a run: what counts as what, and which exit code follows."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkload.core.lifecycle import FINAL, JobState
+from bulkload.core.outcome import OutcomeKind
+from bulkload.core.tally import (
+    NOT_AWAITED,
+    NOT_REACHED,
+    ExitCode,
+    RunReport,
+    exit_code,
+    outcome_of,
+)
+
+COUNTS = st.dictionaries(st.sampled_from(OutcomeKind), st.integers(0, 1000))
+
+
+@pytest.mark.parametrize(
+    ("state", "gave_up", "waiting"), list(itertools.product(JobState, (True, False), (True, False)))
+)
+def test_each_state_counts_as_one_thing(state: JobState, *, gave_up: bool, waiting: bool) -> None:
+    kind, cause = outcome_of(state, has_given_up=gave_up, is_waiting=waiting)
+    if state in FINAL:
+        assert kind is not None
+        assert cause == ""
+    elif state is JobState.CONFIRMED and not waiting:
+        assert (kind, cause) == (OutcomeKind.CREATED, NOT_AWAITED)
+    elif gave_up:
+        assert (kind, cause) == (OutcomeKind.FAILED, "")
+    else:
+        assert (kind, cause) == (None, NOT_REACHED)
+
+
+def test_confirmed_is_no_success_where_the_run_waits() -> None:
+    kind, _ = outcome_of(JobState.CONFIRMED, has_given_up=False, is_waiting=True)
+    assert kind is not OutcomeKind.CREATED
+
+
+@given(COUNTS, st.integers(0, 5000))
+def test_a_finished_run_whose_sums_do_not_add_up_is_a_defect(
+    counts: dict[OutcomeKind, int], planned: int
+) -> None:
+    code = exit_code(planned=planned, counts=counts, stopped=None)
+    if sum(counts.values()) != planned:
+        assert code is ExitCode.DEFECT
+    elif counts.get(OutcomeKind.REJECTED, 0) + counts.get(OutcomeKind.FAILED, 0):
+        assert code is ExitCode.PARTIAL
+    else:
+        assert code is ExitCode.ARRIVED
+
+
+@given(COUNTS, st.integers(0, 5000), st.sampled_from(ExitCode))
+def test_why_a_run_stopped_goes_before_what_it_counted(
+    counts: dict[OutcomeKind, int], planned: int, stopped: ExitCode
+) -> None:
+    assert exit_code(planned=planned, counts=counts, stopped=stopped) is stopped
+
+
+@given(COUNTS, st.integers(0, 5000))
+def test_the_summary_has_fixed_keys_and_a_number_for_each_outcome(
+    counts: dict[OutcomeKind, int], planned: int
+) -> None:
+    report = RunReport(
+        job="job",
+        planned=planned,
+        counts=counts,
+        causes={"b": 1, "c": 2, "a": 1},
+        rows=1,
+        bytes_read=2,
+        bytes_sent=3,
+        requests=4,
+        retries=5,
+        elapsed_s=6.00049,
+        bottleneck="none",
+        exit_code=ExitCode.ARRIVED,
+    )
+    summary = report.as_json()
+    assert list(summary) == [
+        *("job", "planned", "counts", "causes", "rows", "bytes_read", "bytes_sent", "requests"),
+        *("retries", "elapsed_s", "bottleneck", "exit_code"),
+    ]
+    assert list(summary["counts"]) == [kind.value for kind in OutcomeKind]
+    assert list(summary["causes"]) == ["c", "a", "b"]
+    assert summary["elapsed_s"] == 6.0
+    assert report.adds_up == (sum(counts.values()) == planned)
