@@ -1,0 +1,226 @@
+"""Children that die, hang or grow: each costs its own file, and the pool goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import psutil
+import pytest
+
+from bulkload.core.job import Checks, UploadJob
+from bulkload.core.prepared import Prepared, PrepareTask, Refused
+from bulkload.core.terms import JobKey
+from bulkload.pool import MAX_DEATHS, Pool, PoolLimits, open_pool
+from tests.archives import series, write
+from tests.jobs import is_reader, until
+
+pytestmark = pytest.mark.anyio
+
+MIB = 2**20
+#: A file that keeps a child busy for a good while: some seconds of text to be parsed.
+LONG_ROWS = 3_000_000
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def task(path: Path) -> PrepareTask:
+    job = UploadJob(key=JobKey("spec", "cell", path.stem), path=str(path))
+    return PrepareTask(job=job, checks=Checks(strict=True), spool_path=None)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> PrepareTask:
+    return task(write(tmp_path / "good.csv", series()))
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> PrepareTask:
+    """A file that takes a child long, and much memory."""
+    return task(write(tmp_path_factory.mktemp("big") / "big.csv", series(rows=LONG_ROWS)))
+
+
+@asynccontextmanager
+async def pool_of(
+    folder: Path, *, workers: int = 1, time_s: float = 60.0, memory: int = 4096 * MIB
+) -> AsyncIterator[Pool]:
+    limits = PoolLimits(workers=workers, time_limit_s=time_s, memory_limit_bytes=memory)
+    async with open_pool(limits, folder) as pool:
+        yield pool
+    assert not readers(), "children outlive the pool"
+
+
+def readers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children(recursive=True) if is_reader(child)]
+
+
+async def busy_reader() -> psutil.Process:
+    """Return the child once it is at work: its start is over and it uses its core."""
+    with anyio.fail_after(60):
+        while True:
+            for child in readers():
+                try:
+                    if child.memory_info().rss > 250 * MIB:
+                        return child
+                except psutil.NoSuchProcess:
+                    continue
+            await anyio.sleep(0.002)
+
+
+async def test_many_files_go_through_few_children(tmp_path: Path) -> None:
+    tasks = [task(write(tmp_path / f"{n}.csv", series(seed=n))) for n in range(12)]
+    answers: list[Prepared | Refused] = []
+
+    async def prepare(one: PrepareTask) -> None:
+        answers.append(await pool.prepare(one))
+
+    async with pool_of(tmp_path, workers=2) as pool:
+        pids = {child.pid for child in readers()}
+        async with anyio.create_task_group() as group:
+            for one in tasks:
+                group.start_soon(prepare, one)
+        assert {child.pid for child in readers()} == pids
+    assert len(pids) == 2
+    assert all(isinstance(answer, Prepared) for answer in answers)
+    assert len({answer.content_digest for answer in answers if isinstance(answer, Prepared)}) == 12
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+async def test_a_child_that_dies_once_costs_nothing(tmp_path: Path, endless: PrepareTask) -> None:
+    answers: list[Prepared | Refused] = []
+
+    async def prepare() -> None:
+        answers.append(await pool.prepare(endless))
+
+    async with pool_of(tmp_path) as pool, anyio.create_task_group() as group:
+        group.start_soon(prepare)
+        victim = await busy_reader()
+        victim.kill()
+        victim.wait()
+    assert isinstance(answers[0], Prepared)
+    assert answers[0].rows == LONG_ROWS
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+async def test_a_file_that_kills_its_child_again_is_refused_and_the_pool_goes_on(
+    tmp_path: Path, endless: PrepareTask, good: PrepareTask
+) -> None:
+    answers: list[Prepared | Refused] = []
+
+    async def prepare() -> None:
+        answers.append(await pool.prepare(endless))
+
+    async with pool_of(tmp_path) as pool:
+        async with anyio.create_task_group() as group:
+            group.start_soon(prepare)
+            for _ in range(MAX_DEATHS):
+                victim = await busy_reader()
+                os.kill(victim.pid, signal.SIGSEGV)
+                victim.wait()
+        refused = answers[0]
+        assert isinstance(refused, Refused)
+        assert refused.cause == "reader_died"
+        assert "big.csv" in refused.message
+        assert "SIGSEGV" in refused.message
+        assert isinstance(await pool.prepare(good), Prepared)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+async def test_a_child_that_hangs_is_ended_at_the_time_limit(
+    tmp_path: Path, endless: PrepareTask, good: PrepareTask
+) -> None:
+    answers: list[Prepared | Refused] = []
+
+    async def prepare() -> None:
+        answers.append(await pool.prepare(endless))
+
+    async with pool_of(tmp_path, time_s=4.0) as pool:
+        # Starting a child is not part of any file's time.
+        assert isinstance(await pool.prepare(good), Prepared)
+        async with anyio.create_task_group() as group:
+            group.start_soon(prepare)
+            hung = readers()[0]
+            hung.suspend()
+        refused = answers[0]
+        assert isinstance(refused, Refused)
+        assert refused.cause == "time_limit"
+        assert "big.csv" in refused.message
+        assert "4 s" in refused.message
+        assert not hung.is_running()
+        assert isinstance(await pool.prepare(good), Prepared)
+
+
+async def test_a_child_that_outgrows_its_memory_is_ended(
+    tmp_path: Path, endless: PrepareTask, good: PrepareTask
+) -> None:
+    async with pool_of(tmp_path, memory=300 * MIB) as pool:
+        refused = await pool.prepare(endless)
+        assert isinstance(refused, Refused)
+        assert refused.cause == "memory_limit"
+        assert "big.csv" in refused.message
+        assert "300 MiB" in refused.message
+        assert "--memory" in refused.message
+        assert isinstance(await pool.prepare(good), Prepared)
+
+
+async def test_a_cancelled_wait_ends_the_child_and_nothing_hangs(
+    tmp_path: Path, endless: PrepareTask
+) -> None:
+    async with pool_of(tmp_path) as pool, anyio.create_task_group() as group:
+        group.start_soon(pool.prepare, endless)
+        await busy_reader()
+        group.cancel_scope.cancel()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+async def test_an_idle_child_that_died_is_replaced(tmp_path: Path, good: PrepareTask) -> None:
+    async with pool_of(tmp_path) as pool:
+        assert isinstance(await pool.prepare(good), Prepared)
+        idle = readers()[0]
+        idle.kill()
+        idle.wait()
+        assert isinstance(await pool.prepare(good), Prepared)
+
+
+async def test_what_a_library_prints_does_not_reach_the_answers(
+    tmp_path: Path, good: PrepareTask
+) -> None:
+    """A child's first descriptor leads to its error file, whatever writes to it."""
+    async with pool_of(tmp_path) as pool:
+        assert isinstance(await pool.prepare(good), Prepared)
+        child = readers()[0]
+        if sys.platform == "linux":
+            target = await anyio.Path(f"/proc/{child.pid}/fd/1").readlink()
+            assert target.name == "worker-0.stderr"
+        assert isinstance(await pool.prepare(good), Prepared)
+
+
+def test_a_child_ends_with_its_parent_even_in_the_midst_of_a_file(
+    tmp_path: Path, endless: PrepareTask
+) -> None:
+    import pickle
+    import subprocess
+
+    from bulkload.worker import encode_message
+
+    child = subprocess.Popen(
+        [sys.executable, "-m", "bulkload.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert pickle.loads(encode_message(endless)[4:]) == endless
+    child.stdin.write(encode_message(endless))
+    child.stdin.flush()
+    process = psutil.Process(child.pid)
+    until(lambda: process.memory_info().rss > 250 * MIB, "the child is at work")
+    child.stdin.close()
+    assert child.wait(10) == 0
+    child.stdout.close()
