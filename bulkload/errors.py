@@ -257,5 +257,9 @@ class AnswerLostError(IonworksError, TransientError):
     cause = "answer_lost"
 
 
+#: What ends a run, not one job: whoever turns errors into outcomes lets these pass.
+RUN_ENDING = (CredentialsError, OutageError, JournalError)
+
+
 def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None

@@ -7,14 +7,21 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from bulkload.errors import TerminalError
+
 
 class Once:
-    """Runs an act once a key at a time and remembers its answer; a failure is not remembered."""
+    """Runs an act once a key and remembers its answer.
+
+    A refusal is an answer too: whoever asks again is told the same, without another request. A
+    failure that may pass is not remembered.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._answers: OrderedDict[object, str] = OrderedDict()
         self._locks: dict[object, anyio.Lock] = {}
+        self._refusals: OrderedDict[object, TerminalError] = OrderedDict()
 
     def known(self, key: object) -> str | None:
         """Return the remembered answer."""
@@ -32,9 +39,21 @@ class Once:
         try:
             async with lock:
                 if (answer := self._answers.get(key)) is None:
-                    answer = await act()
-                    self.remember(key, answer)
+                    answer = await self._ask(key, act)
                 return answer
         finally:
             if not lock.statistics().tasks_waiting and not lock.locked():
                 self._locks.pop(key, None)
+
+    async def _ask(self, key: object, act: Callable[[], Awaitable[str]]) -> str:
+        if (refusal := self._refusals.get(key)) is not None:
+            raise refusal
+        try:
+            answer = await act()
+        except TerminalError as error:
+            self._refusals[key] = error
+            while len(self._refusals) > self._capacity:
+                self._refusals.popitem(last=False)
+            raise
+        self.remember(key, answer)
+        return answer

@@ -29,7 +29,7 @@ from bulkload.backlog import Backlog
 from bulkload.core.lifecycle import JobState, SourceRejected
 from bulkload.core.prepared import Prepared, PrepareTask, Refused, StoredBefore
 from bulkload.errorgroup import one_error
-from bulkload.errors import BulkloadError
+from bulkload.errors import RUN_ENDING, BulkloadError
 from bulkload.journal import Journal
 from bulkload.livejob import LiveJob, Recorder, prepared_event
 from bulkload.parents import Parents
@@ -41,7 +41,7 @@ from bulkload.settings import RunSettings
 from bulkload.settle import Settler
 from bulkload.sourcefile import quick_stamp
 from bulkload.spool import Spool
-from bulkload.uploader import RUN_ENDING, Uploader, failure_event
+from bulkload.uploader import Uploader, failure_event
 
 Jobs = ObjectReceiveStream[LiveJob]
 JobsOut = ObjectSendStream[LiveJob]

@@ -9,11 +9,19 @@ from pathlib import Path
 from bulkload.client.creation import resolve_conflict
 from bulkload.client.records import CellMeasurement
 from bulkload.client.studio import AsyncStudio
-from bulkload.core.lifecycle import Act, Attempting, Confirmed, Extended, Failed, Found
+from bulkload.core.lifecycle import (
+    Act,
+    Attempting,
+    Confirmed,
+    Extended,
+    Failed,
+    Found,
+    Restarted,
+)
 from bulkload.core.reconcile import Existing, FoundRecord, Verdict, reconcile
 from bulkload.core.terms import MeasurementType
 from bulkload.errors import ConflictError, RefusedError
-from bulkload.livejob import LiveJob, Recorder
+from bulkload.livejob import LiveJob, Recorder, prepared_event
 from bulkload.readback import Content, difference, read_back
 from bulkload.sourcefile import quick_stamp
 
@@ -50,6 +58,7 @@ class Reconciler:
         """Decide about a listed record before the source is read."""
         verdict = reconcile(
             found,
+            wanted=live.job.type,
             is_ours=found.id in live.given,
             holds_current_source=_holds_current_source(live, found),
             existing=self._existing,
@@ -124,6 +133,10 @@ class Reconciler:
             case Verdict.WITHDRAW:
                 await self._recorder.record(live, Attempting(act=Act.WITHDRAW))
                 await self._studio.cell_measurement.delete(found.id)
+                if live.prepared is not None:
+                    # Found on the way: the way begins again, with what is prepared already.
+                    await self._recorder.record(live, Restarted(reason="withdrawn"))
+                    await self._recorder.record(live, prepared_event(live.prepared))
                 return Next.PREPARE
             case Verdict.FOUND_FAILED:
                 reason = found.processing_error or "without a reason"
@@ -132,6 +145,13 @@ class Reconciler:
                     "existing_failed",
                     f"Studio has a measurement of this name ({found.id}) that it could not "
                     f"process: {reason}; delete it there, or use another name",
+                )
+            case Verdict.OTHER_TYPE:
+                await self._fail(
+                    live,
+                    "name_taken",
+                    f"Studio has a {found.type.value} measurement of this name ({found.id}), and "
+                    f"this one is {live.job.type.value}; use another name",
                 )
             case Verdict.NAME_TAKEN:
                 await self._fail(
@@ -163,6 +183,7 @@ def found_record(record: CellMeasurement) -> FoundRecord:
     """Return what the decision needs of a record."""
     return FoundRecord(
         id=record.id,
+        type=record.measurement_type,
         is_processing=record.is_processing,
         has_failed=record.has_failed,
         processing_error=record.processing_error,

@@ -25,7 +25,7 @@ from bulkload.core.lifecycle import (
     ProcessingFailed,
     ProcessingReady,
 )
-from bulkload.errors import TransientError
+from bulkload.errors import RUN_ENDING, BulkloadError, TransientError
 from bulkload.livejob import LiveJob, Recorder
 
 #: First wait before a cell is asked, and the longest between two questions.
@@ -36,6 +36,9 @@ POLL_GROWTH: Final = 1.5
 
 #: From this many waiting measurements of a cell on, one listing is cheaper than a request each.
 LISTING_FROM: Final = 2
+
+#: How long a record that was confirmed may stay invisible to reads before it counts as gone.
+VISIBLE_AFTER_S: Final = 60.0
 
 #: How long a measurement may be processed before the run leaves it to the next one.
 PROCESSING_LIMIT_S: Final = 3600.0
@@ -110,14 +113,23 @@ class Settler:
 
     async def _ask(self, instance_id: str) -> None:
         cell = self._cells[instance_id]
+        # What an answer says was so when it was asked for, however long it took.
+        asked_at = self._clock.monotonic()
         try:
             records = await self._records(instance_id, list(cell.waiting))
         except TransientError as error:
             records = {}
             await self._give_up_old(cell, str(error))
+        except RUN_ENDING:
+            raise
+        except BulkloadError as error:
+            records = {}
+            await self._fail_all(cell, error)
         for measurement_id, record in records.items():
             live, since = cell.waiting[measurement_id]
             if record is None:
+                if asked_at - since < VISIBLE_AFTER_S:
+                    continue
                 await self._lost(live, measurement_id)
             elif record.is_processing:
                 continue
@@ -174,6 +186,15 @@ class Settler:
                 "Studio no longer has it; run `bulkload retry` to upload it again",
             ),
         )
+
+    async def _fail_all(self, cell: _Cell, error: BulkloadError) -> None:
+        """End a cell's measurements: Studio refuses to say what became of them."""
+        while cell.waiting:
+            measurement_id, (live, since) = cell.waiting.popitem()
+            self._backlog.settled(self._clock.monotonic() - since)
+            words = f"{live.job.path}: {live.job.key} was stored as {measurement_id}, and Studio"
+            message = f"{words} does not say how its processing ended: {error}"
+            await self._recorder.record(live, Failed(cause=error.cause, message=message))
 
     async def _give_up_old(self, cell: _Cell, reason: str) -> None:
         now = self._clock.monotonic()

@@ -30,13 +30,12 @@ from bulkload.core.lifecycle import (
 from bulkload.core.metadata import merged_metadata
 from bulkload.core.terms import MeasurementType
 from bulkload.errors import (
+    RUN_ENDING,
     BulkloadError,
     ConflictError,
     CredentialsError,
     ExpiredUrlError,
-    JournalError,
     MeasurementProcessingError,
-    OutageError,
     RefusedError,
     TransientError,
 )
@@ -49,9 +48,6 @@ from bulkload.sourcefile import attachments, extension_path, steps_path
 
 #: A signed URL is used as soon as it is given; one that keeps expiring is not a matter of age.
 MAX_URL_RENEWALS: Final = 3
-
-#: What ends the run, not the job.
-RUN_ENDING: Final = (CredentialsError, OutageError, JournalError)
 
 
 class Uploader:
@@ -104,7 +100,11 @@ class Uploader:
         except ConflictError as error:
             if live.instance_id is None:
                 raise
-            return await self._reconciler.after_conflict(live, error)
+            step = await self._reconciler.after_conflict(live, error)
+            if step is not Next.UPLOAD:
+                return step
+            # Only our own failed record was in the way, and it is gone: once more.
+            record = await self._upload(live)
         await self._recorder.record(live, Confirmed(measurement_id=record.id))
         if self._raw_files is not None or record.is_processing or record.has_failed:
             return Next.SETTLE
@@ -122,7 +122,7 @@ class Uploader:
         assert live.spool is not None
         assert live.prepared is not None
         assert live.prepared.last_time_s is not None
-        await self._attempt(live, Act.EXTEND)
+        await self._recorder.record(live, Attempting(act=Act.EXTEND))
         try:
             await self._studio.cell_measurement.extend_with(
                 live.found.id, extension_path(live.spool), live.prepared.last_time_s
@@ -136,26 +136,31 @@ class Uploader:
 
     async def _upload(self, live: LiveJob) -> CellMeasurement:
         instance_id = await self._parents.instance_id(live.job.key, live.job.batch)
-        await self._recorder.record(live, ParentsKnown(instance_id=instance_id))
+        news: list[Event] = [ParentsKnown(instance_id=instance_id)]
         if live.job.type is MeasurementType.PROPERTIES:
-            return await self._create_properties(live, instance_id)
+            return await self._create_properties(live, instance_id, news)
         for _ in range(MAX_URL_RENEWALS):
             try:
-                await self._send(live, instance_id)
+                await self._send(live, instance_id, news)
             except ExpiredUrlError:
                 await self._recorder.record(live, UrlExpired())
+                news = []
             else:
                 break
         else:
             raise ExpiredUrlError(f"{MAX_URL_RENEWALS} signed URLs in a row had expired when used")
         return await self._confirm(live, instance_id)
 
-    async def _send(self, live: LiveJob, instance_id: str) -> None:
-        """Ask for upload targets and fill them. Raises ``ExpiredUrlError`` for stale targets."""
+    async def _send(self, live: LiveJob, instance_id: str, news: list[Event]) -> None:
+        """Ask for upload targets and fill them. Raises ``ExpiredUrlError`` for stale targets.
+
+        ``news`` is what has happened and is not in the journal yet: it goes there together with
+        the intent of what comes next, in one commit.
+        """
         kind = live.job.type
         files = self._files(live)
         names = [path.name for path in files] if kind is MeasurementType.FILE else None
-        await self._attempt(live, Act.INITIATE)
+        await self._recorder.record(live, *news, Attempting(act=Act.INITIATE))
         answer = await self._studio.cell_measurement.initiate(
             instance_id,
             live.name,
@@ -163,8 +168,8 @@ class Uploader:
             measurement_type=kind,
             filenames=names,
         )
-        await self._recorder.record(live, Initiated(measurement_id=answer.measurement_id))
-        await self._attempt(live, Act.PUT)
+        initiated = Initiated(measurement_id=answer.measurement_id)
+        await self._recorder.record(live, initiated, Attempting(act=Act.PUT))
         if names is not None:
             targets = answer.targets(names)
         else:
@@ -174,7 +179,6 @@ class Uploader:
                 files.append(steps)
         for target, path in zip(targets, files, strict=True):
             await self._studio.cell_measurement.put(target, path)
-        await self._recorder.record(live, Stored())
 
     def _files(self, live: LiveJob) -> list[Path]:
         if live.job.type is MeasurementType.FILE:
@@ -186,7 +190,7 @@ class Uploader:
         assert live.measurement_id is not None
         kind = live.job.type
         names = [path.name for path in self._files(live)] if kind is MeasurementType.FILE else None
-        await self._attempt(live, Act.CONFIRM)
+        await self._recorder.record(live, Stored(), Attempting(act=Act.CONFIRM))
         return await self._studio.cell_measurement.confirm(
             live.measurement_id,
             instance_id,
@@ -195,10 +199,12 @@ class Uploader:
             filenames=names,
         )
 
-    async def _create_properties(self, live: LiveJob, instance_id: str) -> CellMeasurement:
+    async def _create_properties(
+        self, live: LiveJob, instance_id: str, news: list[Event]
+    ) -> CellMeasurement:
         assert live.spool is not None
         properties = json.loads(live.spool.read_text("utf-8"))
-        await self._attempt(live, Act.CREATE)
+        await self._recorder.record(live, *news, Attempting(act=Act.CREATE))
         return await self._studio.cell_measurement.create_properties(
             instance_id, live.name, properties, **live.job.metadata
         )
@@ -206,9 +212,6 @@ class Uploader:
     def _payload(self, live: LiveJob) -> dict[str, Any]:
         header: Mapping[str, Any] = {} if live.prepared is None else live.prepared.header
         return {**merged_metadata(live.job.metadata, header), "name": live.name}
-
-    async def _attempt(self, live: LiveJob, act: Act) -> None:
-        await self._recorder.record(live, Attempting(act=act))
 
 
 def failure_event(live: LiveJob, error: BulkloadError) -> Event:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bulkload.core.terms import MeasurementType
+
 
 class Existing(StrEnum):
     """What a measurement of that name, already in Studio, means."""
@@ -37,6 +39,8 @@ class Verdict(StrEnum):
     FOUND_FAILED = "found_failed"
     #: It was there before us, and the settings forbid that.
     NAME_TAKEN = "name_taken"
+    #: It is of another type than what is meant: a name in common, nothing else.
+    OTHER_TYPE = "other_type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,7 @@ class FoundRecord:
     """A measurement that Studio lists under the job's cell and name."""
 
     id: str
+    type: MeasurementType = MeasurementType.TIME_SERIES
     is_processing: bool = False
     processing_error: str | None = None
     has_failed: bool = False
@@ -52,13 +57,20 @@ class FoundRecord:
 
 
 def reconcile(
-    found: FoundRecord, *, is_ours: bool, holds_current_source: bool, existing: Existing
+    found: FoundRecord,
+    *,
+    wanted: MeasurementType,
+    is_ours: bool,
+    holds_current_source: bool,
+    existing: Existing,
 ) -> Verdict:
-    """Return what a found record means for the job.
+    """Return what a found record means for a job of the type ``wanted``.
 
     ``is_ours``: its id was given to this job. ``holds_current_source``: the journal says that
     what was stored under that id came from the source as it is now.
     """
+    if found.type is not wanted:
+        return Verdict.OTHER_TYPE
     if is_ours:
         if found.has_failed:
             return Verdict.WITHDRAW

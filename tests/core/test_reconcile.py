@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import pytest
 
-from bulkload.core.reconcile import Existing, FoundRecord, Verdict, reconcile
+from bulkload.core.reconcile import Existing, FoundRecord, Verdict
+from bulkload.core.reconcile import reconcile as decide
+from bulkload.core.terms import MeasurementType
+
+reconcile = partial(decide, wanted=MeasurementType.TIME_SERIES)
 
 RECORDS = {
     "ready": FoundRecord(id="m"),
     "processing": FoundRecord(id="m", is_processing=True),
     "failed": FoundRecord(id="m", has_failed=True, processing_error="why"),
+    "picture": FoundRecord(id="m", type=MeasurementType.FILE),
 }
 
 
@@ -22,7 +28,9 @@ def test_our_own_record_is_judged_by_what_it_holds_and_never_by_the_settings(
     existing: Existing, name: str, *, holds: bool
 ) -> None:
     verdict = reconcile(RECORDS[name], is_ours=True, holds_current_source=holds, existing=existing)
-    if name == "failed":
+    if name == "picture":
+        assert verdict is Verdict.OTHER_TYPE
+    elif name == "failed":
         assert verdict is Verdict.WITHDRAW
     else:
         assert verdict is (Verdict.ADOPT if holds else Verdict.COMPARE)
@@ -40,6 +48,9 @@ def test_our_own_record_is_judged_by_what_it_holds_and_never_by_the_settings(
         ("ready", Existing.FAIL, Verdict.NAME_TAKEN),
         ("processing", Existing.FAIL, Verdict.NAME_TAKEN),
         ("failed", Existing.FAIL, Verdict.FOUND_FAILED),
+        ("picture", Existing.REUSE, Verdict.OTHER_TYPE),
+        ("picture", Existing.VERIFY, Verdict.OTHER_TYPE),
+        ("picture", Existing.FAIL, Verdict.OTHER_TYPE),
     ],
 )
 def test_what_was_there_before_us(name: str, existing: Existing, verdict: Verdict) -> None:
