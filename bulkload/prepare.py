@@ -38,7 +38,7 @@ from bulkload.core.steps import summarise_steps
 from bulkload.core.terms import TIME, MeasurementType
 from bulkload.core.transforms import TransformError, TransformRecord, apply
 from bulkload.encode import encode
-from bulkload.errors import UnreadableError
+from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.frames import to_frame, to_table
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
 from bulkload.readers.probe import Format
@@ -62,6 +62,8 @@ def prepare(task: PrepareTask) -> Prepared | Refused:
     try:
         return _PREPARERS[task.job.type](task)
     except UnreadableError as error:
+        return Refused(cause=error.cause, message=_named(task.job, str(error)))
+    except MissingExtraError as error:
         return Refused(cause=error.cause, message=_named(task.job, str(error)))
     except OSError as error:
         return Refused(cause="unreadable_file", message=f"{task.job.path}: {_reason(error)}")

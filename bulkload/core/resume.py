@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from bulkload.core.lifecycle import FINAL, JobState
+
+#: Causes of a rejection that lie in the moment or the machine, not in the source's bytes. What
+#: costs much to find out again (the limits of time and memory) is left to a retry.
+OF_THE_MOMENT: Final = frozenset(
+    {
+        "io_error",
+        "missing_extra",
+        "missing_program",
+        "no_permission",
+        "source_changing",
+        "unreadable_file",
+        "vanished",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +58,8 @@ def restart_reason(known: Known, *, recipe: str, stamp: tuple[int, int] | None) 
 
 def _may_pass_unchanged(known: Known) -> bool:
     """Tell whether the same bytes may fare better: not where they themselves are the reason."""
+    if known.state is JobState.REJECTED:
+        return known.cause in OF_THE_MOMENT
     return known.state is JobState.FAILED and known.cause not in {
         "processing_failed",
         "source_changed",

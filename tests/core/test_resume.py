@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from bulkload.core.lifecycle import FINAL, JobState
-from bulkload.core.resume import Known, restart_reason
+from bulkload.core.resume import OF_THE_MOMENT, Known, restart_reason
 
 NOW, OTHER = (100, 1), (100, 2)
 RECIPE = "recipe"
@@ -80,6 +80,9 @@ def test_what_did_not_arrive_begins_again_with_another_source_or_settings(
         (JobState.FAILED, "processing_failed", None),
         (JobState.FAILED, "source_changed", None),
         (JobState.REJECTED, "empty_file", None),
+        (JobState.REJECTED, "time_limit", None),
+        # The bytes were never the reason: a right, a package, a program was missing.
+        *((JobState.REJECTED, cause, "failed_before") for cause in sorted(OF_THE_MOMENT)),
     ],
 )
 def test_the_same_bytes_are_tried_again_only_where_they_are_not_the_reason(

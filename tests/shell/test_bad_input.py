@@ -252,6 +252,47 @@ def test_a_file_without_permission_costs_itself(
     message = ended.rows["run 1"].message
     assert "run 1.csv" in message
     assert "permission" in message or "may not be read" in message
+    # Its bytes were never the reason: with the right given, the same command brings it in.
+    locked.chmod(0o644)
+    with running(words, folder=tmp_path, studio=studio) as started:
+        assert started.wait().counts == {"created": 3}
+
+
+def test_a_package_that_is_missing_is_named_and_the_same_command_goes_on_once_it_is_there(
+    studio: LocalStudio, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specification(tmp_path / "archive" / "spec")
+    binary = shared_data / "cycler" / "neware" / "nw4-120-1-6-53.ndax"
+    cell = tmp_path / "archive" / "spec" / "cell"
+    cell.mkdir()
+    (cell / binary.name).write_bytes(binary.read_bytes())
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "sitecustomize.py").write_text(HIDE_PACKAGES, "utf-8")
+    words = ["upload", "archive", "--job", "job", "--no-strict"]
+    paths = [str(tmp_path / "hidden"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    hidden = {"PYTHONPATH": os.pathsep.join(paths)}
+    with running(words, folder=tmp_path, studio=studio, environment=hidden) as started:
+        ended = started.wait()
+    assert ended.code == 3
+    (row,) = ended.rows.values()
+    assert row.cause == "missing_extra"
+    assert "pip install 'bulkload[cyclers]'" in row.message
+    assert binary.name in row.message
+    with running(words, folder=tmp_path, studio=studio) as started:
+        assert started.wait().counts == {"created": 1}
+
+
+#: Loaded by each Python process that starts with its folder on the path: the extras are not there.
+HIDE_PACKAGES = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"fastnda", "galvani", "ionworksdata"}:
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Hidden())
+"""
 
 
 def obey_modes() -> None:

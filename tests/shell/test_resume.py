@@ -54,6 +54,10 @@ def test_a_source_that_only_changed_its_form_or_date_is_still_the_same(
     assert ended.code == 0, ended.out
     assert ended.counts == {"created": 2}
     assert studio.requests.by_endpoint["measurement.initiate"] == 2
+    # That is known from now on: the next run of the same command asks nothing.
+    asked = studio.requests.total
+    assert jobs.upload("archive").counts == {"created": 2}
+    assert studio.requests.total == asked
 
 
 def test_what_was_rejected_is_read_again_only_when_it_or_the_settings_changed(
