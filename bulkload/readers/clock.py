@@ -179,7 +179,8 @@ def _numeric(values: pa.ChunkedArray, first: str) -> Floats:
     known = numbers[np.isfinite(numbers)]
     low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)
     if _SHEET_DAYS[0] < low <= high < _SHEET_DAYS[1]:
-        return (numbers - 25569.0) * 86400.0
+        # A day in float64 is good to microseconds: what lies below is noise.
+        return np.round((numbers - 25569.0) * 86400.0, 3)
     if _UNIX_SECONDS[0] < low <= high < _UNIX_SECONDS[1]:
         return numbers
     if _UNIX_SECONDS[0] < low / 1e3 <= high / 1e3 < _UNIX_SECONDS[1]:

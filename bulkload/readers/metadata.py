@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from bulkload.readers.clock import start_of
+from bulkload.readers.clock import sheet_days, start_of
 
 #: Where each field belongs in the measurement's payload.
 _GROUPS: Final = {
@@ -65,6 +65,9 @@ def between(text: str, label: str, others: Sequence[str]) -> str | None:
 
 def with_iso_start(fields: dict[str, Any], *, day_first: bool = False) -> dict[str, Any]:
     """Bring ``start_time`` to ISO form, or leave it out where it is no date."""
-    if "start_time" in fields:
-        fields["start_time"] = start_of(str(fields["start_time"]), day_first=day_first)
+    start = fields.get("start_time")
+    if isinstance(start, float):
+        fields["start_time"] = sheet_days(start)
+    elif start is not None:
+        fields["start_time"] = start_of(str(start), day_first=day_first)
     return fields

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +15,8 @@ from bulkload.readers.content import Content
 from bulkload.readers.headers import HeaderLine, header_lines
 from bulkload.readers.series import Reading, ReadOptions
 from bulkload.readers.text import Text, decode
+from bulkload.readers.workbook import Book, CalamineBook
+from bulkload.readers.xlsx import PlainBook
 
 TEXT: Final = "text"
 PARQUET: Final = "Parquet"
@@ -71,11 +73,10 @@ class Probe:
         return header_lines(self.text)
 
     @cached_property
-    def sheets(self) -> Mapping[str, Sequence[Sequence[Any]]]:
-        """The sheets of a workbook, cell by cell."""
-        from bulkload.readers.workbook import sheets
-
-        return sheets(self.content)
+    def books(self) -> Sequence[Book]:
+        """A workbook: the quick way to read it, where it is an .xlsx, and the sure way."""
+        sure = CalamineBook(self.content)
+        return (PlainBook(self.content.data), sure) if self.content.data[:2] == b"PK" else (sure,)
 
     @cached_property
     def schema(self) -> pa.Schema:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from bulkload.errors import UnreadableError
 from bulkload.readers.assemble import read_grid
@@ -15,10 +15,10 @@ from bulkload.readers.metadata import merged
 from bulkload.readers.probe import TEXT, WORKBOOK, Evidence, Format, Probe
 from bulkload.readers.raw import Raw
 from bulkload.readers.series import Reading, ReadOptions
-from bulkload.readers.workbook import SheetGrid
+from bulkload.readers.workbook import Book
+from bulkload.readers.xlsx import IrregularError
 
-#: Rows of a sheet in which its header is looked for.
-MAX_HEADER_ROW = 40
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class TableFormat(Format):
         if probe.kind == TEXT:
             return self._sniff_text(probe)
         if probe.kind == WORKBOOK:
-            found = self._sheets(probe)
+            found = _in_either(probe, self._sheets)
             if found:
                 return Evidence(
-                    fits=tuple(f"sheet {s!r} has the columns of {d.name}" for s, d in found)
+                    fits=tuple(f"sheet {s!r} has the columns of {d.name}" for s, d, _ in found)
                 )
         return Evidence()
 
@@ -49,13 +49,13 @@ class TableFormat(Format):
         """Several data sheets are several tests."""
         if probe.kind != WORKBOOK:
             return ()
-        names = [sheet for sheet, _ in self._sheets(probe)]
+        names = [sheet for sheet, *_ in _in_either(probe, self._sheets)]
         return names if len(names) > 1 else ()
 
     def read(self, probe: Probe, options: ReadOptions) -> Reading:
         """Read the table that the signature found."""
         if probe.kind == WORKBOOK:
-            return self._read_sheet(probe, options)
+            return _in_either(probe, lambda book: self._read_sheet(book, probe, options))
         for dialect in self.dialects:
             header = find(probe.headers, dialect)
             if header is None:
@@ -84,32 +84,32 @@ class TableFormat(Format):
                     )
         return nearest
 
-    def _sheets(self, probe: Probe) -> list[tuple[str, Dialect]]:
+    def _sheets(self, book: Book) -> list[tuple[str, Dialect, int]]:
+        """List the sheets that hold a signature: name, dialect, header row."""
         return [
-            (sheet, dialect)
-            for sheet, rows in probe.sheets.items()
+            (sheet, dialect, row)
+            for sheet in book.names
             for dialect in self.dialects
-            if _header_row(rows, dialect) is not None
+            if (row := _header_row(book.head(sheet), dialect)) is not None
         ]
 
-    def _read_sheet(self, probe: Probe, options: ReadOptions) -> Reading:
-        found = dict(self._sheets(probe))
+    def _read_sheet(self, book: Book, probe: Probe, options: ReadOptions) -> Reading:
+        found = {sheet: (dialect, row) for sheet, dialect, row in self._sheets(book)}
         if not found:
             raise self._no_table(probe)
         sheet = chosen_member(probe, list(found), options)
-        dialect, rows = found[sheet], probe.sheets[sheet]
-        row = _header_row(rows, dialect)
-        assert row is not None, "the sheet was found by its header row"
-        if not rows[row + 1 :]:
+        dialect, row = found[sheet]
+        grid = book.grid(probe.name, sheet, row)
+        if grid.is_empty:
             raise UnreadableError(
                 f"{probe.name}: sheet {printable(sheet)!r} has a header and no rows",
                 cause="no_rows",
             )
-        grid = SheetGrid(probe.name, sheet, [str(cell) for cell in rows[row]], rows[row + 1 :])
         reading = read_grid(grid, dialect, probe.name, options, self.prepare)
         if self.book is None:
             return reading
-        return replace(reading, header=merged(reading.header, self.book(probe.sheets, sheet)))
+        heads = {name: book.head(name) for name in book.names}
+        return replace(reading, header=merged(reading.header, self.book(heads, sheet)))
 
     def _no_table(self, probe: Probe) -> UnreadableError:
         wanted = "; ".join(
@@ -120,6 +120,17 @@ class TableFormat(Format):
             f"{probe.name}: read as {self.name}, but no header has its columns ({wanted})",
             cause="wrong_reader",
         )
+
+
+def _in_either(probe: Probe, act: Callable[[Book], Answer]) -> Answer:
+    """Do it the quick way, or the sure way where the workbook is not plain enough."""
+    *quick, sure = probe.books
+    for book in quick:
+        try:
+            return act(book)
+        except IrregularError:
+            continue
+    return act(sure)
 
 
 def chosen_member(probe: Probe, names: Sequence[str], options: ReadOptions) -> str:
@@ -139,7 +150,7 @@ def chosen_member(probe: Probe, names: Sequence[str], options: ReadOptions) -> s
 
 
 def _header_row(rows: Sequence[Sequence[Any]], dialect: Dialect) -> int | None:
-    for index, row in enumerate(rows[:MAX_HEADER_ROW]):
+    for index, row in enumerate(rows):
         names = [cell for cell in row if isinstance(cell, str) and cell]
         if len(names) < len(dialect.signature):
             continue

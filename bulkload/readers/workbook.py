@@ -1,12 +1,14 @@
-"""Spreadsheets: every sheet once, through calamine."""
+"""Spreadsheets: each sheet once, through calamine where :mod:`bulkload.readers.xlsx` cannot."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -14,15 +16,70 @@ import pyarrow as pa
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import Content, printable
 from bulkload.readers.dialect import Kind
+from bulkload.readers.xlsx import HEAD_ROWS, PlainGrid
 
 
-def sheets(content: Content) -> Mapping[str, Sequence[Sequence[Any]]]:
-    """Read all sheets of a workbook as rows of cells."""
+class Book(Protocol):
+    """A workbook: its sheets, their first rows, and the table below one of them."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The sheets, in the order of the workbook."""
+        ...
+
+    def head(self, sheet: str) -> Sequence[Sequence[Any]]:
+        """Return the first rows, cell by cell; an empty cell is empty text."""
+        ...
+
+    def grid(self, name: str, sheet: str, header: int) -> PlainGrid | SheetGrid:
+        """Return the table below a header row (from 0)."""
+        ...
+
+
+@dataclass(frozen=True)
+class CalamineBook:
+    """Any workbook, .xls included, each sheet read when asked for."""
+
+    content: Content
+
+    @cached_property
+    def _book(self) -> Any:
+        import python_calamine
+
+        with _refused(self.content):
+            return python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(self.content.data))
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The sheets, in the order of the workbook."""
+        return list(self._book.sheet_names)
+
+    @cached_property
+    def _read(self) -> dict[str, Sequence[Sequence[Any]]]:
+        return {}
+
+    def _rows(self, sheet: str) -> Sequence[Sequence[Any]]:
+        if sheet not in self._read:
+            with _refused(self.content):
+                self._read[sheet] = self._book.get_sheet_by_name(sheet).to_python()
+        return self._read[sheet]
+
+    def head(self, sheet: str) -> Sequence[Sequence[Any]]:
+        """Return the first rows."""
+        return self._rows(sheet)[:HEAD_ROWS]
+
+    def grid(self, name: str, sheet: str, header: int) -> SheetGrid:
+        """Return the table below a header row."""
+        rows = self._rows(sheet)
+        return SheetGrid(name, sheet, [str(cell) for cell in rows[header]], rows[header + 1 :])
+
+
+@contextmanager
+def _refused(content: Content) -> Iterator[None]:
     import python_calamine
 
     try:
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content.data))
-        return {name: book.get_sheet_by_name(name).to_python() for name in book.sheet_names}
+        yield
     except (python_calamine.CalamineError, ValueError, KeyError, IndexError, OSError) as error:
         words = printable(str(error))[:120]
         raise UnreadableError(
@@ -48,6 +105,11 @@ class SheetGrid:
     def facts(self) -> Mapping[str, Any]:
         """The sheet that was read."""
         return {"sheet": self.sheet}
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing stands below the header."""
+        return not self.rows
 
     def sample(self, index: int) -> str:
         """Return the first cell of a column that is not empty, as text."""
