@@ -72,13 +72,18 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 #: Rooms that join the others and may import any of them; nothing but `cli` imports `run`.
 JOINERS = {"pipeline", "run", "cli", "testing", "__init__", "__main__"}
-NEVER_IMPORTED = {"cli": {"__main__", "cli"}, "console": {"cli"}, "log": {"run"}, "testing": set()}
+NEVER_IMPORTED = {
+    "cli": {"__main__", "cli"},
+    "console": {"cli"},
+    "log": {"run"},
+    "testing": set(),
+}
 
 #: A third party has one home.
 HOMES = {
     "aiohttp": {"client", "localstudio"},
-    "sqlite3": {"journal", "account", "campaign", "planning", "planbook", "livejob", "pipeline", "run",
-                "localstudio", "cli", "verify", "rollback"},
+    "sqlite3": {"journal", "account", "campaign", "planning", "planbook", "livejob", "pipeline",
+                "run", "localstudio", "cli", "testing", "verify", "rollback"},
     "tenacity": {"client"},
     "rich": {"console", "cli"},
     "structlog": {"log"},

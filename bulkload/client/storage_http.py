@@ -61,6 +61,7 @@ class StorageHttp:
             answer = await self._put(url, body, content_type, sending, patience)
             if not 200 <= answer.status < 300:
                 raise storage_error_of(answer, now=now)
+            _check_is_store(answer, url)
             _compare(sending, body, answer)
             return
         lost = AnswerLostError(
@@ -163,6 +164,12 @@ async def _receive(response: aiohttp.ClientResponse, to: Path) -> int:
     if expected is not None and expected != md5.hexdigest():
         raise IntegrityError("what came from storage is not what it announced", 200)
     return size_bytes
+
+
+def _check_is_store(answer: Answer, url: str) -> None:
+    """Tell a store from a network that answers in its place: no store says 200 with a page."""
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        raise AnswerLostError(f"a web page came where {host_of(url)} was to answer", answer.status)
 
 
 def _compare(sending: Sending, body: Body, answer: Answer) -> None:
