@@ -98,26 +98,31 @@ class Recorder:
         self._journal = journal
         self._watcher = watcher
 
-    async def record(self, live: LiveJob, event: Event) -> None:
-        """Make an event durable, then change the job by it."""
-        live.state = await self._journal.append(live.id, event)
-        match event:
-            case ParentsKnown():
-                live.instance_id = event.instance_id
-            case Initiated() | Confirmed() | Extended():
-                live.measurement_id = event.measurement_id
-                live.given |= {event.measurement_id}
-            case SourcePrepared():
-                live.source_sha256 = event.source_sha256
-            case RawAttached():
-                live.raw_data_id = event.raw_data_id
-            case _:
-                pass
-        self._watcher.on_event(live, event)
+    async def record(self, live: LiveJob, *events: Event) -> None:
+        """Make events durable, all or none, then change the job by each."""
+        live.state = await self._journal.append(live.id, *events)
+        for event in events:
+            _change(live, event)
+            self._watcher.on_event(live, event)
 
     async def keep_parent(self, parent: Parent) -> None:
         """Note that this run made a parent."""
         await self._journal.keep_parent(parent)
+
+
+def _change(live: LiveJob, event: Event) -> None:
+    match event:
+        case ParentsKnown():
+            live.instance_id = event.instance_id
+        case Initiated() | Confirmed() | Extended():
+            live.measurement_id = event.measurement_id
+            live.given |= {event.measurement_id}
+        case SourcePrepared():
+            live.source_sha256 = event.source_sha256
+        case RawAttached():
+            live.raw_data_id = event.raw_data_id
+        case _:
+            pass
 
 
 def prepared_event(prepared: Prepared) -> SourcePrepared:

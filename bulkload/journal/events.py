@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, Final
 
 from bulkload.core.lifecycle import (
@@ -56,13 +56,25 @@ WHERE id=?
 """
 
 
-def append(connection: sqlite3.Connection, run: int, job: int, at: float, event: Event) -> JobState:
-    """Append an event and bring the job's row up to date; inside the caller's transaction."""
+def append(
+    connection: sqlite3.Connection, run: int, job: int, at: float, *events: Event
+) -> JobState:
+    """Append events and bring the job's row up to date; inside the caller's transaction."""
     row = connection.execute("SELECT state FROM job WHERE id=?", (job,)).fetchone()
-    state = advance(JobState(row["state"]), event)
+    state = JobState(row["state"])
+    for event in events:
+        state = advance(state, event)
+        _append(connection, (job, run, at), event, state)
+    return state
+
+
+def _append(
+    connection: sqlite3.Connection, where: tuple[int, int, float], event: Event, state: JobState
+) -> None:
+    job = where[0]
     connection.execute(
         "INSERT INTO event (job, run, at, name, payload) VALUES (?, ?, ?, ?, ?)",
-        (job, run, at, type(event).__name__, event_to_text(event)),
+        (*where, type(event).__name__, event_to_text(event)),
     )
     columns = {"state": state.value} | _facts(event)
     assignments = ", ".join(f"{name}=?" for name in columns)
@@ -77,14 +89,13 @@ def append(connection: sqlite3.Connection, run: int, job: int, at: float, event:
         # Studio holds the appended rows from here on, not from when they were sent.
         connection.execute(f"{_KEEP_STORED} AND is_extending", (job,))
         connection.execute("UPDATE job SET is_extending=0 WHERE id=?", (job,))
-    return state
 
 
 def _facts(event: Event) -> dict[str, Any]:
     """Return the columns of a job's row that an event sets."""
+    names = (field.name for field in fields(event) if field.name in _COLUMNS)
+    values = ((name, getattr(event, name)) for name in names)
     told = {
-        name: dump(value) if isinstance(value, tuple | list) else value
-        for name, value in asdict(event).items()
-        if name in _COLUMNS
+        name: dump(value) if isinstance(value, tuple | list) else value for name, value in values
     }
     return told | _BESIDES.get(type(event), {})

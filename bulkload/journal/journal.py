@@ -50,11 +50,11 @@ class Journal:
         self.reader = store.connect(path)
         self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
 
-    async def append(self, job: int, event: Event) -> JobState:
-        """Make an event durable and return the job's new state."""
+    async def append(self, job: int, *happened: Event) -> JobState:
+        """Make events durable, all or none, and return the job's new state."""
         at = self._now()
         state: JobState = await self._write(
-            lambda connection: events.append(connection, self.run, job, at, event)
+            lambda connection: events.append(connection, self.run, job, at, *happened)
         )
         return state
 
