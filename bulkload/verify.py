@@ -14,6 +14,7 @@ from typing import Final
 import anyio
 from anyio.abc import ObjectReceiveStream
 
+from bulkload.client.creation import until_readable
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.content import files_digest, properties_digest
 from bulkload.core.job import UploadJob
@@ -133,7 +134,7 @@ def _difference(meant: _Meant, words: str) -> Difference:
 
 async def _compare(studio: AsyncStudio, meant: _Meant, scratch: Path) -> str | None:
     try:
-        record = await studio.cell_measurement.status(meant.measurement_id)
+        record = await until_readable(lambda: studio.cell_measurement.status(meant.measurement_id))
         if record is None:
             return "Studio has no such measurement any more"
         if record.has_failed:

@@ -123,17 +123,22 @@ async def resolve_conflict(
             return found if same_name(found.name, name) and belongs(found) else None
     if not is_duplicate_name(error.data, error.message, name):
         return None
-    return await find()
+    return await until_readable(find)
 
 
 async def fetch_named(fetch: Callable[[str], Awaitable[R]], record_id: str) -> R | None:
     """Fetch a record that the server itself has named; it may take a moment to be readable."""
+    return await until_readable(lambda: fetch_or_none(fetch, record_id))
+
+
+async def until_readable(ask: Callable[[], Awaitable[R | None]]) -> R | None:
+    """Ask for a record that is there, as far as the server says; None where it never shows."""
     for pause_s in READABLE_AFTER_S:
-        found = await fetch_or_none(fetch, record_id)
+        found = await ask()
         if found is not None:
             return found
         await anyio.sleep(pause_s)
-    return await fetch_or_none(fetch, record_id)
+    return await ask()
 
 
 async def fetch_or_none(fetch: Callable[[str], Awaitable[R]], record_id: str) -> R | None:

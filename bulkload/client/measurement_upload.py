@@ -90,7 +90,11 @@ class MeasurementUpload(MeasurementWaiting, MeasurementReading):
         if filenames:
             payload["filenames"] = [*filenames]
 
+        may_be_made = False
+
         async def look() -> Any:
+            nonlocal may_be_made
+            may_be_made = True
             found = await self.status(measurement_id)
             return None if found is None else found.model_dump()
 
@@ -99,9 +103,11 @@ class MeasurementUpload(MeasurementWaiting, MeasurementReading):
             answer = await self._caller.call("POST", path, json=payload, look=look)
         except ConflictError as error:
             # A record with the id that we were given is our own: an earlier confirm arrived.
-            is_named = error.existing_id == measurement_id
+            may_be_made = may_be_made or error.existing_id == measurement_id
             found = await (
-                fetch_named(self.get, measurement_id) if is_named else self.status(measurement_id)
+                fetch_named(self.get, measurement_id)
+                if may_be_made
+                else self.status(measurement_id)
             )
             if found is None:
                 raise
