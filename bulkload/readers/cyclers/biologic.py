@@ -123,6 +123,8 @@ def describe(preamble: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     parent = ""
     for line in preamble:
+        if " :" not in line and "(software)" not in line:
+            continue
         label, colon, value = (part.strip() for part in line.partition(":"))
         software = _SOFTWARE.match(line) if "(software)" in line.lower() else None
         if software:
