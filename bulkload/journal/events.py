@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from bulkload.core.lifecycle import (
+    Confirmed,
     Event,
     Extended,
     GaveUp,
@@ -54,6 +55,12 @@ UPDATE job SET stored_id=measurement_id, stored_rows=rows, stored_digest=content
     stored_source_bytes=source_bytes, stored_source_mtime_ns=source_mtime_ns
 WHERE id=?
 """
+#: Of a record that exists: it holds what was prepared last. Properties are never put anywhere,
+#: so that their record is the first to say so.
+_IS_STORED: Final = """
+AND content_digest IS NOT NULL
+AND (stored_id IS NULL OR (stored_id=measurement_id AND stored_digest=content_digest))
+"""
 
 
 def append(
@@ -85,6 +92,9 @@ def _append(
     )
     if isinstance(event, Stored):
         connection.execute(_KEEP_STORED, (job,))
+    elif isinstance(event, Confirmed):
+        # Also of a source that was touched and read again: later runs need not.
+        connection.execute(f"{_KEEP_STORED} {_IS_STORED}", (job,))
     elif isinstance(event, ProcessingReady):
         # Studio holds the appended rows from here on, not from when they were sent.
         connection.execute(f"{_KEEP_STORED} AND is_extending", (job,))

@@ -60,6 +60,27 @@ def test_a_source_that_only_changed_its_form_or_date_is_still_the_same(
     assert studio.requests.total == asked
 
 
+@pytest.mark.parametrize("name", ["size.properties.json", "photo.png"])
+def test_properties_and_files_that_changed_are_noticed_too(
+    name: str, jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    archive(tmp_path / "archive", measurements=1)
+    source = tmp_path / "archive" / "spec 0" / "cell 0" / name
+    source.write_bytes(b'{"mass": {"value": 69.4, "unit": "g"}}')
+    jobs.use(studio)
+    assert jobs.upload("archive").counts == {"created": 2}
+    os.utime(source, ns=(1, 1))
+    assert jobs.upload("archive").counts == {"created": 2}
+    asked = studio.requests.total
+    assert jobs.upload("archive").counts == {"created": 2}
+    assert studio.requests.total == asked
+    source.write_bytes(b'{"mass": {"value": 70.0, "unit": "g"}}')
+    ended = jobs.upload("archive")
+    assert ended.code == 3
+    assert ended.counts == {"created": 1, "failed": 1}
+    assert ended.summary["causes"] == {"source_changed": 1}
+
+
 def test_what_was_rejected_is_read_again_only_when_it_or_the_settings_changed(
     jobs: Jobs, studio: LocalStudio, tmp_path: Path
 ) -> None:
