@@ -14,10 +14,14 @@ from typing import Final
 import numpy as np
 
 from bulkload.core.frame import Bools, Floats, Indices
-from bulkload.core.rules.groups import Groups
+from bulkload.core.rules.groups import BLOCK_ROWS, Groups
+from bulkload.core.rules.short_steps import MAX_ROWS, sum_short
 
 #: Positions in ``StepSums.products``.
 QQ, QI, II, QV, IV, VV = range(6)
+#: Mean rows a step below which the steps are summed up row by row, in larger blocks.
+SHORT_ROWS: Final = 32
+SHORT_BLOCK_ROWS: Final = 4 * BLOCK_ROWS
 #: How far the charge passed may stay behind the charge moved, by rounding, if it went one way.
 ONE_WAY_TOLERANCE: Final = 1e-12
 _FACTORS: Final = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
@@ -54,13 +58,19 @@ def sum_up(
     The extremes of the charge may be wrong for steps of a mean current below ``idle_a``.
     """
     pieces, owners, first, charge = [], [], 0, 0.0
-    for low, high, starts in groups.blocks():
+    size = SHORT_BLOCK_ROWS if groups.rows < SHORT_ROWS * len(groups) else BLOCK_ROWS
+    for low, high, starts in groups.blocks(size):
         rows = slice(low, high)
         is_cut = bool(starts[0] < 0)
         first -= is_cut
         owners.append(np.arange(first, first + len(starts)))
         first += len(starts)
         starts[0] = 0
+        sizes = np.diff(starts, append=high - low)
+        if size == SHORT_BLOCK_ROWS and not is_cut and sizes.max() <= MAX_ROWS:
+            found = sum_short(time[rows], current[rows], voltage[rows], starts, sizes)
+            pieces.append(StepSums(sizes.astype(np.float64), *found))
+            continue
         flow = _flow(time, current, rows, starts[1:] if is_cut else starts, is_cut=is_cut)
         flow.run(charge if is_cut else 0.0)
         charge = float(flow.charge[-1])
