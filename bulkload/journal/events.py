@@ -47,7 +47,14 @@ _BESIDES: Final[dict[type[Event], dict[str, Any]]] = {
     Extended: {"is_extending": 1},
     ProcessingFailed: {"cause": "processing_failed"},
     GaveUp: {"has_given_up": 1},
-    Restarted: {"cause": "", "message": "", "has_given_up": 0, "is_extending": 0},
+    Restarted: {
+        "cause": "",
+        "message": "",
+        "has_given_up": 0,
+        "is_extending": 0,
+        # What was prepared then says nothing of the source now.
+        "content_digest": None,
+    },
 }
 
 _KEEP_STORED: Final = """
