@@ -89,16 +89,18 @@ class Attempts(Generic[T]):
     async def _pay(self) -> None:
         """Wait until the shared budget allows another retry."""
         clock = self._shared.clock
+        began = clock.monotonic()
         while (wait_s := self._shared.budget.take(clock.monotonic())) > 0:
+            await clock.sleep(wait_s)
+        if (waited_s := clock.monotonic() - began) > 0:
             self._shared.observer(
                 Paused(
                     service=self._service,
                     endpoint=self._endpoint,
-                    seconds=wait_s,
-                    reason="the retry budget is empty",
+                    seconds=waited_s,
+                    reason="the retry budget was empty",
                 )
             )
-            await clock.sleep(wait_s)
 
     def _again(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome is not None else None
@@ -132,7 +134,9 @@ class Attempts(Generic[T]):
             self._attempts = max(self._attempts, 1)
             return
         self._attempts += 1
-        self._same_answers = self._same_answers + 1 if answer == self._last_answer else 1
+        # No answer at all is the link's fault as often as the request's: only answers are compared.
+        is_same = error.status_code is not None and answer == self._last_answer
+        self._same_answers = self._same_answers + 1 if is_same else 1
         self._last_answer = answer
 
     def _wait(self, _state: tenacity.RetryCallState) -> float:

@@ -54,7 +54,7 @@ class GaveUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused:
-    """Requests wait: an endpoint asked for it, or the retry budget is empty."""
+    """Requests wait as an endpoint asked, or a retry waited for the budget."""
 
     service: Service
     endpoint: str

@@ -26,8 +26,9 @@ class RetryBudget:
     capacity: float = CAPACITY
     trickle_per_s: float = TRICKLE_PER_S
     _tokens: float = CAPACITY
-    #: Time of the last trickle; None before the budget was first empty.
-    _last_trickle: float | None = None
+    #: When the trickle lets the next one through. A moment, not a span: whoever waits for it as
+    #: told must find that it has come, whatever the rounding.
+    _next_trickle: float = float("-inf")
 
     def __post_init__(self) -> None:
         if self.trickle_per_s <= 0:
@@ -48,8 +49,7 @@ class RetryBudget:
         if self._tokens >= 1.0:
             self._tokens -= 1.0
             return 0.0
-        interval = 1.0 / self.trickle_per_s
-        if self._last_trickle is None or now - self._last_trickle >= interval:
-            self._last_trickle = now
+        if now >= self._next_trickle:
+            self._next_trickle = now + 1.0 / self.trickle_per_s
             return 0.0
-        return interval - (now - self._last_trickle)
+        return self._next_trickle - now

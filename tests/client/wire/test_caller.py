@@ -204,6 +204,15 @@ async def test_the_same_answer_eight_times_parks_the_call() -> None:
 
 
 @in_virtual_time
+async def test_a_bad_link_is_given_more_patience_than_a_bad_answer() -> None:
+    # Another call succeeds now and then: it is not an outage.
+    steps = [reset(), reset(), reset(), answer(429)] * 4
+    async with scripted(*steps, OK) as server, HttpTransport(server.access) as http:
+        assert await caller(http, server).call("GET", "/a") == {"id": "m1"}
+    assert len(server.seen) == 17
+
+
+@in_virtual_time
 async def test_different_answers_do_not_park_it_so_soon() -> None:
     trouble = [answer(500), answer(429)] * 6
     async with scripted(*trouble, OK) as server, HttpTransport(server.access) as http:
