@@ -14,7 +14,7 @@ from bulkload.core import terms
 from bulkload.errors import UnreadableError
 from bulkload.readers import dialect as vocabulary
 from bulkload.readers.content import printable
-from bulkload.readers.derive import FRAME, complete
+from bulkload.readers.derive import FRAME, SWEEP_HZ, complete
 from bulkload.readers.dialect import REQUIRED, Dialect, Kind
 from bulkload.readers.grid import Grid
 from bulkload.readers.metadata import grouped, merged
@@ -67,8 +67,16 @@ def read_grid(
         header=merged(header, grouped({"cycler": dialect.cycler})),
         dialect=dialect.name,
         remarks=tuple(dict.fromkeys((*raw.match.remarks, *raw.remarks))),
-        facts=dict(grid.facts),
+        facts={**grid.facts, **_kind_of_data(raw)},
     )
+
+
+def _kind_of_data(raw: Raw) -> dict[str, str]:
+    """Say where every row belongs to an impedance sweep: the measurement is one of ``eis``."""
+    frequency = raw.columns.get(terms.FREQUENCY)
+    if frequency is None or not bool(np.all(np.asarray(frequency, dtype=np.float64) > SWEEP_HZ)):
+        return {}
+    return {"data_type": "eis"}
 
 
 def _leave_out_messages(raw: Raw) -> None:

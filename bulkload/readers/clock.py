@@ -51,6 +51,10 @@ _SHEET_DAYS: Final = (30_000.0, 80_000.0)
 _UNIX_SECONDS: Final = (3.8e8, 4.7e9)
 
 
+#: Longest date and time that is looked at, in characters.
+MAX_DATE_CHARS: Final = 64
+
+
 class ClockError(ValueError):
     """A value that is no duration or timestamp; the argument is the value."""
 
@@ -103,7 +107,7 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> tuple[Flo
 def start_of(value: str, *, day_first: bool = False) -> str | None:
     """Return one timestamp in ISO form, None where it is none."""
     for pattern in (_YEAR_FIRST, _DOTTED, _NAMED, _YEAR_LAST):
-        hit = re.match(pattern, value)
+        hit = re.match(pattern, value[:MAX_DATE_CHARS])
         if hit is not None:
             swapped = pattern is _YEAR_LAST and (day_first or int(hit["a"]) > 12)
             return _single(hit.groupdict(), swapped=swapped)

@@ -18,6 +18,9 @@ _GROUPS: Final = {
 #: Longest value kept, in characters: a comment, not an essay.
 MAX_VALUE_CHARS: Final = 2000
 
+#: Longest preamble that is searched for labels, in characters.
+MAX_PREAMBLE_CHARS: Final = 20_000
+
 #: What cyclers write for "nothing here".
 _NOTHING: Final = frozenset({"", "-", "none", "null", "n/a", "****"})
 
@@ -58,6 +61,7 @@ def labelled(
 
 def between(text: str, label: str, others: Sequence[str]) -> str | None:
     """Return what stands after a label, up to the next label or the end of the line."""
+    text = text[:MAX_PREAMBLE_CHARS]
     ends = "|".join(re.escape(other) for other in others)
     match = re.search(rf"{re.escape(label)}\s*:?\s*(.*?)\s*(?:(?:{ends})\s*:|[\t\r\n]|$)", text)
     return match.group(1) if match and match.group(1) else None

@@ -95,6 +95,10 @@ def _folded(unit: str) -> str:
     return (prefix if prefix in "mMkn" else prefix.lower()) + rest.lower()
 
 
+#: Longest name of a column that is looked at, in characters: a longer one is no name.
+MAX_NAME_CHARS: Final = 200
+
+
 class Heading(NamedTuple):
     """A column's header: its name folded for look-up, and its unit as written."""
 
@@ -109,9 +113,15 @@ def folded_name(name: str) -> str:
     return negated + _SEPARATORS.sub(" ", plain).strip().lower()
 
 
-@lru_cache(maxsize=4096)
 def split_heading(name: str, *, slash: bool = False) -> Heading:
     """Split ``Current (mA)``, ``U[V]`` or, with ``slash``, ``I/mA`` into name and unit."""
+    if len(name) > MAX_NAME_CHARS:
+        return Heading(folded_name(name[:MAX_NAME_CHARS]), None)
+    return _split_heading(name, slash=slash)
+
+
+@lru_cache(maxsize=4096)
+def _split_heading(name: str, *, slash: bool) -> Heading:
     pattern = _SLASH_UNIT if slash else _TRAILING_UNIT
     match = pattern.match(name.strip())
     if match is None:

@@ -258,6 +258,11 @@ def test_rows_out_of_order_are_sorted_by_the_record_number(write: Write) -> None
     assert any("sorted by the record number" in r for r in series.provenance["remarks"])
 
 
+def test_a_monstrous_header_is_no_hang(write: Write) -> None:
+    monster = ",".join(["(" * 100_000, "[ " * 50_000, "a" * 100_000, "Time(s)"]) + "\n"
+    assert cause(write("a.csv", monster + "1,2,3,4\n")) == "unknown_format"
+
+
 def test_provenance_says_what_was_read_by_what(shared_data: Path) -> None:
     series = read(shared_data / "cycler" / "maccor" / "maccor_one.txt")
     provenance = series.provenance

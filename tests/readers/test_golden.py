@@ -122,6 +122,12 @@ def test_impedance_sign_of_a_biologic_sweep(shared_data: Path) -> None:
     assert np.median(np.asarray(table["Z_Im [Ohm]"])[sweep]) < 0
 
 
+def test_a_file_of_sweeps_only_says_so(shared_data: Path) -> None:
+    folder = shared_data / "cycler" / "gamry"
+    assert read(folder / "eispot_data.dta").provenance["data_type"] == "eis"
+    assert "data_type" not in read(folder / "exampleDataGamry.DTA").provenance
+
+
 def test_stated_as_impedance_without_a_frequency(shared_data: Path) -> None:
     with pytest.raises(UnreadableError, match="no frequency column"):
         read(shared_data / "cycler" / "maccor" / "maccor_one.txt", ReadOptions(data_type="eis"))

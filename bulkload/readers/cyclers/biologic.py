@@ -45,6 +45,9 @@ EXPORT: Final = Dialect(
 _HEADER_LINES: Final = re.compile(r"Nb header lines\s*:\s*(\d+)")
 _SERIAL: Final = re.compile(r"^(?P<name>.*?)\s*\(SN\s*(?P<serial>[^)]+)\)")
 _SOFTWARE: Final = re.compile(r"^(?P<name>.+?\sv[\d.]+)\s*\(software\)", re.IGNORECASE)
+#: Longest preamble line whose form is looked at, in characters.
+MAX_LINE_CHARS: Final = 300
+
 _OPEN_CIRCUIT: Final = "open circuit voltage"
 _LABELS: Final = {
     "loaded setting file": "procedure",
@@ -126,7 +129,7 @@ def describe(preamble: Sequence[str]) -> dict[str, Any]:
         if " :" not in line and "(software)" not in line:
             continue
         label, colon, value = (part.strip() for part in line.partition(":"))
-        software = _SOFTWARE.match(line) if "(software)" in line.lower() else None
+        software = _SOFTWARE.match(line[:MAX_LINE_CHARS]) if "(software)" in line.lower() else None
         if software:
             found.setdefault("software_version", software.group("name").strip())
         if not colon:

@@ -91,7 +91,7 @@ class Gamry(Format):
             reading,
             header=merged(reading.header, _header(lines)),
             remarks=(*reading.remarks, *remarks),
-            facts={"encoding": probe.text.encoding},
+            facts={**reading.facts, "encoding": probe.text.encoding},
         )
 
 
