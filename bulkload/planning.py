@@ -130,8 +130,9 @@ def _put(
             store.put_specification(connection, item)
         case CellMetadata():
             store.put_cell(connection, item)
-        case Skip():
-            store.put_skip(connection, run, item)
+        case Skip() if not store.put_skip(connection, run, item):
+            # A folder of specifications within a source: the entry was told of already.
+            account.skips -= 1
         case _:
             pass
 

@@ -135,9 +135,14 @@ def replan_job(
     )
 
 
-def put_skip(connection: sqlite3.Connection, run: int, item: Skip) -> None:
-    """Keep an entry that a rule leaves out."""
-    connection.execute("INSERT OR REPLACE INTO skip VALUES (?, ?, ?)", (item.where, item.rule, run))
+def put_skip(connection: sqlite3.Connection, run: int, item: Skip) -> bool:
+    """Keep an entry that a rule leaves out; False where this run's plan holds it already."""
+    cursor = connection.execute(
+        "INSERT INTO skip VALUES (?, ?, ?) ON CONFLICT (location) DO UPDATE "
+        "SET rule=excluded.rule, plan_run=excluded.plan_run WHERE plan_run<>excluded.plan_run",
+        (item.where, item.rule, run),
+    )
+    return cursor.rowcount > 0
 
 
 def raw_data_id(connection: sqlite3.Connection, sha256: str) -> str | None:
