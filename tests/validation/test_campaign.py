@@ -1,0 +1,140 @@
+"""What the files of a cell show together, and what they do not."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bulkload.core.campaign import CampaignCode, FileSummary, check_campaign, summarise_file
+from bulkload.core.frame import Frame
+from bulkload.core.terms import CURRENT, TEMPERATURE, VOLTAGE
+from tests.validation.tables import good
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def series(count: int = 4) -> list[FileSummary]:
+    """Return files of one cell, a day after each other, all a little different."""
+    return [
+        FileSummary(
+            name=f"cycle_{number}",
+            rows=1000 + number,
+            digest=f"d{number}",
+            start=START + timedelta(days=number),
+            span_s=80_000.0,
+            voltage=4.1,
+            current=1.0,
+            sign=1,
+            capacity=2.0 - 0.01 * number,
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+def codes(files: list[FileSummary]) -> list[CampaignCode]:
+    return [finding.code for finding in check_campaign(files)]
+
+
+def test_a_plain_series_shows_nothing() -> None:
+    assert codes(series()) == []
+    assert codes([]) == []
+
+
+def test_a_summary_is_small_and_travels() -> None:
+    summary = summarise_file(Frame.of(good()), "a", START)
+    assert len(pickle.dumps(summary)) < 1000
+    assert pickle.loads(pickle.dumps(summary)) == summary
+    assert summary.sign == 1
+    assert summary.rows == 80
+    assert summary.span_s == 790.0
+    assert summary.capacity == pytest.approx(190 / 3600)
+    reversed_current = {**good(), CURRENT: -good()[CURRENT]}
+    assert summarise_file(Frame.of(reversed_current), "b").sign == -1
+    assert summarise_file(Frame.of({"x": np.zeros(2)}), "c").sign is None
+
+
+def test_same_data_under_two_names() -> None:
+    table = good()
+    rounded = {**table, VOLTAGE: np.round(table[VOLTAGE], 4), TEMPERATURE: np.zeros(80)}
+    noisy = {**table, VOLTAGE: table[VOLTAGE] + 1e-3}
+    files = [
+        summarise_file(Frame.of(columns), name)
+        for name, columns in (("a", table), ("b", dict(reversed(rounded.items()))), ("c", noisy))
+    ]
+    findings = check_campaign(files)
+    assert [(finding.code, finding.names) for finding in findings] == [
+        (CampaignCode.SAME_DATA, ("a", "b"))
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "fires"), [(60, False), (61, True)])
+def test_overlapping_spans(seconds: int, fires: bool) -> None:  # noqa: FBT001
+    one, two, *rest = series()
+    assert one.start is not None
+    end = one.start + timedelta(seconds=one.span_s)
+    two = replace(two, start=end - timedelta(seconds=seconds))
+    assert (CampaignCode.SPANS_OVERLAP in codes([one, two, *rest])) is fires
+
+
+def test_a_span_within_another_and_times_without_zone() -> None:
+    one, two, three, four = series()
+    files = [replace(one, span_s=10 * 86_400.0), two, three, four]
+    assert codes(files) == [CampaignCode.SPANS_OVERLAP] * 3
+    naive = datetime(2024, 1, 2)  # noqa: DTZ001 - a start time of unknown zone
+    assert codes([one, replace(two, start=naive), three, four]) == []
+
+
+def test_a_sign_that_differs() -> None:
+    one, two, three, four = series()
+    findings = check_campaign([one, two, replace(three, sign=-1), four])
+    assert [(f.code, f.names) for f in findings] == [(CampaignCode.SIGN_DIFFERS, ("cycle_3",))]
+    # Of two files nobody knows which is right.
+    assert codes([one, replace(two, sign=-1)]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "fires"),
+    [
+        ({"current": 1000.0}, True),
+        ({"current": 0.001}, True),
+        ({"current": 499.0}, False),
+        ({"voltage": 4100.0}, True),
+        ({"current": None}, False),
+    ],
+)
+def test_a_unit_that_differs(changes: dict[str, Any], fires: bool) -> None:  # noqa: FBT001
+    one, two, three, four = series()
+    assert (
+        CampaignCode.UNIT_DIFFERS in codes([one, replace(two, **changes), three, four])
+    ) is fires
+
+
+@pytest.mark.parametrize(("capacity", "fires"), [(2.48, False), (2.5, True)])
+def test_capacity_that_jumps_up(capacity: float, fires: bool) -> None:  # noqa: FBT001
+    one, two, three, four = series()
+    files = [one, two, three, replace(four, capacity=capacity)]
+    assert (CampaignCode.CAPACITY_JUMPS in codes(files)) is fires
+    # A short first test does not tell what the cell holds.
+    short = replace(one, capacity=0.1)
+    assert codes([short, replace(two, capacity=0.5), three, four]) == []
+
+
+def test_a_missing_middle_file() -> None:
+    files = series(6)
+    found = check_campaign([f for f in files if f.name != "cycle_4"])
+    assert [(f.code, f.payload) for f in found] == [(CampaignCode.FILE_MISSING, {"missing": [4]})]
+    # Numbers that jump are no series, and neither are dates.
+    sparse = [replace(f, name=f"cycle_{10 * n}") for n, f in enumerate(files)]
+    assert codes(sparse) == []
+    dates = [replace(f, name=f"run_2024010{n}") for n, f in enumerate(files) if n != 3]
+    assert codes(dates) == []
+
+
+def test_names_are_sorted_by_number() -> None:
+    files = [replace(file, start=None) for file in series(12)]
+    assert codes(files[::-1]) == []
