@@ -229,7 +229,10 @@ class Pipeline:
 
 def rejected_event(live: LiveJob, refused: Refused) -> SourceRejected:
     """Return the event of a source that must not be sent."""
-    size_bytes, mtime_ns = quick_stamp(Path(live.job.path)) or (0, 0)
+    source = refused.source
+    # A child that died tells nothing: then it is what the file is now.
+    seen = (source.size_bytes, source.mtime_ns) if source else quick_stamp(Path(live.job.path))
+    size_bytes, mtime_ns = seen or (0, 0)
     return SourceRejected(
         cause=refused.cause,
         message=refused.message,

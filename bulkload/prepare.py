@@ -42,7 +42,7 @@ from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.frames import to_frame, to_table
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
 from bulkload.readers.probe import Format
-from bulkload.sourcefile import attachments, extension_path, stamp, steps_path
+from bulkload.sourcefile import attachments, extension_path, quick_stamp, stamp, steps_path
 
 #: Findings kept of one file: a file with more is described by its first ones.
 MAX_ISSUES: Final = 100
@@ -59,6 +59,17 @@ def prepare(task: PrepareTask) -> Prepared | Refused:
 
     Side effects: writes ``task.spool_path`` where the answer is ``Prepared``.
     """
+    # Before it is read: what is written to the file from here on has not been judged.
+    seen = quick_stamp(Path(task.job.path))
+    answer = _prepared_or_refused(task)
+    if isinstance(answer, Refused) and answer.source is None and seen is not None:
+        size_bytes, mtime_ns = seen
+        source = SourceStamp(size_bytes=size_bytes, mtime_ns=mtime_ns, sha256="")
+        return replace(answer, source=source)
+    return answer
+
+
+def _prepared_or_refused(task: PrepareTask) -> Prepared | Refused:
     try:
         return _PREPARERS[task.job.type](task)
     except UnreadableError as error:

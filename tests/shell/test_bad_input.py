@@ -25,7 +25,12 @@ import pyarrow.csv
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from bulkload.core.job import Checks, UploadJob
+from bulkload.core.prepared import PrepareTask, Refused
+from bulkload.core.terms import JobKey
 from bulkload.localstudio import LocalStudio, StudioSettings
+from bulkload.prepare import prepare
+from bulkload.sourcefile import quick_stamp
 from tests.archives import archive, series, specification, sums, write
 from tests.jobs import Ended, Jobs, running
 from tests.official import Held, Judge, judge_of
@@ -337,3 +342,18 @@ class growing_file:  # noqa: N801  (reads as a phrase where it is used)
         with self._path.open("ab", buffering=0) as file:
             while not self._is_over.wait(0.001):
                 file.write(self._line)
+
+
+def test_what_is_written_to_a_file_while_it_is_refused_is_read_by_the_next_run(
+    tmp_path: Path,
+) -> None:
+    """The stamp that a rejection keeps is that of the bytes that were read."""
+    path = tmp_path / "run.csv"
+    path.write_bytes(text().splitlines(keepends=True)[0].encode())
+    seen = quick_stamp(path)
+    job = UploadJob(key=JobKey("spec", "cell", "run"), path=str(path))
+    answer = prepare(PrepareTask(job=job, checks=Checks(), spool_path=None))
+    assert isinstance(answer, Refused)
+    write(path, TABLE)
+    assert answer.source is not None
+    assert (answer.source.size_bytes, answer.source.mtime_ns) == seen != quick_stamp(path)
