@@ -98,6 +98,8 @@ BINARY: Final = replace(
     EXPORT,
     name="EC-Lab binary",
     columns=(*EXPORT.columns, Column(RECORD_CHARGE, ("dq",), unit="mAh")),
+    # EC-Lab counts the oxidation of the working electrode as positive: for a cell, its charge.
+    sign=Sign.CHARGE_POSITIVE,
 )
 
 
