@@ -148,6 +148,8 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
             )
             account = await anyio.to_thread.run_sync(request.make_plan, connection, run)
             if account.problem_count:
+                ending = {"problems": account.problem_count}
+                store.end_run(connection, run, _seconds(request.clock), ending)
                 raise PlanRefusedError(account)
             progress.planned = account.planned
             stopped = await _deliver(request, connection, run, progress, stop)

@@ -55,6 +55,7 @@ def test_a_plan_that_was_refused_leaves_what_is_done_done(
     stray = tmp_path / "archive" / "stray.csv"
     stray.write_bytes(b"x")
     assert jobs.upload("archive").code == 2
+    assert "has ended" in jobs.command("status", "job").out
     stray.unlink()
     asked = studio.requests.total
     assert jobs.upload("archive").counts == {"created": 3}
