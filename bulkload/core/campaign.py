@@ -18,9 +18,8 @@ from typing import Any, Final
 import numpy as np
 
 from bulkload.core.digest import signal_digest
-from bulkload.core.frame import Floats, Frame, NotFiniteError
-from bulkload.core.rules.sign import count_votes
-from bulkload.core.rules.votes import REVERSED_FROM, UNCLEAR_FROM
+from bulkload.core.frame import Floats, Frame, NotNumericError
+from bulkload.core.sample import usual_size
 from bulkload.core.steps import NotSummarisableError, summarise_steps
 from bulkload.core.terms import CHARGE_CAPACITY, CURRENT, DISCHARGE_CAPACITY, TIME, VOLTAGE
 
@@ -39,6 +38,8 @@ CAPACITY_AGREES: Final = 0.8
 MAX_MISSING_SHARE: Final = 0.5
 #: Numbers longer than this are dates and serial numbers, not the place in a series.
 MAX_NUMBER_DIGITS: Final = 5
+#: Share of the charge moved, for less against, from which the sign of a file is clear.
+CLEAR_BALANCE: Final = 0.5
 #: Relative agreement of the figures of two files that hold the same data, rounded otherwise.
 SAME_FIGURES: Final = 1e-5
 
@@ -87,11 +88,18 @@ class CampaignFinding:
     payload: dict[str, Any] = field(default_factory=dict)
 
 
-def summarise_file(frame: Frame, name: str, start: datetime | None = None) -> FileSummary:
-    """Return what the campaign checks need to know of a file."""
+def summarise_file(
+    frame: Frame, name: str, start: datetime | None = None, steps: Frame | None = None
+) -> FileSummary:
+    """Return what the campaign checks need to know of a file.
+
+    ``steps`` is its step summary, where that has been made already.
+    """
     time = frame.numbers(TIME) if frame.is_numeric(TIME) else np.empty(0)
     span = float(np.fmax.reduce(time) - np.fmin.reduce(time)) if np.isfinite(time).any() else 0.0
     signals = [n for n in (TIME, VOLTAGE, CURRENT) if frame.is_numeric(n)]
+    if steps is None:
+        steps = _steps(frame)
     return FileSummary(
         name=name,
         rows=frame.rows,
@@ -100,10 +108,17 @@ def summarise_file(frame: Frame, name: str, start: datetime | None = None) -> Fi
         span_s=span,
         voltage=_usual(frame, VOLTAGE),
         current=_usual(frame, CURRENT),
-        sign=_sign(frame),
-        capacity=_capacity(frame),
+        sign=None if steps is None else _sign(steps),
+        capacity=None if steps is None else _capacity(steps),
         figures=tuple(f for n in signals for f in _figures(frame.numbers(n))),
     )
+
+
+def _steps(frame: Frame) -> Frame | None:
+    try:
+        return summarise_steps(frame)
+    except (NotSummarisableError, NotNumericError):
+        return None
 
 
 def check_campaign(files: Iterable[FileSummary]) -> list[CampaignFinding]:
@@ -121,31 +136,26 @@ def check_campaign(files: Iterable[FileSummary]) -> list[CampaignFinding]:
 
 
 def _usual(frame: Frame, column: str) -> float | None:
-    if not frame.is_numeric(column):
-        return None
-    values = np.abs(frame.numbers(column))
-    values = values[np.isfinite(values) & (values > 0)]
-    return float(np.percentile(values, 95)) if len(values) else None
+    return (usual_size(frame.numbers(column)) or None) if frame.is_numeric(column) else None
 
 
-def _sign(frame: Frame) -> int | None:
-    if not all(frame.is_numeric(name) for name in (TIME, VOLTAGE, CURRENT)):
+def _sign(steps: Frame) -> int | None:
+    """Judge the sign by the ends of the steps: the voltage falls where current discharges.
+
+    Coarser than the rule on the sign of current, but it speaks where a missing value keeps
+    the rule silent.
+    """
+    current, duration = steps.numbers("Mean current [A]"), steps.numbers("Duration [s]")
+    rise = steps.numbers("End voltage [V]") - steps.numbers("Start voltage [V]")
+    moved = np.nan_to_num(np.abs(current) * duration * np.abs(np.sign(rise)))
+    total = float(moved.sum())
+    if total <= 0:
         return None
-    try:
-        count = count_votes(frame)
-    except NotFiniteError:
-        return None
-    share = np.nan if count is None else count.ballot.charge_share
-    if share >= REVERSED_FROM:
-        return -1
-    return 1 if share < UNCLEAR_FROM else None
+    balance = float((moved * np.nan_to_num(-np.sign(current) * np.sign(rise))).sum()) / total
+    return int(np.sign(balance)) if abs(balance) >= CLEAR_BALANCE else None
 
 
-def _capacity(frame: Frame) -> float | None:
-    try:
-        steps = summarise_steps(frame)
-    except (NotSummarisableError, TypeError):
-        return None
+def _capacity(steps: Frame) -> float | None:
     gains = [np.abs(steps.numbers(name)) for name in (DISCHARGE_CAPACITY, CHARGE_CAPACITY)]
     known = np.concatenate(gains)
     known = known[np.isfinite(known)]

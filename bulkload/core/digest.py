@@ -47,12 +47,13 @@ def signal_digest(frame: Frame) -> str:
     return digest.hexdigest()
 
 
-def _canonical(block: AnyArray, kind: np.dtype[np.floating]) -> bytes:
+def _canonical(block: AnyArray, kind: np.dtype[np.floating]) -> memoryview:
     with np.errstate(over="ignore"):
         floats = block.astype(kind)
     floats += 0.0  # minus zero becomes zero
-    floats[np.isnan(floats)] = np.nan  # one of the many bit patterns of NaN
-    return floats.tobytes()
+    if np.isnan(floats.sum()):
+        floats[np.isnan(floats)] = np.nan  # one of the many bit patterns of NaN
+    return floats.data
 
 
 def _text(frame: Frame, name: str, block: slice) -> bytes:

@@ -9,7 +9,7 @@ rules from judging (missing values, missing columns, no rows).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from bulkload.core.frame import Bools, Floats, Frame, Indices, NotNumericError
 from bulkload.core.issues import ExtraCode, Severity, ValidationIssue
 from bulkload.core.rules.groups import Groups
 from bulkload.core.rules.sign import RestTolerance
+from bulkload.core.sample import usual_size
 from bulkload.core.terms import (
     CHARGE_CAPACITY,
     CHARGE_ENERGY,
@@ -74,15 +75,16 @@ def check_extra(
         return _graded(
             [_finding(ExtraCode.TABLE_EMPTY, "The table has no rows.")], as_errors=as_errors
         )
+    active = _active_steps(frame)
     checks: tuple[Callable[[], list[ValidationIssue]], ...] = (
         lambda: _columns_present(frame),
         lambda: _values_present(frame),
         lambda: _voltage_plausible(frame, voltage_window),
         lambda: _current_plausible(frame, rated_capacity),
-        lambda: _time_plausible(frame, rated_capacity),
+        lambda: _time_plausible(frame, active, rated_capacity),
         lambda: _voltage_moves(frame),
         lambda: _rows_once(frame),
-        lambda: _steps_sampled(frame),
+        lambda: _steps_sampled(frame, active),
     )
     issues = []
     with np.errstate(all="ignore"):
@@ -136,16 +138,10 @@ def _values_present(frame: Frame) -> list[ValidationIssue]:
     return issues
 
 
-def _usual_size(values: Floats) -> float:
-    """Return the 95th percentile of the magnitudes that are not zero; 0 where all are."""
-    size = np.abs(values[np.isfinite(values) & (values != 0)])
-    return float(np.percentile(size, 95)) if len(size) else 0.0
-
-
 def _voltage_plausible(frame: Frame, window: tuple[float, float] | None) -> list[ValidationIssue]:
     if VOLTAGE not in frame:
         return []
-    usual = _usual_size(frame.numbers(VOLTAGE))
+    usual = usual_size(frame.numbers(VOLTAGE))
     high = MAX_CELL_VOLTAGE_V if window is None else VOLTAGE_FACTOR * abs(window[1])
     low = 0.0 if window is None else max(window[0], 0.0) / VOLTAGE_FACTOR
     if usual == 0 or low <= usual <= high:
@@ -161,7 +157,7 @@ def _voltage_plausible(frame: Frame, window: tuple[float, float] | None) -> list
 def _current_plausible(frame: Frame, rated_capacity: float | None) -> list[ValidationIssue]:
     if CURRENT not in frame or not rated_capacity or rated_capacity <= 0:
         return []
-    usual = _usual_size(frame.numbers(CURRENT))
+    usual = usual_size(frame.numbers(CURRENT))
     low, high = MIN_RATE * rated_capacity, MAX_RATE * rated_capacity
     if usual == 0 or low <= usual <= high:
         return []
@@ -174,27 +170,37 @@ def _current_plausible(frame: Frame, rated_capacity: float | None) -> list[Valid
     return [_finding(ExtraCode.CURRENT_OUTSIDE_RATINGS, message, **found)]
 
 
-def _active_steps(frame: Frame) -> tuple[Groups, Bools] | None:
-    """Return the steps of a table of time, and which of them carry current."""
+@dataclass(frozen=True, slots=True)
+class _Active:
+    """The steps of a table, and which of them carry current."""
+
+    groups: Groups
+    carries: Bools
+    #: Mean magnitude of the current of each step, in ampere.
+    size: Floats
+
+
+def _active_steps(frame: Frame) -> _Active | None:
     if not all(frame.is_numeric(name) for name in (TIME, CURRENT, STEP_COUNT)):
         return None
-    current = frame.numbers(CURRENT)
+    current = np.nan_to_num(frame.numbers(CURRENT))
     groups = Groups.by(frame.values(STEP_COUNT))
-    mean = np.add.reduceat(np.nan_to_num(current), groups.starts) / groups.sizes
-    return groups, np.abs(mean) >= RestTolerance().of(np.abs(np.nan_to_num(current)))
+    mean = np.add.reduceat(current, groups.starts) / groups.sizes
+    np.abs(current, out=current)
+    size = np.add.reduceat(current, groups.starts) / groups.sizes
+    return _Active(groups, np.abs(mean) >= RestTolerance().of(current), size)
 
 
-def _time_plausible(frame: Frame, rated_capacity: float | None) -> list[ValidationIssue]:
+def _time_plausible(
+    frame: Frame, active: _Active | None, rated_capacity: float | None
+) -> list[ValidationIssue]:
     """Find steps in which current flows for too long, or moves far too much."""
-    found = _active_steps(frame)
-    if found is None:
+    if active is None:
         return []
-    groups, active = found
-    time, size = frame.numbers(TIME), np.abs(frame.numbers(CURRENT))
+    groups, time = active.groups, frame.numbers(TIME)
     last = groups.starts + groups.sizes - 1
-    hours = np.where(active, time[last] - time[groups.starts], 0.0) / 3600
-    mean = np.add.reduceat(np.nan_to_num(size), groups.starts) / groups.sizes
-    moved = hours * mean
+    hours = np.where(active.carries, time[last] - time[groups.starts], 0.0) / 3600
+    moved = hours * active.size
     most = float(np.fmax.reduce(moved))
     longest = float(np.fmax.reduce(hours))
     too_much = bool(rated_capacity and most > 100 * rated_capacity)
@@ -258,20 +264,18 @@ def _longest_run(mask: Bools) -> tuple[int, int]:
     return int(starts[longest]), int(lengths[longest])
 
 
-def _steps_sampled(frame: Frame) -> list[ValidationIssue]:
+def _steps_sampled(frame: Frame, active: _Active | None) -> list[ValidationIssue]:
     """Find steps under current in which the recording stops for a while."""
-    found = _active_steps(frame)
-    if found is None or frame.rows < 2:
+    if active is None or frame.rows < 2:
         return []
-    groups, active = found
-    time = frame.numbers(TIME)
+    groups, time = active.groups, frame.numbers(TIME)
     interval = np.diff(time, prepend=time[0])
     interval[groups.starts] = 0.0
     interval = np.nan_to_num(interval, nan=0.0)
     longest = np.maximum.reduceat(interval, groups.starts)
     lasted = np.add.reduceat(interval, groups.starts)
     usual = (lasted - longest) / np.maximum(groups.sizes - 2, 1)
-    holes = active & (groups.sizes >= MIN_GAP_ROWS) & (longest >= MIN_GAP_S)
+    holes = active.carries & (groups.sizes >= MIN_GAP_ROWS) & (longest >= MIN_GAP_S)
     holes &= (longest >= GAP_FACTOR * usual) & (longest >= MIN_GAP_SHARE * lasted)
     steps = np.flatnonzero(holes)
     if not len(steps):
