@@ -85,6 +85,7 @@ class Native(Format):
     """Files in the Ionworks column format, as CSV or Parquet."""
 
     name = "ionworks"
+    is_decisive = True
 
     def sniff(self, probe: Probe) -> Evidence:
         """Look for Ionworks' column names in the header or the schema."""

@@ -49,7 +49,7 @@ MAKES: Final[tuple[Format, ...]] = (
 
 #: Asked in this order where no make's signature fits: the vendor's package knows some makes
 #: that are not above; a header that states its units needs no make.
-FALLBACKS: Final[tuple[Format, ...]] = (generic.FORMAT, VENDOR)
+FALLBACKS: Final[tuple[Format, ...]] = (VENDOR, generic.FORMAT)
 
 BY_NAME: Final[Mapping[str, Format]] = {f.name: f for f in (*MAKES, *FALLBACKS, *NAMED)}
 

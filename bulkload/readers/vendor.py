@@ -15,11 +15,15 @@ from typing import Any, Final
 
 from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.readers.content import Content, printable
-from bulkload.readers.probe import PARQUET, TEXT, WORKBOOK, Evidence, Format, Probe
+from bulkload.readers.probe import TEXT, WORKBOOK, Evidence, Format, Probe
 from bulkload.readers.series import Reading, ReadOptions
 
 #: Longest error text of the vendor's reader that a refusal quotes, in characters.
 QUOTE_CHARS: Final = 200
+
+#: What the headers of the makes hold that only the vendor's package knows, in lower case: its
+#: import takes a second, and need not be paid for a file that it cannot know.
+_MARKS: Final = ("record id", "run_time", "ecell_v", "ewe_v", "voltage#v")
 
 #: The vendor's readers that guess columns by name alone, or whose make has a page here: a file
 #: of that make that its page does not know is one that the vendor's reader misreads.
@@ -54,7 +58,9 @@ class Vendor(Format):
 
     def sniff(self, probe: Probe) -> Evidence:
         """Ask the vendor's detection."""
-        if probe.kind not in {TEXT, WORKBOOK, PARQUET}:
+        if probe.kind not in {TEXT, WORKBOOK}:
+            return Evidence()
+        if probe.kind == TEXT and not any(mark in probe.text.head().lower() for mark in _MARKS):
             return Evidence()
         try:
             package = _package()

@@ -271,3 +271,14 @@ def test_provenance_says_what_was_read_by_what(shared_data: Path) -> None:
     assert provenance["sha256"].startswith("c02b03d7bc898a84")  # as README.md of the data says
     assert provenance["size_bytes"] == 2363645
     assert any("current" in remark for remark in provenance["remarks"])
+
+
+def test_makes_that_only_the_vendor_knows(write: Write) -> None:
+    pytest.importorskip("ionworksdata")
+    rows = "".join(f"00:00:{i:02d}.000,{3.7 - i / 100},-0.5,25.0,1\n" for i in range(8))
+    path = write("a.csv", "run_time,c_vol,c_cur,c_surf_temp,step_type\n" + rows)
+    series = read(path)
+    assert series.provenance["reader"] == "ionworksdata"
+    assert series.provenance["dialect"] == "basytec"
+    assert series.provenance["reader_version"].startswith("ionworksdata 0.")
+    assert series.table["Current [A]"].to_pylist() == [0.5] * 8
