@@ -58,6 +58,8 @@ def _decreased(
     column: str, values: AnyArray, groups: Groups, tolerance: float
 ) -> list[ValidationIssue]:
     rows = _falls(values, groups, tolerance)
+    if not len(rows):
+        return []
     steps, first = np.unique(groups.of_rows(rows), return_index=True)
     issues = []
     for step, row in zip(steps, rows[first], strict=True):

@@ -103,6 +103,8 @@ def one_cycle_per_step(
     if not np.isfinite(cycles[0]):
         # For the vendor's client a missing cycle on the first row is a change of cycle.
         steps = np.append(steps, 0)
+    if not len(steps):
+        return []
     issues = []
     for step in np.unique(steps):
         start = groups.starts[step]

@@ -98,6 +98,8 @@ def poll(sums: StepSums, active: Bools, rows: Rows) -> Ballot:
     if np.any(voting & ~np.isfinite(sums.moved)):
         raise NotFiniteError(CURRENT, TIME)
     steps = np.flatnonzero(voting)
+    if not steps.size:
+        return Ballot(steps, np.zeros(0, dtype=bool), np.zeros(0))
     votes = _join([cast(sums.take(part), span[part]) for part in _parts(steps)])
     moved = sums.moved[steps]
     weights = (1.0 - np.minimum(votes.doubt, 1.0)) * moved
@@ -110,11 +112,12 @@ def poll(sums: StepSums, active: Bools, rows: Rows) -> Ballot:
 
 
 def _parts(steps: Indices) -> list[Indices]:
-    cuts = range(PART_STEPS, len(steps), PART_STEPS)
-    return np.split(steps, list(cuts))
+    return [steps[first : first + PART_STEPS] for first in range(0, len(steps), PART_STEPS)]
 
 
 def _join(parts: list[Votes]) -> Votes:
+    if len(parts) == 1:
+        return parts[0]
     return Votes(
         *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Votes))
     )
