@@ -61,12 +61,18 @@ class Attempts(Generic[T]):
         self._same_answers = 0
         self._last_answer: tuple[str, int | None, str | None] | None = None
         self._next: RetryIn | None = None
+        self._first: TransientError | None = None
         #: Set by an ambiguous failure, and cleared only by a look that found nothing.
         self._must_look = False
 
     async def run(self) -> T:
         """Make attempts until one succeeds; raise the error of the last one otherwise."""
         self._shared.budget.earn()
+        try:
+            # Most calls succeed at once, and need no driver: setting it up costs more than they do.
+            return await self._attempt()
+        except TransientError as error:
+            self._first = error
         drive = tenacity.AsyncRetrying(
             retry=self._again,
             wait=self._wait,
@@ -77,6 +83,10 @@ class Attempts(Generic[T]):
         return await drive(self._attempt)
 
     async def _attempt(self) -> T:
+        if self._first is not None:
+            # The driver begins with the attempt that was made before it.
+            first, self._first = self._first, None
+            raise first
         if self._next is not None and not self._is_excused():
             await self._pay()
         if self._must_look and self._look is not None:

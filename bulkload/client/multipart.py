@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -129,6 +130,7 @@ async def _s3_client(target: MultipartTarget) -> AsyncIterator[Any]:
     try:
         from aiobotocore.config import AioConfig
         from aiobotocore.session import get_session
+        from botocore.configprovider import ConstantProvider
     except ImportError:
         missing = MissingExtraError("an upload of this size", "cloud")
         raise MultipartUnavailableError(missing) from None
@@ -140,7 +142,12 @@ async def _s3_client(target: MultipartTarget) -> AsyncIterator[Any]:
         read_timeout=READ_TIMEOUT_S,
         max_pool_connections=PARTS_IN_FLIGHT,
     )
-    async with get_session().create_client(
+    session = get_session()
+    # The credentials come from Studio: whatever this machine has for other stores stays out.
+    known = session.get_component("config_store")
+    for name, value in (("profile", None), ("config_file", os.devnull)):
+        known.set_config_provider(name, ConstantProvider(value))
+    async with session.create_client(
         "s3",
         endpoint_url=target.url,
         region_name=target.region,

@@ -12,6 +12,7 @@ A call tells when it began: what was on its way before a change says nothing abo
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -101,7 +102,7 @@ class Rate:
     _in_a_row: int = 0
     _next_slot: float = 0.0
     #: Calls served in the last second, before there is a limit.
-    _recent: list[float] = field(default_factory=list)
+    _recent: deque[float] = field(default_factory=deque)
 
     def reserve(self, now: float) -> float:
         """Take the next slot; give the seconds to wait for it."""
@@ -114,8 +115,9 @@ class Rate:
     def served(self, now: float, began: float) -> bool:
         """Count a call that was served; True where the rate changed."""
         if self.limit is None:
-            self._recent = [moment for moment in self._recent if moment > now - 1.0]
             self._recent.append(now)
+            while self._recent[0] <= now - 1.0:
+                self._recent.popleft()
             return False
         if began < self._changed_at:
             return False
@@ -134,7 +136,7 @@ class Rate:
         """Count a 429; True where the rate changed."""
         if self.limit is None:
             taken = sum(moment > now - 1.0 for moment in self._recent)
-            self._recent = []
+            self._recent.clear()
             self._change(FIRST_GUESS * taken, now)
             return True
         if began < self._changed_at:

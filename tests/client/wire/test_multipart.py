@@ -142,9 +142,10 @@ def call_name(request: web.Request) -> str:
 async def store_at(moto_url: str, part_bytes: int = PART) -> AsyncIterator[tuple[Store, Storage]]:
     store = Store(moto_url)
     async with aiohttp.ClientSession() as session:
-        await session.post(f"{moto_url}/moto-api/reset")
-        made = await session.put(f"{moto_url}/cells", headers={"Authorization": REGION})
-        assert made.status == 200
+        async with session.post(f"{moto_url}/moto-api/reset"):
+            pass
+        async with session.put(f"{moto_url}/cells", headers={"Authorization": REGION}) as made:
+            assert made.status == 200
     app = web.Application(client_max_size=1024**3)
     app.router.add_route("*", "/{path:.*}", store.handle)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False)
@@ -360,6 +361,19 @@ def test_an_incomplete_offer_is_refused(moto_url: str, big_file: Path) -> None:
     _, _, error = asyncio.run(on_the_wire(moto_url, big_file, session_token=None))
     assert isinstance(error, RefusedError)
     assert "session_token" in str(error)
+
+
+def test_what_this_machine_knows_of_other_stores_stays_out(
+    moto_url: str, big_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text("[default]\nregion = x\nendpoint_url = http://127.0.0.1:9\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "not-there")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
+    store, stored, error = asyncio.run(on_the_wire(moto_url, big_file))
+    assert error is None
+    assert stored == big_file.read_bytes()
+    assert "Credential=AK/" in store.headers[0]["authorization"]
 
 
 def test_without_the_extra_a_large_body_goes_as_one(
