@@ -145,7 +145,7 @@ def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
         last_time_s=_last_time(frame),
         warnings=tuple(issues)[:MAX_ISSUES],
         header=series.header,
-        summary=_campaign_summary(frame, task, series.header),
+        summary=_campaign_summary(frame, steps, task, series.header),
         changes=tuple(record.name for record in records if record.is_changed),
         provenance={**series.provenance, "transforms": [asdict(record) for record in records]},
     )
@@ -170,11 +170,14 @@ def _transformed(
     return frame, to_table(frame) if is_changed else table, records
 
 
-def _campaign_summary(frame: Frame, task: PrepareTask, header: Mapping[str, Any]) -> str | None:
+def _campaign_summary(
+    frame: Frame, steps: Frame | None, task: PrepareTask, header: Mapping[str, Any]
+) -> str | None:
     if task.recipe.extra_checks is ExtraChecks.OFF:
         return None
     stated = task.job.metadata.get("start_time") or header.get("start_time")
-    return summary_to_text(summarise_file(frame, task.job.key.measurement, _moment(stated)))
+    name = task.job.key.measurement
+    return summary_to_text(summarise_file(frame, name, _moment(stated), steps))
 
 
 def _moment(text: object) -> datetime | None:
