@@ -82,6 +82,12 @@ def error_of(answer: Answer, *, now: datetime, mask: Callable[[str], str] = str)
     return error
 
 
+def is_web_page(answer: Answer) -> bool:
+    """Tell whether an answer is a page for people: neither Studio nor a store says anything so."""
+    is_html = answer.headers.get("content-type", "").startswith("text/html")
+    return is_html or answer.body.lstrip()[:9].lower().startswith((b"<!doctype", b"<html"))
+
+
 def words_of(body: bytes) -> str:
     """Give what an error's JSON body says, in one line; empty where it says nothing."""
     message, error_code, _ = _read_body(_parse(body.decode("utf-8", errors="replace")))

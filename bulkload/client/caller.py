@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urljoin
 
 from bulkload.client.access import Access
-from bulkload.client.answers import error_of, read_answer
+from bulkload.client.answers import error_of, is_web_page, read_answer
 from bulkload.client.attempts import Attempts, Persistence
 from bulkload.client.events import Exchanged, Observer, Paused, unobserved
 from bulkload.client.gate import OutageGate
@@ -130,7 +130,9 @@ class Caller:
             if 300 <= answer.status < 400 and location:
                 return urljoin(f"{self._access.base_url}{path}", location)
             if answer.status < 400:
-                raise RefusedError("no redirect where one was expected", answer.status)
+                # A web page is from something on the way, which answered in Studio's place.
+                kind = AnswerLostError if is_web_page(answer) else RefusedError
+                raise kind("no redirect where one was expected", answer.status)
             raise error_of(answer, now=self._clock.now(), mask=self._access.mask)
 
         request = make_request("GET", path, params)

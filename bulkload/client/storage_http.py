@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 from yarl import URL
 
+from bulkload.client.answers import is_web_page
 from bulkload.client.put_body import Body, Sending
 from bulkload.client.session import TIMED_OUT, Timeouts, open_session, proxy_for, translate
 from bulkload.client.storage_answers import reported_md5, reported_size, storage_error_of
@@ -46,6 +47,8 @@ class StorageHttp:
         self._progress_timeout_s = progress_timeout_s
         self._answer_timeout_s = answer_timeout_s
         self._session: aiohttp.ClientSession | None = None
+        #: The proxy of each store that was asked: reading the environment costs as much as a PUT.
+        self._proxies: dict[str, str | None] = {}
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -90,7 +93,7 @@ class StorageHttp:
                 data=sending.blocks(moved),
                 headers={"Content-Type": content_type, "Content-Length": str(body.size_bytes)},
                 allow_redirects=False,
-                proxy=proxy_for(url),
+                proxy=self._proxy(url),
             ) as response:
                 return await _answer(response)
         except Exception as error:
@@ -110,7 +113,7 @@ class StorageHttp:
                 _local(url),
                 headers={"Accept-Encoding": "identity"},
                 allow_redirects=False,
-                proxy=proxy_for(url),
+                proxy=self._proxy(url),
             ) as response:
                 if response.status != 200:
                     raise storage_error_of(await _answer(response), now=now)
@@ -119,6 +122,12 @@ class StorageHttp:
             raise RefusedError("storage gave a URL that is none") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise translate(error, host_of(url)) from error
+
+    def _proxy(self, url: str) -> str | None:
+        store = URL(url, encoded=True).origin().human_repr()
+        if store not in self._proxies:
+            self._proxies[store] = proxy_for(url)
+        return self._proxies[store]
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -168,7 +177,7 @@ async def _receive(response: aiohttp.ClientResponse, to: Path) -> int:
 
 def _check_is_store(answer: Answer, url: str) -> None:
     """Tell a store from a network that answers in its place: no store says 200 with a page."""
-    if answer.headers.get("content-type", "").startswith("text/html"):
+    if is_web_page(answer):
         raise AnswerLostError(f"a web page came where {host_of(url)} was to answer", answer.status)
 
 

@@ -230,6 +230,14 @@ async def test_an_answer_before_the_body_was_sent_is_no_success(tmp_path: Path) 
     assert server.seen[1].body == content
 
 
+@in_virtual_time
+async def test_a_web_page_that_says_two_hundred_has_stored_nothing() -> None:
+    page = answer(200, text="<!DOCTYPE html><html>sign in</html>")
+    async with scripted(page, stored()) as server, storage() as store:
+        await store.put(f"{server.url}/o", b"x")
+    assert len(server.seen) == 2
+
+
 SAYS = {
     "s3": "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>",
     "supabase": '{"statusCode":"400","error":"InvalidJWT","message":"\\"exp\\" claim failed"}',
