@@ -111,9 +111,7 @@ class _Life:
         story, world, telling = self._story, self._world, self._telling
         result: RunResult | None = None
         for life in range(MAX_TROUBLED_LIVES + MAX_PEACEFUL_LIVES):
-            is_peaceful = life >= MAX_TROUBLED_LIVES
-            if is_peaceful:
-                world.fault_rate, world.outages = 0.0, ()
+            world.is_at_peace = life >= MAX_TROUBLED_LIVES
             dies_at = story.crashes[life] if life < len(story.crashes) else None
             stops_at = story.stops[life] if life < len(story.stops) else None
             result = self._live(dies_at, stops_at)
@@ -162,6 +160,7 @@ class _Life:
             with one_error():
                 result = await run_job(self._request(clock), progress, stop)
         finally:
+            self._telling.ended_s = world.now()
             world.end_life()
         self._telling.requests += progress.requests
         self._telling.retries += progress.retries
@@ -263,7 +262,7 @@ class _Life:
                     report = await verify(reader, studio, sample=None, chance=Random(0))  # noqa: S311
             return [f"verify: {one.key}: {one.message}" for one in report.differences]
 
-        self._world.fault_rate, self._world.outages = 0.0, ()
+        self._world.is_at_peace = True
         with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(socket_grace_s=0.0)) as runner:
             for words in runner.run(read_back()):
                 self._telling.complaints.append(words)

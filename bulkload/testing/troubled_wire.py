@@ -193,7 +193,7 @@ class TroubledTransport:
         if self._is_over_limit():
             await world.travel()
             return Answer(status=429, headers={}, body=b"{}")
-        trouble = self._deal(world, step_of(request))
+        trouble = None if world.is_at_peace else self._deal(world, step_of(request))
         return await _Act(world, lambda: world.studio.answer(request)).meet(trouble)
 
     def _is_over_limit(self) -> bool:
@@ -227,7 +227,7 @@ class TroubledStore(StorageHttp):
         world = self._world
         await world.step()
         world.sent.append((world.now(), "storage"))
-        trouble = self._deal(world, "put")
+        trouble = None if world.is_at_peace else self._deal(world, "put")
         received = bytearray()
         async for block in sending.blocks(lambda: None):
             if trouble is Trouble.RESET_DURING:

@@ -37,6 +37,8 @@ class Telling:
     retries: int = 0
     steps: int = 0
     virtual_s: float = 0.0
+    #: When the last life ended.
+    ended_s: float = 0.0
     #: When each request left, and its service: for whoever looks at the pace.
     sent: list[tuple[float, str]] = field(default_factory=list)
     #: Every exchange: (seconds, status).

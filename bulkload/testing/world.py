@@ -54,6 +54,8 @@ class World:
     steps: int = 0
     dies_at: int | None = None
     is_dead: bool = False
+    #: Whether all trouble is over, whatever was dealt.
+    is_at_peace: bool = False
     #: When each request left: (seconds, service).
     sent: list[tuple[float, str]] = field(default_factory=list)
     #: What was not as it must be, found while the engine ran.
@@ -77,7 +79,9 @@ class World:
 
     def is_out(self) -> bool:
         """Tell whether nothing answers now."""
-        return any(outage.begins_s <= self.now() < outage.ends_s for outage in self.outages)
+        return not self.is_at_peace and any(
+            outage.begins_s <= self.now() < outage.ends_s for outage in self.outages
+        )
 
     def begin_life(self, kill: Callable[[], object], dies_at: int | None) -> None:
         """Take note of a new engine; what the last one had under way may still arrive."""

@@ -1,0 +1,114 @@
+"""The figures of delivery, measured on the whole engine in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bulkload.core.terms import JobKey
+from bulkload.testing.memory_studio import StudioRules
+from bulkload.testing.simulation import tell
+from bulkload.testing.story import Story
+from bulkload.testing.troubled_wire import FOR_API, FOR_STORE, Dealer, Trouble
+from bulkload.testing.verdict import Telling
+from bulkload.testing.world import Outage, World
+
+#: Requests that an upload makes, by the step of the protocol that each takes.
+API_STEPS: Final = (
+    "find_spec",
+    "create_spec",
+    "find_cell",
+    "create_cell",
+    "list",
+    "initiate",
+    "confirm",
+    "poll",
+)
+#: Part of the requests of a step that its trouble strikes in the matrix.
+STRIKES: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the matrix: a trouble at a step."""
+
+    trouble: Trouble
+    step: str
+
+
+def archive(measurements: int, a_cell: int = 10) -> tuple[JobKey, ...]:
+    """Name the measurements of an archive of one specification."""
+    return tuple(
+        JobKey("spec", f"cell {number // a_cell}", f"run {number % a_cell}")
+        for number in range(measurements)
+    )
+
+
+def quiet(jobs: tuple[JobKey, ...], seed: int = 0) -> Story:
+    """Give a story in which nothing goes wrong."""
+    return Story(seed=seed, jobs=jobs, rules=StudioRules(processing_s=0.5), connections=16)
+
+
+def cells() -> Iterator[Cell]:
+    """Give every trouble at every step."""
+    for step in API_STEPS:
+        yield from (Cell(trouble, step) for trouble in FOR_API)
+    yield from (Cell(trouble, "put") for trouble in FOR_STORE)
+
+
+def in_cell(cell: Cell, seed: int) -> Telling:
+    """Live an upload of three measurements in which one kind of trouble strikes at one step."""
+
+    def deal(world: World, step: str) -> Trouble | None:
+        is_struck = step == cell.step and world.chance.random() < STRIKES
+        return cell.trouble if is_struck else None
+
+    # Two of a cell and one of another: listings as well as single questions are asked.
+    return tell(replace(quiet(archive(3, a_cell=2), seed), deal=deal))
+
+
+def at_rate(
+    measurements: int, fault_rate: float, seed: int, dealer: Dealer | None = None
+) -> Telling:
+    """Live an upload in which that part of all requests meets trouble of any kind."""
+    story = replace(quiet(archive(measurements), seed), fault_rate=fault_rate)
+    return tell(story if dealer is None else replace(story, deal=dealer))
+
+
+def through_outage(measurements: int, seconds: float, seed: int) -> tuple[Telling, int]:
+    """Live an upload through an outage in its middle; give it and the requests of the outage."""
+    calm = tell(quiet(archive(measurements), seed))
+    begins_s = calm.sent[len(calm.sent) // 2][0]
+    outage = Outage(begins_s, begins_s + seconds)
+    told = tell(replace(quiet(archive(measurements), seed), outages=(outage,)))
+    sent = sum(outage.begins_s <= at < outage.ends_s for at, _ in told.sent)
+    return told, sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How a run fared on a server that takes so many requests a second."""
+
+    told: Telling
+    #: Requests that were served, a second, and the part that was refused, once settled.
+    served_per_s: float
+    refused_part: float
+
+
+def under_limit(measurements: int, per_s: float, seed: int, settles_s: float) -> Pace:
+    """Live an upload to a server with a limit; measure from ``settles_s`` to nearly the end."""
+    story = replace(
+        quiet(archive(measurements), seed), requests_per_s=per_s, connections=32, workers=16
+    )
+    told = tell(story)
+    api = [(at, status) for at, service, status in told.exchanged if service == "api"]
+    # The end of a run is short of work, and shows nothing of the limit.
+    last_s = told.ended_s * 0.9
+    settled = [status for at, status in api if settles_s <= at < last_s]
+    refused = sum(status == 429 for status in settled)
+    return Pace(
+        told=told,
+        served_per_s=(len(settled) - refused) / (last_s - settles_s),
+        refused_part=refused / max(1, len(settled)),
+    )
