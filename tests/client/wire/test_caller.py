@@ -279,9 +279,9 @@ async def test_a_download_without_a_redirect_is_refused() -> None:
     async with scripted(OK) as server, HttpTransport(server.access) as http:
         with pytest.raises(RefusedError, match="no redirect"):
             await caller(http, server).locate("/a")
-    async with scripted(HTML, answer(302, headers={"Location": "/x"})) as server:
-        async with HttpTransport(server.access) as http:
-            assert await caller(http, server).locate("/a") == f"{server.url}/x"
+    found = answer(302, headers={"Location": "/x"})
+    async with scripted(HTML, found) as server, HttpTransport(server.access) as http:
+        assert await caller(http, server).locate("/a") == f"{server.url}/x"
     async with scripted(answer(404)) as server, HttpTransport(server.access) as http:
         with pytest.raises(RefusedError, match="Not Found"):
             await caller(http, server).locate("/a")
