@@ -111,9 +111,9 @@ class Sending:
         """Give the blocks, read and hashed in a thread; tell after each that it has left."""
         source = self._body.blocks(0, self._body.size_bytes)
         try:
-            held = await anyio.to_thread.run_sync(self._next, source)
+            # The first two at once: most bodies are one block, and a thread costs more than it.
+            held, following = await anyio.to_thread.run_sync(self._first_two, source)
             while held is not None:
-                following = await anyio.to_thread.run_sync(self._next, source)
                 if following is None:
                     self._check()
                 self.given_bytes += len(held)
@@ -122,11 +122,16 @@ class Sending:
                 self._on_moved(len(held))
                 on_block()
                 held = following
+                if held is not None:
+                    following = await anyio.to_thread.run_sync(self._next, source)
         except (IntegrityError, OSError) as error:
             self.error = error
             raise
         finally:
             source.close()  # type: ignore[attr-defined]
+
+    def _first_two(self, source: Iterator[bytes]) -> tuple[bytes | None, bytes | None]:
+        return self._next(source), self._next(source)
 
     def _next(self, source: Iterator[bytes]) -> bytes | None:
         block = next(source, None)

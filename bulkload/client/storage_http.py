@@ -124,7 +124,8 @@ class StorageHttp:
             raise translate(error, host_of(url)) from error
 
     def _proxy(self, url: str) -> str | None:
-        store = URL(url, encoded=True).origin().human_repr()
+        parts = urlsplit(url)
+        store = f"{parts.scheme}://{parts.netloc}"
         if store not in self._proxies:
             self._proxies[store] = proxy_for(url)
         return self._proxies[store]
