@@ -38,13 +38,14 @@ from bulkload.errors import (
     MeasurementProcessingError,
     RefusedError,
     TransientError,
+    UnreadableError,
 )
 from bulkload.livejob import LiveJob, Recorder
 from bulkload.parents import Parents
 from bulkload.rawfiles import RawFiles
 from bulkload.reconciler import Next, Reconciler
 from bulkload.settle import ready_event
-from bulkload.sourcefile import attachments, extension_path, steps_path
+from bulkload.sourcefile import attachments, extension_path, quick_stamp, steps_path
 
 #: A signed URL is used as soon as it is given; one that keeps expiring is not a matter of age.
 MAX_URL_RENEWALS: Final = 3
@@ -87,6 +88,12 @@ class Uploader:
             raise
         except BulkloadError as error:
             await self._recorder.record(live, failure_event(live, error))
+            return Next.DONE
+        except OSError as error:
+            # The source, or the scratch space: it costs this job, never the run.
+            words = f"a file on this machine: {error.strerror or error}"
+            cause = UnreadableError(words, cause="unreadable_file")
+            await self._recorder.record(live, failure_event(live, cause))
             return Next.DONE
 
     async def _deliver(self, live: LiveJob) -> Next:
@@ -159,7 +166,9 @@ class Uploader:
         """
         kind = live.job.type
         files = self._files(live)
-        names = [path.name for path in files] if kind is MeasurementType.FILE else None
+        names = _file_names(live)
+        if names is not None and names != [path.name for path in files]:
+            raise _changed_on_its_way(live)
         await self._recorder.record(live, *news, Attempting(act=Act.INITIATE))
         answer = await self._studio.cell_measurement.initiate(
             instance_id,
@@ -177,8 +186,13 @@ class Uploader:
             if (steps := steps_path(files[0])).exists():
                 targets.append(answer.target("steps.parquet"))
                 files.append(steps)
-        for target, path in zip(targets, files, strict=True):
-            await self._studio.cell_measurement.put(target, path)
+        try:
+            for target, path in zip(targets, files, strict=True):
+                await self._studio.cell_measurement.put(target, path)
+        except OSError as error:
+            raise _changed_on_its_way(live) from error
+        if kind is MeasurementType.FILE and not _is_as_prepared(live):
+            raise _changed_on_its_way(live)
 
     def _files(self, live: LiveJob) -> list[Path]:
         if live.job.type is MeasurementType.FILE:
@@ -189,7 +203,7 @@ class Uploader:
     async def _confirm(self, live: LiveJob, instance_id: str) -> CellMeasurement:
         assert live.measurement_id is not None
         kind = live.job.type
-        names = [path.name for path in self._files(live)] if kind is MeasurementType.FILE else None
+        names = _file_names(live)
         await self._recorder.record(live, Stored(), Attempting(act=Act.CONFIRM))
         return await self._studio.cell_measurement.confirm(
             live.measurement_id,
@@ -212,6 +226,29 @@ class Uploader:
     def _payload(self, live: LiveJob) -> dict[str, Any]:
         header: Mapping[str, Any] = {} if live.prepared is None else live.prepared.header
         return {**merged_metadata(live.job.metadata, header), "name": live.name}
+
+
+def _file_names(live: LiveJob) -> list[str] | None:
+    """Return the names of a file measurement's files, None for the other types."""
+    if live.job.type is not MeasurementType.FILE:
+        return None
+    assert live.prepared is not None
+    return list(live.prepared.columns)
+
+
+def _is_as_prepared(live: LiveJob) -> bool:
+    """Tell whether a source that is sent from where it lies is still the one that was hashed."""
+    assert live.prepared is not None
+    source = live.prepared.source
+    return quick_stamp(Path(live.job.path)) == (source.size_bytes, source.mtime_ns)
+
+
+def _changed_on_its_way(live: LiveJob) -> UnreadableError:
+    return UnreadableError(
+        f"{live.job.path}: the file changed, or went, while it was sent; wait until nothing "
+        "writes to it, and run again",
+        cause="source_changing",
+    )
 
 
 def failure_event(live: LiveJob, error: BulkloadError) -> Event:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bulkload.localstudio import LocalStudio
+from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive, series, specification, sums, write, write_json
-from tests.jobs import Jobs
+from tests.jobs import Jobs, StartStudio, running, until
 from tests.official import judge_of
 
 
@@ -78,6 +78,102 @@ def test_properties_and_files_arrive(jobs: Jobs, studio: LocalStudio, tmp_path: 
         scans = held["spec", "cell", "tear-down"]
         assert bytes_of(judge.client, scans.id, "a.tif") == b"II*\0first"
         assert set(judge.client.cell_measurement.list_files(scans.id)) == {"a.tif", "b # 100%.tif"}
+
+
+@pytest.mark.parametrize("what", ["changed", "gone"])
+def test_a_file_that_changes_on_its_way_is_no_success(
+    what: str, start_studio: StartStudio, tmp_path: Path
+) -> None:
+    """Files go from where they lie: what was hashed must be what was sent."""
+    root = tmp_path / "archive"
+    specification(root / "spec")
+    cell = root / "spec" / "cell"
+    cell.mkdir()
+    photo = cell / "photo.png"
+    photo.write_bytes(b"\x89PNG as it was")
+    studio = start_studio()
+    late = FaultRule(kind=FaultKind.LATENCY, endpoint="measurement.initiate", seconds=1.0)
+    active = studio.faults.add(late)
+    words = ["upload", "archive", "--job", "job"]
+    with running(words, folder=tmp_path, studio=studio) as run:
+        until(lambda: active.struck == 1, "it is about to be sent")
+        if what == "gone":
+            photo.unlink()
+        else:
+            photo.write_bytes(b"\x89PNG as it is")
+        ended = run.wait()
+    assert ended.code == 3, ended.out + ended.err
+    assert ended.counts == {"failed": 1}
+    row = ended.rows["photo"]
+    assert row.cause == "source_changing"
+    assert "photo.png" in row.message
+    photo.write_bytes(b"\x89PNG as it is")
+    studio.faults.clear()
+    with running(words, folder=tmp_path, studio=studio) as run:
+        assert run.wait().counts == {"created": 1}
+    with judge_of(studio) as judge:
+        held = judge.by_key()["spec", "cell", "photo"]
+        assert bytes_of(judge.client, held.id, "photo.png") == b"\x89PNG as it is"
+
+
+def test_an_original_that_is_gone_when_it_is_to_be_attached_costs_itself(
+    start_studio: StartStudio, tmp_path: Path
+) -> None:
+    archive(tmp_path / "archive", measurements=1)
+    gone = tmp_path / "archive" / "spec 0" / "cell 0" / "run 0.csv"
+    studio = start_studio()
+    late = FaultRule(kind=FaultKind.LATENCY, endpoint="measurement.confirm", seconds=1.0)
+    active = studio.faults.add(late)
+    words = ["upload", "archive", "--attach-raw", "--job", "job"]
+    with running(words, folder=tmp_path, studio=studio) as run:
+        until(lambda: active.struck == 1, "it is about to be confirmed")
+        gone.unlink()
+        ended = run.wait()
+    assert ended.code == 3, ended.out + ended.err
+    assert ended.counts == {"failed": 1}
+    assert "run 0.csv" in ended.rows["run 0"].message
+
+
+@pytest.mark.parametrize("kind", ["properties", "file", "time_series"])
+def test_every_kind_takes_the_metadata_of_a_manifest(
+    kind: str, jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    specs = specification(tmp_path / "specs", name="spec")
+    write_json(tmp_path / "properties", {"mass": {"value": 69.4, "unit": "g"}})
+    (tmp_path / "file").write_bytes(b"anything")
+    write(tmp_path / "time_series.csv", series())
+    path = tmp_path / ("time_series.csv" if kind == "time_series" else kind)
+    columns = {
+        "spec": "spec",
+        "cell": "cell",
+        "batch": "LOT-7",
+        "measurement": "m",
+        "type": kind,
+        "path": str(path.rename(path.with_suffix(".json" if kind == "properties" else ".csv"))),
+        "start_time": "2026-02-03T08:00:00Z",
+        "end_time": "2026-02-03T08:10:00Z",
+        "protocol": "C/2",
+        "ambient_temperature_degc": "25",
+        "cycler": "VMP3",
+        "channel": "3",
+        "operator": "Jane",
+        "tags": "a;b",
+        "notes": "a note",
+    }
+    with (tmp_path / "plan.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.DictWriter(file, list(columns))
+        rows.writeheader()
+        rows.writerow(columns)
+    jobs.use(studio)
+    ended = jobs.upload("plan.csv", "--specs", specs)
+    assert ended.code == 0, ended.out + ended.err
+    with judge_of(studio) as judge:
+        record = judge.by_key()["spec", "cell", "m"].record
+        assert record.notes == "a note"
+        assert record.protocol == {"name": "C/2", "ambient_temperature_degc": 25}
+        assert record.test_setup["operator"] == "Jane"
+        assert set(record.tags) == {"a", "b"}
+        assert str(record.start_time).startswith("2026-02-03")
 
 
 def bytes_of(client: Any, measurement_id: str, name: str) -> bytes:
