@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from bulkload.core import terms
@@ -90,36 +92,57 @@ def _flattened(text: Text) -> tuple[Text, HeaderLine]:
     """Write the cycle, step and step type before each record, and the header above them."""
     heads = _first(text, 3)
     cycle_names, step_names, record_names = (cut(line, ",") for *_, line in heads)
-    cycle_width, step_width = len(cycle_names), len(step_names) - _STEP
+    folded = [split_heading(name).base for name in step_names]
+    layers = _Layers(
+        cycle_width=len(cycle_names),
+        step_width=len(step_names) - _STEP,
+        number=folded.index("step number") - _STEP,
+        kind=folded.index("step type") - _STEP,
+    )
     names = ["Cycle Index", "Step Number", "Step Type", *record_names[_RECORD:]]
-    number = [split_heading(n).base for n in step_names].index("step number") - _STEP
-    kind = [split_heading(n).base for n in step_names].index("step type") - _STEP
-    out = [",".join(names)]
-    prefix = ""
-    cycle = ""
-    body = text.data[heads[-1][2] :].decode("utf-8").splitlines()
-    for index, line in enumerate(body):
-        if line.startswith(",,"):
+    out = bytearray(",".join(names).encode() + b"\n")
+    header = HeaderLine(heads[-1][0], 0, len(out), ",", tuple(names))
+    prefix, cycle = b"", ""
+    # Line by line through the bytes: as a list of lines a large export would be in memory thrice.
+    for index, line in enumerate(_lines(text.data, heads[-1][2])):
+        if line.startswith(b",,"):
             if not prefix:
                 raise _stray(text.name, index)
-            out.append(prefix + line[_RECORD:])
-            continue
-        if not line.strip(", "):
-            continue
-        fields = cut(line, ",")
+            out += prefix + line[_RECORD:] + b"\n"
+        elif line.strip(b", \r"):
+            cycle, step = layers.read(line.decode("utf-8"), cycle)
+            if step and len(step) <= max(layers.number, layers.kind):
+                raise _stray(text.name, index)
+            stated = f"{cycle},{step[layers.number]},{step[layers.kind]}," if step else ""
+            prefix = stated.encode()
+    return Text(data=bytes(out), encoding=text.encoding, name=text.name), header
+
+
+def _lines(data: bytes, begin: int) -> Iterator[bytes]:
+    while begin < len(data):
+        end = data.find(b"\n", begin)
+        end = len(data) if end < 0 else end
+        yield data[begin:end].rstrip(b"\r")
+        begin = end + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layers:
+    """Where cycle and step rows have what."""
+
+    cycle_width: int
+    step_width: int
+    #: Places of the step's number and type among the step's own fields.
+    number: int
+    kind: int
+
+    def read(self, line: str, cycle: str) -> tuple[str, list[str]]:
+        """Return the cycle and the fields of the step that a row above the records states."""
+        fields = cut(line.strip("\r"), ",")
         if line.startswith(","):
-            step = fields[_STEP : _STEP + step_width]
-        else:
-            # A cycle's first step may stand on the cycle's own line, or below it.
-            cycle = fields[0]
-            step = fields[cycle_width : cycle_width + step_width]
-        if step and len(step) <= max(number, kind):
-            raise _stray(text.name, index)
-        prefix = f"{cycle},{step[number]},{step[kind]}," if step else ""
-    data = "\n".join(out).encode()
-    end = data.find(b"\n") + 1
-    header = HeaderLine(heads[-1][0], 0, end or len(data), ",", tuple(names))
-    return Text(data=data, encoding=text.encoding, name=text.name), header
+            return cycle, fields[_STEP : _STEP + self.step_width]
+        # A cycle's first step may stand on the cycle's own line, or below it.
+        return fields[0], fields[self.cycle_width : self.cycle_width + self.step_width]
 
 
 def _stray(name: str, index: int) -> UnreadableError:
