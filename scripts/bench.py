@@ -24,10 +24,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.bench_processes import Studio, Taken, bulkload, run, studio
+from scripts.bench_processes import HERE, Studio, Taken, bulkload, run, studio
 from scripts.make_archive import ArchiveSize, write_archive
 
-HERE: Final = Path(__file__).resolve().parent
 MIB: Final = 2**20
 
 LATENCY_S: Final = 0.05
@@ -242,7 +241,7 @@ def _uploaded(
 def _check_arrived(summary: Path, size: ArchiveSize, target: Studio) -> None:
     told = json.loads(summary.read_text("utf-8"))
     if told["counts"]["created"] != size.files or told["rows"] != size.files * size.rows:
-        raise SystemExit(f"not all arrived at {target.reach.url}: {told}")
+        raise SystemExit(f"not all arrived at {target.url}: {told}")
 
 
 def _plain(taken: Taken) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,17 +11,20 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-from bulkload.cli.local import RunningStudio, local_studio
+HERE: Final = Path(__file__).resolve().parent
 
 #: How often a process is looked at. Its peak is kept by the system where that is known, so
 #: only what happens in its last moments can be missed.
 POLL_S: Final = 0.05
+
+#: How long a Studio may take until it answers.
+START_LIMIT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,16 +113,18 @@ def _children_cpu_s() -> float:
 class Studio:
     """A local Studio in a process of its own."""
 
-    reach: RunningStudio
+    url: str
+    project_id: str
     process: psutil.Process
+    api_key: str = field(repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
         """What tells a client where it is."""
         return {
-            "IONWORKS_API_URL": self.reach.url,
-            "IONWORKS_API_KEY": self.reach.api_key,
-            "IONWORKS_PROJECT_ID": self.reach.project_id,
+            "IONWORKS_API_URL": self.url,
+            "IONWORKS_API_KEY": self.api_key,
+            "IONWORKS_PROJECT_ID": self.project_id,
         }
 
     def cpu_s(self) -> float:
@@ -130,13 +136,34 @@ class Studio:
 @contextmanager
 def studio(*, latency_s: float = 0.0, processing_s: float = 0.0) -> Iterator[Studio]:
     """Run an empty Studio for the length of the block."""
-    options = ["--latency", str(latency_s), "--processing", str(processing_s)]
-    with (
-        tempfile.TemporaryDirectory(prefix="bulkload-bench-") as folder,
-        local_studio(Path(folder) / "studio", options=options) as reach,
-    ):
-        (process,) = (child for child in psutil.Process().children() if "studio" in child.cmdline())
-        yield Studio(reach=reach, process=process)
+    with tempfile.TemporaryDirectory(prefix="bulkload-bench-") as folder:
+        data, port_file = Path(folder) / "studio", Path(folder) / "port"
+        process = subprocess.Popen(
+            [
+                *(sys.executable, str(HERE / "bench_studio.py"), str(data), str(port_file)),
+                *("--latency", str(latency_s), "--processing", str(processing_s)),
+            ]
+        )
+        try:
+            _wait_for(port_file, process)
+            address = json.loads((data / "studio.json").read_text("utf-8"))
+            yield Studio(
+                url=address["url"],
+                project_id=address["project_id"],
+                process=psutil.Process(process.pid),
+                api_key=(data / "api_key").read_text("utf-8").strip(),
+            )
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_for(port_file: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while not port_file.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit("the local Studio did not start")
+        time.sleep(POLL_S)
 
 
 def bulkload(*words: str, environment: Mapping[str, str] = {}) -> Taken:
