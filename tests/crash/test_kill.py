@@ -14,7 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bulkload.localstudio import LocalStudio
+from bulkload.journal import FILE_NAME
+from bulkload.journal.check import check_journal
+from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive, sums
 from tests.jobs import Running, StartStudio, event_names, is_reader, running, until
 from tests.official import judge_of
@@ -60,6 +62,7 @@ def test_killed_ten_times_an_upload_still_brings_each_measurement_once(
     assert ended.summary["rows"] == sum(table.num_rows for table in made.values())
     assert not (tmp_path / "job" / "spool").exists()
     assert {row.state for row in ended.rows.values()} == {"ready"}
+    assert list(check_journal(tmp_path / "job" / FILE_NAME)) == []
     with judge_of(studio) as judge:
         held = judge.by_key()
         assert set(held) == set(made)
@@ -96,8 +99,6 @@ def test_killed_between_an_act_and_its_answer_the_next_run_finds_its_own_work(
     endpoint: str, start_studio: StartStudio, tmp_path: Path
 ) -> None:
     """The act is done and its answer never arrives: the worst moment of each act."""
-    from bulkload.localstudio import FaultKind, FaultRule
-
     made = archive(tmp_path / "archive", measurements=1)
     studio = start_studio()
     rule = FaultRule(kind=FaultKind.SILENCE, endpoint=endpoint, seconds=60.0, times=1)
