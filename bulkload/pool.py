@@ -155,7 +155,7 @@ class Pool:
         """Prepare one file in a child; never raises for what the file does."""
         words = ""
         for _ in range(MAX_DEATHS):
-            child = await self._idle_receive.receive()
+            child = await self._living()
             try:
                 answer = await self._watched(child, task)
             except _DiedError as error:
@@ -169,6 +169,14 @@ class Pool:
             message=f"{task.job.path}: {words}, {MAX_DEATHS} times; the file is left out: "
             "check that it is whole, or export it again",
         )
+
+    async def _living(self) -> _Child:
+        """Wait for a child that lives: one that died idle is not this file's fault."""
+        child = await self._idle_receive.receive()
+        while child.process.returncode is not None:
+            await self._hand_back(child)
+            child = await self._idle_receive.receive()
+        return child
 
     async def _hand_back(self, child: _Child) -> None:
         """Make the child, or its replacement where it is gone, free for the next task."""
