@@ -12,6 +12,7 @@ import pyarrow as pa
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import printable
 from bulkload.readers.dialect import Kind
+from bulkload.readers.numerals import blank_to_null
 from bulkload.readers.table import Layout, parse
 from bulkload.readers.text import Text
 
@@ -73,8 +74,22 @@ class TextGrid:
         """Parse the wanted columns in one pass."""
         keys = self.layout.names
         numbers = [keys[index] for index, kind in kinds.items() if kind is Kind.NUMBER]
-        table, self.decimal = parse(self.text, self.layout, numbers, [keys[i] for i in kinds])
+        wanted = list(kinds)
+        if self.layout.ends_blank and len(keys) - 1 not in kinds:
+            wanted.append(len(keys) - 1)
+        table, self.decimal = parse(self.text, self.layout, numbers, [keys[i] for i in wanted])
+        if self.layout.ends_blank:
+            self._refuse_nameless(table.column(keys[-1]))
         return {index: table.column(keys[index]) for index in kinds}
+
+    def _refuse_nameless(self, last: pa.ChunkedArray) -> None:
+        """Refuse values in a last column without a name: the header is short of one."""
+        if pa.types.is_string(last.type) and blank_to_null(last).null_count < len(last):
+            raise UnreadableError(
+                f"{self.text.name}: the last column has values and no name; nobody knows which "
+                "column lacks its name",
+                cause="unnamed_column",
+            )
 
     @property
     def facts(self) -> Mapping[str, Any]:

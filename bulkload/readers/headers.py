@@ -137,11 +137,16 @@ def _first_row(text: Text, body: int, delimiter: str) -> list[str]:
 def _as_wide_as_rows(header: HeaderLine, row: Sequence[str], name: str) -> tuple[str, ...]:
     """Even out one trailing delimiter that only the header, or only the rows, end with."""
     names = header.names
-    if row and len(names) == len(row) + 1 and not names[-1]:
+    if not row:
+        return names
+    header_ends, row_ends = not names[-1], not row[-1].strip()
+    # Both ways only where the other side does not end so too: a header that lost or gained a
+    # delimiter would otherwise be moved along by a column.
+    if len(names) == len(row) + 1 and header_ends and not row_ends:
         return names[:-1]
-    if len(row) == len(names) + 1 and not row[-1].strip():
+    if len(row) == len(names) + 1 and row_ends and not header_ends:
         return (*names, "")
-    if row and len(row) == len(names) and not names[-1] and row[-1].strip():
+    if len(row) == len(names) and header_ends and not row_ends:
         raise UnreadableError(
             f"{name}, line {header.number}: the header has {len(names) - 1} names for {len(row)} "
             "columns; nobody knows which one lacks its name",
