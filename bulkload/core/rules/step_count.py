@@ -66,7 +66,9 @@ def _non_sequential(steps: AnyArray, bad: AnyArray) -> ValidationIssue:
                     "diff": plain(np.subtract(after, before)),
                 }
             )
-    shown = "; ".join(f"row {e['row_index']}: {e['from']} to {e['to']}" for e in examples)
+    shown = "; ".join(
+        f"row {e['row_index']}: {e['from']} to {e['to']}, by {e['diff']}" for e in examples
+    )
     more = f"; and {len(bad) - MAX_EXAMPLES} more" if len(bad) > MAX_EXAMPLES else ""
     message = (
         f"'{STEP_COUNT}' may only stay or go up by 1, and {len(bad)} transition(s) do neither "
