@@ -138,3 +138,25 @@ def test_a_missing_middle_file() -> None:
 def test_names_are_sorted_by_number() -> None:
     files = [replace(file, start=None) for file in series(12)]
     assert codes(files[::-1]) == []
+
+
+def test_tests_that_differ_by_their_noise_alone_are_not_one_test() -> None:
+    chance = np.random.default_rng(5)
+    time = np.arange(0.0, 50_000.0, 10.0)
+    quiet = {"Time [s]": time, "Current [A]": np.where((time // 1000) % 2 == 0, 1.0, -1.0)}
+    wave = 3.6 + 0.3 * np.sin(time / 3000)
+    tests = [
+        summarise_file(
+            Frame.of({**quiet, "Voltage [V]": np.round(wave + chance.normal(0, 1e-4, 5000), 5)}),
+            f"run {number}",
+        )
+        for number in range(30)
+    ]
+    assert check_campaign(tests) == []
+
+
+def test_a_copy_still_has_its_place_in_the_series() -> None:
+    time = np.arange(0.0, 5_000.0, 10.0)
+    table = {"Time [s]": time, "Current [A]": 0 * time + 1, "Voltage [V]": 4 - time / 1e4}
+    files = [summarise_file(Frame.of(table), f"run {number}") for number in range(4)]
+    assert {finding.code for finding in check_campaign(files)} == {CampaignCode.SAME_DATA}
