@@ -36,6 +36,10 @@ UNITS_OF: Final = {
 REQUIRED: Final = (terms.TIME, terms.VOLTAGE, terms.CURRENT)
 
 
+class TwiceError(ValueError):
+    """Two columns claim what there can be but one of; the argument is their name."""
+
+
 class Sign(StrEnum):
     """What a format says of the sign of its current."""
 
@@ -172,7 +176,9 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
             continue
         chosen = hits[0]
         if len(hits) > 1 and split[hits[1]].base == split[chosen].base:
-            remarks.append(f"{names[chosen]!r} is there {len(hits)} times; the first was taken")
+            if column.target in REQUIRED:
+                raise TwiceError(names[chosen])
+            remarks.append(f"{names[chosen]!r} is there more than once; the first was taken")
         stated = None if column.ignores_unit else split[chosen].unit or units[chosen]
         found.append(
             Matched(

@@ -12,7 +12,7 @@ import pyarrow as pa
 from bulkload.errors import UnreadableError
 from bulkload.readers import clock
 from bulkload.readers.content import printable
-from bulkload.readers.dialect import UNITS_OF, Dialect, Kind, Match, Matched, match
+from bulkload.readers.dialect import UNITS_OF, Dialect, Kind, Match, Matched, TwiceError, match
 from bulkload.readers.grid import Grid, as_floats
 from bulkload.readers.numerals import strict_number
 from bulkload.readers.units import UNITS, conversion
@@ -53,7 +53,13 @@ class Raw:
 
 def fetch_raw(grid: Grid, dialect: Dialect, name: str) -> Raw:
     """Fetch the columns that the dialect knows, and the others where it keeps them."""
-    found = match(grid.names, grid.units, dialect)
+    try:
+        found = match(grid.names, grid.units, dialect)
+    except TwiceError as error:
+        raise UnreadableError(
+            f"{name}: the column {printable(str(error))!r} is there twice; remove or rename one",
+            cause="duplicate_column",
+        ) from error
     kinds = {column.index: _kind(column, grid) for column in found.columns}
     others = [i for i in range(len(grid.names)) if i not in kinds] if dialect.keep_others else []
     fetched = _fetched(grid, kinds, others)

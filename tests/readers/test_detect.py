@@ -205,6 +205,11 @@ def test_a_voltage_without_a_unit_must_be_one_of_the_cell(write: Write) -> None:
     assert cause(write("c.csv", within), window) == "implausible_unit"
 
 
+def test_two_columns_of_current_are_refused(write: Write) -> None:
+    text = "Time(s),Voltage(V),Current(A),Current(mA)\n0,3.7,-0.5,-500\n1,3.6,-0.5,-500\n"
+    assert cause(write("a.csv", text)) == "duplicate_column"
+
+
 def test_hours_in_a_header_are_hours(write: Write) -> None:
     text = "Time(h),Voltage(V),Current(mA)\n0,3.7,-100\n0.5,3.6,-100\n1,3.5,-100\n1.5,3.4,-100\n"
     table = read(write("a.csv", text)).table
