@@ -6,29 +6,32 @@ Arbin's databases. A file that cannot be opened stays one job: preparing it says
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bulkload.core.job import PlanItem, Problem, UploadJob
 from bulkload.core.plan import Rule
 from bulkload.core.terms import MAX_NAME_LENGTH, MeasurementType
 from bulkload.errors import UnreadableError
-from bulkload.readers import ReadOptions, list_members
+
+if TYPE_CHECKING:
+    from bulkload.readers import ReadOptions
 
 #: Endings of files that may hold several tests.
 CONTAINERS: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".res"})
 
 
-def expand(items: Iterable[PlanItem], options: ReadOptions) -> Iterator[PlanItem]:
+def expand(items: Iterable[PlanItem], options: Callable[[], ReadOptions]) -> Iterator[PlanItem]:
     """Yield a plan with a job for each test in a file that holds several.
 
     Each is named after the file's measurement and the test: ``<measurement> <member>``.
+    ``options`` is asked only where there is such a file: the readers take long to load.
     """
     for item in items:
         if isinstance(item, UploadJob) and _may_hold_several(item):
-            yield from _tests_of(item, options)
+            yield from _tests_of(item, options())
         else:
             yield item
 
@@ -42,6 +45,8 @@ def _may_hold_several(job: UploadJob) -> bool:
 
 
 def _tests_of(job: UploadJob, options: ReadOptions) -> Iterator[PlanItem]:
+    from bulkload.readers import list_members
+
     try:
         members = list_members(
             Path(job.path), replace(options, reader=job.reader or options.reader)

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
@@ -21,10 +22,12 @@ from bulkload.core.prepared import ExtraChecks, Recipe
 from bulkload.core.transforms import TransformError, known_transforms
 from bulkload.errors import SettingsError
 from bulkload.members import expand
-from bulkload.readers import ReadOptions, load_dialects
 from bulkload.settings import CONNECTIONS, Limits
 from bulkload.sources import read_source
 from bulkload.validators import STRICT_CHECK_NAMES
+
+if TYPE_CHECKING:
+    from bulkload.readers import ReadOptions
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
@@ -69,6 +72,14 @@ def window(text: str) -> tuple[float, float]:
     return low, high
 
 
+def _read_options(recipe: Recipe) -> ReadOptions:
+    # Only where a file may hold several tests: the readers take long to load.
+    from bulkload.readers import ReadOptions, load_dialects
+
+    dialects = () if recipe.dialects is None else load_dialects(Path(recipe.dialects))
+    return ReadOptions(reader=recipe.reader, dialects=dialects)
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
@@ -90,8 +101,7 @@ class SourceOptions:
         if not sources:
             raise SettingsError("name at least one source: a folder, or a manifest")
         items = read_source(*sources, layout=Layout.parse(self.layout), specs=self.specs)
-        dialects = () if recipe.dialects is None else load_dialects(Path(recipe.dialects))
-        return expand(items, ReadOptions(reader=recipe.reader, dialects=dialects))
+        return expand(items, partial(_read_options, recipe))
 
 
 @Parameter(name="*")
@@ -156,6 +166,8 @@ class RecipeOptions:
     def recipe(self, *, stores_steps: bool = False) -> Recipe:
         """Return what the words mean; raises ``SettingsError`` for dialects with a mistake."""
         if self.dialects is not None:
+            from bulkload.readers import load_dialects
+
             load_dialects(self.dialects)
         return Recipe(
             reader=self.reader,
