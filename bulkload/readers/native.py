@@ -90,11 +90,14 @@ class Native(Format):
     def sniff(self, probe: Probe) -> Evidence:
         """Look for Ionworks' column names in the header or the schema."""
         if probe.kind == PARQUET:
-            names = probe.schema.names
-            if is_native(names) and not set(names) >= _PYPROBE:
-                return Evidence(fits=("the schema has Ionworks' column names",))
-        elif probe.kind == TEXT and native_layout(probe.text) is not None:
-            return Evidence(fits=("the header has Ionworks' column names",))
+            where, names = "schema", probe.schema.names
+        elif probe.kind == TEXT:
+            layout = native_layout(probe.text)
+            where, names = "header", [] if layout is None else list(layout.names)
+        else:
+            return Evidence()
+        if is_native(names) and not set(names) >= _PYPROBE:
+            return Evidence(fits=(f"the {where} has Ionworks' column names",))
         return Evidence()
 
     def read(self, probe: Probe, options: ReadOptions) -> Reading:

@@ -205,6 +205,14 @@ def test_a_voltage_without_a_unit_must_be_one_of_the_cell(write: Write) -> None:
     assert cause(write("c.csv", within), window) == "implausible_unit"
 
 
+def test_pyprobe_as_text_is_not_taken_for_ionworks(write: Write) -> None:
+    header = "Time [s],Step,Event,Current [A],Voltage [V]\n"
+    rows = "".join(f"{i},1,0,1.0,{3.5 + i / 50}\n" for i in range(9))
+    series = read(write("a.csv", header + rows))
+    assert series.provenance["reader"] == "pyprobe"
+    assert series.table["Current [A]"].to_pylist() == [-1.0] * 9  # voltage rises: charge
+
+
 def test_two_columns_of_current_are_refused(write: Write) -> None:
     text = "Time(s),Voltage(V),Current(A),Current(mA)\n0,3.7,-0.5,-500\n1,3.6,-0.5,-500\n"
     assert cause(write("a.csv", text)) == "duplicate_column"
