@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.validation.judge import as_table, difference
-from tests.validation.mutator import MUTATIONS, RATED, WINDOW, mutated, spectrum, step_table
+from tests.validation.made import spectrum, step_table
+from tests.validation.mutator import MUTATIONS, RATED, WINDOW, mutated
 
 #: Made frames in all, over parts so that the parts can run side by side.
 FRAMES = 20_000

@@ -15,7 +15,8 @@ from bulkload.core.rules import check
 from bulkload.core.terms import STEP_COUNT, TIME, VOLTAGE
 from bulkload.frames import to_frame
 from tests.validation.judge import as_table
-from tests.validation.mutator import MUTATIONS, RATED, WINDOW, mutated, spectrum, step_table
+from tests.validation.made import spectrum, step_table
+from tests.validation.mutator import MUTATIONS, RATED, WINDOW, mutated
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]\d+)?")
 #: What a message may say to do.

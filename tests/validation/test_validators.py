@@ -18,7 +18,8 @@ from bulkload import validators as ours
 from bulkload.core.terms import CURRENT, STEP_COUNT, TIME
 from bulkload.errors import MeasurementValidationError
 from tests.validation.judge import as_table, same
-from tests.validation.mutator import MUTATIONS, RATED, WINDOW, mutated, spectrum, step_table
+from tests.validation.made import spectrum, step_table
+from tests.validation.mutator import MUTATIONS, RATED, WINDOW, mutated
 from tests.validation.tables import good
 
 CHECKS = sorted(name for name in vars(official) if name.startswith("validate_"))
