@@ -8,6 +8,7 @@
     │   ├── PlanError                the source or its plan is in the way (exit 2)
     │   ├── MissingExtraError        an optional package is not installed
     │   ├── UnreadableError          a source file cannot be read as what it claims to be
+    │   ├── DiskError                what the run keeps for itself cannot be written (exit 5)
     │   └── JournalError             the journal is damaged, foreign, or in use
     │       └── JournalBusyError     another run holds this job folder
     ├── TransientError               the same act may succeed later
@@ -96,6 +97,12 @@ class UnreadableError(TerminalError):
     def __init__(self, message: str, *, cause: str = "unreadable") -> None:
         super().__init__(message)
         self.cause = cause
+
+
+class DiskError(TerminalError):
+    """The run cannot write what it keeps for itself: the disk is full, or cannot be written."""
+
+    cause = "disk"
 
 
 class JournalError(TerminalError):
@@ -258,7 +265,7 @@ class AnswerLostError(IonworksError, TransientError):
 
 
 #: What ends a run, not one job: whoever turns errors into outcomes lets these pass.
-RUN_ENDING = (CredentialsError, OutageError, JournalError)
+RUN_ENDING = (CredentialsError, OutageError, JournalError, DiskError)
 
 
 def _text_or_none(value: object) -> str | None:

@@ -4,23 +4,51 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Self, TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
 from bulkload.client.events import Exchanged, WireEvent
 from bulkload.core.lifecycle import Attempting, Event
+from bulkload.errors import DiskError
 from bulkload.livejob import LiveJob
 
 FILE_NAME: Final = "log.jsonl"
 
 
-def open_log(path: Path, **bound: object) -> tuple[FilteringBoundLogger, TextIO]:
+class LogFile:
+    """A log on disk, open for appending. A line that cannot be written ends the run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("ab", buffering=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, text: str) -> None:
+        """Append a text; ``DiskError`` where the disk does not take it whole."""
+        data = text.encode()
+        try:
+            written = self._file.write(data)
+        except OSError as error:
+            raise DiskError(f"the log {self._path} cannot be written: {error.strerror}") from error
+        if written != len(data):
+            raise DiskError(f"the log {self._path} cannot be written: No space left on device")
+
+    def flush(self) -> None:
+        """Wait for nothing: each text is with the operating system when it is written."""
+
+
+def open_log(path: Path, **bound: object) -> tuple[FilteringBoundLogger, LogFile]:
     """Open a log for appending; every line bears ``bound``. The caller closes the file."""
-    file = path.open("a", encoding="utf-8", buffering=1)
+    file = LogFile(path)
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(file),
+        structlog.WriteLogger(cast(TextIO, file)),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -27,9 +27,9 @@ from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskGroup
 
 from bulkload.backlog import Backlog
 from bulkload.core.lifecycle import JobState, SourceRejected
-from bulkload.core.prepared import Prepared, PrepareTask, Refused, StoredBefore
+from bulkload.core.prepared import DISK_FULL, Prepared, PrepareTask, Refused, StoredBefore
 from bulkload.errorgroup import one_error
-from bulkload.errors import RUN_ENDING, BulkloadError
+from bulkload.errors import RUN_ENDING, BulkloadError, DiskError
 from bulkload.journal import Journal
 from bulkload.livejob import LiveJob, Recorder, prepared_event
 from bulkload.parents import Parents
@@ -186,6 +186,8 @@ class Pipeline:
                 task = self._task(live)
                 with self._progress.busy("prepare"):
                     answer = await self._pool.prepare(task)
+                if isinstance(answer, Refused) and answer.cause == DISK_FULL:
+                    raise DiskError(answer.message)
                 if isinstance(answer, Refused):
                     await self._recorder.record(live, rejected_event(live, answer))
                     continue

@@ -6,6 +6,7 @@ A defect of a reader, or of ours, must cost one file: everything that is raised 
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -26,6 +27,7 @@ from bulkload.core.frame import Frame
 from bulkload.core.issues import Severity, ValidationIssue
 from bulkload.core.job import Checks, UploadJob
 from bulkload.core.prepared import (
+    DISK_FULL,
     ExtraChecks,
     Prepared,
     PrepareTask,
@@ -43,6 +45,9 @@ from bulkload.frames import to_frame, to_table
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
 from bulkload.readers.probe import Format
 from bulkload.sourcefile import attachments, extension_path, quick_stamp, stamp, steps_path
+
+#: Errors of a disk that takes nothing more. Not every system knows quotas.
+_DISK_IS_FULL: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 #: Findings kept of one file: a file with more is described by its first ones.
 MAX_ISSUES: Final = 100
@@ -77,6 +82,9 @@ def _prepared_or_refused(task: PrepareTask) -> Prepared | Refused:
     except MissingExtraError as error:
         return Refused(cause=error.cause, message=_named(task.job, str(error)))
     except OSError as error:
+        if error.errno in _DISK_IS_FULL:
+            reason = f"the prepared file cannot be written: {error.strerror or error}"
+            return Refused(cause=DISK_FULL, message=f"{task.job.path}: {reason}")
         return Refused(cause="unreadable_file", message=f"{task.job.path}: {_reason(error)}")
     except MemoryError:
         return Refused(

@@ -23,6 +23,7 @@ from bulkload.core.lifecycle import Event
 from bulkload.core.tally import ExitCode, RunReport, exit_code
 from bulkload.errors import (
     CredentialsError,
+    DiskError,
     JournalError,
     OutageError,
     PlanError,
@@ -179,7 +180,7 @@ async def _deliver(
         return ExitCode.REFUSED, f"Studio refused the credentials: {error}"
     except OutageError as error:
         return ExitCode.STOPPED, str(error)
-    except JournalError as error:
+    except (JournalError, DiskError) as error:
         return ExitCode.STOPPED, str(error)
     if stop.exit_code is not None:
         return stop.exit_code, stop.reason

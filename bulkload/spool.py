@@ -19,7 +19,8 @@ class Spool:
         Side effects: empties ``folder``, makes it where it is not there.
         """
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        # It may be a disk of its own, which stays.
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._limit_bytes = limit_bytes
         self._sizes: dict[int, int] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from bulkload.core.issues import ValidationIssue
 from bulkload.core.job import Checks, UploadJob
@@ -90,6 +90,10 @@ class Prepared:
     header: Mapping[str, Any] = field(default_factory=dict)
     #: Reader, its version, dialect, options and remarks.
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: Cause of a refusal that is the run's own trouble, not the source's: its disk is full.
+DISK_FULL: Final = "disk_full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

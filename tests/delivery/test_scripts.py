@@ -1,0 +1,45 @@
+"""The short forms of what `scripts/` measures on real processes and real HTTP."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import anyio
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_bytes_cut_off_in_mid_body_are_stored_whole_in_the_end(tmp_path: Path) -> None:
+    """The long form sends a thousand files."""
+    resets = script("put_resets")
+    result = anyio.run(resets.measure, 40, tmp_path, 7)
+    assert result.equal == result.uploads == 40
+    assert result.resets > 5
+
+
+@pytest.mark.timeout(300)
+def test_parents_and_children_killed_at_random_lose_nothing() -> None:
+    """The long form kills a thousand times; each round ends with ``verify --all``."""
+    words = [sys.executable, "scripts/kill_test.py", "--kills", "5", "--measurements", "20"]
+    ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "0 lost, twice or falsely done" in ended.stdout
+
+
+def test_the_readme_draws_the_life_of_a_measurement_from_its_table() -> None:
+    assert script("state_diagram").diagram() in (ROOT / "README.md").read_text("utf-8")
