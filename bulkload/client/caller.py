@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from json import loads as json_of
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin
 
@@ -137,6 +138,20 @@ class Caller:
 
         request = make_request("GET", path, params)
         return await self._persist(request, read, lambda _: False, None)
+
+    async def reach(self, path: str) -> Any:
+        """Get something whose form nobody has described: its JSON, or else its text."""
+
+        def read(answer: Answer) -> Any:
+            if 200 <= answer.status < 300 and not is_web_page(answer):
+                text = answer.body.decode("utf-8", errors="replace")
+                try:
+                    return json_of(text)
+                except ValueError:
+                    return text
+            return read_answer(answer, method="GET", now=self._clock.now(), mask=self._access.mask)
+
+        return await self._persist(make_request("GET", path, None), read, lambda _: False, None)
 
     async def _persist(
         self,

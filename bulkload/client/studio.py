@@ -97,7 +97,7 @@ class AsyncStudio:
 
     async def health_check(self) -> Any:
         """Ask whether the service is up."""
-        return await self._caller.call("GET", "/healthz")
+        return await self._caller.reach("/healthz")
 
     async def whoami(self) -> dict[str, Any]:
         """Ask who the key belongs to, and which organization it acts for."""

@@ -285,3 +285,21 @@ async def test_a_download_without_a_redirect_is_refused() -> None:
     async with scripted(answer(404)) as server, HttpTransport(server.access) as http:
         with pytest.raises(RefusedError, match="Not Found"):
             await caller(http, server).locate("/a")
+
+
+@pytest.mark.parametrize(
+    ("body", "given"),
+    [('{"status": "ok"}', {"status": "ok"}), ("ok", "ok"), ("", "")],
+)
+@in_virtual_time
+async def test_what_nobody_has_described_is_given_as_it_comes(body: str, given: object) -> None:
+    step = answer(200, text=body, headers={"Content-Type": "text/plain"})
+    async with scripted(step) as server, HttpTransport(server.access) as http:
+        assert await caller(http, server).reach("/healthz") == given
+
+
+@in_virtual_time
+async def test_a_page_in_the_way_is_no_health() -> None:
+    async with scripted(HTML, OK) as server, HttpTransport(server.access) as http:
+        assert await caller(http, server).reach("/healthz") == {"id": "m1"}
+        assert len(server.seen) == 2
