@@ -38,6 +38,7 @@ from bulkload.errors import (
     MeasurementProcessingError,
     RefusedError,
     TransientError,
+    UnavailableError,
     UnreadableError,
 )
 from bulkload.livejob import LiveJob, Recorder
@@ -48,7 +49,7 @@ from bulkload.settle import ready_event
 from bulkload.sourcefile import attachments, extension_path, quick_stamp, steps_path
 
 #: A signed URL is used as soon as it is given; one that keeps expiring is not a matter of age.
-MAX_URL_RENEWALS: Final = 3
+MAX_URL_RENEWALS: Final = 5
 
 
 class Uploader:
@@ -155,7 +156,7 @@ class Uploader:
             else:
                 break
         else:
-            raise ExpiredUrlError(f"{MAX_URL_RENEWALS} signed URLs in a row had expired when used")
+            raise _too_old_again()
         return await self._confirm(live, instance_id)
 
     async def _send(self, live: LiveJob, instance_id: str, news: list[Event]) -> None:
@@ -249,6 +250,13 @@ def _changed_on_its_way(live: LiveJob) -> UnreadableError:
         "writes to it, and run again",
         cause="source_changing",
     )
+
+
+def _too_old_again() -> UnavailableError:
+    """Return the error of URLs that keep expiring: a quieter time may do, so it is resumable."""
+    error = UnavailableError(f"{MAX_URL_RENEWALS} signed URLs in a row had expired when used")
+    error.cause = ExpiredUrlError.cause
+    return error
 
 
 def failure_event(live: LiveJob, error: BulkloadError) -> Event:
