@@ -139,9 +139,9 @@ def _by_sign(current: Floats, rest: float) -> Floats:
 def _is_active(sums: StepSums, current: Floats, groups: Groups, rest: float) -> Bools:
     """Tell which steps have a mean current that is no rest, and move charge."""
     mean = np.abs(sums.means[1])
-    if np.any(np.abs(mean - rest) < TIE * rest):
+    if np.any(np.abs(mean - rest) < TIE * rest) or np.isnan(mean).any():
         # On the edge the last digit decides, and it depends on the order of summation: sum
-        # up row by row, as the vendor's client does.
+        # up row by row, as the vendor's client does. An infinity stays one that way too.
         owner = np.repeat(np.arange(len(groups)), groups.sizes)
         mean = np.abs(np.bincount(owner, weights=current) / sums.rows)
     active: Bools = (mean >= rest) & (sums.rows >= 2) & ~(sums.moved <= 0)
