@@ -48,10 +48,10 @@ class Figure:
         return self.value <= self.target if self.is_ceiling else self.value >= self.target
 
 
-def cycling(rows: int, steps: int) -> dict[str, NDArray[Any]]:
+def cycling(rows: int, steps: int, noise: float = 0.0) -> dict[str, NDArray[Any]]:
     """Return a cell cycled: charge, hold at constant voltage, discharge, rest.
 
-    The voltage has a millivolt of noise; the capacities fit the current.
+    The voltage has a millivolt of noise, the current this share of it; the capacities fit.
     """
     rng = np.random.default_rng(0)
     per_step = rows // steps
@@ -59,6 +59,7 @@ def cycling(rows: int, steps: int) -> dict[str, NDArray[Any]]:
     within = np.tile(np.arange(per_step) / per_step, steps)
     kind = count % 4
     current = np.select([kind == 0, kind == 1, kind == 2], [-1.0, -np.exp(-4 * within), 1.0], 0.0)
+    current *= 1 + noise * rng.normal(0, 1, len(count))
     soc = np.select(
         [kind == 0, kind == 1, kind == 2], [0.9 * within, 0.9 + 0.1 * within, 1 - within], 0.0
     )
@@ -128,12 +129,12 @@ def _check(table: pl.DataFrame) -> None:
     check(to_frame(table), **CHECKS)
 
 
-def independence(few: int, many: int) -> Figure:
+def independence(few: int, many: int, noise: float = 0.0) -> Figure:
     """Time one length of table in few and in many steps."""
-    tables = [pl.DataFrame(cycling(ROWS, steps)) for steps in (few, many)]
+    tables = [pl.DataFrame(cycling(ROWS, steps, noise)) for steps in (few, many)]
     times = [cpu_seconds(partial(_check, table), 7) for table in tables]
     return Figure(
-        f"{ROWS:,} rows, {many:,} steps against {few:,}",
+        f"{many:,} steps against {few:,}, current noise {noise:.1%}",
         f"{1000 * times[0]:.0f} ms to {1000 * times[1]:.0f} ms",
         times[1] / times[0],
         1.5,
@@ -170,6 +171,7 @@ def measure() -> list[Figure]:
             small("pandas"),
             small("polars"),
             independence(100, 100_000),
+            independence(100, 100_000, noise=0.001),
             memory(),
         ]
 
