@@ -28,11 +28,11 @@ from anyio.from_thread import start_blocking_portal
 from bulkload.core.job import Checks, UploadJob
 from bulkload.core.prepared import PrepareTask, Refused
 from bulkload.core.terms import JobKey
-from bulkload.localstudio import LocalStudio, StudioSettings
+from bulkload.localstudio import FaultKind, FaultRule, LocalStudio, StudioSettings
 from bulkload.prepare import prepare
 from bulkload.sourcefile import quick_stamp
 from tests.archives import archive, series, specification, sums, write
-from tests.jobs import Ended, Jobs, running
+from tests.jobs import Ended, Jobs, running, until
 from tests.official import Held, Judge, judge_of
 
 TABLE = series(rows=60)
@@ -191,14 +191,22 @@ def job_rows_of(uploaded: Uploaded) -> list[Any]:
 # What happens to a file between plan and read -------------------------------------------------
 
 
+def upload_after(act: Callable[[], object], studio: LocalStudio, folder: Path) -> Ended:
+    """Upload, and have something happen when the plan is written and no file is read yet."""
+    late = FaultRule(kind=FaultKind.LATENCY, endpoint="spec.list", seconds=1.0)
+    looking = studio.faults.add(late)
+    with running(["upload", "archive", "--job", "job"], folder=folder, studio=studio) as started:
+        until(lambda: looking.struck > 0, "the first look at the cell, before any file is read")
+        act()
+        return started.wait()
+
+
 def test_a_file_that_vanishes_after_the_plan_costs_itself(
-    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+    studio: LocalStudio, tmp_path: Path
 ) -> None:
     archive(tmp_path / "archive", measurements=3)
     victim = tmp_path / "archive" / "spec 0" / "cell 0" / "run 1.csv"
-    jobs.use(studio)
-    after_plan(jobs, victim.unlink)
-    ended = jobs.upload("archive")
+    ended = upload_after(victim.unlink, studio, tmp_path)
     assert ended.code == 3
     assert ended.counts == {"created": 2, "rejected": 1}
     assert "run 1.csv" in ended.rows["run 1"].message
@@ -206,14 +214,12 @@ def test_a_file_that_vanishes_after_the_plan_costs_itself(
 
 
 def test_a_file_that_grows_after_the_plan_arrives_as_it_was_when_read(
-    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+    studio: LocalStudio, tmp_path: Path
 ) -> None:
     archive(tmp_path / "archive", measurements=2)
     grown = tmp_path / "archive" / "spec 0" / "cell 0" / "run 1.csv"
     table = series(rows=90, seed=7)
-    jobs.use(studio)
-    after_plan(jobs, lambda: write(grown, table))
-    ended = jobs.upload("archive")
+    ended = upload_after(lambda: write(grown, table), studio, tmp_path)
     assert ended.code == 0
     assert ended.rows["run 1"].rows == 90
     with judge_of(studio) as judge:
@@ -307,19 +313,6 @@ def obey_modes() -> None:
     for capability in (dac_override, dac_read_search):
         if libc.prctl(drop_bounding, capability, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "the right to pass over modes stays")
-
-
-def after_plan(jobs: Jobs, act: Callable[[], object]) -> None:
-    """Have something happen when the plan is written and no file has been read yet."""
-    from bulkload import run
-
-    planned = run._deliver
-
-    async def acting(*args: Any) -> Any:
-        act()
-        return await planned(*args)
-
-    jobs.environment.setattr(run, "_deliver", acting)
 
 
 class growing_file:  # noqa: N801  (reads as a phrase where it is used)

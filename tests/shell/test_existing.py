@@ -80,8 +80,10 @@ def test_a_record_that_studio_could_not_process_is_no_success(
 FORMS = ("standard", "without_existing_id", "legacy_keys", "nested", "plain")
 
 
-@pytest.mark.parametrize("at", ["initiate", "confirm"])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("form", "at"),
+    [*((form, "initiate") for form in FORMS), ("standard", "confirm"), ("plain", "confirm")],
+)
 def test_a_conflict_of_any_form_is_an_answer(
     form: str, at: str, jobs: Jobs, start_studio: StartStudio, tmp_path: Path
 ) -> None:
