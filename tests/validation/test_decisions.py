@@ -36,7 +36,7 @@ def _step(current: list[float], voltage: list[float]) -> pl.DataFrame:
 
 def test_text_where_numbers_belong() -> None:
     table = pl.DataFrame({**good(), VOLTAGE: ["3,7"] * 80})
-    with pytest.raises(OfficialCrashError, match="TypeError|ValueError"):
+    with pytest.raises(OfficialCrashError, match=r"TypeError|ValueError"):
         official_findings(table, {})
     assert _codes(table) == [ExtraCode.COLUMN_NOT_NUMERIC]
 
