@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -265,10 +265,23 @@ def _account(
         bottleneck=bottleneck(_shares(request.settings, progress), progress.elapsed_s),
         exit_code=exit_code(planned=account.planned, counts=counts, stopped=stopped[0]),
     )
+    why = stopped[1]
+    try:
+        _keep_account(request, connection, run, report)
+    except (sqlite3.Error, OSError) as error:
+        # What was delivered is in the journal; only this run's own account is not on disk.
+        why = why or f"the account of the run cannot be written: {error}"
+        if stopped[0] is None:
+            report = replace(report, exit_code=ExitCode.STOPPED)
+    return RunResult(report=report, run=run, plan=account, stopped_because=why)
+
+
+def _keep_account(
+    request: RunRequest, connection: sqlite3.Connection, run: int, report: RunReport
+) -> None:
     summary = report.as_json()
     store.end_run(connection, run, _seconds(request.clock), summary)
     write_json(request.job_dir / SUMMARY_NAME, summary)
-    return RunResult(report=report, run=run, plan=account, stopped_because=stopped[1])
 
 
 def _shares(settings: RunSettings, progress: Progress) -> Mapping[str, float]:

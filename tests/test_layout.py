@@ -88,7 +88,7 @@ HOMES = {
     "rich": {"console", "cli"},
     "structlog": {"log"},
     "cyclopts": {"cli"},
-    "psutil": {"pool", "settings"},
+    "psutil": {"journal", "pool", "settings"},
     "ionworksdata": {"readers"},
     "galvani": {"readers"},
     "fastnda": {"readers"},

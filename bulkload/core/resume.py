@@ -15,6 +15,7 @@ OF_THE_MOMENT: Final = frozenset(
         "missing_extra",
         "missing_program",
         "no_permission",
+        "reader_died",
         "source_changing",
         "unreadable_file",
         "vanished",

@@ -1,7 +1,8 @@
 """The journal's file: the only SQL of the job folder. Synchronous; one writer.
 
 A transaction holds an event and the row that follows from it, so that a crash between the two
-cannot be seen. WAL with ``synchronous=FULL``: what was committed survives a loss of power.
+cannot be seen. WAL with ``synchronous=FULL``: what was committed survives a loss of power. On a
+network file system a rollback journal takes its place.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bulkload.core.job import CellMetadata, Skip, Specification, UploadJob
 from bulkload.core.lifecycle import FINAL, JobState
 from bulkload.errors import JournalError
 from bulkload.journal.codec import dump
+from bulkload.journal.filesystem import is_on_network
 from bulkload.journal.parent import Parent
 
 #: "BULK": tells our file from any other database.
@@ -49,24 +51,41 @@ def connect(path: Path | None, *, is_read_only: bool = False) -> sqlite3.Connect
 
 
 def _check_or_create(connection: sqlite3.Connection, name: str, *, is_read_only: bool) -> None:
-    if not is_read_only:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
     application_id = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     is_new = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    if not is_new or is_read_only:
+        _check(name, application_id, version)
+    if not is_read_only:
+        # Only now: a file of another program is left as it is.
+        mode, level = _durable_on(Path(name).parent)
+        connection.execute(f"PRAGMA journal_mode={mode}")
+        connection.execute(f"PRAGMA synchronous={level}")
     if is_new and not is_read_only:
         schema = resources.files("bulkload.journal").joinpath("schema.sql").read_text("utf-8")
         connection.executescript(
             f"BEGIN; {schema} PRAGMA application_id={APPLICATION_ID}; "
             f"PRAGMA user_version={VERSION}; COMMIT;"
         )
-    elif application_id != APPLICATION_ID:
+
+
+def _check(name: str, application_id: int, version: int) -> None:
+    if application_id != APPLICATION_ID:
         raise JournalError(f"{name} is not a journal of bulkload")
-    elif version != VERSION:
+    if version != VERSION:
         raise JournalError(
             f"{name} is a journal of version {version}; this bulkload reads version {VERSION}"
         )
+
+
+def _durable_on(folder: Path) -> tuple[str, str]:
+    """Return the modes in which a commit survives a loss of power on this file system.
+
+    WAL is quick and needs memory that all readers share, which a network file system does not
+    give. There a rollback journal is used: each commit is in the file itself, and the journal,
+    whose pages bear checksums, undoes one that was torn.
+    """
+    return ("DELETE", "EXTRA") if is_on_network(folder) else ("WAL", "FULL")
 
 
 def begin_run(
