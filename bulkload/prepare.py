@@ -125,7 +125,7 @@ def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
         return changed
     frame, table, records = _transformed(series.table, task)
     steps = _steps(frame, task.checks) if task.checks.strict or task.recipe.stores_steps else None
-    data_type = task.job.data_type or series.header.get("data_type")
+    data_type = task.job.data_type or series.provenance.get("data_type")
     issues = check(
         frame,
         strict=bool(task.checks.strict),
