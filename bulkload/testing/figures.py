@@ -65,7 +65,11 @@ def in_cell(cell: Cell, seed: int) -> Telling:
         return cell.trouble if is_struck else None
 
     # Two of a cell and one of another: listings as well as single questions are asked.
-    return tell(replace(quiet(archive(3, a_cell=2), seed), deal=deal))
+    story = replace(quiet(archive(3, a_cell=2), seed), deal=deal)
+    if cell.trouble is Trouble.LIE:
+        # A store that twice reports other bytes than were sent has not stored them.
+        story = replace(story, may_fail_as=frozenset({"integrity"}))
+    return tell(story)
 
 
 def at_rate(

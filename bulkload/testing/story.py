@@ -44,6 +44,8 @@ class Story:
     workers: int = 2
     connections: int = 8
     outage_limit_s: float = 3600.0
+    #: Causes for which a measurement may fail in the end: the right reason for this trouble.
+    may_fail_as: frozenset[str] = frozenset()
     deal: Dealer = by_chance
 
 
