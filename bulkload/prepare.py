@@ -24,8 +24,9 @@ from bulkload.core.content import files_digest, properties_digest, properties_te
 from bulkload.core.digest import content_digest
 from bulkload.core.extra_checks import check_extra
 from bulkload.core.frame import Frame
-from bulkload.core.issues import Severity, ValidationIssue
+from bulkload.core.issues import ExtraCode, Severity, ValidationIssue
 from bulkload.core.job import Checks, UploadJob
+from bulkload.core.plan import is_left_to_preparing, shown
 from bulkload.core.prepared import (
     DISK_FULL,
     ExtraChecks,
@@ -35,9 +36,9 @@ from bulkload.core.prepared import (
     SourceStamp,
     StoredBefore,
 )
-from bulkload.core.rules import check
+from bulkload.core.rules import check, not_finite
 from bulkload.core.steps import summarise_steps
-from bulkload.core.terms import TIME, MeasurementType
+from bulkload.core.terms import CURRENT, TIME, VOLTAGE, MeasurementType
 from bulkload.core.transforms import TransformError, TransformRecord, apply
 from bulkload.encode import encode
 from bulkload.errors import MissingExtraError, UnreadableError
@@ -66,12 +67,23 @@ def prepare(task: PrepareTask) -> Prepared | Refused:
     """
     # Before it is read: what is written to the file from here on has not been judged.
     seen = quick_stamp(Path(task.job.path))
-    answer = _prepared_or_refused(task)
+    answer = _unfit_name(task.job) or _prepared_or_refused(task)
     if isinstance(answer, Refused) and answer.source is None and seen is not None:
         size_bytes, mtime_ns = seen
         source = SourceStamp(size_bytes=size_bytes, mtime_ns=mtime_ns, sha256="")
         return replace(answer, source=source)
     return answer
+
+
+def _unfit_name(job: UploadJob) -> Refused | None:
+    name = job.key.measurement
+    if not is_left_to_preparing(name):
+        return None
+    return Refused(
+        cause="control_character",
+        message=f"{job.path}: the name {shown(name)} holds a character that no name may "
+        "hold; rename the file, or name the measurement in a manifest",
+    )
 
 
 def _prepared_or_refused(task: PrepareTask) -> Prepared | Refused:
@@ -138,6 +150,7 @@ def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
         end_time=task.job.metadata.get("end_time"),
         now=datetime.now(UTC),
     )
+    issues += _infinities(frame, issues)
     issues += _extra_issues(frame, task, data_type)
     errors = [issue for issue in issues if issue.severity is Severity.ERROR]
     if errors:
@@ -195,6 +208,18 @@ def _moment(text: object) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo is not None else None
+
+
+def _infinities(frame: Frame, found: list[ValidationIssue]) -> list[ValidationIssue]:
+    """Refuse a measured infinity that the vendor's rules let pass: no cell has one."""
+    if any(issue.code == ExtraCode.VALUE_NOT_FINITE for issue in found):
+        return []
+    names = [
+        name
+        for name in (TIME, VOLTAGE, CURRENT)
+        if frame.is_numeric(name) and np.isinf(frame.values(name)).any()
+    ]
+    return [not_finite(tuple(names))] if names else []
 
 
 def _extra_issues(frame: Frame, task: PrepareTask, data_type: str | None) -> list[ValidationIssue]:

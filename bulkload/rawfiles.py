@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import anyio
+
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import Act, Attempting, RawAttached
 from bulkload.core.terms import MeasurementType
@@ -47,7 +49,8 @@ class RawFiles:
         known = store.raw_data_id(self._journal.reader, sha256)
         if known is not None:
             return known
-        if stamp(Path(path)).sha256 != sha256:
+        found = await anyio.to_thread.run_sync(stamp, Path(path))
+        if found.sha256 != sha256:
             raise UnreadableError(
                 f"{path}: the file changed after its measurement was uploaded, so it is not "
                 "attached as its original",

@@ -208,11 +208,22 @@ def name_problems(job: UploadJob, where: str) -> Iterator[Problem]:
         if name is None:
             continue
         found = _name_fault(name)
-        if found is not None:
+        if found is not None and not (label == "measurement" and is_left_to_preparing(name)):
             rule, fault = found
             severity = Severity.WARNING if rule is Rule.OUTER_SPACE else Severity.ERROR
             message = f"{label} name {shown(name)} {fault}"
             yield Problem(where=where, rule=rule, message=message, severity=severity)
+
+
+def is_left_to_preparing(name: str) -> bool:
+    """Tell whether a measurement's name is wrong by a control character alone.
+
+    A file of that name must not stop the plan: it is rejected by itself. What could not even be
+    written down (a NUL, half of a surrogate pair) is a problem of the plan all the same.
+    """
+    found = _name_fault(name)
+    is_control = found is not None and found[0] is Rule.CONTROL_CHARACTER
+    return is_control and "\0" not in name and all(unicodedata.category(c) != "Cs" for c in name)
 
 
 def shown(text: str) -> str:
@@ -269,6 +280,6 @@ def _folded(name: str) -> str:
 
 
 def _digest(names: tuple[str, ...]) -> bytes:
-    # No name that gets here holds a control character, so NUL tells ("a", "bc") from ("ab", "c").
+    # No name that gets here holds a NUL, so a NUL tells ("a", "bc") from ("ab", "c").
     text = normalised("\0".join(names))
     return blake2b(text.encode(), digest_size=DIGEST_BYTES).digest()

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from bulkload.core.issues import Severity
 from bulkload.core.job import Problem, UploadJob
-from bulkload.core.plan import RECENT_PATHS, DigestClaims, PlanCheck, Rule, shown
+from bulkload.core.plan import (
+    RECENT_PATHS,
+    DigestClaims,
+    PlanCheck,
+    Rule,
+    is_left_to_preparing,
+    shown,
+)
 from bulkload.core.terms import JobKey
 
 
@@ -40,9 +47,7 @@ def admit(check: PlanCheck, one: UploadJob, where: str = "w") -> tuple[list[str]
         ("", [Rule.EMPTY_NAME], False),
         ("  \t", [Rule.EMPTY_NAME], False),
         ("x" * 256, [Rule.NAME_TOO_LONG], False),
-        ("line\nend", [Rule.CONTROL_CHARACTER], False),
         ("nul\0", [Rule.CONTROL_CHARACTER], False),
-        ("para\u2029graph", [Rule.CONTROL_CHARACTER], False),
         ("half \ud83d", [Rule.CONTROL_CHARACTER], False),
         ("trailing ", [Rule.OUTER_SPACE], True),
         ("zero\u200bwidth", [], True),
@@ -57,10 +62,22 @@ def test_names(name: str, rules: list[Rule], is_sent: bool) -> None:  # noqa: FB
     assert found == rules
 
 
+@pytest.mark.parametrize("name", ["line\nend", "para\u2029graph", "bell\a"])
+def test_a_control_character_in_a_measurement_name_costs_that_file_alone(name: str) -> None:
+    found, sent = admit(PlanCheck(), UploadJob(key=JobKey("s", "c", name), path="/x"))
+    assert found == []
+    assert sent is not None
+    assert is_left_to_preparing(name)
+    for key in (JobKey(name, "c", "m"), JobKey("s", name, "m")):
+        found, sent = admit(PlanCheck(), UploadJob(key=key, path="/x"))
+        assert found == [Rule.CONTROL_CHARACTER]
+        assert sent is None
+
+
 def test_messages_show_what_cannot_be_seen_and_stay_on_one_line() -> None:
-    (problem,) = PlanCheck().admit(job("s", "c", "a\nb"), "w")
+    (problem,) = PlanCheck().admit(job("s", "a\nb", "m"), "w")
     assert isinstance(problem, Problem)
-    assert problem.message == ("measurement name 'a\\nb' holds the character U+000A; take it out")
+    assert problem.message == ("cell name 'a\\nb' holds the character U+000A; take it out")
     long = shown("/start/" + "x" * 400 + "/file.csv")
     assert long.startswith("'/start/")
     assert long.endswith("/file.csv'")

@@ -68,6 +68,8 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...]]] = {
         ("row", "line", "column", "field"),
     ),
     "infinity.csv": (replaced("Current [A]", "inf"), ("finite", "inf")),
+    "infinite voltage.csv": (replaced("Voltage [V]", "inf"), ("infinite",)),
+    "another\nline.csv": (text().encode(), ("character",)),
     "not a number.csv": (replaced("Time [s]", "NaN"), ("Time [s]",)),
     "a word.csv": (replaced("Voltage [V]", "overflow"), ("overflow", "Voltage [V]")),
     "binary.csv": (np.random.default_rng(1).bytes(50_000), ("text", "binary")),

@@ -175,9 +175,9 @@ def not_numeric(column: str) -> ValidationIssue:
 
 
 def not_finite(names: tuple[str, ...]) -> ValidationIssue:
-    """Say that an infinity keeps the sign of the current from being judged."""
+    """Say that there is an infinity, where nothing can be judged and nothing measured it."""
     message = (
-        f"An infinite value in {' or '.join(map(repr, names))} keeps the sign of the current "
-        f"from being judged. Replace it by a null, or drop the row."
+        f"There is an infinite value in {' or '.join(map(repr, names))}, so the current cannot be "
+        f"judged by the voltage. Replace it by a null, or drop the row."
     )
     return ValidationIssue(ExtraCode.VALUE_NOT_FINITE, message, payload={"columns": list(names)})
