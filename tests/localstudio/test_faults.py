@@ -51,7 +51,11 @@ async def test_status_without_and_with_the_work_done(api: Api, status: int) -> N
     assert await _names(api) == ["done"]
 
 
-@pytest.mark.parametrize("header", ["7", http_date_in(90), None, "a fortnight", "99999999999"])
+@pytest.mark.parametrize(
+    "header",
+    ["7", http_date_in(90), None, "a fortnight", "99999999999"],
+    ids=["seconds", "date", "absent", "words", "absurd"],
+)
 async def test_retry_after_in_every_form(api: Api, header: str | None) -> None:
     _order(api, FaultKind.STATUS, "whoami", status=429, retry_after=header)
     answer = await api.get("/users/me")
