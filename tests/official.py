@@ -59,7 +59,10 @@ def judge_of(studio: LocalStudio) -> Iterator[Judge]:
 
     was_enabled = ionworks.get_cache_enabled()
     ionworks.set_cache_enabled(False)
-    client = ionworks.Ionworks(studio.api_key, studio.url, studio.project_id)
+    # The backend is a setting of the whole process: other tests choose another.
+    client = ionworks.Ionworks(
+        studio.api_key, studio.url, studio.project_id, dataframe_backend="polars"
+    )
     try:
         yield Judge(client)
     finally:

@@ -78,7 +78,10 @@ def official_face(studio: LocalStudio) -> Iterator[Face]:
         ionworks.cell_measurement.PROCESSING_POLL_SECONDS,
         0.05,
     )
-    client = ionworks.Ionworks(studio.api_key, studio.url, studio.project_id)
+    # The backend is a setting of the whole process: other tests choose another.
+    client = ionworks.Ionworks(
+        studio.api_key, studio.url, studio.project_id, dataframe_backend="polars"
+    )
     try:
         yield Face(
             client=client,
