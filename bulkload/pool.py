@@ -256,7 +256,7 @@ async def open_pool(limits: PoolLimits, stderr_dir: Path) -> AsyncIterator[Pool]
     """
     pool = Pool(limits, stderr_dir)
     try:
-        await pool._open()  # noqa: SLF001
+        await pool._open()  # noqa: SLF001 - opened and closed by its own module
         yield pool
     finally:
-        await pool._close()  # noqa: SLF001
+        await pool._close()  # noqa: SLF001 - opened and closed by its own module

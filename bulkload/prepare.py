@@ -103,7 +103,7 @@ def _prepared_or_refused(task: PrepareTask) -> Prepared | Refused:
             cause="memory_limit", message=f"{task.job.path}: not enough memory to read it"
         )
     # A reader may raise anything for a damaged file; the run must go on and say which file.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must be told
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Refused(
             cause="reader_failed",

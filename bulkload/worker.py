@@ -27,7 +27,7 @@ def read_message(stream: BinaryIO) -> object | None:
         return None
     body = stream.read(HEADER.unpack(header)[0])
     # The parent's own pipe: nobody else can write to it.
-    message: object = pickle.loads(body)  # noqa: S301
+    message: object = pickle.loads(body)  # noqa: S301 - the pipe of our own child
     return message
 
 

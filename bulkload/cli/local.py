@@ -44,7 +44,7 @@ def local_studio(data: Path, *, options: Sequence[str] = ()) -> Iterator[Running
         words = Path(scratch) / "stderr"
         command = [sys.executable, "-m", "bulkload", "studio", "--data", str(data)]
         with words.open("wb") as stderr:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
                 [*command, "--port-file", str(port_file), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

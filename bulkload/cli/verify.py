@@ -82,7 +82,7 @@ async def _verify(
     job_dir: Path, target: Target, running: RunningStudio | None, sample: int | None, seed: int
 ) -> VerifyReport:
     # Reproducible by its seed, and nobody's secret.
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311 - chance that can be replayed, no secret
     open_studio = opener(running, url=target.url, project=target.project_id)
     with closing(store.connect(journal_of(job_dir), is_read_only=True)) as reader:
         async with open_studio(unobserved, RunSettings()) as studio:

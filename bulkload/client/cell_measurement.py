@@ -34,11 +34,11 @@ class AsyncCellMeasurementClient(MeasurementExtend):
         self,
         cell_instance_id: str,
         measurement_detail: Mapping[str, Any],
-        validate_strict: bool = False,  # noqa: FBT001
+        validate_strict: bool = False,  # noqa: FBT001 - positional in the official client
         rated_capacity: float | None = None,
         voltage_window: tuple[float, float] | None = None,
         skip_checks: Iterable[str] | None = None,
-        wait_for_processing: bool = True,  # noqa: FBT001
+        wait_for_processing: bool = True,  # noqa: FBT001 - positional in the official client
     ) -> CellMeasurementBundle:
         """Check a time series, upload it, and wait until the server has processed it.
 
@@ -58,11 +58,11 @@ class AsyncCellMeasurementClient(MeasurementExtend):
         self,
         cell_instance_id: str,
         measurement_detail: Mapping[str, Any],
-        validate_strict: bool = False,  # noqa: FBT001
+        validate_strict: bool = False,  # noqa: FBT001 - positional in the official client
         rated_capacity: float | None = None,
         voltage_window: tuple[float, float] | None = None,
         skip_checks: Iterable[str] | None = None,
-        wait_for_processing: bool = True,  # noqa: FBT001
+        wait_for_processing: bool = True,  # noqa: FBT001 - positional in the official client
     ) -> CellMeasurement:
         """Get the measurement of that name, or :meth:`create` it; ``was_created`` tells which.
 

@@ -122,7 +122,7 @@ def commit(connection: sqlite3.Connection, group: list[Write]) -> None:
             write.result = write.act(connection)
         connection.execute("COMMIT")
     # Whatever it is, the senders must hear of it.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must be told
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         failure = _translate(error)

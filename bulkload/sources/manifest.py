@@ -40,7 +40,7 @@ def read_manifest(path: Path) -> Iterator[Entry | Problem]:
 
 def read_frame(frame: pd.DataFrame, *, base: Path | None = None) -> Iterator[Entry | Problem]:
     """Give the jobs that a table in memory states; relative paths start at ``base`` or here."""
-    folder = Path(os.path.abspath(base or "."))  # noqa: PTH100
+    folder = Path(os.path.abspath(base or "."))  # noqa: PTH100 - links in the path stay as they are
     yield from _entries(_frame_lines(frame), "the table", folder)
 
 

@@ -63,7 +63,7 @@ class World:
 
     def __post_init__(self) -> None:
         # Chance that can be replayed is the point.
-        self.chance = Random(self.seed)  # noqa: S311
+        self.chance = Random(self.seed)  # noqa: S311 - chance that can be replayed, no secret
         self.studio = MemoryStudio(self.rules, self.now)
         self._under_way: dict[int, Arrival] = {}
         self._late: list[Arrival] = []

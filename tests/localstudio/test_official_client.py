@@ -80,7 +80,12 @@ async def test_identity_and_projects(api: Api) -> None:
 
 async def test_token_and_organization_work_as_the_key_does(api: Api) -> None:
     credentials = {"token": api.studio.api_token, "organization_id": api.studio.organization_id}
-    await use(api.studio, lambda client: client.whoami(), **credentials)
+
+    def script(client: Any) -> None:
+        known = client.whoami()["authorized_organization"]
+        assert known["id"] == api.studio.organization_id
+
+    await use(api.studio, script, **credentials)
 
 
 async def test_wrong_key_is_an_ionworks_error(api: Api) -> None:

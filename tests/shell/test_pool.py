@@ -178,6 +178,7 @@ async def test_a_cancelled_wait_ends_the_child_and_nothing_hangs(
         group.start_soon(pool.prepare, endless)
         await busy_reader()
         group.cancel_scope.cancel()
+    assert not readers()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
