@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing
@@ -172,6 +173,8 @@ async def _deliver(
     counts, _, _ = tally(connection, run, is_waiting=request.settings.is_waiting)
     progress.counts.update(counts)
     if next(store.cells(connection, run), None) is None:
+        # What a run left that died after its last upload.
+        shutil.rmtree(request.job_dir / SPOOL_NAME, ignore_errors=True)
         return None, ""
     try:
         with stop.whole:

@@ -4,9 +4,11 @@
     python scripts/kill_test.py --kills 10 --measurements 40
 
 Real processes, a real local Studio over HTTP. A round uploads an archive into an empty Studio
-and is killed again and again until it comes to its end; rounds follow one another until there
-were so many kills. After each kill of a parent, what its journal calls done must be in the
-Studio and ready. At the end of a round every measurement must be there once, and
+and is killed again and again until it comes to its end; rounds follow one another, in two lanes
+side by side, until there were so many kills. The time between two kills is drawn from an
+exponential distribution: no instant of a run is likelier than another, its start and its end
+included. After each kill of a parent its journal must be whole, and what it calls done must be
+in the Studio and ready. At the end of a round every measurement must be there once, and
 ``bulkload verify --all`` must find each equal to what was meant.
 """
 
@@ -14,16 +16,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import multiprocessing
 import os
 import random
-import sqlite3
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -39,16 +44,18 @@ from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import JobState
 from bulkload.errors import JournalError
 from bulkload.journal import FILE_NAME, store
+from bulkload.journal.check import check_journal
 from bulkload.localstudio import LocalStudio, StudioSettings
 
-#: Requests between two kills, at most: an upload of 200 measurements takes about a thousand.
-MOST_BETWEEN = 60
-#: Part of a run's last kills that strikes a child all the same; the others strike the parent.
-CHILDREN = 0.2
-#: Runs that are killed before anything is sent: start, plan, first look.
-EARLY = 0.1
-LOOK_S = 0.002
-RUN_LIMIT_S = 300.0
+#: Rounds that are lived side by side: while one starts a process, the other works.
+LANES = 2
+#: Mean time between two kills, in the time of an upload and its ``verify`` undisturbed.
+BETWEEN = 0.07
+#: By how much that grows with each run of a round, so that it ends on a busy machine too.
+SLOWER = 1.03
+#: Part of the strikes that is meant for a child; the others are meant for the parent.
+CHILDREN = 0.6
+RUN_LIMIT_S = 600.0
 #: Exit code of a run that left something out.
 PARTIAL = 3
 ROWS = 60
@@ -56,14 +63,33 @@ ROWS = 60
 
 @dataclass
 class Account:
-    """What was seen over all rounds."""
+    """What was seen over all rounds of a lane."""
 
     kills: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
     measurements: int = 0
-    #: Rounds in which a run left files out whose reader was killed twice.
+    #: Parents that were killed before their first request.
+    early: int = 0
+    #: Runs that left files out whose reader was killed twice.
     left_out: int = 0
     wrong: list[str] = field(default_factory=list)
+
+    def add(self, other: Account) -> None:
+        """Take in what another lane saw."""
+        self.kills += other.kills
+        self.rounds += other.rounds
+        self.measurements += other.measurements
+        self.early += other.early
+        self.left_out += other.left_out
+        self.wrong += other.wrong
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kills.total()} kills ({self.kills['parents']} of parents, {self.early} of them "
+            f"before the first request; {self.kills['children']} of children), {self.rounds} "
+            f"rounds, {self.measurements} measurements, {self.left_out} runs left out files whose "
+            f"reader was killed twice: {len(self.wrong)} lost, twice or falsely done"
+        )
 
 
 def main() -> int:
@@ -74,10 +100,29 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--minutes", type=float, default=240.0, help="no new round after that")
     asked = options.parse_args()
-    chance = random.Random(asked.seed)
-    account = Account()
     began = time.monotonic()
-    while account.kills.total() < asked.kills and time.monotonic() - began < asked.minutes * 60:
+    each = math.ceil(asked.kills / LANES)
+    whole = Account()
+    with ProcessPoolExecutor(LANES, multiprocessing.get_context("spawn")) as lanes:
+        for account in lanes.map(
+            live_lane,
+            [asked.seed * LANES + number for number in range(LANES)],
+            [each] * LANES,
+            [asked.measurements] * LANES,
+            [asked.minutes] * LANES,
+        ):
+            whole.add(account)
+    print(f"{time.monotonic() - began:.0f} s: {whole}")
+    for words in whole.wrong:
+        print(f"WRONG: {words}")
+    return 1 if whole.wrong else 0
+
+
+def live_lane(seed: int, kills: int, measurements: int, minutes: float) -> Account:
+    """Live one round after another until there were so many kills."""
+    account, chance, began = Account(), random.Random(seed), time.monotonic()
+    usual_s = 0.0
+    while account.kills.total() < kills and time.monotonic() - began < minutes * 60:
         with tempfile.TemporaryDirectory(prefix="bulkload-kill-") as folder, ExitStack() as stack:
             portal = stack.enter_context(start_blocking_portal("asyncio"))
             settings = StudioSettings(
@@ -85,21 +130,16 @@ def main() -> int:
             )
             studio = LocalStudio(settings)
             stack.enter_context(portal.wrap_async_context_manager(studio))
-            Round(Path(folder), studio, chance, account, asked.measurements).live(asked.kills)
-        print(
-            f"round {account.rounds}: {account.kills.total()} kills {dict(account.kills)}, "
-            f"{account.measurements} measurements, wrong: {account.wrong}",
-            flush=True,
-        )
-    seconds = time.monotonic() - began
-    print(
-        f"{account.kills.total()} kills in {seconds:.0f} s ({dict(account.kills)}), "
-        f"{account.rounds} rounds, {account.measurements} measurements "
-        f"({account.left_out} times a run left out files whose reader was killed twice, and the "
-        "next one brought them): "
-        f"{len(account.wrong)} lost, twice or falsely done"
-    )
-    return 1 if account.wrong else 0
+            one = Round(Path(folder), studio, chance, account, measurements)
+            if usual_s:
+                one.live(kills, usual_s * BETWEEN)
+            else:
+                # The lane's first upload is left in peace: it tells how long one takes here.
+                starts = time.monotonic()
+                one.live(0, math.inf)
+                usual_s = time.monotonic() - starts
+        print(f"seed {seed}: {account}", flush=True)
+    return account
 
 
 class Round:
@@ -120,17 +160,17 @@ class Round:
         self._measurements = measurements
         make_archive(folder / "archive", measurements)
 
-    def live(self, most_kills: int) -> None:
+    def live(self, most_kills: int, between_s: float) -> None:
         """Start the upload, kill it, start it again, until it is done; then judge."""
         while True:
             is_last = self._account.kills.total() >= most_kills
-            code = self._run(0 if is_last else self._chance.randint(1, 4))
+            code = self._run(math.inf if is_last else between_s)
+            between_s *= SLOWER
             if code is None:
                 self._judge_claims()
             elif code == PARTIAL and not is_last and self._lost_readers():
                 # Two of its readers were killed: the file is left out, the next run takes it up.
                 self._account.left_out += 1
-                most_kills = 0
             else:
                 break
         if code == 0:
@@ -143,26 +183,25 @@ class Round:
         summary = json.loads((self._folder / "job" / "summary.json").read_text("utf-8"))
         return set(summary["causes"]) == {"reader_died"}
 
-    def _run(self, kills: int) -> int | None:
-        """Run until the last of some kills, which strikes the parent; None where it did."""
+    def _run(self, between_s: float) -> int | None:
+        """Run until a kill strikes the parent; None where one did."""
         log = (self._folder / "out.txt").open("w", encoding="utf-8")
         words = ["upload", "archive", "--job", "job", "--workers", "2"]
+        before = self._studio.requests.total
+        ends_s = time.monotonic() + RUN_LIMIT_S
         with log, self._start(words, log) as process:
-            for number in range(kills):
-                if not self._wait_for_moment(process, is_first=number == 0):
-                    break
-                victim = self._victim(process, is_last=number == kills - 1)
-                self._account.kills["children" if victim != process.pid else "parents"] += 1
-                os.kill(victim, 9)
-                if victim == process.pid:
-                    process.wait()
-                    return None
-            try:
-                return process.wait(RUN_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                self._account.wrong.append("a run that does not end")
-                return 1
+            while (left_s := ends_s - time.monotonic()) > 0:
+                wait_s = self._chance.expovariate(1.0) * between_s
+                try:
+                    return process.wait(min(wait_s, left_s))
+                except subprocess.TimeoutExpired:
+                    if wait_s < left_s and self._strike(process.pid):
+                        process.wait()
+                        self._account.early += self._studio.requests.total == before
+                        return None
+            process.kill()
+            self._account.wrong.append("a run that does not end")
+            return 1
 
     def _start(self, words: Sequence[str], log: IO[str]) -> subprocess.Popen[bytes]:
         ambient = {name: value for name, value in os.environ.items() if "IONWORKS" not in name}
@@ -180,48 +219,46 @@ class Round:
             stderr=subprocess.STDOUT,
         )
 
-    def _wait_for_moment(self, process: subprocess.Popen[bytes], *, is_first: bool) -> bool:
-        """Wait for some requests, or for some time where it is early; False where it ended."""
-        if is_first and self._chance.random() < EARLY:
-            until_s = time.monotonic() + self._chance.uniform(0.05, 1.5)
-            while time.monotonic() < until_s and process.poll() is None:
-                time.sleep(LOOK_S)
-            return process.poll() is None
-        target = self._studio.requests.total + self._chance.randrange(MOST_BETWEEN)
-        while self._studio.requests.total <= target:
-            if process.poll() is not None:
-                return False
-            time.sleep(LOOK_S)
-        time.sleep(self._chance.uniform(0.0, 0.02))
-        return process.poll() is None
-
-    def _victim(self, process: subprocess.Popen[bytes], *, is_last: bool) -> int:
-        if not is_last or self._chance.random() < CHILDREN:
-            try:
-                children = psutil.Process(process.pid).children()
-            except psutil.Error:
-                children = []
-            if children:
-                return self._chance.choice(children).pid
-        return process.pid
+    def _strike(self, parent: int) -> bool:
+        """Kill the parent, or one of its children if it has any; True where it was the parent."""
+        process = psutil.Process(parent)
+        if self._chance.random() >= CHILDREN:
+            process.kill()
+            self._account.kills["parents"] += 1
+            return True
+        # A child may end by itself in this very moment.
+        with suppress(psutil.NoSuchProcess):
+            if children := process.children():
+                self._chance.choice(children).kill()
+                self._account.kills["children"] += 1
+        return False
 
     def _judge_claims(self) -> None:
-        """Hold what a killed run's journal calls done against the Studio."""
-        path = self._folder / "job" / FILE_NAME
-        if not path.exists():
-            return
-        try:
-            with closing(store.connect(path)) as reader:
-                rows = reader.execute(
-                    "SELECT measurement_id FROM job WHERE state=?", (JobState.READY.value,)
-                ).fetchall()
-        except (JournalError, sqlite3.Error) as error:
-            self._account.wrong.append(f"the journal of a killed run cannot be read: {error}")
-            return
+        """Hold what a killed run's journal calls done against the Studio.
+
+        A copy is read: what a crash left behind is for the next run to mend.
+        """
+        with tempfile.TemporaryDirectory(dir=self._folder) as copies:
+            for file in (self._folder / "job").glob("journal*"):
+                shutil.copy(file, copies)
+            path = Path(copies) / FILE_NAME
+            if not path.exists() or not path.stat().st_size:
+                return
+            try:
+                with closing(store.connect(path)) as reader:
+                    rows = reader.execute(
+                        "SELECT measurement_id FROM job WHERE state=?", (JobState.READY.value,)
+                    ).fetchall()
+                self._account.wrong += check_journal(path)
+            except JournalError as error:
+                self._account.wrong.append(f"the journal of a killed run: {error}")
+                return
         ready = {one for one, (_, status) in self._held().items() if status == "ready"}
-        for row in rows:
-            if row["measurement_id"] not in ready:
-                self._account.wrong.append(f"{row['measurement_id']} is falsely called done")
+        self._account.wrong += [
+            f"{row['measurement_id']} is falsely called done"
+            for row in rows
+            if row["measurement_id"] not in ready
+        ]
 
     def _judge_end(self) -> None:
         account = self._account

@@ -24,7 +24,7 @@ from bulkload.errorgroup import one_error
 from bulkload.journal import FILE_NAME, store
 from bulkload.planning import plan_into
 from bulkload.progress import Progress
-from bulkload.run import RunRequest, RunResult, Target, run_job
+from bulkload.run import SPOOL_NAME, RunRequest, RunResult, Target, run_job
 from bulkload.settings import Limits, RunSettings
 from bulkload.stop import Stop
 from bulkload.testing.engine import InLine, Meant, WorldDelivery, threads_in_line
@@ -143,7 +143,14 @@ class _Life:
             try:
                 return runner.run(self._run(dies_at, stops_at))
             except asyncio.CancelledError:
+                self._leave_behind()
                 return None
+
+    def _leave_behind(self) -> None:
+        """Let the spool be as a kill leaves it: ending a task has cleaned up, a kill does not."""
+        spool = self._job_dir / SPOOL_NAME
+        spool.mkdir(parents=True, exist_ok=True)
+        (spool / "1.parquet").write_bytes(b"torn")
 
     async def _run(self, dies_at: int | None, stops_at: float | None) -> RunResult:
         world, clock = self._world, WorldClock(self._world)
