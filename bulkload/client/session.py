@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import anyio
 
 import bulkload
 from bulkload.errors import AnswerLostError, IonworksError, UnreachableError
@@ -70,6 +71,12 @@ def open_session(
         auto_decompress=decompress,
         middlewares=(_translate_errors,),
     )
+
+
+async def close_session(session: aiohttp.ClientSession) -> None:
+    """Close a session's connections, even while the work around it is being cancelled."""
+    with anyio.CancelScope(shield=True):
+        await session.close()
 
 
 async def _translate_errors(

@@ -15,7 +15,14 @@ from yarl import URL
 
 from bulkload.client.answers import is_web_page
 from bulkload.client.put_body import Body, Sending
-from bulkload.client.session import TIMED_OUT, Timeouts, open_session, proxy_for, translate
+from bulkload.client.session import (
+    TIMED_OUT,
+    Timeouts,
+    close_session,
+    open_session,
+    proxy_for,
+    translate,
+)
 from bulkload.client.storage_answers import reported_md5, reported_size, storage_error_of
 from bulkload.client.storage_lane import host_of
 from bulkload.client.wire import Answer
@@ -53,8 +60,8 @@ class StorageHttp:
     async def aclose(self) -> None:
         """Close the connections."""
         if self._session is not None:
-            await self._session.close()
-            self._session = None
+            session, self._session = self._session, None
+            await close_session(session)
 
     async def put(
         self, url: str, body: Body, content_type: str, sending: Sending, now: datetime

@@ -11,6 +11,7 @@ from yarl import URL
 from bulkload.client.access import Access
 from bulkload.client.session import (
     Timeouts,
+    close_session,
     in_chunks,
     open_session,
     proxy_for,
@@ -60,8 +61,8 @@ class HttpTransport:
     async def aclose(self) -> None:
         """Close the connections; the next request would open new ones."""
         if self._session is not None:
-            await self._session.close()
-            self._session = None
+            session, self._session = self._session, None
+            await close_session(session)
 
     async def send(self, request: Request) -> Answer:
         """Make one attempt (see ``Transport.send``)."""
