@@ -56,7 +56,7 @@ def read_grid(
     mode = raw.texts.get(vocabulary.MODE)
     # Infinities in a file are its own: they go through, and validation names them.
     with np.errstate(all="ignore"):
-        settled = settle(raw.columns, mode, dialect.sign)
+        settled = settle(raw.columns, mode, dialect)
         raw.columns[terms.CURRENT] = settled.current
         raw.remarks.append(settled.statement)
         if dialect.keep_mode and mode is not None:
@@ -173,20 +173,21 @@ def _check_plausible(raw: Raw, options: ReadOptions) -> None:
 
 def frames(mode: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """Give each run of a sub-procedure a number: P then S calls one, O returns from it."""
-    codes = [str(code or "") for code in mode.to_pylist()]
-    numbers = np.zeros(len(codes), dtype=np.int64)
-    markers = [index for index, code in enumerate(codes) if code in {"P", "S", "O"}]
+    numbers = np.zeros(len(mode), dtype=np.int64)
+    marked = pc.is_in(mode, pa.array(["P", "S", "O"])).to_numpy(zero_copy_only=False)
+    markers = np.flatnonzero(marked)
+    codes = dict(zip(markers.tolist(), mode.take(pa.array(markers)).to_pylist(), strict=True))
     stack, started = [0], 0
     skip = -1
-    for index in markers:
+    for index, code in codes.items():
         if index == skip:
             continue
-        if codes[index] == "P" and codes[index + 1 : index + 2] == ["S"]:
+        if code == "P" and codes.get(index + 1) == "S":
             started += 1
             stack.append(started)
             skip = index + 1
             numbers[index + 2 :] = started
-        elif codes[index] == "O" and len(stack) > 1:
+        elif code == "O" and len(stack) > 1:
             stack.pop()
             numbers[index + 1 :] = stack[-1]
     return numbers

@@ -202,8 +202,13 @@ def _parts(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
 
 
 def _floats(parts: pa.ChunkedArray, name: str) -> Floats:
-    text = pc.replace_substring(pc.struct_field(parts, name), ",", ".")
-    number = pc.cast(pc.if_else(pc.equal(text, ""), None, text), pa.float64())
+    text = pc.struct_field(parts, name)
+    try:
+        number = pc.cast(text, pa.float64())
+    except pa.ArrowInvalid:
+        # Decimal commas, or a part that is not there.
+        text = pc.replace_substring(text, ",", ".")
+        number = pc.cast(pc.if_else(pc.equal(text, ""), None, text), pa.float64())
     return np.asarray(number.to_numpy(), dtype=np.float64)
 
 

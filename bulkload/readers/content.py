@@ -65,6 +65,8 @@ class Content:
 
 def printable(text: str) -> str:
     """Return the text fit for one line of a message: control characters escaped."""
+    if text.isprintable():
+        return text
     shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
@@ -77,7 +79,12 @@ def load(path: Path) -> Content:
             status = os.fstat(file.fileno())
             if status.st_size > MAX_CONTENT_BYTES:
                 raise _too_large(name)
-            raw = file.read(MAX_CONTENT_BYTES + 1)
+            # What it should hold and a byte more: a file that grew meanwhile is read on.
+            raw = file.read(status.st_size + 1)
+            if len(raw) > status.st_size:
+                raw += file.read(MAX_CONTENT_BYTES)
+            if len(raw) > MAX_CONTENT_BYTES:
+                raise _too_large(name)
     except FileNotFoundError as error:
         raise UnreadableError(
             f"{name}: the file is gone; it was there when the plan was made", cause="vanished"

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from bulkload.core import terms
@@ -31,6 +33,9 @@ UNITS_OF: Final = {
     RECORD_CHARGE: terms.CAPACITY,
 }
 
+
+#: Headers with fewer columns are preamble lines.
+MIN_COLUMNS: Final = 3
 
 #: Columns that a time series cannot do without: with an unknown unit the file is refused.
 REQUIRED: Final = (terms.TIME, terms.VOLTAGE, terms.CURRENT)
@@ -100,6 +105,8 @@ class Dialect:
     columns: tuple[Column, ...]
     series: tuple[Series, ...] = ()
     sign: Sign = Sign.UNSTATED
+    #: Pairs of columns that count charge and discharge: they witness the sign of current.
+    totals: tuple[tuple[str, str], ...] = ((terms.CHARGE_CAPACITY, terms.DISCHARGE_CAPACITY),)
     #: The unit stands after a slash (``I/mA``), not in brackets.
     slash_units: bool = False
     #: The unit stands in the row below the header.
@@ -152,7 +159,47 @@ def headings(names: Iterable[str], dialect: Dialect) -> list[Heading]:
     return [split_heading(name, slash=dialect.slash_units) for name in names]
 
 
-def missing(bases: set[str], dialect: Dialect) -> list[str]:
+class Named:
+    """Names that may be a header's: folded once, for all the dialects that ask."""
+
+    names: tuple[str, ...]
+
+    @cached_property
+    def _plain(self) -> frozenset[str]:
+        return frozenset(split_heading(name).base for name in self.names)
+
+    @cached_property
+    def _slashed(self) -> frozenset[str]:
+        return frozenset(split_heading(name, slash=True).base for name in self.names)
+
+    def _bases(self, dialect: Dialect) -> frozenset[str]:
+        return self._slashed if dialect.slash_units else self._plain
+
+    def fits(self, dialect: Dialect) -> bool:
+        """Tell whether all of the dialect's signature is among the names, units split off."""
+        bases = self._bases(dialect)
+        return not any(bases.isdisjoint(group) for group in dialect.signature)
+
+    def lacks(self, dialect: Dialect) -> list[str]:
+        """List what of the signature is not."""
+        return missing(self._bases(dialect), dialect)
+
+
+@dataclass(frozen=True)
+class HeaderRow(Named):
+    """A row of a sheet that may be the header of a table."""
+
+    #: From 0.
+    index: int
+    names: tuple[str, ...]
+
+
+def may_be_header(texts: int, filled: int) -> bool:
+    """Tell by what it holds whether a row may be a header: several texts, few numbers."""
+    return texts >= MIN_COLUMNS and 4 * texts >= 3 * filled
+
+
+def missing(bases: AbstractSet[str], dialect: Dialect) -> list[str]:
     """List what of the signature the header does not hold."""
     return [" or ".join(group) for group in dialect.signature if bases.isdisjoint(group)]
 
@@ -163,14 +210,17 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
     ``units`` are those of a row below the header; None where it has none.
     """
     split = headings(names, dialect)
+    places: dict[str, list[int]] = {}
+    for index, heading in enumerate(split):
+        places.setdefault(heading.base, []).append(index)
     found: list[Matched] = []
     remarks: list[str] = []
     for column in dialect.columns:
         hits = [
             index
             for wanted in column.names
-            for index, heading in enumerate(split)
-            if heading.base == wanted and _is_usable(column, heading.unit or units[index])
+            for index in places.get(wanted, ())
+            if _is_usable(column, split[index].unit or units[index])
         ]
         if not hits or any(m.target == column.target for m in found):
             continue

@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import Dialect, missing
+from bulkload.readers.dialect import MIN_COLUMNS, Dialect, Named, may_be_header
 from bulkload.readers.grid import TextGrid, unique_names
 from bulkload.readers.table import DELIMITERS, Layout, header_only, whole_last_line
 from bulkload.readers.text import Text
-from bulkload.readers.units import split_heading
 
 #: Lines in which a header is looked for. The longest preamble seen has 730.
 MAX_PREAMBLE_LINES: Final = 4000
@@ -22,17 +21,14 @@ MAX_PREAMBLE_LINES: Final = 4000
 #: Bytes in which it is looked for.
 MAX_PREAMBLE_BYTES: Final = 512 * 1024
 
-#: Headers with fewer columns are preamble lines.
-MIN_COLUMNS: Final = 3
-
 #: How a number begins, and no name of a column does.
 _NUMERIC: Final = frozenset("0123456789+-.")
 
 _NUMBER: Final = re.compile(r"^\s*[-+]?[\d.,]+([eE][-+]?\d+)?\s*$")
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderLine:
+@dataclass(frozen=True)
+class HeaderLine(Named):
     """A line that may be the header of a table."""
 
     #: From 1.
@@ -42,10 +38,6 @@ class HeaderLine:
     end: int
     delimiter: str
     names: tuple[str, ...]
-
-    def bases(self, *, slash: bool) -> set[str]:
-        """Return the folded names, units split off."""
-        return {split_heading(name, slash=slash).base for name in self.names}
 
 
 def cut(line: str, delimiter: str) -> list[str]:
@@ -64,13 +56,12 @@ def header_lines(text: Text) -> list[HeaderLine]:
     numeric_run = 0
     for number, begin, end, line in lines(text, 0):
         delimiter = max(DELIMITERS, key=line.count)
-        names = cut(line, delimiter) if line.count(delimiter) >= MIN_COLUMNS - 1 else []
-        filled = [name for name in names if name.strip()]
-        numbers = sum(name.lstrip()[:1] in _NUMERIC for name in filled)
-        if len(filled) >= MIN_COLUMNS and numbers <= len(filled) / 4:
-            found.append(
-                HeaderLine(number, begin, end, delimiter, tuple(name.strip() for name in names))
-            )
+        fields = cut(line, delimiter) if line.count(delimiter) >= MIN_COLUMNS - 1 else []
+        names = tuple(field.strip() for field in fields)
+        filled = [name for name in names if name]
+        numbers = sum(name[0] in _NUMERIC for name in filled)
+        if may_be_header(len(filled) - numbers, len(filled)):
+            found.append(HeaderLine(number, begin, end, delimiter, names))
         # Rows of numbers one after another: the table has begun, its header lies behind.
         numeric_run = numeric_run + 1 if filled and numbers >= MIN_COLUMNS else 0
         if found and numeric_run >= 3:
@@ -97,7 +88,7 @@ def find(headers: Sequence[HeaderLine], dialect: Dialect) -> HeaderLine | None:
             line
             for line in headers
             if (dialect.delimiter is None or line.delimiter == dialect.delimiter)
-            and not missing(line.bases(slash=dialect.slash_units), dialect)
+            and line.fits(dialect)
         ),
         None,
     )

@@ -18,7 +18,7 @@ from bulkload.readers.numerals import whole_to_int
 from bulkload.readers.probe import PARQUET, TEXT, Evidence, Format, Probe
 from bulkload.readers.series import Reading, ReadOptions
 from bulkload.readers.table import DELIMITERS, Layout, number_others, parse, refuse_duplicates
-from bulkload.readers.text import Text
+from bulkload.readers.text import HEAD_BYTES, Text
 
 COUNTS: Final = (
     terms.STEP_COUNT,
@@ -178,11 +178,11 @@ def _number_column(table: pa.Table, index: int, name: str) -> pa.ChunkedArray:
 def _first_line(text: Text) -> tuple[int, int, str]:
     """Return where the second line begins, the first line's number, and its text."""
     offset = line_number = 0
-    for line in text.head().splitlines(keepends=True):
-        offset += len(line.encode())
+    for line in text.data[:HEAD_BYTES].splitlines(keepends=True):
+        offset += len(line)
         line_number += 1
         if line.strip():
-            return offset, line_number, line.strip("\r\n")
+            return offset, line_number, line.decode("utf-8", "replace").strip("\r\n")
     return offset, line_number, ""
 
 

@@ -18,7 +18,7 @@ from bulkload.core.frame import Frame
 from bulkload.core.issues import IssueCode
 from bulkload.core.rules.sign import positive_is_discharge
 from bulkload.readers.derive import SWEEP_HZ, step_count
-from bulkload.readers.dialect import Sign
+from bulkload.readers.dialect import Dialect, Sign
 
 Floats = npt.NDArray[np.float64]
 Values = npt.NDArray[np.generic]
@@ -43,7 +43,9 @@ class Settled(NamedTuple):
     statement: str
 
 
-def settle(columns: Mapping[str, Values], mode: pa.ChunkedArray | None, stated: Sign) -> Settled:
+def settle(
+    columns: Mapping[str, Values], mode: pa.ChunkedArray | None, dialect: Dialect
+) -> Settled:
     """Return the current with positive for discharge, and the evidence for it."""
     current = np.asarray(columns[terms.CURRENT], dtype=np.float64)
     moving = np.abs(current) > _rest(current)
@@ -56,8 +58,8 @@ def settle(columns: Mapping[str, Values], mode: pa.ChunkedArray | None, stated: 
             return settled
     for vote in (
         _by_mode(current, charging, discharging),
-        _by_capacity(columns, current),
-        _by_format(stated),
+        _by_capacity(columns, current, dialect),
+        _by_format(dialect.sign),
     ):
         if vote is not None:
             positive_is_charge, evidence = vote
@@ -121,11 +123,15 @@ def _by_mode(
     return _verdict(moved, "mode column")
 
 
-def _by_capacity(columns: Mapping[str, Values], current: Floats) -> tuple[bool, str] | None:
+def _by_capacity(
+    columns: Mapping[str, Values], current: Floats, dialect: Dialect
+) -> tuple[bool, str] | None:
     """Weigh the current with the growth of the charge and discharge capacity columns."""
-    if not {terms.CHARGE_CAPACITY, terms.DISCHARGE_CAPACITY} <= columns.keys():
+    there = ((c, d) for c, d in dialect.totals if c in columns and d in columns)
+    charge, discharge = next(there, (None, None))
+    if charge is None or discharge is None:
         return None
-    growth = _growth(columns[terms.CHARGE_CAPACITY]) - _growth(columns[terms.DISCHARGE_CAPACITY])
+    growth = _growth(columns[charge]) - _growth(columns[discharge])
     return _verdict(np.sign(growth) * current, "charge and discharge capacity columns")
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from bulkload.errors import UnreadableError
 from bulkload.readers.assemble import read_grid
 from bulkload.readers.content import printable
-from bulkload.readers.dialect import Dialect, headings, missing
+from bulkload.readers.dialect import Dialect, HeaderRow
 from bulkload.readers.headers import find, grid_below
 from bulkload.readers.metadata import merged
 from bulkload.readers.probe import TEXT, WORKBOOK, Evidence, Format, Probe
@@ -30,7 +30,7 @@ class TableFormat(Format):
     #: From the lines above the header to the header metadata.
     preamble: Callable[[Sequence[str], Probe], Mapping[str, Any]] | None = None
     #: From the other sheets of a workbook to the header metadata.
-    book: Callable[[Mapping[str, Sequence[Sequence[Any]]], str], Mapping[str, Any]] | None = None
+    book: Callable[[Book, str], Mapping[str, Any]] | None = None
     prepare: Callable[[Raw], None] | None = None
 
     def sniff(self, probe: Probe) -> Evidence:
@@ -75,7 +75,7 @@ class TableFormat(Format):
             if header is not None:
                 return Evidence(fits=(f"line {header.number} holds the columns of {dialect.name}",))
             for line in probe.headers:
-                lacks = missing(line.bases(slash=dialect.slash_units), dialect)
+                lacks = line.lacks(dialect)
                 if len(lacks) < len(dialect.signature) and (
                     not nearest.fits or len(lacks) < len(nearest.lacks)
                 ):
@@ -90,7 +90,7 @@ class TableFormat(Format):
             (sheet, dialect, row)
             for sheet in book.names
             for dialect in self.dialects
-            if (row := _header_row(book.head(sheet), dialect)) is not None
+            if (row := _header_row(book.header_rows(sheet), dialect)) is not None
         ]
 
     def _read_sheet(self, book: Book, probe: Probe, options: ReadOptions) -> Reading:
@@ -108,8 +108,7 @@ class TableFormat(Format):
         reading = read_grid(grid, dialect, probe.name, options, self.prepare)
         if self.book is None:
             return reading
-        heads = {name: book.head(name) for name in book.names}
-        return replace(reading, header=merged(reading.header, self.book(heads, sheet)))
+        return replace(reading, header=merged(reading.header, self.book(book, sheet)))
 
     def _no_table(self, probe: Probe) -> UnreadableError:
         wanted = "; ".join(
@@ -149,11 +148,5 @@ def chosen_member(probe: Probe, names: Sequence[str], options: ReadOptions) -> s
     )
 
 
-def _header_row(rows: Sequence[Sequence[Any]], dialect: Dialect) -> int | None:
-    for index, row in enumerate(rows):
-        names = [cell for cell in row if isinstance(cell, str) and cell]
-        if len(names) < len(dialect.signature):
-            continue
-        if not missing({heading.base for heading in headings(names, dialect)}, dialect):
-            return index
-    return None
+def _header_row(rows: Sequence[HeaderRow], dialect: Dialect) -> int | None:
+    return next((row.index for row in rows if row.fits(dialect)), None)

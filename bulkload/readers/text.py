@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import Content
 
@@ -16,6 +18,9 @@ MAX_LINE_BYTES: Final = 1024 * 1024
 
 #: What the look at the beginning of a file takes, in bytes.
 HEAD_BYTES: Final = 64 * 1024
+
+#: Largest byte of ASCII.
+ASCII_MAX: Final = 127
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -87,11 +92,12 @@ def _to_utf8(content: Content) -> tuple[bytes, str]:
     _refuse_binary(content.name, data[:HEAD_BYTES])
     # Often only the preamble is more than ASCII: then only the preamble needs to be decoded.
     end = data.find(b"\n", HEAD_BYTES) + 1
-    rest = data[end:] if end else b"\xff"
-    if rest.isascii():
-        head, encoding = _eight_bit(data[:end])
-        return head + rest, encoding
-    return _eight_bit(data)
+    if not 0 < end < len(data) or np.frombuffer(data, np.uint8, offset=end).max() > ASCII_MAX:
+        return _eight_bit(data)
+    head, encoding = _eight_bit(data[:end])
+    if encoding == "utf-8":
+        return data, encoding
+    return b"".join((head, memoryview(data)[end:])), encoding
 
 
 def _checked(name: str, data: bytes, encoding: str) -> bytes:

@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import Content, printable
-from bulkload.readers.dialect import Kind
+from bulkload.readers.dialect import HeaderRow, Kind, may_be_header
 from bulkload.readers.xlsx import HEAD_ROWS, PlainGrid
 
 
@@ -29,6 +30,10 @@ class Book(Protocol):
 
     def head(self, sheet: str) -> Sequence[Sequence[Any]]:
         """Return the first rows, cell by cell; an empty cell is empty text."""
+        ...
+
+    def header_rows(self, sheet: str) -> Sequence[HeaderRow]:
+        """Return those of the first rows that may be headers."""
         ...
 
     def grid(self, name: str, sheet: str, header: int) -> PlainGrid | SheetGrid:
@@ -68,10 +73,27 @@ class CalamineBook:
         """Return the first rows."""
         return self._rows(sheet)[:HEAD_ROWS]
 
+    def header_rows(self, sheet: str) -> Sequence[HeaderRow]:
+        """Return those of the first rows that may be headers."""
+        if sheet not in self._header_rows:
+            self._header_rows[sheet] = list(_header_rows(self.head(sheet)))
+        return self._header_rows[sheet]
+
+    @cached_property
+    def _header_rows(self) -> dict[str, Sequence[HeaderRow]]:
+        return {}
+
     def grid(self, name: str, sheet: str, header: int) -> SheetGrid:
         """Return the table below a header row."""
         rows = self._rows(sheet)
         return SheetGrid(name, sheet, [str(cell) for cell in rows[header]], rows[header + 1 :])
+
+
+def _header_rows(rows: Sequence[Sequence[Any]]) -> Iterator[HeaderRow]:
+    for index, row in enumerate(rows):
+        names = tuple(cell for cell in row if isinstance(cell, str) and cell)
+        if may_be_header(len(names), sum(cell != "" for cell in row)):
+            yield HeaderRow(index, names)
 
 
 @contextmanager
@@ -124,7 +146,7 @@ class SheetGrid:
     def _column(self, index: int, kind: Kind) -> pa.Array:
         cells = [row[index] for row in self.rows]
         if kind is not Kind.NUMBER:
-            return pa.array([_as_text(cell) for cell in cells], pa.string())
+            return _texts(cells)
         try:
             return pa.array([None if cell == "" else cell for cell in cells], pa.float64())
         except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
@@ -142,6 +164,17 @@ class SheetGrid:
                 f"column {printable(self.names[index])!r} is no number",
                 cause="not_a_number",
             ) from error
+
+
+def _texts(cells: Sequence[Any]) -> pa.Array:
+    """Write a column as text, at once where its cells are of one kind, as nearly all are."""
+    kind = type(cells[0])
+    if kind is datetime and all(type(cell) is datetime for cell in cells):
+        return pa.array(cells, pa.timestamp("us")).cast(pa.string())
+    if kind is str and all(type(cell) is str for cell in cells):
+        text = pa.array(cells, pa.string())
+        return pc.if_else(pc.equal(text, ""), None, text)
+    return pa.array([_as_text(cell) for cell in cells], pa.string())
 
 
 def _as_text(cell: Any) -> str | None:

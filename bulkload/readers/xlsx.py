@@ -11,9 +11,9 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, Final
 from xml.sax.saxutils import unescape
@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from bulkload.readers.content import MAX_CONTENT_BYTES
-from bulkload.readers.dialect import Kind
+from bulkload.readers.dialect import HeaderRow, Kind, may_be_header
 
 #: Rows of a sheet that are looked at to find its header.
 HEAD_ROWS: Final = 40
@@ -33,6 +33,7 @@ _RELATION: Final = re.compile(rb"<Relationship\b[^>]*>")
 _ATTRIBUTE: Final = re.compile(rb'\b(Id|Target)="([^"]*)"')
 _ROW: Final = re.compile(rb"<row\b[^>]*?(?:/>|>(.*?)</row>)", re.DOTALL)
 _CELL: Final = re.compile(rb'<c r="([A-Z]+)\d+"([^>]*?)(?:/>|>(.*?)</c>)', re.DOTALL)
+_TYPED: Final = re.compile(rb' t="(?:s|str|inlineStr)"')
 _VALUE: Final = re.compile(rb"<v>(.*?)</v>", re.DOTALL)
 _INLINE: Final = re.compile(rb"<t[^>]*>(.*?)</t>", re.DOTALL)
 _ITEM: Final = re.compile(rb"<si>(.*?)</si>|<si/>", re.DOTALL)
@@ -144,11 +145,30 @@ class PlainBook:
     def _heads(self) -> dict[str, Sequence[Sequence[Any]]]:
         return {}
 
+    def header_rows(self, sheet: str) -> Sequence[HeaderRow]:
+        """Return those of the first rows that may be headers; only they are taken apart."""
+        if sheet not in self._header_rows:
+            self._header_rows[sheet] = list(self._find_header_rows(sheet))
+        return self._header_rows[sheet]
+
+    @cached_property
+    def _header_rows(self) -> dict[str, Sequence[HeaderRow]]:
+        return {}
+
+    def _find_header_rows(self, sheet: str) -> Iterator[HeaderRow]:
+        for index, match in enumerate(islice(_ROW.finditer(self._xml(sheet)), HEAD_ROWS)):
+            row = match.group(1) or b""
+            texts, filled = len(_TYPED.findall(row)), row.count(b"<v>") + row.count(b"<is>")
+            if may_be_header(texts, filled):
+                cells = self._cells(row)
+                names = tuple(cell for cell in cells if isinstance(cell, str) and cell)
+                yield HeaderRow(index, names)
+
     def _cells(self, row: bytes) -> list[Any]:
         cells: list[Any] = []
         for letters, attributes, inner in _CELL.findall(row):
-            index = _index(letters.decode())
-            cells.extend([""] * (index - len(cells)))
+            if letters != _letters(len(cells)):
+                cells.extend([""] * (_index(letters.decode()) - len(cells)))
             cells.append(self._cell(attributes, inner))
         return cells
 
@@ -233,7 +253,7 @@ class PlainGrid:
     def _column(self, table: pa.Table, index: int, kind: Kind) -> pa.ChunkedArray:
         opening = table.column(str(2 + _FIELDS * index))
         value = table.column(str(3 + _FIELDS * index))
-        in_place = pc.starts_with(opening, f'c r="{_letters(index)}')
+        in_place = pc.starts_with(opening, f'c r="{_letters(index).decode()}')
         if not _all(in_place) or not _all(pc.starts_with(value, "v>")):
             raise IrregularError
         if kind is Kind.NUMBER and self._is_dated(opening):
@@ -277,10 +297,11 @@ def _index(letters: str) -> int:
     return index - 1
 
 
-def _letters(index: int) -> str:
-    letters = ""
+@lru_cache(maxsize=1024)
+def _letters(index: int) -> bytes:
+    letters = b""
     index += 1
     while index:
         index, rest = divmod(index - 1, 26)
-        letters = chr(ord("A") + rest) + letters
+        letters = bytes((ord("A") + rest,)) + letters
     return letters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from bulkload.readers.dialect import RECORD, TIMESTAMP, Column, Dialect, Kind, S
 from bulkload.readers.metadata import grouped, with_iso_start
 from bulkload.readers.raw import Raw
 from bulkload.readers.tables import TableFormat
+from bulkload.readers.workbook import Book
 
 #: Role of the column that numbers the tests of a database.
 TEST: Final = "test number"
@@ -77,11 +77,12 @@ _INFO_LABELS: Final = {
 }
 
 
-def _book(sheets: Mapping[str, Sequence[Sequence[Any]]], sheet: str) -> dict[str, Any]:
+def _book(book: Book, sheet: str) -> dict[str, Any]:
     """Read the info sheet: a row of labels and, below, a row for each channel."""
-    for name, rows in sheets.items():
+    for name in book.names:
         if name.strip().lower() not in {"info", "global_info"}:
             continue
+        rows = book.head(name)
         for labels, values in pairwise(rows):
             keys = [
                 _INFO_LABELS.get(str(cell).strip().lower().replace("_", " ")) for cell in labels

@@ -30,6 +30,11 @@ MACHINE: Final = Dialect(
         Column(terms.CHARGE_ENERGY, ("charging energy watt hour",), unit="Wh"),
         Column(terms.DISCHARGE_ENERGY, ("discharging energy watt hour",), unit="Wh"),
     ),
+    # The capacities under names of a later version stay as they are, and tell the sign.
+    totals=(
+        (terms.CHARGE_CAPACITY, terms.DISCHARGE_CAPACITY),
+        ("charging_capacity_ah", "discharging_capacity_ah"),
+    ),
     keep_others=True,
 )
 

@@ -37,7 +37,8 @@ EXPORT: Final = Dialect(
         Column("Z_Mod [Ohm]", ("|z|",)),
         Column("Z_Phase [deg]", ("phase(z)",)),
     ),
-    sign=Sign.UNSTATED,
+    # EC-Lab counts oxidation positive, which raises the voltage.
+    sign=Sign.CHARGE_POSITIVE,
     slash_units=True,
     delimiter="\t",
 )

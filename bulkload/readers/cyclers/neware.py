@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from bulkload.readers.dialect import MODE, RECORD, STEP_TIME, TIMESTAMP, Column,
 from bulkload.readers.metadata import grouped, with_iso_start
 from bulkload.readers.raw import Raw
 from bulkload.readers.tables import TableFormat
+from bulkload.readers.workbook import Book
 
 FLAT: Final = Dialect(
     name="BTSDA table",
@@ -60,12 +61,13 @@ _INFO_LABELS: Final = {
 }
 
 
-def _book(sheets: Mapping[str, Sequence[Sequence[Any]]], sheet: str) -> dict[str, Any]:
+def _book(book: Book, sheet: str) -> dict[str, Any]:
     """Read labels with their value beside them, or below them in a row of labels."""
     found: dict[str, Any] = {}
-    for name, rows in sheets.items():
+    for name in book.names:
         if name == sheet or name.strip().lower() not in {"info", "unit", "test"}:
             continue
+        rows = book.head(name)
         for index, row in enumerate(rows):
             below = rows[index + 1] if index + 1 < len(rows) else ()
             _labels_of_row(row, below, found)
