@@ -17,6 +17,9 @@ _DURATION: Final = (
     r"^\s*(?:(?P<d>\d+)\s*[d-]\s*|:(?P<e>\d+):)?(?P<h>\d+):(?P<m>\d+):(?P<s>\d+(?:[.,]\d*)?)\s*$"
 )
 
+#: The same with the days written as ``0d``: quicker, as nothing in it is optional.
+_DAYS: Final = r"^\s*(?P<d>\d+)d\s*(?P<h>\d+):(?P<m>\d+):(?P<s>\d+(?:\.\d*)?)\s*$"
+
 _TIME: Final = (
     r"(?:[ T]+(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{1,2}(?:[.,]\d*)?))?\s*(?P<half>[AaPp][Mm])?"
     r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?\s*$"
@@ -61,8 +64,12 @@ class ClockError(ValueError):
 
 def durations(values: pa.ChunkedArray) -> Floats:
     """Read ``1:02:03.5``, ``0d 01:02:03`` or ``:0:01:02:03`` as seconds."""
-    parts = _parts(values, _DURATION)
-    days = np.nan_to_num(_floats(parts, "d")) + np.nan_to_num(_floats(parts, "e"))
+    try:
+        parts = _parts(values, _DAYS)
+        days = _floats(parts, "d")
+    except ClockError:
+        parts = _parts(values, _DURATION)
+        days = np.nan_to_num(_floats(parts, "d")) + np.nan_to_num(_floats(parts, "e"))
     return (
         days * 86400.0
         + _floats(parts, "h") * 3600.0
@@ -89,7 +96,7 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> tuple[Flo
     iso = _iso(values)
     if iso is not None:
         return iso, None
-    first = next((str(v) for v in values.to_pylist() if v), "")
+    first = next((text for value in values if (text := value.as_py())), "")
     if re.match(_YEAR_FIRST, first):
         parts = _parts(values, _YEAR_FIRST)
         return _epoch(parts, _floats(parts, "a"), _floats(parts, "b")), None

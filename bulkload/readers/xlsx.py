@@ -34,7 +34,7 @@ _ATTRIBUTE: Final = re.compile(rb'\b(Id|Target)="([^"]*)"')
 _ROW: Final = re.compile(rb"<row\b[^>]*?(?:/>|>(.*?)</row>)", re.DOTALL)
 _CELL: Final = re.compile(rb'<c r="([A-Z]+)\d+"([^>]*?)(?:/>|>(.*?)</c>)', re.DOTALL)
 _TYPED: Final = re.compile(rb' t="(?:s|str|inlineStr)"')
-_VALUE: Final = re.compile(rb"<v>(.*?)</v>", re.DOTALL)
+_SHARED: Final = re.compile(rb'<c r="[A-Z]+\d+"[^>]*? t="s"[^>]*><v>(\d+)</v>')
 _INLINE: Final = re.compile(rb"<t[^>]*>(.*?)</t>", re.DOTALL)
 _ITEM: Final = re.compile(rb"<si>(.*?)</si>|<si/>", re.DOTALL)
 
@@ -159,10 +159,14 @@ class PlainBook:
         for index, match in enumerate(islice(_ROW.finditer(self._xml(sheet)), HEAD_ROWS)):
             row = match.group(1) or b""
             texts, filled = len(_TYPED.findall(row)), row.count(b"<v>") + row.count(b"<is>")
-            if may_be_header(texts, filled):
+            if not may_be_header(texts, filled):
+                continue
+            shared = _SHARED.findall(row)
+            if len(shared) == texts:
+                cells: list[Any] = [self._strings[int(place)] for place in shared]
+            else:
                 cells = self._cells(row)
-                names = tuple(cell for cell in cells if isinstance(cell, str) and cell)
-                yield HeaderRow(index, names)
+            yield HeaderRow(index, tuple(cell for cell in cells if isinstance(cell, str) and cell))
 
     def _cells(self, row: bytes) -> list[Any]:
         cells: list[Any] = []
@@ -175,14 +179,15 @@ class PlainBook:
     def _cell(self, attributes: bytes, inner: bytes) -> Any:
         if b'"inlineStr"' in attributes:
             return _text(b"".join(_INLINE.findall(inner)))
-        value = _VALUE.search(inner)
-        if value is None:
+        begin, end = inner.find(b"<v>"), inner.find(b"</v>")
+        if not 0 <= begin < end:
             return ""
+        value = inner[begin + len(b"<v>") : end]
         if b't="s"' in attributes:
-            return self._strings[int(value.group(1))]
+            return self._strings[int(value)]
         if b't="' in attributes and b't="n"' not in attributes:
-            return _text(value.group(1))
-        return float(value.group(1))
+            return _text(value)
+        return float(value)
 
     def grid(self, name: str, sheet: str, header: int) -> PlainGrid:
         """Return the table below a header row (from 0)."""

@@ -13,7 +13,7 @@ from bulkload.core import terms
 from bulkload.errors import UnreadableError
 from bulkload.readers.assemble import read_grid
 from bulkload.readers.dialect import Z_IM_NEGATED, Column, Dialect, Kind, Sign
-from bulkload.readers.headers import HeaderLine, grid_below, lines
+from bulkload.readers.headers import HeaderLine, grid_below
 from bulkload.readers.metadata import grouped, merged, with_iso_start
 from bulkload.readers.probe import TEXT, Evidence, Format, Probe
 from bulkload.readers.raw import Raw
@@ -99,17 +99,27 @@ def _header(probe: Probe) -> tuple[list[str], HeaderLine]:
     head = probe.text.data[:400].decode("utf-8", "replace")
     counted = _HEADER_LINES.search(head)
     wanted = int(counted.group(1)) if counted else 0
-    preamble: list[str] = []
-    for number, begin, end, line in lines(probe.text, 0):
-        if number == wanted:
-            names = tuple(name.strip() for name in line.split("\t"))
-            return preamble, HeaderLine(number, begin, end, "\t", names)
-        preamble.append(line)
-    raise UnreadableError(
-        f"{probe.name}: the header should have {wanted} lines and the file ends before; "
-        "it was cut short",
-        cause="truncated",
-    )
+    data = probe.text.data
+    begin = _below(data, wanted - 1)
+    if not wanted or begin == len(data):
+        raise UnreadableError(
+            f"{probe.name}: the header should have {wanted} lines and the file ends before; "
+            "it was cut short",
+            cause="truncated",
+        )
+    end = _below(data, 1, begin)
+    names = data[begin:end].decode("utf-8", "replace").strip("\r\n").split("\t")
+    header = HeaderLine(wanted, begin, end, "\t", tuple(name.strip() for name in names))
+    return data[:begin].decode("utf-8", "replace").splitlines(), header
+
+
+def _below(data: bytes, count: int, begin: int = 0) -> int:
+    """Return where the text below so many lines begins: its end where there are fewer."""
+    for _ in range(count):
+        begin = data.find(b"\n", begin) + 1
+        if not begin:
+            return len(data)
+    return begin
 
 
 def _prepare(raw: Raw, technique: str) -> None:

@@ -75,7 +75,10 @@ def _book(book: Book, sheet: str) -> dict[str, Any]:
 
 
 def _labels_of_row(row: Sequence[Any], below: Sequence[Any], found: dict[str, Any]) -> None:
-    keys = [_INFO_LABELS.get(str(cell).strip().rstrip(":").lower()) for cell in row]
+    keys = [
+        _INFO_LABELS.get(cell.strip().rstrip(":").lower()) if isinstance(cell, str) else None
+        for cell in row
+    ]
     is_heading = sum(key is not None for key in keys) >= 3
     for index, key in enumerate(keys):
         source = below if is_heading else row[1:]
