@@ -35,6 +35,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _EXISTING_KEY: Final = re.compile(r"existing_(?:\w+_)?id")
 #: Statuses without a body by definition.
 _NO_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
+#: Statuses by which a server says that it has no such thing, or does no such thing there.
+_NOT_HERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 _ALWAYS_TRANSIENT: Final = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 )
@@ -46,8 +48,9 @@ def read_answer(
     """Give the JSON of an answer, None for an empty one, or raise the error it stands for."""
     if not 200 <= answer.status < 300:
         raise error_of(answer, now=now, mask=mask)
-    # What a deletion says besides its status is of no use to anybody.
-    if answer.status in _NO_BODY or method == "DELETE":
+    # What a deletion says besides its status is of no use to anybody; but a web page is from
+    # something on the way, which deleted nothing.
+    if answer.status in _NO_BODY or (method == "DELETE" and not is_web_page(answer)):
         return None
     try:
         return json.loads(answer.body)
@@ -63,6 +66,9 @@ def read_answer(
 
 def error_of(answer: Answer, *, now: datetime, mask: Callable[[str], str] = str) -> IonworksError:
     """Give the error that an answer stands for, with what its body says."""
+    if answer.status in _NOT_HERE and is_web_page(answer):
+        # A name that leads to another machine for a while: it knows nothing of our records.
+        return AnswerLostError("a web page of another server came in its place", answer.status)
     body = _parse(mask(answer.body.decode("utf-8", errors="replace")))
     message, error_code, data = _read_body(body)
     retry_after_s = parse_retry_after(

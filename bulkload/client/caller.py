@@ -116,7 +116,8 @@ class Caller:
             return method not in _REPEATABLE and _may_be_done(error)
 
         def read(answer: Answer) -> Any:
-            if method == "DELETE" and answer.status == 404 and may_be_done:
+            is_gone = answer.status == 404 and not is_web_page(answer)
+            if method == "DELETE" and is_gone and may_be_done:
                 return None  # gone, by our own earlier attempt
             return read_answer(answer, method=method, now=self._clock.now(), mask=self._access.mask)
 

@@ -85,6 +85,10 @@ async def _translate_errors(
     try:
         return await handler(request)
     except _ANSWER_LOST as error:
+        connector = request.session.connector
+        if isinstance(error, _NOTHING_SENT) and isinstance(connector, aiohttp.TCPConnector):
+            # The name may lead elsewhere by now.
+            connector.clear_dns_cache()
         raise translate(error, request.url.host) from error
 
 

@@ -14,12 +14,16 @@ from bulkload.errors import (
     IonworksError,
     PermissionDeniedError,
     RefusedError,
-    UnavailableError,
+    TransientError,
 )
 
 #: Words by which a store says that a signed URL is over: S3 and its kin (Request has expired,
-#: ExpiredToken), Supabase ("exp" claim, InvalidJWT), Azure (signed expiry time).
-_EXPIRED: Final = re.compile(r"expir|\bexp\b|invalid ?jwt|jwt|tokenrefresh", re.IGNORECASE)
+#: ExpiredToken), Supabase ("exp" claim, InvalidJWT), Azure (signed expiry time). And those by
+#: which a store whose clock is behind says that it has not begun: a later one is the remedy too.
+_EXPIRED: Final = re.compile(
+    r"expir|\bexp\b|invalid ?jwt|jwt|tokenrefresh|not (yet )?valid|time ?frame|TooSkewed|\bnbf\b",
+    re.IGNORECASE,
+)
 #: Words by which a store says that no URL will do.
 _FOR_GOOD: Final = re.compile(
     r"quota|exceed|limit|suspend|disabled|not allowed|forbidden|denied|payment|billing",
@@ -42,7 +46,7 @@ _OPAQUE_ETAG_HEADERS: Final = (
 def storage_error_of(answer: Answer, *, now: datetime) -> IonworksError:
     """Give the error that a store's answer stands for."""
     error = error_of(answer, now=now)
-    if isinstance(error, UnavailableError):
+    if isinstance(error, TransientError):
         return error
     said = _xml_text(answer.body) or words_of(answer.body)
     kind = _kind(answer.status, said)

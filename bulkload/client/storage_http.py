@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
@@ -16,6 +17,7 @@ from yarl import URL
 from bulkload.client.answers import is_web_page
 from bulkload.client.put_body import Body, Sending
 from bulkload.client.session import (
+    CHUNK_BYTES,
     TIMED_OUT,
     Timeouts,
     close_session,
@@ -115,20 +117,33 @@ class StorageHttp:
 
     async def get(self, url: str, to: Path, now: datetime) -> int:
         """Fetch an object to a file and give its length; compare it with what was announced."""
+        received = 0
+
+        def moved(size_bytes: int) -> None:
+            # A block at a time, as a body is sent: single bytes now and then are no progress.
+            nonlocal received
+            if (received + size_bytes) // CHUNK_BYTES > received // CHUNK_BYTES:
+                patience.deadline = anyio.current_time() + self._progress_timeout_s
+            received += size_bytes
+
         try:
-            async with self._opened().get(
-                _local(url),
-                headers={"Accept-Encoding": "identity"},
-                allow_redirects=False,
-                proxy=self._proxy(url),
-            ) as response:
-                if response.status != 200:
-                    raise storage_error_of(await _answer(response), now=now)
-                return await _receive(response, to)
+            with anyio.move_on_after(self._answer_timeout_s) as patience:
+                async with self._opened().get(
+                    _local(url),
+                    headers={"Accept-Encoding": "identity"},
+                    allow_redirects=False,
+                    proxy=self._proxy(url),
+                ) as response:
+                    if response.status != 200:
+                        raise storage_error_of(await _answer(response), now=now)
+                    return await _receive(response, to, moved)
         except aiohttp.InvalidURL as error:
             raise RefusedError("storage gave a URL that is none") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise translate(error, host_of(url)) from error
+        lost = AnswerLostError(f"{host_of(url)} gave {received} bytes, and then hardly any more")
+        lost.cause = TIMED_OUT
+        raise lost
 
     def _proxy(self, url: str) -> str | None:
         parts = urlsplit(url)
@@ -161,7 +176,7 @@ async def _answer(response: aiohttp.ClientResponse) -> Answer:
     )
 
 
-async def _receive(response: aiohttp.ClientResponse, to: Path) -> int:
+async def _receive(response: aiohttp.ClientResponse, to: Path, moved: Callable[[int], None]) -> int:
     md5 = hashlib.md5(usedforsecurity=False)
     size_bytes = 0
 
@@ -172,6 +187,7 @@ async def _receive(response: aiohttp.ClientResponse, to: Path) -> int:
     with to.open("wb") as file:
         async for chunk in response.content.iter_chunked(WRITE_BYTES):
             size_bytes += len(chunk)
+            moved(len(chunk))
             await anyio.to_thread.run_sync(write, file, chunk)
     headers = {name.lower(): value for name, value in response.headers.items()}
     announced = response.content_length

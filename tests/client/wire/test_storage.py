@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from aiohttp import web
 
 from bulkload.client.events import Exchanged
 from bulkload.client.put_body import BLOCK_BYTES, FileBody
@@ -245,6 +246,9 @@ SAYS = {
     "azure": "<Error><Code>AuthenticationFailed</Code><Message>Signed expiry</Message></Error>",
     "nothing": "",
     "exists": '{"statusCode":"409","error":"Duplicate","message":"The resource already exists"}',
+    "early": "<Error><Code>AccessDenied</Code><Message>Request is not valid yet</Message></Error>",
+    "nbf": '{"statusCode":"400","error":"Unauthorized","message":"\\"nbf\\" claim failed"}',
+    "skewed": "<Error><Code>RequestTimeTooSkewed</Code><Message>too large</Message></Error>",
     "denied": "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
     "quota": '{"message":"storage quota exceeded"}',
 }
@@ -261,6 +265,9 @@ SAYS = {
         (401, "nothing", ExpiredUrlError),
         (400, "exists", ExpiredUrlError),
         (409, "nothing", ExpiredUrlError),
+        (403, "early", ExpiredUrlError),
+        (400, "nbf", ExpiredUrlError),
+        (403, "skewed", ExpiredUrlError),
         (403, "denied", PermissionDeniedError),
         (403, "quota", PermissionDeniedError),
         (400, "nothing", RefusedError),
@@ -406,6 +413,49 @@ async def test_a_download_is_whole_or_not_there(tmp_path: Path) -> None:
     assert to.read_bytes() == content
     assert names_in(tmp_path) == ["steps.parquet"]
     assert not {"x-api-key", "authorization", "content-type"} & set(server.seen[0].headers)
+
+
+@in_virtual_time
+async def test_a_download_that_trickles_is_given_up_and_tried_again(tmp_path: Path) -> None:
+    async def trickle(_request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "1000000"})
+        await response.prepare(_request)
+        while True:
+            await response.write(b"x")
+            await anyio.sleep(50.0)
+
+    heard = Heard()
+    async with scripted(trickle, served(b"whole")) as server, storage(heard) as store:
+        await store.download(f"{server.url}/o", tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"whole"
+    assert heard.of(Exchanged)[0].cause == TIMED_OUT
+
+
+@in_virtual_time
+async def test_a_slow_download_that_moves_is_not_cut_off(tmp_path: Path) -> None:
+    """A block of 256 KiB in less than a minute is progress, however long the whole takes."""
+    content = os.urandom(4 * MIB)
+
+    async def slow(_request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(content))})
+        await response.prepare(_request)
+        for start in range(0, len(content), MIB // 4):
+            await response.write(content[start : start + MIB // 4])
+            await anyio.sleep(50.0)
+        return response
+
+    async with scripted(slow) as server, storage() as store:
+        await store.download(f"{server.url}/o", tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == content
+    assert len(server.seen) == 1
+
+
+@in_virtual_time
+async def test_a_page_of_another_server_is_no_word_of_the_store() -> None:
+    page = answer(404, text="<html>nginx</html>", headers={"Content-Type": "text/html"})
+    async with scripted(page, stored()) as server, storage() as store:
+        await store.put(f"{server.url}/o", b"x")
+    assert len(server.seen) == 2
 
 
 @in_virtual_time

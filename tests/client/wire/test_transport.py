@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
+import socket
+from contextlib import closing
 from typing import Any
 
+import anyio
 import pytest
+from aiohttp import web
 
+from bulkload.client.access import Access
 from bulkload.client.bodies import GZIP_FROM_BYTES, join_path
 from bulkload.client.session import TIMED_OUT, Timeouts
 from bulkload.client.transport import HttpTransport
@@ -17,6 +23,7 @@ from tests.client.wire.scripted import (
     Step,
     answer,
     in_virtual_time,
+    read_all,
     reset,
     scripted,
     silent,
@@ -115,3 +122,83 @@ async def test_a_proxy_of_the_environment_is_used_and_netrc_is_not(
             got = await http.send(make_request("GET", "/a"))
     assert json.loads(got.body) == "through the proxy"
     assert "authorization" not in proxy.seen[0].headers
+
+
+def trickling(every_s: float) -> Step:
+    """Answer a byte at a time, for ever."""
+
+    async def step(request: web.Request) -> web.StreamResponse:
+        await read_all(request)
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        while True:
+            await response.write(b" ")
+            await anyio.sleep(every_s)
+
+    return step
+
+
+@in_virtual_time
+async def test_an_answer_that_trickles_is_given_up_by_the_patience_for_the_whole() -> None:
+    began = asyncio.get_running_loop().time()
+    async with scripted(trickling(20.0)) as server, HttpTransport(server.access) as http:
+        with pytest.raises(AnswerLostError, match="timed out") as caught:
+            await http.send(make_request("GET", "/a"))
+    assert caught.value.cause == TIMED_OUT
+    assert asyncio.get_running_loop().time() - began == pytest.approx(300.0, abs=21.0)
+
+
+@in_virtual_time
+async def test_a_name_that_nobody_knows_is_out_of_reach() -> None:
+    access = Access(base_url="http://studio.invalid", api_key="k")
+    async with HttpTransport(access) as http:
+        with pytest.raises(UnreachableError, match="the name is not known"):
+            await http.send(make_request("POST", "/a", json={}))
+
+
+@in_virtual_time
+async def test_a_name_that_led_astray_is_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address is kept for minutes; one that does not answer is not kept at all."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        dead = taken.getsockname()[1]
+    loop, asked = asyncio.get_running_loop(), 0
+
+    async with scripted(answer(200, "right")) as server:
+        port = int(server.url.rpartition(":")[2])
+
+        async def look_up(_host: str, *_: Any, **__: Any) -> list[Any]:
+            nonlocal asked
+            asked += 1
+            target = ("127.0.0.1", dead if asked == 1 else port)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", target)]
+
+        monkeypatch.setattr(loop, "getaddrinfo", look_up)
+        access = Access(base_url=f"http://studio.example:{port}", api_key="k")
+        async with HttpTransport(access) as http:
+            with pytest.raises(UnreachableError):
+                await http.send(make_request("GET", "/a"))
+            got = await http.send(make_request("GET", "/a"))
+            await http.send(make_request("GET", "/a"))
+    assert (json.loads(got.body), asked) == ("right", 2)
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+@in_virtual_time
+async def test_a_handshake_that_fails_is_out_of_reach(greeting: bytes) -> None:
+    """Nothing was sent, so that a POST may be sent again without a look."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(greeting)
+        if greeting:
+            writer.close()
+        else:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        access = Access(base_url=f"https://127.0.0.1:{port}", api_key="k")
+        async with HttpTransport(access) as http:
+            with pytest.raises(UnreachableError, match="cannot connect"):
+                await http.send(make_request("POST", "/a", json={}))
