@@ -93,13 +93,7 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> tuple[Flo
 
     Also returns a remark where the order of day and month was not settled by the values.
     """
-    iso = _iso(values)
-    if iso is not None:
-        return iso, None
     first = next((text for value in values if (text := value.as_py())), "")
-    if re.match(_YEAR_FIRST, first):
-        parts = _parts(values, _YEAR_FIRST)
-        return _epoch(parts, _floats(parts, "a"), _floats(parts, "b")), None
     if re.match(_DOTTED, first):
         parts = _parts(values, _DOTTED)
         return _epoch(parts, _floats(parts, "a"), _floats(parts, "b")), None
@@ -108,6 +102,12 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> tuple[Flo
         return _epoch(parts, _month_numbers(parts), _floats(parts, "b")), None
     if re.match(_YEAR_LAST, first):
         return _year_last(_parts(values, _YEAR_LAST), day_first=day_first)
+    iso = _iso(values)
+    if iso is not None:
+        return iso, None
+    if re.match(_YEAR_FIRST, first):
+        parts = _parts(values, _YEAR_FIRST)
+        return _epoch(parts, _floats(parts, "a"), _floats(parts, "b")), None
     return _numeric(values, first), None
 
 

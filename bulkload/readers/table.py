@@ -181,7 +181,7 @@ def whole_last_line(data: bytes, layout: Layout, name: str) -> bytes:
     fields = data.count(layout.delimiter.encode(), begin) + 1
     wanted = len(layout.names)
     if fields == wanted - 1 and layout.ends_blank:
-        return data[:end] + layout.delimiter.encode()
+        return b"".join((memoryview(data)[:end], layout.delimiter.encode()))
     if fields < wanted:
         raise UnreadableError(
             f"{name}: the last line is cut short ({fields} of {wanted} fields); copy or export the "

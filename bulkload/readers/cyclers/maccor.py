@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkload.core import terms
@@ -79,6 +80,9 @@ TABLE: Final = Dialect(
 #: Seconds that one unit of an unlabelled test time may be.
 _TIME_UNITS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
+#: Pairs of rows whose timestamps are held against the test time.
+PAIRS_SAMPLED: Final = 250
+
 #: How near to one of them the timestamps must come: they are whole seconds over hours.
 _UNIT_TOLERANCE: Final = 0.05
 
@@ -99,12 +103,15 @@ def _prepare(raw: Raw) -> None:
 def _settle_unit(raw: Raw) -> None:
     """Hold the unlabelled test time against the timestamps beside it."""
     time = np.asarray(raw.columns[terms.TIME], dtype=np.float64)
-    stamps = raw.texts[TIMESTAMP]
+    if raw.rows < 2:
+        return
+    rows = np.linspace(0, raw.rows - 2, min(raw.rows - 1, PAIRS_SAMPLED)).astype(np.int64)
+    stamps = raw.texts[TIMESTAMP].take(pa.array(np.stack((rows, rows + 1), axis=1).ravel()))
     try:
         seconds, _ = clock.timestamps(stamps, day_first=raw.dialect.day_first)
     except clock.ClockError:
         return
-    ticks, elapsed = np.diff(time), np.diff(seconds)
+    ticks, elapsed = time[rows + 1] - time[rows], seconds[1::2] - seconds[::2]
     running = (ticks > 0) & (elapsed > 0)
     # Day and month may be swapped, which only spoils the steps over midnight: take the middle.
     ratio = float(np.median(elapsed[running] / ticks[running])) if running.any() else np.nan
