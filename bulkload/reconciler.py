@@ -9,13 +9,16 @@ from pathlib import Path
 from bulkload.client.creation import resolve_conflict
 from bulkload.client.records import CellMeasurement
 from bulkload.client.studio import AsyncStudio
+from bulkload.core.conflict import is_duplicate_name
 from bulkload.core.lifecycle import (
     Act,
     Attempting,
     Confirmed,
+    Event,
     Extended,
     Failed,
     Found,
+    GaveUp,
     Restarted,
 )
 from bulkload.core.reconcile import Existing, FoundRecord, Verdict, reconcile
@@ -77,7 +80,7 @@ class Reconciler:
             belongs=lambda found: found.cell_instance_id == instance_id,
         )
         if record is None:
-            await self._fail(live, "conflict", f"Studio refused it: {error}")
+            await self._recorder.record(live, _refused(live, error))
             return Next.DONE
         step = await self.before_prepare(live, found_record(record))
         return await self.after_prepare(live) if step is Next.PREPARE else step
@@ -177,6 +180,18 @@ class Reconciler:
         await self._recorder.record(
             live, Failed(cause=cause, message=f"{live.job.path}: {live.job.key}: {message}")
         )
+
+
+def _refused(live: LiveJob, error: ConflictError) -> Event:
+    """Return the event of a 409 behind which no measurement of this name is found."""
+    where = f"{live.job.path}: {live.job.key}"
+    if not is_duplicate_name(error.data, error.message, live.name):
+        return Failed(cause="conflict", message=f"{where}: Studio refused it: {error}")
+    return GaveUp(
+        cause="name_held",
+        message=f"{where}: Studio keeps the name and shows no such measurement, as for an upload "
+        f"that was begun and never ended: {error}; run again later",
+    )
 
 
 def found_record(record: CellMeasurement) -> FoundRecord:

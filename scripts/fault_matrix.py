@@ -47,10 +47,8 @@ def matrix(seeds: int) -> int:
             rightly_failed += told.counts["failed"]
             if told.complaints:
                 failed += 1
-                print(
-                    f"{cell.trouble} at {cell.step}, seed {seed}: {told.counts} {told.complaints}"
-                )
-    kinds = len({cell.trouble for cell in cells()})
+                print(f"{cell.kind} at {cell.step}, seed {seed}: {told.counts} {told.complaints}")
+    kinds = len({cell.kind for cell in cells()})
     steps = len({cell.step for cell in cells()})
     print(
         f"{kinds} kinds of trouble at {steps} steps: {stories} stories, "

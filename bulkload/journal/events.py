@@ -10,6 +10,7 @@ from bulkload.core.lifecycle import (
     Confirmed,
     Event,
     Extended,
+    Found,
     GaveUp,
     JobState,
     ProcessingFailed,
@@ -44,6 +45,10 @@ _COLUMNS: Final = frozenset(
 
 #: What an event says of a job beside its own fields.
 _BESIDES: Final[dict[type[Event], dict[str, Any]]] = {
+    # What an earlier attempt ended with is over.
+    Found: {"cause": "", "message": ""},
+    Confirmed: {"cause": "", "message": ""},
+    ProcessingReady: {"cause": "", "message": ""},
     Extended: {"is_extending": 1},
     ProcessingFailed: {"cause": "processing_failed"},
     GaveUp: {"has_given_up": 1},

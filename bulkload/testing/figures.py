@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -27,14 +28,33 @@ API_STEPS: Final = (
 )
 #: Part of the requests of a step that its trouble strikes in the matrix.
 STRIKES: Final = 0.5
+#: Seconds for which trouble that strikes every request lasts.
+SPELL_S: Final = 300.0
+DAY_S: Final = 86_400.0
+#: A Studio in which nothing goes wrong.
+PLAIN: Final = StudioRules(processing_s=0.5)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One cell of the matrix: a trouble at a step."""
+    """One cell of the matrix: a trouble at a step, and what is otherwise out of order."""
 
     trouble: Trouble
     step: str
+    #: What the trouble is called, where its kind does not tell all.
+    name: str = ""
+    strikes: float = STRIKES
+    ends_s: float = math.inf
+    clock_ahead_s: float = 0.0
+    rules: StudioRules = PLAIN
+    #: Whether the engine dies on its way too.
+    is_killed: bool = False
+    may_fail_as: frozenset[str] = frozenset()
+
+    @property
+    def kind(self) -> str:
+        """Give the row of the matrix."""
+        return self.name or self.trouble.value
 
 
 def archive(measurements: int, a_cell: int = 10) -> tuple[JobKey, ...]:
@@ -47,28 +67,72 @@ def archive(measurements: int, a_cell: int = 10) -> tuple[JobKey, ...]:
 
 def quiet(jobs: tuple[JobKey, ...], seed: int = 0) -> Story:
     """Give a story in which nothing goes wrong."""
-    return Story(seed=seed, jobs=jobs, rules=StudioRules(processing_s=0.5), connections=16)
+    return Story(seed=seed, jobs=jobs, rules=PLAIN, connections=16)
 
 
 def cells() -> Iterator[Cell]:
-    """Give every trouble at every step."""
+    """Give every trouble at every step where it can be."""
     for step in API_STEPS:
-        yield from (Cell(trouble, step) for trouble in FOR_API)
-    yield from (Cell(trouble, "put") for trouble in FOR_STORE)
+        yield from (Cell(trouble=trouble, step=step) for trouble in FOR_API)
+        yield Cell(trouble=Trouble.S500, step=step, name="500 always", strikes=1.0, ends_s=SPELL_S)
+        for name, ahead_s in (("a day ahead", DAY_S), ("a day behind", -DAY_S)):
+            yield Cell(
+                trouble=Trouble.S429_DATE, step=step, name=f"clock {name}", clock_ahead_s=ahead_s
+            )
+    # A store that twice reports other bytes than were sent has not stored them.
+    for trouble in FOR_STORE:
+        may_fail_as = frozenset({"integrity"} if trouble is Trouble.LIE else ())
+        yield Cell(trouble=trouble, step="put", may_fail_as=may_fail_as)
+    for trouble in (Trouble.S500, Trouble.EXPIRED, Trouble.EARLY):
+        name = f"{trouble} always"
+        yield Cell(trouble=trouble, step="put", name=name, strikes=1.0, ends_s=SPELL_S)
+    yield from _meanings()
+
+
+def _meanings() -> Iterator[Cell]:
+    """Give what is no accident on the way: refusals, rivals, and a Studio's own trouble."""
+    for step in ("initiate", "put", "confirm"):
+        yield Cell(trouble=Trouble.QUOTA, step=step, may_fail_as=frozenset({"permission"}))
+    yield Cell(trouble=Trouble.CHANNEL, step="confirm", may_fail_as=frozenset({"conflict"}))
+    for step in ("create_spec", "create_cell", "initiate", "confirm"):
+        yield Cell(trouble=Trouble.RIVAL, step=step)
+    keeps = replace(PLAIN, upload_keeps_name_s=30.0)
+    yield Cell(trouble=Trouble.STALE_UPLOAD, step="initiate", rules=keeps)
+    for step in ("initiate", "put", "confirm"):
+        yield Cell(
+            trouble=Trouble.RESET_AFTER,
+            step=step,
+            name="our own stale upload",
+            rules=keeps,
+            is_killed=True,
+        )
+    for step in ("create_spec", "create_cell", "confirm"):
+        rules = replace(PLAIN, gap_s=3.0)
+        yield Cell(trouble=Trouble.RESET_AFTER, step=step, name="shows late", rules=rules)
+    name = frozenset({"run 0"})
+    for words, rules in (
+        ("processing fails", replace(PLAIN, fails_processing=name)),
+        ("processing never ends", replace(PLAIN, never_ends_processing=name)),
+    ):
+        yield Cell(trouble=Trouble.RESET_AFTER, step="poll", name=words, rules=rules)
 
 
 def in_cell(cell: Cell, seed: int) -> Telling:
     """Live an upload of three measurements in which one kind of trouble strikes at one step."""
 
     def deal(world: World, step: str) -> Trouble | None:
-        is_struck = step == cell.step and world.chance.random() < STRIKES
-        return cell.trouble if is_struck else None
+        is_there = step == cell.step and world.now() < cell.ends_s
+        return cell.trouble if is_there and world.chance.random() < cell.strikes else None
 
     # Two of a cell and one of another: listings as well as single questions are asked.
-    story = replace(quiet(archive(3, a_cell=2), seed), deal=deal)
-    if cell.trouble is Trouble.LIE:
-        # A store that twice reports other bytes than were sent has not stored them.
-        story = replace(story, may_fail_as=frozenset({"integrity"}))
+    story = replace(
+        quiet(archive(3, a_cell=2), seed),
+        deal=deal,
+        rules=cell.rules,
+        clock_ahead_s=cell.clock_ahead_s,
+        crashes=(20 + 7 * seed,) if cell.is_killed else (),
+        may_fail_as=cell.may_fail_as,
+    )
     return tell(story)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +16,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from bulkload.client.wire import Answer, Request
 
+#: What begins the id of a record that somebody else made while the engine ran.
+RIVAL: Final = "rival-"
 STORE_HOST: Final = "store.invalid"
 _JSON: Final = {"content-type": "application/json"}
 _FILES: Final = ("time_series.parquet", "steps.parquet")
@@ -35,6 +38,8 @@ class StudioRules:
     gap_s: float = 0.0
     #: Life of a signed URL in seconds.
     url_lifetime_s: float = 3600.0
+    #: Seconds for which an upload that was begun and not confirmed keeps its name.
+    upload_keeps_name_s: float = 0.0
     finds_duplicate_at_initiate: bool = True
     names_existing_id: bool = True
     #: A second confirm gives the record again, or a 409.
@@ -70,6 +75,8 @@ class MemoryStudio:
     uploads: dict[str, tuple[str, str]] = field(default_factory=dict)
     #: Object key -> its bytes.
     objects: dict[str, bytes] = field(default_factory=dict)
+    #: Instance and name of a measurement -> when an upload of it was begun last.
+    _begun: dict[tuple[str, str], float] = field(default_factory=dict)
     _count: int = 0
 
     def answer(self, request: Request) -> Answer:
@@ -99,6 +106,31 @@ class MemoryStudio:
             case ("DELETE", ["cell_measurements", one]):
                 return self._delete(one)
         return _refusal(404, f"no route {request.method} {request.path}")
+
+    def forestall(self, request: Request) -> None:
+        """Let somebody else make, a moment before, the record that a request is about."""
+        body = json.loads(request.content) if request.content else {}
+        match request.path.split("/")[1:]:
+            case ["cell_specifications"]:
+                self._rival("cell_specification", "", body["name"])
+            case ["cell_specifications", parent, "cell_instances"]:
+                self._rival("cell_instance", parent, body["name"])
+            case ["cell_instances", parent, "cell_measurements", "initiate-upload"]:
+                self._rival("cell_measurement", parent, body["measurement"]["name"])
+            case ["cell_measurements", upload, "confirm-upload"] if upload in self.uploads:
+                self._rival("cell_measurement", *self.uploads[upload])
+
+    def begin_elsewhere(self, request: Request) -> None:
+        """Let somebody else begin, and never end, the upload that a request wants to begin."""
+        name = json.loads(request.content or b"")["measurement"]["name"]
+        self._begun[request.path.split("/")[2], name] = self.now()
+
+    def _rival(self, kind: str, parent: str, name: str) -> None:
+        if self._taken(kind, parent, name) is None:
+            body = {"name": name, "ratings": {}}
+            record = self._add(kind, parent, body, f"{RIVAL}{self._new_id(kind)}")
+            if kind == "cell_measurement":
+                self.objects[f"{record.id}/{_FILES[0]}"] = b"somebody else's"
 
     def store(self, url: str, body: bytes) -> Answer:
         """Take in an object under a signed URL."""
@@ -186,8 +218,12 @@ class MemoryStudio:
         taken = self._taken("cell_measurement", instance, name)
         if taken is not None and self.rules.finds_duplicate_at_initiate:
             return taken
+        begun = self._begun.get((instance, name), -math.inf)
+        if self.now() < begun + self.rules.upload_keeps_name_s:
+            return _refusal(409, f"An upload of {name!r} is open")
         upload = self._new_id("cell_measurement")
         self.uploads[upload] = (instance, name)
+        self._begun[instance, name] = self.now()
         expires = self.now() + self.rules.url_lifetime_s
         targets = [
             {

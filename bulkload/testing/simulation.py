@@ -76,6 +76,7 @@ class _Life:
             fault_rate=story.fault_rate,
             latency_s=story.latency_s,
             requests_per_s=story.requests_per_s,
+            clock_ahead_s=story.clock_ahead_s,
         )
         self._put_there_before()
 

@@ -41,6 +41,8 @@ class Story:
     crashes: tuple[int, ...] = ()
     #: Seconds after which each life is told to stop.
     stops: tuple[float | None, ...] = ()
+    #: By how much the clock of this machine is ahead of the Studio's, in seconds.
+    clock_ahead_s: float = 0.0
     workers: int = 2
     connections: int = 8
     outage_limit_s: float = 3600.0

@@ -22,8 +22,12 @@ from bulkload.errors import AnswerLostError, RefusedError, UnreachableError
 from bulkload.testing.memory_studio import STORE_HOST
 from bulkload.testing.world import EPOCH, World
 
-#: Seconds that an answer is waited for.
+#: Seconds that an answer is waited for, byte by byte and as a whole, and a connection.
 PATIENCE_S: Final = 60.0
+WHOLE_PATIENCE_S: Final = 300.0
+CONNECT_PATIENCE_S: Final = 10.0
+#: Seconds for which a name leads astray.
+ASTRAY_S: Final = 20.0
 
 _HTML: Final = Answer(
     status=200,
@@ -47,6 +51,15 @@ class Trouble(StrEnum):
     HTML = "html"
     HTML_AFTER = "html_after"
     DUPLICATE = "duplicate"
+    #: The name of the service is not known for a while, leads to a machine that drops what it is
+    #: sent, or to somebody else's server.
+    NAME_UNKNOWN = "name_unknown"
+    NAME_TO_NOBODY = "name_to_nobody"
+    NAME_TO_OTHER = "name_to_other"
+    TLS = "tls"
+    #: So slow, byte by byte, that only the patience with the whole ends it.
+    SLOW_ANSWER = "slow_answer"
+    SLOW_BODY = "slow_body"
     EXPIRED = "expired"
     LIE = "lie"
     S408 = "408"
@@ -63,6 +76,12 @@ class Trouble(StrEnum):
     S504 = "504"
     S504_AFTER = "504_after"
     S524 = "524"
+    #: What an answer means, and no accident: dealt in the matrix only.
+    EARLY = "early"
+    QUOTA = "quota"
+    CHANNEL = "channel"
+    RIVAL = "rival"
+    STALE_UPLOAD = "stale_upload"
 
 
 #: Status, words of Retry-After, and whether the work was done before.
@@ -83,13 +102,19 @@ _STATUSES: Final[dict[Trouble, tuple[int, str | None, bool]]] = {
     Trouble.S524: (524, None, False),
 }
 
+#: Trouble that is an answer with a meaning.
+MEANT: Final = frozenset(
+    {Trouble.EARLY, Trouble.QUOTA, Trouble.CHANNEL, Trouble.RIVAL, Trouble.STALE_UPLOAD}
+)
 #: Trouble that only one of the two services knows.
-STORE_ONLY: Final = frozenset({Trouble.RESET_DURING, Trouble.EXPIRED, Trouble.LIE})
+STORE_ONLY: Final = frozenset(
+    {Trouble.RESET_DURING, Trouble.EXPIRED, Trouble.LIE, Trouble.SLOW_BODY}
+)
 API_ONLY: Final = frozenset(
     {Trouble.S413, Trouble.S429_DATE, Trouble.S429_ABSURD, Trouble.TRUNCATED, Trouble.LATE}
 )
-FOR_API: Final = tuple(kind for kind in Trouble if kind not in STORE_ONLY)
-FOR_STORE: Final = tuple(kind for kind in Trouble if kind not in API_ONLY)
+FOR_API: Final = tuple(kind for kind in Trouble if kind not in STORE_ONLY | MEANT)
+FOR_STORE: Final = tuple(kind for kind in Trouble if kind not in API_ONLY | MEANT)
 
 #: Chooses the trouble of a request, by its step of the protocol; None for none.
 Dealer = Callable[[World, str], Trouble | None]
@@ -112,6 +137,10 @@ class _Act:
     async def meet(self, trouble: Trouble | None) -> Answer:
         """Carry out the act in trouble; the answer, or the error that stands for none."""
         world = self.world
+        if trouble is Trouble.NAME_TO_NOBODY:
+            await asyncio.sleep(CONNECT_PATIENCE_S)
+            await world.step()
+            raise UnreachableError("cannot connect: timed out")
         number = world.sets_out(self.work)
         try:
             await world.travel()
@@ -125,8 +154,8 @@ class _Act:
             world.has_arrived(number)
         answer = self._answered(trouble)
         await world.step()
-        if trouble in {Trouble.SILENCE_BEFORE, Trouble.SILENCE_AFTER, Trouble.LATE}:
-            await asyncio.sleep(PATIENCE_S)
+        if trouble in _TIMES_OUT:
+            await asyncio.sleep(_TIMES_OUT[trouble])
             lost = AnswerLostError("no answer: timed out")
             lost.cause = TIMED_OUT
             raise lost
@@ -135,19 +164,19 @@ class _Act:
         return answer
 
     def _answered(self, trouble: Trouble | None) -> Answer:
+        if trouble in _ANSWERS:
+            return _ANSWERS[trouble]
         match trouble:
-            case None | Trouble.EXPIRED | Trouble.LIE:
+            case None | Trouble.LIE | Trouble.RIVAL | Trouble.STALE_UPLOAD:
                 return self.work()
-            case Trouble.REFUSED:
-                raise UnreachableError("cannot connect: refused")
+            case Trouble.REFUSED | Trouble.NAME_UNKNOWN | Trouble.TLS:
+                raise UnreachableError(f"cannot connect: {trouble}")
             case Trouble.RESET_BEFORE | Trouble.RESET_DURING:
                 raise AnswerLostError("no answer: reset")
             case Trouble.RESET_AFTER:
                 self.work()
                 raise AnswerLostError("no answer: reset")
-            case Trouble.SILENCE_BEFORE | Trouble.LATE | Trouble.HTML:
-                return _HTML
-            case Trouble.SILENCE_AFTER | Trouble.HTML_AFTER:
+            case Trouble.SILENCE_AFTER | Trouble.SLOW_ANSWER | Trouble.HTML_AFTER:
                 self.work()
                 return _HTML
             case Trouble.DUPLICATE:
@@ -168,10 +197,56 @@ class _Act:
         return Answer(status=status, headers=headers, body=b"<html>trouble</html>")
 
 
+#: What is answered without any work; nobody waits for the answers of the slow ones.
+_ANSWERS: Final[dict[Trouble | None, Answer]] = {
+    Trouble.SILENCE_BEFORE: _HTML,
+    Trouble.LATE: _HTML,
+    Trouble.SLOW_BODY: _HTML,
+    Trouble.HTML: _HTML,
+    Trouble.NAME_TO_OTHER: Answer(
+        status=404,
+        headers={"content-type": "text/html"},
+        body=b"<html><head><title>404 Not Found</title></head></html>",
+    ),
+    Trouble.QUOTA: Answer(status=403, headers={}, body=b'{"message": "quota exceeded"}'),
+    Trouble.CHANNEL: Answer(
+        status=409,
+        headers={},
+        body=b'{"error_code": "CONFLICT", "message": "overlaps on channel 3"}',
+    ),
+}
+#: Seconds until the engine's patience with it ends.
+_TIMES_OUT: Final[dict[Trouble | None, float]] = {
+    Trouble.SILENCE_BEFORE: PATIENCE_S,
+    Trouble.SILENCE_AFTER: PATIENCE_S,
+    Trouble.LATE: PATIENCE_S,
+    Trouble.SLOW_BODY: PATIENCE_S,
+    Trouble.SLOW_ANSWER: WHOLE_PATIENCE_S,
+}
+_NAMES: Final = frozenset({Trouble.NAME_UNKNOWN, Trouble.NAME_TO_NOBODY, Trouble.NAME_TO_OTHER})
+#: What a store says of a URL that its clock does not find valid: one is behind, one ahead.
+_OUT_OF_DATE: Final[dict[Trouble | None, bytes]] = {
+    Trouble.EXPIRED: b'{"message": "\\"exp\\" claim failed"}',
+    Trouble.EARLY: b"<Error><Code>AccessDenied</Code><Message>Request is not valid yet</Message>",
+}
+
+
 def _lost_in_outage(world: World) -> Exception:
     if world.chance.random() < 0.7:
         return UnreachableError("cannot connect: refused")
     return AnswerLostError("no answer: reset")
+
+
+def _dealt(world: World, service: str, step: str, deal: Dealer) -> Trouble | None:
+    """Deal out trouble; a name that leads astray does so for everybody, and for a while."""
+    if world.is_at_peace:
+        return None
+    if service in world.astray and world.now() < world.astray[service][1]:
+        return Trouble(world.astray[service][0])
+    trouble = deal(world, step)
+    if trouble in _NAMES:
+        world.astray[service] = (trouble, world.now() + ASTRAY_S)
+    return trouble
 
 
 class TroubledTransport:
@@ -193,7 +268,11 @@ class TroubledTransport:
         if self._is_over_limit():
             await world.travel()
             return Answer(status=429, headers={}, body=b"{}")
-        trouble = None if world.is_at_peace else self._deal(world, step_of(request))
+        trouble = _dealt(world, "api", step_of(request), self._deal)
+        if trouble is Trouble.RIVAL:
+            world.studio.forestall(request)
+        if trouble is Trouble.STALE_UPLOAD:
+            world.studio.begin_elsewhere(request)
         return await _Act(world, lambda: world.studio.answer(request)).meet(trouble)
 
     def _is_over_limit(self) -> bool:
@@ -227,14 +306,14 @@ class TroubledStore(StorageHttp):
         world = self._world
         await world.step()
         world.sent.append((world.now(), "storage"))
-        trouble = None if world.is_at_peace else self._deal(world, "put")
+        trouble = _dealt(world, "storage", "put", self._deal)
         received = bytearray()
         async for block in sending.blocks(lambda: None):
             if trouble is Trouble.RESET_DURING:
                 break
             received += block
-        if trouble is Trouble.EXPIRED:
-            return Answer(status=403, headers={}, body=b'{"message": "\\"exp\\" claim failed"}')
+        if trouble in _OUT_OF_DATE:
+            return Answer(status=403, headers={}, body=_OUT_OF_DATE[trouble])
         act = _Act(world, lambda: world.studio.store(url, bytes(received)))
         answer = await act.meet(trouble)
         if trouble is Trouble.LIE and answer.status == 200:

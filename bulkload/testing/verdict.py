@@ -16,6 +16,7 @@ from bulkload.journal import FILE_NAME, store
 from bulkload.journal.check import check_journal
 from bulkload.run import SPOOL_NAME
 from bulkload.testing.engine import Meant
+from bulkload.testing.memory_studio import RIVAL
 from bulkload.testing.story import Story
 from bulkload.testing.world import World
 
@@ -58,6 +59,12 @@ class Verdict:
         self._job_dir = job_dir
         #: What may be missing: it failed, and for the right reason.
         self._failed: set[JobKey] = set()
+        #: What somebody else made in the meantime.
+        self._rivals = {
+            JobKey(*world.studio.key_of(one))
+            for one in world.studio.measurements()
+            if one.id.startswith(RIVAL)
+        }
 
     def judge(self, report: RunReport) -> None:
         """Note all that is not as it must be."""
@@ -96,7 +103,7 @@ class Verdict:
 
     def _expected(self, key: JobKey) -> set[tuple[str, str]]:
         rules = self._story.rules
-        if key in self._story.there_before:
+        if key in self._story.there_before or key in self._rivals:
             return {(JobState.EXISTING, "")}
         if key in self._story.bad:
             return {(JobState.REJECTED, "unreadable")}
@@ -124,7 +131,8 @@ class Verdict:
                 self._complain(f"{what} is there {count} times")
         for one in studio.measurements():
             key = JobKey(*studio.key_of(one))
-            meant = self._meant[key].data if key not in self._story.there_before else None
+            is_ours = key not in self._story.there_before and key not in self._rivals
+            meant = self._meant[key].data if is_ours else None
             if meant is not None and studio.objects[f"{one.id}/time_series.parquet"] != meant:
                 self._complain(f"{key} holds other bytes than were meant")
 

@@ -50,6 +50,10 @@ class World:
     requests_per_s: float | None = None
     #: Time of the world when the engine that lives now was started.
     base_s: float = 0.0
+    #: By how much the engine's wall clock is ahead of the Studio's, in seconds.
+    clock_ahead_s: float = 0.0
+    #: Service -> the trouble that its name makes, and until when.
+    astray: dict[str, tuple[str, float]] = field(default_factory=dict)
     #: Steps that the engine has taken in this life, and after how many it dies.
     steps: int = 0
     dies_at: int | None = None
@@ -140,7 +144,7 @@ class WorldClock:
 
     def now(self) -> datetime:
         """Give the world's wall-clock time."""
-        return EPOCH + timedelta(seconds=self._world.now())
+        return EPOCH + timedelta(seconds=self._world.now() + self._world.clock_ahead_s)
 
     def monotonic(self) -> float:
         """Give the world's seconds."""

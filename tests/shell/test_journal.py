@@ -147,6 +147,16 @@ class Replay(RuleBasedStateMachine):
         assert store.given_ids(self.connection, 1) == self.given
 
 
+NO_WORDS: dict[str, Any] = {"cause": "", "message": ""}
+#: What the events clear that end what was before.
+OVER: dict[type[Event], dict[str, Any]] = {
+    Found: NO_WORDS,
+    Confirmed: NO_WORDS,
+    ProcessingReady: NO_WORDS,
+    Restarted: NO_WORDS | {"has_given_up": 0},
+}
+
+
 def replayed(connection: sqlite3.Connection) -> dict[str, Any]:
     """Fold the events of job 1 into what its row should say: a second, plainer telling."""
     said: dict[str, Any] = {"cause": "", "message": "", "has_given_up": 0, "measurement_id": None}
@@ -161,6 +171,7 @@ def replayed(connection: sqlite3.Connection) -> dict[str, Any]:
         fields = asdict(event)
         for name in ("measurement_id", "cause", "message"):
             said[name] = fields.get(name, said[name])
+        said |= OVER.get(type(event), {})
         match event:
             case SourcePrepared():
                 last = event
@@ -169,7 +180,6 @@ def replayed(connection: sqlite3.Connection) -> dict[str, Any]:
             case ProcessingFailed():
                 said["cause"] = "processing_failed"
             case Restarted():
-                said |= {"cause": "", "message": "", "has_given_up": 0}
                 last = None
             case Stored():
                 assert last is not None
