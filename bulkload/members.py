@@ -1,70 +1,107 @@
 """Files that hold several tests become several measurements, before anything of them is read.
 
-Only kinds of files that can hold several are opened for it: workbooks, one sheet a channel, and
-Arbin's databases. A file that cannot be opened stays one job: preparing it says why.
+Workbooks and Arbin's databases are opened for it. Of a text only the beginning is looked at: where
+no header there names a column of test or channel numbers, it is one job. A file that cannot be
+opened stays one job too: preparing it says why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import bz2
+import gzip
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from bulkload.core.job import PlanItem, Problem, UploadJob
-from bulkload.core.plan import Rule
-from bulkload.core.terms import MAX_NAME_LENGTH, MeasurementType
+from bulkload.core.job import UploadJob
+from bulkload.core.terms import MeasurementType
 from bulkload.errors import UnreadableError
 
 if TYPE_CHECKING:
     from bulkload.readers import ReadOptions
 
-#: Endings of files that may hold several tests.
+#: Endings of files that may hold several tests, whatever their beginning says.
 CONTAINERS: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".res"})
 
+#: Endings of texts in which a column may tell several tests apart.
+TEXTS: Final = frozenset({".csv", ".txt", ".tsv", ".dat"})
 
-def expand(items: Iterable[PlanItem], options: Callable[[], ReadOptions]) -> Iterator[PlanItem]:
-    """Yield a plan with a job for each test in a file that holds several.
+#: Bytes of a text's beginning that are looked at. The makes whose tables tell tests apart have
+#: their header on the first lines.
+HEAD_BYTES: Final = 16 * 1024
+
+#: A field of a header, not of a sentence, that may number tests. The readers know the names.
+_NUMBERING: Final = re.compile(
+    rb"""(?:^|[,;\t])[\xef\xbb\xbf\xff\xfe"' ]*(?:test[ _.\#-]*(?:id|no|number)"""
+    rb"""|(?:channel|chan|chl)(?:[ _.\#-]*(?:id|no|number|index))?)[ #."']*(?:[,;\t]|\r?$)""",
+    re.MULTILINE,
+)
+
+#: What any of them contains: a line without it needs no closer look.
+_WORDS: Final = (b"test", b"chan", b"chl")
+
+#: What opens a compressed file; by default each reads bytes.
+_OPENERS: Final[dict[str, Callable[[Path], Any]]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+}
+
+
+def split(job: UploadJob, options: Callable[[], ReadOptions]) -> Iterator[UploadJob]:
+    """Yield a job for each test in the file, where it holds several; the job itself otherwise.
 
     Each is named after the file's measurement and the test: ``<measurement> <member>``.
-    ``options`` is asked only where there is such a file: the readers take long to load.
+    ``options`` is asked only where there may be several: the readers take long to load.
     """
-    for item in items:
-        if isinstance(item, UploadJob) and _may_hold_several(item):
-            yield from _tests_of(item, options())
-        else:
-            yield item
-
-
-def _may_hold_several(job: UploadJob) -> bool:
-    return (
-        job.type is MeasurementType.TIME_SERIES
-        and job.member is None
-        and Path(job.path).suffix.lower() in CONTAINERS
-    )
-
-
-def _tests_of(job: UploadJob, options: ReadOptions) -> Iterator[PlanItem]:
-    from bulkload.readers import list_members
-
-    try:
-        members = list_members(
-            Path(job.path), replace(options, reader=job.reader or options.reader)
-        )
-    except (OSError, UnreadableError):
-        members = ()
+    members = _members(job, options) if _may_hold_several(job) else ()
     if len(members) < 2:
         yield job
         return
     for member in members:
         name = f"{job.key.measurement} {member}"
-        if len(name) > MAX_NAME_LENGTH:
-            yield Problem(
-                where=job.path,
-                rule=Rule.NAME_TOO_LONG,
-                message=f"{job.path}: the test {member!r} in it would be called by "
-                f"{len(name)} characters, and {MAX_NAME_LENGTH} are allowed; give the file a "
-                "shorter name, or name its tests in a manifest (column member)",
-            )
-        else:
-            yield replace(job, key=job.key._replace(measurement=name), member=member)
+        yield replace(job, key=job.key._replace(measurement=name), member=member)
+
+
+def _may_hold_several(job: UploadJob) -> bool:
+    if job.type is not MeasurementType.TIME_SERIES or job.member is not None:
+        return False
+    path = Path(job.path)
+    suffix = path.suffix.lower()
+    if suffix in CONTAINERS:
+        return True
+    inner = path.with_suffix("").suffix.lower() if suffix in _OPENERS else suffix
+    return inner in TEXTS and _numbers_tests(path, _OPENERS.get(suffix))
+
+
+def _numbers_tests(path: Path, opener: Callable[[Path], Any] | None) -> bool:
+    try:
+        with path.open("rb") if opener is None else opener(path) as file:
+            head: bytes = file.read(HEAD_BYTES)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error):
+        return False
+    # UTF-16 has a zero in every other byte.
+    beginning = head.replace(b"\0", b"").lower()
+    if not any(word in beginning for word in _WORDS):
+        return False
+    return any(
+        _NUMBERING.search(line) is not None
+        for line in beginning.splitlines()
+        if any(word in line for word in _WORDS)
+    )
+
+
+def _members(job: UploadJob, options: Callable[[], ReadOptions]) -> tuple[str, ...]:
+    from bulkload.readers import list_members
+
+    stated = options()
+    try:
+        return tuple(
+            list_members(Path(job.path), replace(stated, reader=job.reader or stated.reader))
+        )
+    except (OSError, UnreadableError):
+        return ()

@@ -21,7 +21,7 @@ from bulkload.core.layout import DEFAULT_LAYOUT, Layout
 from bulkload.core.prepared import ExtraChecks, Recipe
 from bulkload.core.transforms import TransformError, known_transforms
 from bulkload.errors import SettingsError
-from bulkload.members import expand
+from bulkload.members import split
 from bulkload.settings import CONNECTIONS, Limits
 from bulkload.sources import read_source
 from bulkload.validators import STRICT_CHECK_NAMES
@@ -100,8 +100,10 @@ class SourceOptions:
         """Yield the plan of all sources; raises ``SettingsError`` for a layout with a mistake."""
         if not sources:
             raise SettingsError("name at least one source: a folder, or a manifest")
-        items = read_source(*sources, layout=Layout.parse(self.layout), specs=self.specs)
-        return expand(items, partial(_read_options, recipe))
+        by_test = partial(split, options=partial(_read_options, recipe))
+        return read_source(
+            *sources, layout=Layout.parse(self.layout), specs=self.specs, split=by_test
+        )
 
 
 @Parameter(name="*")

@@ -17,6 +17,7 @@ from bulkload.readers.content import printable
 from bulkload.readers.derive import FRAME, SWEEP_HZ, complete
 from bulkload.readers.dialect import REQUIRED, Dialect, Kind
 from bulkload.readers.grid import Grid
+from bulkload.readers.inside import channel_of, keep_member
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.raw import Raw, Values, fetch_raw
 from bulkload.readers.series import Reading, ReadOptions
@@ -43,6 +44,7 @@ def read_grid(
 ) -> Reading:
     """Read a table in this dialect. ``prepare`` adjusts the raw columns where a format needs it."""
     raw = fetch_raw(grid, dialect, name)
+    keep_member(raw, options.member)
     if prepare is not None:
         prepare(raw)
     _leave_out_messages(raw)
@@ -64,7 +66,9 @@ def read_grid(
         complete(raw.columns)
     return Reading(
         table=_table(raw),
-        header=merged(header, grouped({"cycler": dialect.cycler})),
+        header=merged(
+            header, grouped({"cycler": dialect.cycler, "channel_number": channel_of(raw)})
+        ),
         dialect=dialect.name,
         remarks=tuple(dict.fromkeys((*raw.match.remarks, *raw.remarks))),
         facts={**grid.facts, **_kind_of_data(raw)},
@@ -211,7 +215,14 @@ def _table(raw: Raw) -> pa.Table:
 
 _LEADING: Final = (terms.TIME, terms.VOLTAGE, terms.CURRENT)
 _ROLES: Final = frozenset(
-    {vocabulary.STEP_TIME, vocabulary.RECORD, vocabulary.TIMESTAMP, vocabulary.MODE}
+    {
+        vocabulary.TEST,
+        vocabulary.CHANNEL,
+        vocabulary.STEP_TIME,
+        vocabulary.RECORD,
+        vocabulary.TIMESTAMP,
+        vocabulary.MODE,
+    }
 )
 
 

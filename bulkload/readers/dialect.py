@@ -23,6 +23,9 @@ TIMESTAMP: Final = "timestamp"
 STEP_TIME: Final = "step time"
 MODE: Final = "mode"
 Z_IM_NEGATED: Final = "-Z_Im"
+#: Numbers, or names, of tests and channels: a table may hold the rows of several.
+TEST: Final = "test"
+CHANNEL: Final = "channel"
 #: Charge that moved since the record before.
 RECORD_CHARGE: Final = "record charge"
 
@@ -82,6 +85,17 @@ class Column:
     needs_unit: bool = False
     #: What stands in the place of the unit is something else, such as a sensor's name.
     ignores_unit: bool = False
+
+
+#: The columns that tell several tests in one table apart, for the makes that export such tables.
+TESTS: Final = (
+    Column(TEST, ("test id", "test number", "test no"), kind=Kind.TEXT),
+    Column(
+        CHANNEL,
+        ("channel", "channel id", "channel number", "channel no", "channel index", "chl", "chan"),
+        kind=Kind.TEXT,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

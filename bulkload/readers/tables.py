@@ -11,6 +11,7 @@ from bulkload.readers.assemble import read_grid
 from bulkload.readers.content import printable
 from bulkload.readers.dialect import Dialect, HeaderRow
 from bulkload.readers.headers import find, grid_below
+from bulkload.readers.inside import chosen_member, numbering, tests_in
 from bulkload.readers.metadata import merged
 from bulkload.readers.probe import TEXT, WORKBOOK, Evidence, Format, Probe
 from bulkload.readers.raw import Raw
@@ -19,6 +20,15 @@ from bulkload.readers.workbook import Book
 from bulkload.readers.xlsx import IrregularError
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """A sheet that holds a table of a dialect."""
+
+    name: str
+    dialect: Dialect
+    header: HeaderRow
 
 
 @dataclass(frozen=True)
@@ -41,16 +51,23 @@ class TableFormat(Format):
             found = _in_either(probe, self._sheets)
             if found:
                 return Evidence(
-                    fits=tuple(f"sheet {s!r} has the columns of {d.name}" for s, d, _ in found)
+                    fits=tuple(
+                        f"sheet {sheet.name!r} has the columns of {sheet.dialect.name}"
+                        for sheet in found
+                    )
                 )
         return Evidence()
 
     def members(self, probe: Probe) -> Sequence[str]:
-        """Several data sheets are several tests."""
-        if probe.kind != WORKBOOK:
-            return ()
-        names = [sheet for sheet, *_ in _in_either(probe, self._sheets)]
-        return names if len(names) > 1 else ()
+        """Name the tests: sheets of data, and what a column of test numbers tells apart."""
+        if probe.kind == WORKBOOK:
+            names = list(_in_either(probe, lambda book: self._tests(book, probe.name)))
+            return names if len(names) > 1 else ()
+        for dialect in self.dialects:
+            header = find(probe.headers, dialect)
+            if header is not None:
+                return tests_in(grid_below(probe.text, header, dialect), dialect, probe.name)
+        return ()
 
     def read(self, probe: Probe, options: ReadOptions) -> Reading:
         """Read the table that the signature found."""
@@ -84,31 +101,47 @@ class TableFormat(Format):
                     )
         return nearest
 
-    def _sheets(self, book: Book) -> list[tuple[str, Dialect, int]]:
-        """List the sheets that hold a signature: name, dialect, header row."""
+    def _tests(self, book: Book, name: str) -> dict[str, tuple[_Sheet, str | None]]:
+        """Name the tests of a workbook, each with its sheet and what it is called there."""
+        sheets = self._sheets(book)
+        found: dict[str, tuple[_Sheet, str | None]] = {}
+        for sheet in sheets:
+            tests: tuple[str, ...] = ()
+            if numbering(sheet.header.names, sheet.dialect):
+                tests = tests_in(
+                    book.grid(name, sheet.name, sheet.header.index), sheet.dialect, name
+                )
+            if not tests:
+                found[sheet.name] = sheet, None
+            for test in tests:
+                found[test if len(sheets) == 1 else f"{sheet.name} {test}"] = sheet, test
+        return found
+
+    def _sheets(self, book: Book) -> list[_Sheet]:
+        """List the sheets that hold a signature."""
         return [
-            (sheet, dialect, row)
+            _Sheet(sheet, dialect, header)
             for sheet in book.names
             for dialect in self.dialects
-            if (row := _header_row(book.header_rows(sheet), dialect)) is not None
+            if (header := _header_row(book.header_rows(sheet), dialect)) is not None
         ]
 
     def _read_sheet(self, book: Book, probe: Probe, options: ReadOptions) -> Reading:
-        found = {sheet: (dialect, row) for sheet, dialect, row in self._sheets(book)}
+        found = self._tests(book, probe.name)
         if not found:
             raise self._no_table(probe)
-        sheet = chosen_member(probe, list(found), options)
-        dialect, row = found[sheet]
-        grid = book.grid(probe.name, sheet, row)
+        sheet, test = found[chosen_member(probe.name, list(found), options.member)]
+        grid = book.grid(probe.name, sheet.name, sheet.header.index)
         if grid.is_empty:
             raise UnreadableError(
-                f"{probe.name}: sheet {printable(sheet)!r} has a header and no rows",
+                f"{probe.name}: sheet {printable(sheet.name)!r} has a header and no rows",
                 cause="no_rows",
             )
-        reading = read_grid(grid, dialect, probe.name, options, self.prepare)
+        options = replace(options, member=test)
+        reading = read_grid(grid, sheet.dialect, probe.name, options, self.prepare)
         if self.book is None:
             return reading
-        return replace(reading, header=merged(reading.header, self.book(book, sheet)))
+        return replace(reading, header=merged(reading.header, self.book(book, sheet.name)))
 
     def _no_table(self, probe: Probe) -> UnreadableError:
         wanted = "; ".join(
@@ -132,21 +165,5 @@ def _in_either(probe: Probe, act: Callable[[Book], Answer]) -> Answer:
     return act(sure)
 
 
-def chosen_member(probe: Probe, names: Sequence[str], options: ReadOptions) -> str:
-    """Return the member that the options name, or the only one."""
-    if options.member is not None:
-        if options.member in names:
-            return options.member
-        problem = f"no test {printable(options.member)!r} in it"
-    elif len(names) == 1:
-        return names[0]
-    else:
-        problem = f"{len(names)} tests in it and none was chosen"
-    listed = ", ".join(repr(printable(name)) for name in names)
-    raise UnreadableError(
-        f"{probe.name}: {problem}; state `member` in the manifest: {listed}", cause="which_member"
-    )
-
-
-def _header_row(rows: Sequence[HeaderRow], dialect: Dialect) -> int | None:
-    return next((row.index for row in rows if row.fits(dialect)), None)
+def _header_row(rows: Sequence[HeaderRow], dialect: Dialect) -> HeaderRow | None:
+    return next((row for row in rows if row.fits(dialect)), None)

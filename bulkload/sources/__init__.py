@@ -1,7 +1,7 @@
 """Where measurements come from: folders, manifests, and the metadata beside them.
 
-``read_source`` gives a plan as a stream: nothing of it is kept but digests of names, and no data
-file is opened. What is in the way comes as a ``Problem`` in its place; the stream goes on.
+``read_source`` gives a plan as a stream: nothing of it is kept but digests of names. What is in
+the way comes as a ``Problem`` in its place; the stream goes on.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bulkload.core.job import PlanItem, Problem, Specification
+from bulkload.core.job import PlanItem, Problem, Specification, UploadJob
 from bulkload.core.layout import Layout
 from bulkload.core.plan import Rule, shown
 from bulkload.errors import PlanError
-from bulkload.sources.assemble import Assembler
+from bulkload.sources.assemble import Assembler, Split
 from bulkload.sources.documents import is_encodable
 from bulkload.sources.entry import Found
 from bulkload.sources.folder import walk
@@ -27,10 +27,20 @@ if TYPE_CHECKING:
 __all__ = ["read_source"]
 
 
+def as_one(job: UploadJob) -> Iterator[UploadJob]:
+    """Take a file for one test."""
+    yield job
+
+
 def read_source(
-    *sources: str | Path | pd.DataFrame, layout: Layout, specs: Path | None = None
+    *sources: str | Path | pd.DataFrame,
+    layout: Layout,
+    specs: Path | None = None,
+    split: Split = as_one,
 ) -> Iterator[PlanItem]:
     """Give the plan of one or several sources (folders, manifests, plans, tables) as one stream.
+
+    ``split`` gives the jobs of the tests in a file; without it a file is one job, unopened.
 
     Each specification comes before its first job and each cell's metadata before the cell's
     first job; a name that two sources claim is told whichever of them it is in.
@@ -38,7 +48,7 @@ def read_source(
     stated: dict[str, Specification] = {}
     if specs is not None:
         yield from read_specifications(specs, stated)
-    assembler = Assembler(stated, specs)
+    assembler = Assembler(stated, specs, split)
     for source in sources:
         if isinstance(source, str | Path):
             yield from assembler.items(_found(Path(source), layout))

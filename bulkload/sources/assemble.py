@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -55,12 +55,19 @@ class _Cell:
     digest: bytes
 
 
+#: From a file's job to the jobs of the tests in it.
+Split = Callable[[UploadJob], Iterable[UploadJob]]
+
+
 class Assembler:
     """Turns what sources found into plan items; one for all sources of a run."""
 
-    def __init__(self, stated: Mapping[str, Specification], stated_in: Path | None) -> None:
+    def __init__(
+        self, stated: Mapping[str, Specification], stated_in: Path | None, split: Split
+    ) -> None:
         self._stated = stated
         self._stated_in = stated_in
+        self._split = split
         self._store = MetadataStore()
         self._check = PlanCheck()
         self._specifications: dict[str, Specification] = {}
@@ -87,10 +94,11 @@ class Assembler:
         except _InTheWayError as error:
             yield Problem(where=entry.where, rule=error.rule, message=error.message)
             return
-        for item in self._check.admit(job, entry.where):
-            if isinstance(item, UploadJob):
-                yield from self._parents(specification, cell)
-            yield item
+        for one in self._split(job):
+            for item in self._check.admit(one, entry.where):
+                if isinstance(item, UploadJob):
+                    yield from self._parents(specification, cell)
+                yield item
 
     def _notes(self, entry: Entry) -> _Notes:
         """Look up all three before anything is judged, so that each counts as used."""

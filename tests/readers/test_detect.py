@@ -154,12 +154,6 @@ def test_a_workbook_of_one_channel_has_no_members(tmp_path: Path) -> None:
     assert read(path).table["Current [A]"].to_pylist() == [0.5] * 5
 
 
-def test_several_tests_mixed_in_one_table_are_refused(write: Write) -> None:
-    header = "Test_ID,Data_Point,Test_Time,Step_Index,Cycle_Index,Current,Voltage\n"
-    path = write("dump.csv", header + "1,1,0,1,1,0.5,3.7\n2,1,0,1,1,0.5,3.9\n")
-    assert cause(path) == "several_tests"
-
-
 @pytest.mark.parametrize(
     ("current", "voltage", "values"),
     [

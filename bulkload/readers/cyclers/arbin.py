@@ -5,25 +5,15 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any, Final
 
-import numpy as np
-
 from bulkload.core import terms
-from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import RECORD, TIMESTAMP, Column, Dialect, Kind, Sign
+from bulkload.readers.dialect import RECORD, TESTS, TIMESTAMP, Column, Dialect, Kind, Sign
 from bulkload.readers.metadata import grouped, with_iso_start
-from bulkload.readers.raw import Raw
 from bulkload.readers.tables import TableFormat
 from bulkload.readers.workbook import Book
 
-#: Role of the column that numbers the tests of a database.
-TEST: Final = "test number"
-
-#: Tests that a message lists.
-MAX_LISTED: Final = 10
-
 #: MITS stores SI units; its exports state others in the header.
 COLUMNS: Final = (
-    Column(TEST, ("test id",)),
+    *TESTS,
     Column(RECORD, ("data point",)),
     Column(TIMESTAMP, ("date time", "datetime"), kind=Kind.TIMESTAMP),
     Column(terms.TIME, ("test time",), unit="s", kind=Kind.DURATION),
@@ -49,21 +39,6 @@ TABLE: Final = Dialect(
     columns=COLUMNS,
     sign=Sign.CHARGE_POSITIVE,
 )
-
-
-def prepare(raw: Raw) -> None:
-    """Refuse a table in which the rows of several tests are mixed."""
-    number = raw.columns.pop(TEST, None)
-    if number is None:
-        return
-    tests = np.unique(np.asarray(number, dtype=np.float64))
-    if tests.size > 1:
-        listed = ", ".join(f"{test:g}" for test in tests[:MAX_LISTED])
-        raise UnreadableError(
-            f"{raw.name}: the rows of {tests.size} tests in one table (Test_ID {listed}); export "
-            "each test to a file of its own",
-            cause="several_tests",
-        )
 
 
 _INFO_LABELS: Final = {
@@ -95,4 +70,4 @@ def _book(book: Book, sheet: str) -> dict[str, Any]:
     return {}
 
 
-FORMAT: Final = TableFormat(name="arbin", dialects=(TABLE,), book=_book, prepare=prepare)
+FORMAT: Final = TableFormat(name="arbin", dialects=(TABLE,), book=_book)

@@ -12,20 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-import pyarrow.compute as pc
-
 from bulkload.errors import UnreadableError
 from bulkload.readers.assemble import read_grid
 from bulkload.readers.clock import sheet_days
 from bulkload.readers.content import printable
-from bulkload.readers.cyclers.arbin import TABLE, prepare
-from bulkload.readers.dialect import Kind
-from bulkload.readers.grid import ArrayGrid, TextGrid
+from bulkload.readers.cyclers.arbin import TABLE
 from bulkload.readers.headers import HeaderLine, cut, grid_below
+from bulkload.readers.inside import chosen_member
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.probe import ACCESS, Evidence, Format, Probe
 from bulkload.readers.series import Reading, ReadOptions
-from bulkload.readers.tables import chosen_member
 from bulkload.readers.text import Text
 
 PROGRAM: Final = "mdb-export"
@@ -83,19 +79,10 @@ class ArbinDatabase(Format):
                 cause="missing_column",
             )
         grid = grid_below(text, HeaderLine(1, 0, first, ",", names), TABLE)
+        chosen = chosen_member(probe.name, list(tests), options.member)
         if len(tests) == 1:
-            reading = read_grid(grid, TABLE, probe.name, options, prepare)
-            return _described(reading, next(iter(tests.values())))
-        chosen = chosen_member(probe, list(tests), options)
-        one = _one_test(grid, names, tests[chosen][_TEST_ID], probe.name)
-        return _described(read_grid(one, TABLE, probe.name, options, prepare), tests[chosen])
-
-
-def _one_test(grid: TextGrid, names: Sequence[str], test: str, name: str) -> ArrayGrid:
-    """Return the rows of one test."""
-    columns = grid.fetch(dict.fromkeys(range(len(names)), Kind.TEXT))
-    mine = pc.equal(columns[names.index(_TEST_ID)], test)
-    return ArrayGrid({head: columns[i].filter(mine) for i, head in enumerate(names)}, name)
+            options = replace(options, member=None)
+        return _described(read_grid(grid, TABLE, probe.name, options), tests[chosen])
 
 
 def _described(reading: Reading, row: dict[str, str]) -> Reading:

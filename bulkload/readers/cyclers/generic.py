@@ -6,7 +6,7 @@ from typing import Final
 
 from bulkload.core import terms
 from bulkload.readers.derive import ENERGY
-from bulkload.readers.dialect import MODE, RECORD, TIMESTAMP, Column, Dialect, Kind
+from bulkload.readers.dialect import MODE, RECORD, TESTS, TIMESTAMP, Column, Dialect, Kind
 from bulkload.readers.tables import TableFormat
 
 _TIME: Final = ("test time", "time", "elapsed time", "total time", "t", "run time")
@@ -20,6 +20,7 @@ def _plain(*, slash: bool) -> Dialect:
         cycler="",
         signature=(_TIME, _VOLTAGE, _CURRENT),
         columns=(
+            *TESTS,
             Column(RECORD, ("record", "rec", "data point", "point", "index")),
             Column(TIMESTAMP, ("date time", "datetime", "timestamp", "date"), kind=Kind.TIMESTAMP),
             Column(terms.TIME, _TIME, kind=Kind.DURATION),

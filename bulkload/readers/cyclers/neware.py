@@ -9,7 +9,17 @@ from typing import Any, Final
 import numpy as np
 
 from bulkload.core import terms
-from bulkload.readers.dialect import MODE, RECORD, STEP_TIME, TIMESTAMP, Column, Dialect, Kind, Sign
+from bulkload.readers.dialect import (
+    MODE,
+    RECORD,
+    STEP_TIME,
+    TESTS,
+    TIMESTAMP,
+    Column,
+    Dialect,
+    Kind,
+    Sign,
+)
 from bulkload.readers.metadata import grouped, with_iso_start
 from bulkload.readers.raw import Raw
 from bulkload.readers.tables import TableFormat
@@ -26,6 +36,7 @@ FLAT: Final = Dialect(
         ("datapoint", "record index", "record id", "数据序号", "记录序号", "记录号"),
     ),
     columns=(
+        *TESTS,
         Column(
             RECORD, ("datapoint", "record index", "record id", "数据序号", "记录序号", "记录号")
         ),
