@@ -17,8 +17,8 @@ from bulkload.run import Target
 
 def journal_of(job_dir: Path) -> Path:
     """Return a job folder's journal; ``SettingsError`` where there is none."""
-    path = job_dir / FILE_NAME
-    if not path.is_file():
+    path = store.find(job_dir)
+    if path is None:
         raise SettingsError(f"{job_dir} is no job folder: it holds no {FILE_NAME}")
     return path
 

@@ -1,7 +1,9 @@
 """One run a job folder: a lock that the operating system drops when the process dies.
 
 The lock is an exclusive transaction on a small SQLite file: the one file lock that behaves
-the same on every platform we run on, and that a kill -9 releases.
+the same on every platform we run on, and that a kill -9 releases. NFS and SMB hand such locks on
+to the server. Where a mount does not (``nolock``, ``nobrl``), the log of transactions notices
+that somebody else wrote to it, and ends the run.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from bulkload.errors import JournalBusyError
+from bulkload.errors import JournalBusyError, JournalError
 
 FILE_NAME = "lock.sqlite"
 
@@ -24,6 +26,8 @@ def exclusive(job_dir: Path) -> Iterator[None]:
             held.execute("PRAGMA journal_mode=DELETE")
             held.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
+            if error.sqlite_errorname not in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
+                raise JournalError(f"{job_dir} cannot be locked: {error}") from error
             raise JournalBusyError(
                 f"another run is using {job_dir}: wait for it, or give --job another folder"
             ) from error

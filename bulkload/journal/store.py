@@ -2,7 +2,7 @@
 
 A transaction holds an event and the row that follows from it, so that a crash between the two
 cannot be seen. WAL with ``synchronous=FULL``: what was committed survives a loss of power. On a
-network file system a rollback journal takes its place.
+network file system the journal is a log of its transactions instead (``journal/logged.py``).
 """
 
 from __future__ import annotations
@@ -20,24 +20,33 @@ from bulkload.core.lifecycle import FINAL, JobState
 from bulkload.errors import JournalError
 from bulkload.journal.codec import dump
 from bulkload.journal.filesystem import is_on_network
+from bulkload.journal.logged import BUSY_TIMEOUT_S, connect_logged, read_logged
 from bulkload.journal.parent import Parent
 
 #: "BULK": tells our file from any other database.
 APPLICATION_ID: Final = 0x42554C4B
 VERSION: Final = 1
 FILE_NAME: Final = "journal.sqlite"
+#: The journal of a folder on a network file system.
+LOG_NAME: Final = "journal.log"
 
-#: How long a reader waits for the writer's lock before it gives up.
-BUSY_TIMEOUT_S: Final = 30.0
+_SIGNATURE: Final = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION};"
 
 
 def connect(path: Path | None, *, is_read_only: bool = False) -> sqlite3.Connection:
     """Open a journal, made new where none is; None keeps it in a temporary file.
 
+    Which of the two forms a folder's journal has is found out here, and nobody else need know.
     Raises ``JournalError`` for a file that is damaged, of another program or another version.
     """
+    path = None if path is None else find(path.parent) or _new(path)
     name = "" if path is None else str(path)
     try:
+        if path is not None and path.name == LOG_NAME:
+            open_log = read_logged if is_read_only else connect_logged
+            connection = open_log(path, f"{_schema()} {_SIGNATURE}")
+            connection.row_factory = sqlite3.Row
+            return connection
         if is_read_only and path is not None:
             connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         else:
@@ -45,9 +54,25 @@ def connect(path: Path | None, *, is_read_only: bool = False) -> sqlite3.Connect
         connection.isolation_level = None
         connection.row_factory = sqlite3.Row
         _check_or_create(connection, name, is_read_only=is_read_only)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, OSError) as error:
         raise JournalError(f"the journal {name} cannot be opened: {error}") from error
     return connection
+
+
+def find(folder: Path) -> Path | None:
+    """Return the file of a folder's journal, None where there is none."""
+    found = [folder / name for name in (FILE_NAME, LOG_NAME) if (folder / name).is_file()]
+    if len(found) > 1:
+        raise JournalError(f"{folder} holds two journals, {FILE_NAME} and {LOG_NAME}")
+    return found[0] if found else None
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(LOG_NAME) if is_on_network(path.parent) else path
+
+
+def _schema() -> str:
+    return resources.files("bulkload.journal").joinpath("schema.sql").read_text("utf-8")
 
 
 def _check_or_create(connection: sqlite3.Connection, name: str, *, is_read_only: bool) -> None:
@@ -62,11 +87,7 @@ def _check_or_create(connection: sqlite3.Connection, name: str, *, is_read_only:
         connection.execute(f"PRAGMA journal_mode={mode}")
         connection.execute(f"PRAGMA synchronous={level}")
     if is_new and not is_read_only:
-        schema = resources.files("bulkload.journal").joinpath("schema.sql").read_text("utf-8")
-        connection.executescript(
-            f"BEGIN; {schema} PRAGMA application_id={APPLICATION_ID}; "
-            f"PRAGMA user_version={VERSION}; COMMIT;"
-        )
+        connection.executescript(f"BEGIN; {_schema()} {_SIGNATURE} COMMIT;")
 
 
 def _check(name: str, application_id: int, version: int) -> None:
@@ -82,8 +103,8 @@ def _durable_on(folder: Path) -> tuple[str, str]:
     """Return the modes in which a commit survives a loss of power on this file system.
 
     WAL is quick and needs memory that all readers share, which a network file system does not
-    give. There a rollback journal is used: each commit is in the file itself, and the journal,
-    whose pages bear checksums, undoes one that was torn.
+    give. A database that was moved there from a disk goes on with a rollback journal: each
+    commit is in the file itself, and the rollback journal undoes one that was torn.
     """
     return ("DELETE", "EXTRA") if is_on_network(folder) else ("WAL", "FULL")
 

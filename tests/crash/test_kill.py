@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bulkload.journal import FILE_NAME
+from bulkload.journal import FILE_NAME, store
 from bulkload.journal.check import check_journal
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive, sums
@@ -38,9 +38,12 @@ def moments(seed: int) -> list[tuple[int, float]]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("form", [FILE_NAME, store.LOG_NAME])
 def test_killed_ten_times_an_upload_still_brings_each_measurement_once(
-    start_studio: StartStudio, tmp_path: Path
+    form: str, start_studio: StartStudio, tmp_path: Path
 ) -> None:
+    """With the journal of a disk, and with that of a network file system."""
+    keep(tmp_path / "job" / form)
     made = archive(tmp_path / "archive", specs=3, cells=4, measurements=5, rows=200)
     studio = start_studio(latency_s=0.02, processing_s=0.2)
     readers: list[psutil.Process] = []
@@ -62,7 +65,8 @@ def test_killed_ten_times_an_upload_still_brings_each_measurement_once(
     assert ended.summary["rows"] == sum(table.num_rows for table in made.values())
     assert not (tmp_path / "job" / "spool").exists()
     assert {row.state for row in ended.rows.values()} == {"ready"}
-    assert list(check_journal(tmp_path / "job" / FILE_NAME)) == []
+    assert store.find(tmp_path / "job") == tmp_path / "job" / form
+    assert list(check_journal(tmp_path / "job" / form)) == []
     with judge_of(studio) as judge:
         held = judge.by_key()
         assert set(held) == set(made)
@@ -71,6 +75,12 @@ def test_killed_ten_times_an_upload_still_brings_each_measurement_once(
             assert held[key].record.processing_status == "ready"
             assert sums(judge.time_series(held[key].id)) == sums(table)
     assert_finished_job_asks_nothing(studio, tmp_path)
+
+
+def keep(journal: Path) -> None:
+    """Let a folder's journal be of this form: one that is not begun decides it."""
+    journal.parent.mkdir()
+    journal.touch()
 
 
 def kill_at(run: Running, studio: LocalStudio, count: int, delay_s: float) -> list[psutil.Process]:

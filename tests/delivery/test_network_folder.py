@@ -14,8 +14,12 @@ import pytest
 from bulkload.journal import FILE_NAME, store
 from bulkload.journal.check import check_journal
 from bulkload.journal.filesystem import is_on_network
+from bulkload.localstudio import LocalStudio
 from bulkload.testing.simulation import tell
 from bulkload.testing.story import story_of
+from tests.archives import archive, write
+from tests.jobs import Jobs
+from tests.official import judge_of
 
 MOUNTS = [
     ("/", "ext4", "rw"),
@@ -60,15 +64,62 @@ def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "is_on_network", lambda _: True)
 
 
-def test_the_journal_needs_no_shared_memory_there(
+def test_a_database_that_was_moved_there_needs_no_shared_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / FILE_NAME
     assert mode_of(path) == "wal"
     everywhere(monkeypatch)
-    # Also for a folder that was moved there: what it holds is taken along.
     assert mode_of(path) == "delete"
     assert [one.name for one in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_every_command_works_with_the_log_of_transactions(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = archive(tmp_path / "archive", measurements=4)
+    (tmp_path / "archive/spec 0/cell 0/run 3.csv").write_text("no table", "utf-8")
+    jobs.use(studio)
+    with monkeypatch.context() as patched:
+        everywhere(patched)
+        ended = jobs.upload("archive")
+    assert (ended.code, ended.counts) == (3, {"created": 3, "rejected": 1})
+    # From here on the file itself says what it is, wherever it lies.
+    assert store.find(tmp_path / "job") == tmp_path / "job" / store.LOG_NAME
+    assert jobs.command("journal", "check", "job").code == 0
+    assert "3  created" in jobs.command("status", "job").out
+    assert jobs.command("verify", "job", "--all").code == 0
+    write(tmp_path / "archive/spec 0/cell 0/run 3.csv", made["spec 0", "cell 0", "run 3"])
+    assert jobs.command("retry", "job").code == 0
+    asked = studio.requests.total
+    again = jobs.upload("archive")
+    assert (again.code, again.counts) == (0, {"created": 4})
+    assert studio.requests.total == asked
+    assert jobs.command("rollback", "job", "--yes").code == 0
+    with judge_of(studio) as judge:
+        assert not judge.measurements()
+
+
+@pytest.mark.parametrize("command", ["upload", "status", "journal"])
+def test_a_damaged_log_ends_a_command_with_a_sentence(
+    command: str, jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    archive(tmp_path / "archive", measurements=1)
+    (tmp_path / "job").mkdir()
+    log = tmp_path / "job" / store.LOG_NAME
+    log.touch()
+    jobs.use(studio)
+    assert jobs.upload("archive").code == 0
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2] ^= 1
+    log.write_bytes(data)
+    asked = studio.requests.total
+    words = {"upload": ["archive", "--job", "job"], "status": ["job"], "journal": ["check", "job"]}
+    ended = jobs.command(command, *words[command])
+    assert ended.code == 2
+    assert "is damaged at byte" in ended.err
+    assert studio.requests.total == asked
+    assert log.read_bytes() == data
 
 
 def test_crashes_and_trouble_cost_nothing_there_either(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,8 +133,9 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from bulkload.journal import store
-store.is_on_network = lambda _: True
 path = Path(sys.argv[1])
+store.connect(path).close()
+store.is_on_network = lambda _: True
 connection = store.connect(path)
 run = store.begin_run(connection, "upload", {}, 0.0)
 connection.execute("BEGIN IMMEDIATE")

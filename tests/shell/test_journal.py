@@ -49,6 +49,7 @@ from bulkload.journal.codec import (
     job_to_text,
 )
 from bulkload.journal.lock import exclusive
+from bulkload.journal.logfile import read_records
 from bulkload.localstudio import LocalStudio
 from tests.archives import archive
 from tests.jobs import Jobs, running
@@ -336,8 +337,18 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def journal_path(tmp_path: Path) -> Iterator[Path]:
+def database_path(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / FILE_NAME
+    with closing(new_journal(path, jobs=500)):
+        yield path
+
+
+@pytest.fixture(params=["database", "log"])
+def journal_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Give a journal in either form: a log that is not begun decides for the folder."""
+    path = tmp_path / FILE_NAME
+    if request.param == "log":
+        (tmp_path / store.LOG_NAME).touch()
     with closing(new_journal(path, jobs=500)):
         yield path
 
@@ -362,6 +373,9 @@ async def test_events_that_come_together_share_a_commit(journal_path: Path) -> N
 
 def commits_of(path: Path) -> int:
     """Return a number that grows by one with each commit of another connection."""
+    log = path.with_name(store.LOG_NAME)
+    if log.exists():
+        return len(list(read_records(log)))
     with closing(sqlite3.connect(path)) as connection:
         wal = path.with_name(path.name + "-wal")
         # A commit is a frame of the write-ahead log whose header says the size of the database.
@@ -385,14 +399,14 @@ async def test_an_event_is_on_disk_when_append_returns(journal_path: Path) -> No
 
 @pytest.mark.anyio
 async def test_a_writer_that_cannot_write_fails_the_event_and_those_after(
-    journal_path: Path,
+    database_path: Path,
 ) -> None:
     """A full disk, as SQLite meets it: no page more."""
-    with closing(sqlite3.connect(journal_path)) as connection:
+    with closing(sqlite3.connect(database_path)) as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
     long = Failed(cause="a" * 500, message="b" * 500)
     written = 0
-    async with open_journal(journal_path, 1, lambda: 0.0) as journal:
+    async with open_journal(database_path, 1, lambda: 0.0) as journal:
         limit = f"PRAGMA max_page_count={pages + 20}"
         await journal._write(lambda one: one.execute(limit).fetchall())
 
@@ -407,7 +421,7 @@ async def test_a_writer_that_cannot_write_fails_the_event_and_those_after(
         with pytest.raises(JournalError, match="cannot be written"):
             await journal.append(500, Failed(cause="a" * 50_000, message="b"))
     # What was told as written is there; the one that failed left nothing half done.
-    with closing(store.connect(journal_path, is_read_only=True)) as reader:
+    with closing(store.connect(database_path, is_read_only=True)) as reader:
         failed = reader.execute("SELECT COUNT(*) FROM job WHERE state='failed'").fetchone()[0]
         events = reader.execute("SELECT COUNT(*) FROM event").fetchone()[0]
     assert failed == events == written > 0

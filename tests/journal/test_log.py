@@ -1,0 +1,299 @@
+"""The journal as a log of its transactions: what was committed is there, and nothing else."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkload.core.job import CellMetadata, Skip, Specification, UploadJob
+from bulkload.core.lifecycle import Act, Attempting, Failed, Restarted
+from bulkload.core.terms import JobKey
+from bulkload.errors import JournalError
+from bulkload.journal import FILE_NAME, Parent, events, store
+from bulkload.journal.check import check_journal
+from bulkload.journal.codec import job_to_text
+from bulkload.journal.logfile import LogFile, read_records
+
+TABLES = ("run", "specification", "cell", "job", "event", "skip", "parent", "raw_data")
+HEADER = b"bulkload journal log 1\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Give a journal's path in a folder that keeps a log: an empty one is one not begun."""
+    (tmp_path / store.LOG_NAME).touch()
+    return tmp_path / FILE_NAME
+
+
+@pytest.fixture
+def log(path: Path) -> Path:
+    return path.with_name(store.LOG_NAME)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    yield
+    connection.execute("COMMIT")
+
+
+def content(connection: sqlite3.Connection) -> dict[str, list[Any]]:
+    return {
+        name: sorted(map(repr, map(tuple, connection.execute(f"SELECT * FROM {name}").fetchall())))
+        for name in TABLES
+    }
+
+
+def specification(called: str) -> Specification:
+    return Specification(name="s", payload={"name": called}, origin="spec.json")
+
+
+def live_a_run(connection: sqlite3.Connection) -> None:
+    """Write by every way that the journal has."""
+    first = store.begin_run(connection, "bulkload upload 🔋", {"url": None}, 0.1 + 1e9)
+    job = UploadJob(key=JobKey("s", 'c"\n', "m"), path="m.csv")
+    with transaction(connection):
+        store.put_specification(connection, specification("s"))
+        store.put_cell(connection, CellMetadata(spec="s", cell='c"\n', payload={}))
+        store.add_job(connection, first, job, job_to_text(job), "recipe")
+        store.put_skip(connection, first, Skip(where="a", rule="hidden"))
+        store.put_skip(connection, first, Skip(where="b", rule="hidden"))
+    with transaction(connection):
+        events.append(connection, first, 1, 1.5, Attempting(act=Act.INITIATE))
+        events.append(connection, first, 1, 2.5, Failed(cause="a", message="b"))
+    with transaction(connection):
+        store.put_parent(connection, first, Parent("cell_instance", "i1", "c", None, "now"))
+        store.put_parent(connection, first, Parent("cell_instance", "i2", "d", "i1", None))
+        store.put_raw_data(connection, "ff", "r1")
+        store.put_raw_data(connection, "ff", "r2")
+        store.drop_parent(connection, "cell_instance", "i1")
+        store.put_specification(connection, specification("t"))
+    store.end_run(connection, first, 3.5, {"exit_code": 3})
+    second = store.begin_run(connection, "again", {"url": None}, 4.5)
+    with transaction(connection):
+        store.take_over_plan(connection, second)
+        store.replan_job(connection, second, 1, path="n.csv", payload=job_to_text(job), recipe="x")
+        events.append(connection, second, 1, 5.5, Restarted(reason="again"))
+
+
+def test_what_is_read_back_is_what_was_written(path: Path, log: Path, tmp_path: Path) -> None:
+    """By the connection that wrote, by a reader, by the next run, and as a database has it."""
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    with closing(store.connect(plain / FILE_NAME)) as database:
+        live_a_run(database)
+        meant = content(database)
+    with closing(store.connect(path)) as connection:
+        live_a_run(connection)
+        assert content(connection) == meant
+        with closing(store.connect(path, is_read_only=True)) as reader:
+            assert content(reader) == meant
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                reader.execute("DELETE FROM run")
+    with closing(store.connect(path)) as connection:
+        assert content(connection) == meant
+    assert list(check_journal(log)) == []
+    assert sorted(one.name for one in tmp_path.iterdir()) == [store.LOG_NAME, "plain"]
+
+
+def test_what_was_rolled_back_is_not_there(path: Path) -> None:
+    with closing(store.connect(path)) as connection:
+        store.begin_run(connection, "kept", {}, 0.0)
+        connection.execute("BEGIN")
+        store.begin_run(connection, "undone", {}, 0.0)
+        connection.execute("ROLLBACK")
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute("INSERT INTO run (id, command) VALUES (9, 'lacks the rest')")
+        store.begin_run(connection, "kept too", {}, 0.0)
+    with closing(store.connect(path, is_read_only=True)) as reader:
+        runs = [row["command"] for row in reader.execute("SELECT command FROM run")]
+    assert runs == ["kept", "kept too"]
+
+
+def test_two_connections_of_a_process_see_one_journal(path: Path) -> None:
+    """As a run has it: one plans and reads, a thread writes."""
+    with closing(store.connect(path)) as first:
+        store.begin_run(first, "one", {}, 0.0)
+
+        def write() -> None:
+            with closing(store.connect(path)) as second:
+                store.begin_run(second, "two", {}, 0.0)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+        assert [row["command"] for row in first.execute("SELECT command FROM run")] == [
+            "one",
+            "two",
+        ]
+        store.begin_run(first, "three", {}, 0.0)
+    with closing(store.connect(path, is_read_only=True)) as reader:
+        assert reader.execute("SELECT COUNT(*) FROM run").fetchone()[0] == 3
+
+
+# -- What a crash, a disk or a hand does to the file ---------------------------------------
+
+
+@pytest.fixture
+def whole(path: Path, log: Path) -> list[bytes]:
+    """Give the log after each of four transactions."""
+    states = []
+    with closing(store.connect(path)) as connection:
+        for number in range(4):
+            store.begin_run(connection, f"run {number} 🔋", {}, float(number))
+            states.append(log.read_bytes())
+    return states
+
+
+def runs_in(path: Path, *, is_read_only: bool = False) -> int:
+    with closing(store.connect(path, is_read_only=is_read_only)) as connection:
+        return int(connection.execute("SELECT COUNT(*) FROM run").fetchone()[0])
+
+
+def test_a_record_cut_short_at_any_byte_is_not_there_and_the_others_are(
+    path: Path, log: Path, whole: list[bytes]
+) -> None:
+    before, after = whole[-2:]
+    for cut in range(len(before), len(after)):
+        # Short, or of the right length with what the disk held before.
+        for torn in (after[:cut], after[:cut] + b"\xa5" * (len(after) - cut)):
+            log.write_bytes(torn)
+            assert runs_in(path, is_read_only=True) == 3, cut
+            assert log.read_bytes() == torn, "a reader changes nothing"
+            assert list(check_journal(log)) == []
+            assert runs_in(path) == 3, cut
+            assert log.read_bytes() == before
+    with closing(store.connect(path)) as connection:
+        store.begin_run(connection, "after it", {}, 0.0)
+    assert runs_in(path) == 4
+
+
+def test_a_log_that_was_hardly_begun_is_begun_again(path: Path, log: Path) -> None:
+    for cut in range(len(HEADER)):
+        log.write_bytes(HEADER[:cut])
+        assert runs_in(path, is_read_only=True) == 0
+        assert runs_in(path) == 0
+        assert log.read_bytes() == HEADER
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
+def test_a_byte_that_changed_in_the_middle_is_damage(
+    flip: int, path: Path, log: Path, whole: list[bytes]
+) -> None:
+    for at in range(len(whole[-2])):
+        damaged = bytearray(whole[-1])
+        damaged[at] ^= flip
+        log.write_bytes(damaged)
+        for is_read_only in (True, False):
+            with pytest.raises(JournalError) as told:
+                store.connect(path, is_read_only=is_read_only)
+            if at >= len(HEADER):
+                assert "is damaged at byte" in str(told.value)
+        assert log.read_bytes() == damaged
+
+
+def test_a_record_that_is_missing_in_the_middle_is_damage(
+    path: Path, log: Path, whole: list[bytes]
+) -> None:
+    log.write_bytes(whole[0] + whole[-1][len(whole[1]) :])
+    with pytest.raises(JournalError, match="is damaged at byte"):
+        store.connect(path)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"theirs\n" * 9, "not a journal of bulkload"),
+        (b"bulkload journal log 2\nmore", "version 2; this bulkload reads version 1"),
+    ],
+)
+@pytest.mark.parametrize("is_read_only", [True, False])
+def test_a_file_of_another_kind_is_left_as_it_is(
+    said: bytes, words: str, path: Path, log: Path, *, is_read_only: bool
+) -> None:
+    log.write_bytes(said)
+    with pytest.raises(JournalError, match=words):
+        store.connect(path, is_read_only=is_read_only)
+    assert log.read_bytes() == said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ["sqlite_master", [1], {"sql": "x"}],
+        ["run", [1], {"command; DROP TABLE run": "x"}],
+        ["run", [7], {"command": "of a run that is not there"}],
+        ["run", [1, 2], {"command": "x"}],
+        ["run", [1], {"command": {"an": "object"}}],
+        "no change at all",
+    ],
+)
+def test_a_record_that_says_what_cannot_be_is_refused(change: object, path: Path) -> None:
+    """Whole by its checksum: written by another program, or a defect of ours."""
+    with closing(store.connect(path)) as connection:
+        store.begin_run(connection, "upload", {}, 0.0)
+    file = LogFile(path.with_name(store.LOG_NAME))
+    assert len(list(file.records())) == 1
+    file.append(json.dumps([change]))
+    file.close()
+    with pytest.raises(JournalError, match="record 2 of the journal"):
+        store.connect(path)
+
+
+def test_two_journals_in_one_folder_are_refused(path: Path, log: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    store.connect(other / FILE_NAME).close()
+    (other / FILE_NAME).rename(path)
+    with pytest.raises(JournalError, match="two journals"):
+        store.connect(path)
+    assert log.read_bytes() == b""
+
+
+def test_what_somebody_else_wrote_meanwhile_ends_the_writing(path: Path, log: Path) -> None:
+    """Where the locks of a file system are none, two runs must still not mix."""
+    with closing(store.connect(path)) as connection:
+        store.begin_run(connection, "ours", {}, 0.0)
+        theirs = LogFile(log)
+        list(theirs.records())
+        theirs.append("[]")
+        theirs.close()
+        for _ in range(2):
+            with pytest.raises(sqlite3.OperationalError, match="somebody else"):
+                store.begin_run(connection, "ours again", {}, 0.0)
+    assert runs_in(path) == 1
+
+
+class Full(LogFile):
+    """A log on a disk that takes only so many bytes more."""
+
+    room = 10**6
+
+    def _write(self, data: bytes) -> None:
+        super()._write(data[: self.room])
+        if len(data) > self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_a_full_disk_did_not_take_is_not_there_and_what_it_takes_later_is(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / store.LOG_NAME
+    log = Full(path)
+    assert list(log.records()) == []
+    log.append("one")
+    log.room = 7
+    with pytest.raises(OSError, match="No space left"):
+        log.append("two")
+    log.room = 10**6
+    log.append("three")
+    log.close()
+    assert list(read_records(path)) == ["one", "three"]
