@@ -50,11 +50,11 @@ from bulkload.localstudio import LocalStudio, StudioSettings
 #: Rounds that are lived side by side: while one starts a process, the other works.
 LANES = 2
 #: Mean time between two kills, in the time of an upload and its ``verify`` undisturbed.
-BETWEEN = 0.07
+BETWEEN = 0.1
 #: By how much that grows with each run of a round, so that it ends on a busy machine too.
 SLOWER = 1.03
 #: Part of the strikes that is meant for a child; the others are meant for the parent.
-CHILDREN = 0.6
+CHILDREN = 0.7
 RUN_LIMIT_S = 600.0
 #: Exit code of a run that left something out.
 PARTIAL = 3
