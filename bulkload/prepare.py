@@ -250,6 +250,7 @@ def _read_options(task: PrepareTask) -> ReadOptions:
         member=task.job.member,
         data_type=task.job.data_type,
         voltage_window=task.checks.voltage_window,
+        rated_capacity=task.checks.rated_capacity,
         dialects=() if dialects is None else _dialects(dialects),
     )
 

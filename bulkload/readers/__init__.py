@@ -93,7 +93,7 @@ def _provenance(
 ) -> dict[str, Any]:
     stated = {
         name: value
-        for name in ("reader", "member", "data_type", "voltage_window")
+        for name in ("reader", "member", "data_type", "voltage_window", "rated_capacity")
         if (value := getattr(options, name)) is not None
     }
     return {

@@ -19,18 +19,13 @@ from bulkload.readers.dialect import REQUIRED, Dialect, Kind
 from bulkload.readers.grid import Grid
 from bulkload.readers.inside import channel_of, keep_member
 from bulkload.readers.metadata import grouped, merged
+from bulkload.readers.plausible import check_plausible
 from bulkload.readers.raw import Raw, Values, fetch_raw
 from bulkload.readers.series import Reading, ReadOptions
 from bulkload.readers.sign import settle
 from bulkload.readers.timeline import put_in_order, set_time, start_of_test
 
 MODE_COLUMN: Final = "Mode from cycler"
-
-#: Largest voltage of a cell or small pack whose header states no unit, in V.
-MAX_UNSTATED_VOLTAGE: Final = 100.0
-
-#: How far above the specification's window an unstated voltage may lie.
-MAX_WINDOW_FACTOR: Final = 10.0
 
 _COUNTED: Final = (terms.STEP_FROM_CYCLER, terms.CYCLE_FROM_CYCLER)
 
@@ -54,7 +49,7 @@ def read_grid(
     put_in_order(raw)
     header = start_of_test(raw)
     set_time(raw)
-    _check_plausible(raw, options)
+    check_plausible(raw, options)
     mode = raw.texts.get(vocabulary.MODE)
     # Infinities in a file are its own: they go through, and validation names them.
     with np.errstate(all="ignore"):
@@ -156,23 +151,6 @@ def _cut_counts(raw: Raw) -> None:
         if not np.array_equal(numbers, whole, equal_nan=True):
             raw.columns[name] = whole
             raw.remarks.append(f"{name!r} held numbers that are not whole: cut to whole ones")
-
-
-def _check_plausible(raw: Raw, options: ReadOptions) -> None:
-    """Where nobody states the voltage's unit, values must be those of a cell in V."""
-    column = raw.match.of(terms.VOLTAGE)
-    if column is None or column.is_stated:
-        return
-    typical = float(np.nanmedian(np.abs(np.asarray(raw.columns[terms.VOLTAGE], dtype=np.float64))))
-    limit = MAX_UNSTATED_VOLTAGE
-    if options.voltage_window is not None:
-        limit = min(limit, MAX_WINDOW_FACTOR * max(map(abs, options.voltage_window)))
-    if typical > limit:
-        raise UnreadableError(
-            f"{raw.name}: voltages around {typical:.6g} in a column that states no unit cannot "
-            "be V for this cell; state the unit in a dialect file",
-            cause="implausible_unit",
-        )
 
 
 def frames(mode: pa.ChunkedArray) -> npt.NDArray[np.int64]:

@@ -152,7 +152,7 @@ class Matched:
     kind: Kind
     unit: str | None
     whole: bool = False
-    #: The header itself states the unit; otherwise it is the dialect's word.
+    #: The header itself states the unit, or the dialect knows better; else it is the make's habit.
     is_stated: bool = False
 
 
@@ -252,7 +252,7 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
                 kind=column.kind,
                 unit=stated or column.unit,
                 whole=column.whole,
-                is_stated=stated is not None,
+                is_stated=stated is not None or column.ignores_unit,
             )
         )
     return Match(columns=(*found, *_numbered(names, split, dialect)), remarks=tuple(remarks))

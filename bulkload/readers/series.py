@@ -24,6 +24,8 @@ class ReadOptions:
     data_type: str | None = None
     #: Lower and upper voltage limit of the cell in V, for values whose unit nobody states.
     voltage_window: tuple[float, float] | None = None
+    #: Rated capacity of the cell in A.h, for currents whose unit nobody states.
+    rated_capacity: float | None = None
     #: The user's own dialects, as ``load_dialects`` gives them: they are asked first.
     dialects: tuple[Format, ...] = ()
 

@@ -80,8 +80,9 @@ class ArbinDatabase(Format):
             )
         grid = grid_below(text, HeaderLine(1, 0, first, ",", names), TABLE)
         chosen = chosen_member(probe.name, list(tests), options.member)
-        if len(tests) == 1:
-            options = replace(options, member=None)
+        # The database holds SI units whatever the specification says of the cell.
+        member = options.member if len(tests) > 1 else None
+        options = replace(options, member=member, rated_capacity=None)
         return _described(read_grid(grid, TABLE, probe.name, options), tests[chosen])
 
 
