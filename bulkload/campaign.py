@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from itertools import groupby
 
@@ -14,8 +14,9 @@ from bulkload.core.campaign import CampaignFinding, FileSummary, check_campaign
 
 def summary_to_text(summary: FileSummary) -> str:
     """Return a file's summary as JSON: a few hundred bytes."""
+    values = {field.name: getattr(summary, field.name) for field in fields(summary)}
     start = None if summary.start is None else summary.start.isoformat()
-    return json.dumps(asdict(summary) | {"start": start})
+    return json.dumps(values | {"start": start})
 
 
 def findings(reader: sqlite3.Connection, run: int) -> Iterator[tuple[str, CampaignFinding]]:
@@ -37,6 +38,6 @@ def _summary(text: str) -> FileSummary:
         **values
         | {
             "start": None if start is None else datetime.fromisoformat(start),
-            "figures": tuple(values["figures"]),
+            "figures": tuple(map(tuple, values["figures"])),
         }
     )

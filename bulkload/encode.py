@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -40,7 +41,7 @@ def encode(table: pa.Table, path: Path) -> None:
 def _repetitive_columns(table: pa.Table) -> list[str]:
     """Name the columns that a dictionary makes smaller; in the others it only takes room."""
     stride = max(1, table.num_rows // SAMPLE_ROWS)
-    sample = table.take(pa.array(range(0, table.num_rows, stride), pa.int64()))
+    sample = table.take(pa.array(np.arange(0, table.num_rows, stride)))
     return [
         name
         for name, column in zip(sample.column_names, sample.columns, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Final, Self, TextIO, cast
 
@@ -73,10 +73,14 @@ class LogWatcher:
         """Write an event of a job."""
         if not isinstance(event, Attempting):
             self._logger.info(
-                type(event).__name__, job=live.id, key=str(live.job.key), **asdict(event)
+                type(event).__name__, job=live.id, key=str(live.job.key), **_fields(event)
             )
 
     def on_wire(self, event: WireEvent) -> None:
         """Write a decision of delivery."""
         if not isinstance(event, Exchanged):
-            self._logger.info(type(event).__name__, **asdict(event))
+            self._logger.info(type(event).__name__, **_fields(event))
+
+
+def _fields(event: Event | WireEvent) -> dict[str, object]:
+    return {field.name: getattr(event, field.name) for field in fields(event)}

@@ -19,10 +19,10 @@ import numpy as np
 import pyarrow as pa
 
 from bulkload.campaign import summary_to_text
-from bulkload.core.campaign import summarise_file
 from bulkload.core.content import files_digest, properties_digest, properties_text
 from bulkload.core.digest import content_digest
 from bulkload.core.extra_checks import check_extra
+from bulkload.core.file_summary import summarise_file
 from bulkload.core.frame import Frame
 from bulkload.core.issues import ExtraCode, Severity, ValidationIssue
 from bulkload.core.job import Checks, UploadJob

@@ -24,8 +24,8 @@ from ionworks import validators as official
 from numpy.typing import NDArray
 
 from bulkload import validators
-from bulkload.core.campaign import summarise_file
 from bulkload.core.extra_checks import check_extra
+from bulkload.core.file_summary import summarise_file
 from bulkload.core.job import Checks, UploadJob
 from bulkload.core.prepared import PrepareTask
 from bulkload.core.rules import check

@@ -15,8 +15,8 @@ PACKAGE = ROOT / "bulkload"
 PURE = {
     "__future__", "abc", "bisect", "collections", "contextlib", "dataclasses", "datetime",
     "difflib", "email", "enum", "fnmatch", "functools", "hashlib", "heapq", "itertools", "json",
-    "math", "numpy", "operator", "re", "string", "struct", "types", "typing", "unicodedata",
-    "warnings", "zoneinfo",
+    "math", "numpy", "operator", "re", "statistics", "string", "struct", "types", "typing",
+    "unicodedata", "warnings", "zoneinfo",
 }  # fmt: skip
 
 #: Room -> rooms of ours that it may import, besides itself, `core` and `errors`.

@@ -13,6 +13,14 @@ from bulkload.clock import Clock
 from bulkload.core.pacing import Rate, Window
 
 
+async def take(slots: anyio.CapacityLimiter, holder: object) -> None:
+    """Take a slot, and let others run first only where none is free."""
+    try:
+        slots.acquire_on_behalf_of_nowait(holder)
+    except anyio.WouldBlock:
+        await slots.acquire_on_behalf_of(holder)
+
+
 class CallLimiter:
     """Bounds the calls in flight and, once the server asked for it, the calls a second."""
 
@@ -31,7 +39,7 @@ class CallLimiter:
         """
         # A task may wait for a slot while another of its own calls holds one.
         holder = object()
-        await self._slots.acquire_on_behalf_of(holder)
+        await take(self._slots, holder)
         try:
             changes = self._rate.changes
             wait_s = self._rate.reserve(self._clock.monotonic())

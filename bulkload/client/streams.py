@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from bulkload.client.events import LevelChanged, Observer
+from bulkload.client.limiter import take
 from bulkload.clock import Clock
 from bulkload.core.goodput import Streams
 
@@ -31,7 +32,7 @@ class StreamLimiter:
         """Hold one stream."""
         # A task may hold several: an upload in parts has more than one stream.
         holder = object()
-        await self._slots.acquire_on_behalf_of(holder)
+        await take(self._slots, holder)
         self._streams.started(self._clock.monotonic())
         try:
             yield

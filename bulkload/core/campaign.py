@@ -13,15 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
+from statistics import median
 from typing import Any, Final
-
-import numpy as np
-
-from bulkload.core.digest import signal_digest
-from bulkload.core.frame import Floats, Frame, NotNumericError
-from bulkload.core.sample import usual_size
-from bulkload.core.steps import NotSummarisableError, summarise_steps
-from bulkload.core.terms import CHARGE_CAPACITY, CURRENT, DISCHARGE_CAPACITY, TIME, VOLTAGE
 
 #: How far two recordings may overlap by the rounding of clocks and start times.
 OVERLAP_TOLERANCE: Final = timedelta(seconds=60)
@@ -38,12 +31,8 @@ CAPACITY_AGREES: Final = 0.8
 MAX_MISSING_SHARE: Final = 0.5
 #: Numbers longer than this are dates and serial numbers, not the place in a series.
 MAX_NUMBER_DIGITS: Final = 5
-#: Share of the charge moved, for less against, from which the sign of a file is clear.
-CLEAR_BALANCE: Final = 0.5
 #: Relative agreement of the figures of two files that hold the same data, rounded otherwise.
 SAME_FIGURES: Final = 1e-5
-#: Bits of a scrambled row number, each of which gives a signal's values other signs.
-SIGN_BITS: Final = (31, 29, 27, 25, 23, 21)
 
 
 class CampaignCode(StrEnum):
@@ -64,8 +53,6 @@ class FileSummary:
     #: The name of the measurement.
     name: str
     rows: int
-    #: Digest of time, voltage and current: see ``signal_digest``.
-    digest: str
     #: When it began, where known, and the span of its time.
     start: datetime | None = None
     span_s: float = 0.0
@@ -76,8 +63,9 @@ class FileSummary:
     sign: int | None = None
     #: The most that one step discharged or charged, in A.h.
     capacity: float | None = None
-    #: Size and signed sums of each signal: they differ between files that differ.
-    figures: tuple[float, ...] = ()
+    #: Size and signed sums of each signal: a digest that rounding, the order of columns and
+    #: further columns do not change, and that differs between files that differ.
+    figures: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,39 +76,6 @@ class CampaignFinding:
     message: str
     names: tuple[str, ...]
     payload: dict[str, Any] = field(default_factory=dict)
-
-
-def summarise_file(
-    frame: Frame, name: str, start: datetime | None = None, steps: Frame | None = None
-) -> FileSummary:
-    """Return what the campaign checks need to know of a file.
-
-    ``steps`` is its step summary, where that has been made already.
-    """
-    time = frame.numbers(TIME) if frame.is_numeric(TIME) else np.empty(0)
-    span = float(np.fmax.reduce(time) - np.fmin.reduce(time)) if np.isfinite(time).any() else 0.0
-    signals = [n for n in (TIME, VOLTAGE, CURRENT) if frame.is_numeric(n)]
-    if steps is None:
-        steps = _steps(frame)
-    return FileSummary(
-        name=name,
-        rows=frame.rows,
-        digest=signal_digest(frame),
-        start=start,
-        span_s=span,
-        voltage=_usual(frame, VOLTAGE),
-        current=_usual(frame, CURRENT),
-        sign=None if steps is None else _sign(steps),
-        capacity=None if steps is None else _capacity(steps),
-        figures=tuple(f for n in signals for f in _figures(frame.numbers(n))),
-    )
-
-
-def _steps(frame: Frame) -> Frame | None:
-    try:
-        return summarise_steps(frame)
-    except (NotSummarisableError, NotNumericError):
-        return None
 
 
 def check_campaign(files: Iterable[FileSummary]) -> list[CampaignFinding]:
@@ -137,48 +92,8 @@ def check_campaign(files: Iterable[FileSummary]) -> list[CampaignFinding]:
     return findings
 
 
-def _usual(frame: Frame, column: str) -> float | None:
-    return (usual_size(frame.numbers(column)) or None) if frame.is_numeric(column) else None
-
-
-def _sign(steps: Frame) -> int | None:
-    """Judge the sign by the ends of the steps: the voltage falls where current discharges.
-
-    Coarser than the rule on the sign of current, but it speaks where a missing value keeps
-    the rule silent.
-    """
-    current, duration = steps.numbers("Mean current [A]"), steps.numbers("Duration [s]")
-    rise = steps.numbers("End voltage [V]") - steps.numbers("Start voltage [V]")
-    moved = np.nan_to_num(np.abs(current) * duration * np.abs(np.sign(rise)))
-    total = float(moved.sum())
-    if total <= 0:
-        return None
-    balance = float((moved * np.nan_to_num(-np.sign(current) * np.sign(rise))).sum()) / total
-    return int(np.sign(balance)) if abs(balance) >= CLEAR_BALANCE else None
-
-
-def _capacity(steps: Frame) -> float | None:
-    gains = [np.abs(steps.numbers(name)) for name in (DISCHARGE_CAPACITY, CHARGE_CAPACITY)]
-    known = np.concatenate(gains)
-    known = known[np.isfinite(known)]
-    return float(known.max()) if len(known) and known.max() > 0 else None
-
-
-def _figures(values: Floats) -> tuple[float, ...]:
-    """Return the size of a signal, and its sums under signs that look drawn by chance.
-
-    Rounding moves such a sum by its own size times the root of the rows; so does noise, and two
-    tests that follow the same protocol differ by their noise where they differ by nothing else.
-    One sum may agree by chance, all of them hardly.
-    """
-    known = values[np.isfinite(values)]
-    mixed = np.arange(len(known), dtype=np.uint32) * np.uint32(2654435761)
-    sums = (np.dot(known, 1.0 - 2.0 * ((mixed >> bit) & 1)) for bit in SIGN_BITS)
-    return float(np.sqrt(np.dot(known, known))), *map(float, sums)
-
-
 def _same_data(files: Sequence[FileSummary]) -> list[CampaignFinding]:
-    """Find files of equal rows whose digests agree, or all of whose figures do."""
+    """Find files of equal rows all of whose figures agree."""
     groups: dict[int, list[list[FileSummary]]] = defaultdict(list)
     for file in files:
         for group in groups[file.rows]:
@@ -196,15 +111,16 @@ def _same_data(files: Sequence[FileSummary]) -> list[CampaignFinding]:
 
 
 def _is_same(one: FileSummary, other: FileSummary) -> bool:
-    if not one.rows:
+    if not one.figures or len(one.figures) != len(other.figures):
         return False
-    if one.digest == other.digest:
-        return True
-    if not len(one.figures) == len(other.figures) > 0 or one.rows < 2:
-        return False
-    # One row a signal: its size, then its sums. All may differ by a share of the size.
-    mine, yours = (np.reshape(file.figures, (-1, 1 + len(SIGN_BITS))) for file in (one, other))
-    return bool(np.all(np.abs(mine - yours) <= SAME_FIGURES * mine[:, :1]))
+    if one.rows == 1:
+        return one.figures == other.figures
+    # Each sum may differ by a share of the signal's size.
+    return all(
+        abs(mine - yours) <= SAME_FIGURES * signal[0]
+        for signal, its_twin in zip(one.figures, other.figures, strict=True)
+        for mine, yours in zip(signal, its_twin, strict=True)
+    )
 
 
 def _overlaps(files: Sequence[FileSummary]) -> list[CampaignFinding]:
@@ -257,7 +173,7 @@ def _odd_units(files: Sequence[FileSummary]) -> list[CampaignFinding]:
         known = [(file, getattr(file, quantity)) for file in files if getattr(file, quantity)]
         if len(known) <= MIN_SIBLINGS:
             continue
-        middle = float(np.median([value for _, value in known]))
+        middle = median(value for _, value in known)
         for file, value in known:
             ratio = value / middle
             if not 1 / UNIT_FACTOR < ratio < UNIT_FACTOR:

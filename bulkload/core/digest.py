@@ -1,4 +1,4 @@
-"""Digests of a table's content: the same for the same data, whatever file it came in."""
+"""The digest of a table's content: the same for the same data, whatever file it came in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hashlib
 import numpy as np
 
 from bulkload.core.frame import AnyArray, Frame
-from bulkload.core.terms import CURRENT, TIME, VOLTAGE
 
 #: Rows that are brought to canonical form at a time: bounds the extra memory.
 BLOCK_ROWS = 65_536
@@ -26,30 +25,14 @@ def content_digest(frame: Frame) -> str:
         for start in range(0, frame.rows, BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
             if numeric:
-                digest.update(_canonical(frame.values(name)[block], np.dtype("<f8")))
+                digest.update(_canonical(frame.values(name)[block]))
             else:
                 digest.update(_text(frame, name, block))
     return digest.hexdigest()
 
 
-def signal_digest(frame: Frame) -> str:
-    """Return the SHA-256 of time, voltage and current in single precision.
-
-    Two exports of one test agree in it though one has more columns or more digits.
-    """
-    digest = hashlib.sha256(f"rows {frame.rows}\n".encode())
-    for name in (TIME, VOLTAGE, CURRENT):
-        if frame.is_numeric(name):
-            digest.update(name.encode())
-            for start in range(0, frame.rows, BLOCK_ROWS):
-                block = frame.values(name)[start : start + BLOCK_ROWS]
-                digest.update(_canonical(block, np.dtype("<f4")))
-    return digest.hexdigest()
-
-
-def _canonical(block: AnyArray, kind: np.dtype[np.floating]) -> memoryview:
-    with np.errstate(over="ignore"):
-        floats = block.astype(kind)
+def _canonical(block: AnyArray) -> memoryview:
+    floats = block.astype("<f8")
     floats += 0.0  # minus zero becomes zero
     if np.isnan(floats.sum()):
         floats[np.isnan(floats)] = np.nan  # one of the many bit patterns of NaN

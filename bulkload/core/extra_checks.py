@@ -183,7 +183,8 @@ class _Active:
 def _active_steps(frame: Frame) -> _Active | None:
     if not all(frame.is_numeric(name) for name in (TIME, CURRENT, STEP_COUNT)):
         return None
-    current = np.nan_to_num(frame.numbers(CURRENT))
+    measured = frame.numbers(CURRENT)
+    current = np.where(np.isnan(measured), 0.0, measured)
     groups = Groups.by(frame.values(STEP_COUNT))
     mean = np.add.reduceat(current, groups.starts) / groups.sizes
     np.abs(current, out=current)
@@ -269,9 +270,10 @@ def _steps_sampled(frame: Frame, active: _Active | None) -> list[ValidationIssue
     if active is None or frame.rows < 2:
         return []
     groups, time = active.groups, frame.numbers(TIME)
-    interval = np.diff(time, prepend=time[0])
+    interval = np.empty(len(time))
+    np.subtract(time[1:], time[:-1], out=interval[1:])
     interval[groups.starts] = 0.0
-    interval = np.nan_to_num(interval, nan=0.0)
+    interval[np.isnan(interval)] = 0.0
     longest = np.maximum.reduceat(interval, groups.starts)
     lasted = np.add.reduceat(interval, groups.starts)
     usual = (lasted - longest) / np.maximum(groups.sizes - 2, 1)

@@ -9,7 +9,7 @@ import numpy as np
 from bulkload.core.frame import Floats
 
 #: Rows that are looked at: enough for an order of magnitude, whatever the length.
-SAMPLE_ROWS: Final = 20_000
+SAMPLE_ROWS: Final = 4_096
 #: The usual size is that which this share of the values (in percent) does not exceed.
 PERCENTILE: Final = 95.0
 

@@ -137,7 +137,7 @@ def _by_current(
 
 
 def _sum_by(owner: AnyArray, values: Floats, count: int) -> Floats:
-    known = np.nan_to_num(values, nan=0.0)
+    known = np.where(np.isnan(values), 0.0, values)
     return np.bincount(owner, weights=known, minlength=count).astype(np.float64)
 
 
@@ -204,19 +204,22 @@ def _describe(values: Floats, groups: Groups, *, is_trimmed: bool) -> dict[str, 
     starts, sizes = groups.starts, groups.sizes
     if not len(starts):
         return dict.fromkeys(("Min", "Max", "Std", "Mean"), np.empty(0))
-    present = ~np.isnan(values)
-    filled = values if present.all() else np.where(present, values, 0.0)
-    count = np.add.reduceat(present, starts, dtype=np.float64)
+    missing = np.isnan(values)
+    is_whole = not missing.any()
+    filled = values if is_whole else np.where(missing, 0.0, values)
+    count = sizes.astype(np.float64)
+    if not is_whole:
+        count -= np.add.reduceat(missing, starts, dtype=np.float64)
     mean = np.add.reduceat(filled, starts) / count
     away = filled - np.repeat(np.where(count > 0, mean, 0.0), sizes)
-    if filled is not values:
-        away[~present] = 0.0
+    if not is_whole:
+        away[missing] = 0.0
     kept, total = count.copy(), np.add.reduceat(away, starts)
     squares = np.add.reduceat(away * away, starts)
     if is_trimmed:
         for long, rows in ((sizes > 2, starts), (sizes > 3, starts + sizes - 1)):
             left_out = rows[long]
-            kept[long] -= present[left_out]
+            kept[long] -= ~missing[left_out]
             total[long] -= away[left_out]
             squares[long] -= away[left_out] ** 2
     variance = np.maximum(squares - total * total / kept, 0.0) / (kept - 1)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bulkload.core.campaign import CampaignCode, FileSummary, check_campaign, summarise_file
+from bulkload.core.campaign import CampaignCode, FileSummary, check_campaign
+from bulkload.core.file_summary import summarise_file
 from bulkload.core.frame import Frame
-from bulkload.core.terms import CURRENT, TEMPERATURE, VOLTAGE
+from bulkload.core.terms import CURRENT, FREQUENCY, TEMPERATURE, TIME, VOLTAGE, Z_RE
 from tests.validation.tables import good
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -24,7 +25,6 @@ def series(count: int = 4) -> list[FileSummary]:
         FileSummary(
             name=f"cycle_{number}",
             rows=1000 + number,
-            digest=f"d{number}",
             start=START + timedelta(days=number),
             span_s=80_000.0,
             voltage=4.1,
@@ -70,6 +70,28 @@ def test_same_data_under_two_names() -> None:
     assert [(finding.code, finding.names) for finding in findings] == [
         (CampaignCode.SAME_DATA, ("a", "b"))
     ]
+
+
+def test_same_data_of_one_row_must_be_equal() -> None:
+    one = {TIME: [0.0], VOLTAGE: [3.7], CURRENT: [0.0]}
+    tables = {"a": one, "b": one, "c": {**one, VOLTAGE: [3.7 + 1e-9]}}
+    files = [
+        summarise_file(Frame.of({key: np.array(values) for key, values in table.items()}), name)
+        for name, table in tables.items()
+    ]
+    assert [finding.names for finding in check_campaign(files)] == [("a", "b")]
+
+
+def test_same_data_of_impedance_is_told_by_the_impedance() -> None:
+    sweep = {FREQUENCY: np.geomspace(1e4, 1e-1, 20), Z_RE: np.linspace(0.01, 0.03, 20)}
+    tables = {"a": sweep, "b": sweep, "c": {**sweep, Z_RE: sweep[Z_RE] * 1.01}}
+    files = [summarise_file(Frame.of(table), name) for name, table in tables.items()]
+    assert [finding.names for finding in check_campaign(files)] == [("a", "b")]
+
+
+def test_files_without_a_signal_are_not_the_same_data() -> None:
+    files = [summarise_file(Frame.of({"x": np.zeros(2) + n}), f"file {n}") for n in (1, 7)]
+    assert check_campaign(files) == []
 
 
 @pytest.mark.parametrize(("seconds", "fires"), [(60, False), (61, True)])

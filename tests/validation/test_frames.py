@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from bulkload.core.digest import content_digest, signal_digest
+from bulkload.core.digest import content_digest
 from bulkload.core.frame import Column, Frame, NotNumericError
 from bulkload.errors import UnreadableError
 from bulkload.frames import to_frame, to_table
@@ -174,13 +174,3 @@ def test_digest_of_a_long_table_is_that_of_its_rows() -> None:
     changed = values.copy()
     changed[150_000] += 1e-9
     assert _digest({"x": values}) != _digest({"x": changed})
-
-
-def test_signal_digest_looks_through_digits_and_further_columns() -> None:
-    exact = {"Time [s]": [0.0, 0.1], "Voltage [V]": [3.7, 3.6], "Current [A]": [0.1, 0.1]}
-    short = {name: np.array(values, dtype=np.float32) for name, values in exact.items()}
-    assert signal_digest(to_frame(exact)) == signal_digest(
-        to_frame({**short, "Temperature [degC]": [25.0, 25.0]})
-    )
-    moved = {**exact, "Voltage [V]": [3.7, 3.61]}
-    assert signal_digest(to_frame(exact)) != signal_digest(to_frame(moved))
