@@ -12,8 +12,10 @@ from ionworks import validators as official
 
 from bulkload.core.extra_checks import check_extra
 from bulkload.core.issues import ExtraCode
-from bulkload.core.rules import check
-from bulkload.core.terms import CURRENT, STEP_COUNT, TIME, VOLTAGE
+from bulkload.core.rules import check, votes
+from bulkload.core.steps import summarise_steps
+from bulkload.core.terms import CURRENT, CYCLE_FROM_CYCLER, STEP_COUNT, TIME, VOLTAGE
+from bulkload.core.transforms import apply
 from bulkload.frames import to_frame
 from tests.validation.judge import OfficialCrashError, as_table, difference, official_findings
 from tests.validation.mutator import MUTATIONS, flat_voltage, mutated, shift_start, swap_pair
@@ -109,3 +111,81 @@ def test_what_passes_and_what_is_said_of_it() -> None:
     assert difference(as_table(blind, "polars"), {}) is None
     assert _codes(blind) == []
     assert [i.code for i in check_extra(to_frame(blind))] == [ExtraCode.VALUES_MISSING]
+
+
+def _voting(reversed_steps: int, right_steps: int) -> pl.DataFrame:
+    """Return discharge steps of the same weight, some of whose currents are reversed."""
+    rows = 20
+    rise = np.linspace(3.5, 3.6, rows) + 1e-3 * np.sin(np.arange(rows))
+    shapes = [rise] * reversed_steps + [7.1 - rise] * right_steps
+    count = len(shapes)
+    return pl.DataFrame(
+        {
+            TIME: np.arange(rows * count) * 1.0,
+            VOLTAGE: np.concatenate(shapes),
+            CURRENT: np.ones(rows * count),
+            STEP_COUNT: np.repeat(np.arange(count), rows),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("reversed_steps", "right_steps", "code"),
+    [
+        (3, 1, "current_sign_reversed"),
+        (1, 3, "current_sign_unsigned"),
+        (74, 26, "current_sign_unsigned"),
+        (24, 76, None),
+    ],
+)
+def test_a_share_of_votes_on_the_edge_counts_as_reached(
+    reversed_steps: int, right_steps: int, code: str | None
+) -> None:
+    table = _voting(reversed_steps, right_steps)
+    (share,) = [issue.payload["charge_fraction"] for issue in check(to_frame(table))] or [0.24]
+    assert share == pytest.approx(reversed_steps / (reversed_steps + right_steps), abs=1e-9)
+    assert _codes(table) == ([] if code is None else [code])
+
+
+def test_only_so_many_doubtful_steps_are_fitted_over_their_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = _step(np.exp(-0.2121 * np.arange(5)).tolist(), [3.5243, 3.5462, 3.5638, 3.5781, 3.5897])
+    count = votes.MAX_ROW_FITS + 100
+    table = pl.concat(
+        one.with_columns(pl.col(TIME) + 5 * number, pl.lit(number).alias(STEP_COUNT))
+        for number in range(count)
+    )
+    fitted = []
+
+    def counted(*rows: Any) -> tuple[bool, float]:
+        fitted.append(1)
+        return judge_rows(*rows)
+
+    judge_rows = votes.judge_rows
+    alone = _codes(one)
+    monkeypatch.setattr(votes, "judge_rows", counted)
+    assert _codes(table) == alone
+    assert len(fitted) == votes.MAX_ROW_FITS
+
+
+def test_a_nan_in_a_step_summary_is_left_out_like_a_null() -> None:
+    values = good()[VOLTAGE].astype(float)
+    values[5] = np.nan
+    with_nan = pl.DataFrame({**good(), VOLTAGE: values})
+    with_null = with_nan.with_columns(pl.col(VOLTAGE).fill_nan(None))
+    assert with_nan[VOLTAGE].null_count() == 0
+    assert np.isnan(with_nan[VOLTAGE].mean())  # type: ignore[arg-type]
+    ours, same = (summarise_steps(to_frame(table)) for table in (with_nan, with_null))
+    for name in ours.names:
+        np.testing.assert_array_equal(ours.column(name).values, same.column(name).values, name)
+    assert np.isfinite(ours.numbers("Mean voltage [V]")).all()
+
+
+def test_a_cycle_begins_where_a_step_begins() -> None:
+    iwdata = pytest.importorskip("ionworksdata")
+    table = {STEP_COUNT: np.array([0, 0, 0, 1, 1]), CYCLE_FROM_CYCLER: np.array([1, 1, 2, 2, 2])}
+    theirs = iwdata.transform.set_cycle_count(pl.DataFrame(table))["Cycle count"].to_list()
+    ours, _ = apply(to_frame(table), ("set_cycle_count",))
+    assert theirs == [0, 0, 1, 1, 1]  # in mid-step, which the strict check then refuses
+    assert ours.values("Cycle count").tolist() == [0, 0, 0, 1, 1]
