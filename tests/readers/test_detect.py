@@ -240,6 +240,27 @@ def test_magnitudes_are_signed_by_the_mode(write: Write) -> None:
     assert any("signed by the mode column" in r for r in series.provenance["remarks"])
 
 
+def test_the_format_tells_the_sign_where_the_voltage_is_flat(write: Write) -> None:
+    head = "EC-Lab ASCII FILE\nNb header lines : 3\ntime/s\tEwe/V\t<I>/mA\n"
+    series = read(write("a.mpt", head + "".join(f"{i}\t4.2\t{9 - i}\n" for i in range(9))))
+    assert series.table["Current [A]"].to_pylist() == pytest.approx([i / 1e3 for i in range(-9, 0)])
+    assert any("laid down by the format" in r for r in series.provenance["remarks"])
+
+
+@pytest.mark.parametrize(("charged", "sign"), [("0.001", -1.0), ("0", 1.0)])
+def test_capacities_under_later_names_tell_the_sign(
+    write: Write, charged: str, sign: float
+) -> None:
+    head = (
+        "test_time_second,voltage_volt,current_ampere,charging_capacity_ah,discharging_capacity_ah"
+    )
+    rows = [f"{i},3.7,0.5,{float(charged) * i},{(0.001 - float(charged)) * i}" for i in range(9)]
+    series = read(write("a.csv", "\n".join([head, *rows]) + "\n"))
+    assert series.table["Current [A]"].to_pylist() == [sign * 0.5] * 9
+    assert series.table["charging_capacity_ah"][8].as_py() == float(charged) * 8
+    assert any("charge and discharge capacity" in r for r in series.provenance["remarks"])
+
+
 def test_a_clock_put_back_is_noticed(write: Write) -> None:
     text = NEWARE.format(current="Current(A)", voltage="Voltage(V)", i1="-1", v0="3.7", v1="3.6")
     back = text.replace("12:02:10", "11:02:10")

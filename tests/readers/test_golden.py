@@ -23,6 +23,14 @@ GOLDEN: list[dict[str, Any]] = json.loads(
     Path(__file__).with_name("golden.json").read_text(encoding="utf-8")
 )
 
+#: How a golden value may have been got: none comes from the code that is under test. Of the
+#: formats that only a library reads, .nda, .ndax and one .mpr have no other reading than the library's
+#: own: for them the table of readers holds the maker's capacity against the integral.
+SOURCES = (
+    *("raw text", "cells of the workbook", "calamine", "mdb-export", "values of the Parquet file"),
+    *("the maker's text export of the same test", "galvani", "fastnda"),
+)
+
 #: Cut in its last line: read without it.
 CUT = "maccor_two.txt"
 
@@ -38,6 +46,10 @@ def read_whole(path: Path, tmp_path: Path) -> pa.Table:
 def test_every_real_file_has_golden_values(shared_data: Path) -> None:
     files = {f"{p.parent.name}/{p.name}" for p in (shared_data / "cycler").glob("*/*")}
     assert {entry["file"] for entry in GOLDEN} == files
+    for entry in GOLDEN:
+        assert entry["source"].startswith(SOURCES), entry["file"]
+        assert entry["sign"]
+        assert len(entry["values"]) >= 2
 
 
 @pytest.mark.parametrize("entry", GOLDEN, ids=lambda entry: entry["file"][:40])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bulkload.errors import UnreadableError
 from bulkload.members import split
 from bulkload.readers import ReadOptions, list_members, read
 from bulkload.sources import read_source
+from tests.readers.test_against_vendor import needs_mdbtools
 
 Write = Callable[[str, bytes | str], Path]
 
@@ -206,3 +208,58 @@ def test_ordinary_files_are_not_read_for_the_plan(
         split=lambda job: split(job, readers_are_loaded),
     )
     assert sum(isinstance(item, UploadJob) for item in plan) == len(texts)
+
+
+#: Of an Access database: bytes a page, and where a data page says its table, rows and free bytes.
+PAGE_BYTES = 4096
+FREE, TABLE, COUNT, OFFSETS = 2, 4, 12, 14
+
+#: Pages that define the tables of tests and of rows in the file that is changed.
+TESTS_PAGE, ROWS_PAGE = 20, 26
+
+
+def with_two_tests(data: bytes) -> bytes:
+    """Give every other row of a real .res to a second test, and that test a row of its own.
+
+    Fixed-width columns stand first in a row, in their order, after two bytes: Test_ID, then
+    Data_Point, each of four bytes.
+    """
+    changed = bytearray(data)
+    for page in range(0, len(data), PAGE_BYTES):
+        (owner,) = struct.unpack_from("<I", data, page + TABLE)
+        (count,) = struct.unpack_from("<H", data, page + COUNT)
+        if data[page] != 1 or owner not in {TESTS_PAGE, ROWS_PAGE}:
+            continue
+        for row in range(count):
+            (offset,) = struct.unpack_from("<H", data, page + OFFSETS + 2 * row)
+            test_id, point = struct.unpack_from("<ii", data, page + offset + 2)
+            assert test_id == 1
+            if owner == ROWS_PAGE and point % 2 == 0:
+                struct.pack_into("<i", changed, page + offset + 2, 2)
+        if owner == TESTS_PAGE:
+            size = PAGE_BYTES - offset
+            begin = page + offset - size
+            changed[begin : begin + size] = data[page + offset : page + PAGE_BYTES]
+            struct.pack_into("<i", changed, begin + 2, 2)
+            (free,) = struct.unpack_from("<H", data, page + FREE)
+            struct.pack_into("<H", changed, page + FREE, free - size - 2)
+            struct.pack_into("<H", changed, page + COUNT, count + 1)
+            struct.pack_into("<H", changed, page + OFFSETS + 2 * count, offset - size)
+    return bytes(changed)
+
+
+def test_a_database_of_two_tests(write: Write, shared_data: Path, tmp_path: Path) -> None:
+    source = shared_data / "cycler" / "arbin" / "MnMn-B02-S01-A-E1.res"
+    needs_mdbtools(source)
+    path = write("spec/cell/two.res", with_two_tests(source.read_bytes()))
+    assert list_members(path) == ("Test_ID 1", "Test_ID 2")
+    with pytest.raises(UnreadableError, match="2 tests in it and none was chosen"):
+        read(path)
+    whole = read(source).table["Voltage [V]"].to_pylist()
+    # The record numbers begin with 1: the odd ones are the first, third, ... of the whole.
+    for member, expected in (("Test_ID 1", whole[::2]), ("Test_ID 2", whole[1::2])):
+        series = read(path, ReadOptions(member=member))
+        assert series.table["Voltage [V]"].to_pylist() == expected
+        assert series.header["test_setup"]["test_name"] == "MnMn-B02-S01-A-E1-01-006"
+    names = [item.key.measurement for item in planned(tmp_path) if isinstance(item, UploadJob)]
+    assert names == ["two Test_ID 1", "two Test_ID 2"]
