@@ -23,9 +23,9 @@ GOLDEN: list[dict[str, Any]] = json.loads(
     Path(__file__).with_name("golden.json").read_text(encoding="utf-8")
 )
 
-#: How a golden value may have been got: none comes from the code that is under test. Of the
-#: formats that only a library reads, .nda, .ndax and one .mpr have no other reading than the library's
-#: own: for them the table of readers holds the maker's capacity against the integral.
+#: How a golden value may have been got: none comes from the code that is under test. A .nda, a
+#: .ndax and one .mpr have no other reading than that of the library which reads them here too: for
+#: the first two the table of readers holds the maker's capacity against the integral.
 SOURCES = (
     *("raw text", "cells of the workbook", "calamine", "mdb-export", "values of the Parquet file"),
     *("the maker's text export of the same test", "galvani", "fastnda"),
