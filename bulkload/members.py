@@ -34,6 +34,10 @@ TEXTS: Final = frozenset({".csv", ".txt", ".tsv", ".dat"})
 #: their header on the first lines.
 HEAD_BYTES: Final = 16 * 1024
 
+#: Largest text that the plan reads the numbers of its tests from, in bytes as it lies on disk: the
+#: process that plans holds it whole. A larger one of several tests is refused when it is read.
+MAX_TEXT_BYTES: Final = 256 * 1024**2
+
 #: A field of a header, not of a sentence, that may number tests. The readers know the names.
 _NUMBERING: Final = re.compile(
     rb"""(?:^|[,;\t])[\xef\xbb\xbf\xff\xfe"' ]*(?:test[ _.\#-]*(?:id|no|number)"""
@@ -80,6 +84,8 @@ def _may_hold_several(job: UploadJob) -> bool:
 
 def _numbers_tests(path: Path, opener: Callable[[Path], Any] | None) -> bool:
     try:
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            return False
         with path.open("rb") if opener is None else opener(path) as file:
             head: bytes = file.read(HEAD_BYTES)
     except (OSError, EOFError, lzma.LZMAError, zlib.error):

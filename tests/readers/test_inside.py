@@ -186,6 +186,17 @@ def test_a_name_that_grows_too_long_is_in_the_way(write: Write, tmp_path: Path) 
     assert rules == ["name_too_long"] * 2
 
 
+def test_a_text_too_large_for_the_plan_is_one_job(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = table(*rows("1", 3.7), *rows("2", 4.1))
+    write("spec/cell/a.csv", text)
+    monkeypatch.setattr("bulkload.members.MAX_TEXT_BYTES", len(text) - 1)
+    assert [job.member for job in planned(tmp_path) if isinstance(job, UploadJob)] == [None]
+    monkeypatch.setattr("bulkload.members.MAX_TEXT_BYTES", len(text))
+    assert len([job for job in planned(tmp_path) if isinstance(job, UploadJob)]) == 2
+
+
 def test_ordinary_files_are_not_read_for_the_plan(
     write: Write, tmp_path: Path, shared_data: Path
 ) -> None:
