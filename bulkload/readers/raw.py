@@ -38,8 +38,8 @@ class Raw:
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
-        return len(next(iter((self.columns or self.texts).values())))
+        """How many rows there are: none where no column is known."""
+        return len(next(iter((self.columns or self.texts).values()), ()))
 
     def keep(self, mask: npt.NDArray[np.bool_]) -> None:
         """Keep these rows only."""
