@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -111,6 +112,23 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> tuple[Flo
     return _numeric(values, first), None
 
 
+def first_of(values: Sequence[str], *, day_first: bool = False) -> tuple[str, str | None]:
+    """Return the first of some timestamps in ISO form; the others settle its day and month."""
+    hits = [re.match(_YEAR_LAST, value) for value in values]
+    parts = [hit.groupdict() for hit in hits if hit is not None]
+    if not parts or len(parts) < len(hits):
+        seconds, remark = timestamps(
+            pa.chunked_array([pa.array(values, pa.string())]), day_first=day_first
+        )
+        return iso_of(float(seconds[0])), remark
+    largest = (max(int(part[name] or 0) for part in parts) for name in ("a", "b"))
+    day_first, remark = _order(*largest, day_first=day_first)
+    moment = _single(parts[0], swapped=day_first)
+    if moment is None:
+        raise ClockError(values[0])
+    return moment, remark
+
+
 def start_of(value: str, *, day_first: bool = False) -> str | None:
     """Return one timestamp in ISO form, None where it is none."""
     for pattern in (_YEAR_FIRST, _DOTTED, _NAMED, _YEAR_LAST):
@@ -170,16 +188,17 @@ def _iso(values: pa.ChunkedArray) -> Floats | None:
 
 def _year_last(parts: pa.ChunkedArray, *, day_first: bool) -> tuple[Floats, str | None]:
     first, second = _floats(parts, "a"), _floats(parts, "b")
-    remark = None
-    if np.nanmax(first) > 12:
-        day_first = True
-    elif np.nanmax(second) > 12:
-        day_first = False
-    else:
-        order = "day first" if day_first else "month first"
-        remark = f"no date settles the order of day and month: taken as {order}"
+    day_first, remark = _order(np.nanmax(first), np.nanmax(second), day_first=day_first)
     month, day = (second, first) if day_first else (first, second)
     return _epoch(parts, month, day), remark
+
+
+def _order(first: float, second: float, *, day_first: bool) -> tuple[bool, str | None]:
+    """Tell by the largest of each whether the first of two numbers is the day, and a remark."""
+    if first > 12 or second > 12:
+        return bool(first > 12), None
+    order = "day first" if day_first else "month first"
+    return day_first, f"no date settles the order of day and month: taken as {order}"
 
 
 def _numeric(values: pa.ChunkedArray, first: str) -> Floats:

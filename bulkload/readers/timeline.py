@@ -48,16 +48,15 @@ def start_of_test(raw: Raw) -> dict[str, Any]:
         return {}
     # A date such as 06/05/2021 is settled by the others of the test: a few of them will do.
     some = np.linspace(0, len(stamps) - 1, min(len(stamps), DATES_SAMPLED)).astype(np.int64)
+    dates = [date for date in stamps.take(pa.array(some)).to_pylist() if date is not None]
     try:
-        seconds, remark = clock.timestamps(
-            stamps.take(pa.array(some)), day_first=raw.dialect.day_first
-        )
+        start, remark = clock.first_of(dates, day_first=raw.dialect.day_first)
     except clock.ClockError:
         raw.remarks.append("timestamps of an unknown form: no start time taken from them")
         return {}
     if remark:
         raw.remarks.append(remark)
-    return {"start_time": clock.iso_of(float(seconds[0]))}
+    return {"start_time": start}
 
 
 def set_time(raw: Raw) -> None:

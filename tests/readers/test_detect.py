@@ -247,6 +247,21 @@ def test_the_format_tells_the_sign_where_the_voltage_is_flat(write: Write) -> No
     assert any("laid down by the format" in r for r in series.provenance["remarks"])
 
 
+def test_a_count_of_header_lines_that_is_wrong(write: Write) -> None:
+    lines = [
+        "EC-Lab ASCII FILE",
+        "Nb header lines : 4",
+        "",
+        "time/s\tEwe/V\t<I>/mA",
+        *["0\t3\t1"] * 3,
+    ]
+    assert read(write("a.mpt", "\n".join(lines) + "\n")).table.num_rows == 3
+    lines[1] = "Nb header lines : 3"
+    assert cause(write("b.mpt", "\n".join(lines) + "\n")) in {"missing_column", "ragged_rows"}
+    lines[1] = "Nb header lines : 40"
+    assert cause(write("c.mpt", "\n".join(lines) + "\n")) == "truncated"
+
+
 @pytest.mark.parametrize(("charged", "sign"), [("0.001", -1.0), ("0", 1.0)])
 def test_capacities_under_later_names_tell_the_sign(
     write: Write, charged: str, sign: float
