@@ -13,10 +13,24 @@ from typing import Any, Final
 
 from bulkload.core.lifecycle import JobState
 from bulkload.core.outcome import Outcome, OutcomeKind
-from bulkload.core.tally import outcome_of
+from bulkload.core.tally import RowLedger, outcome_of
 from bulkload.core.terms import JobKey
 
 SUMMARY_NAME: Final = "summary.json"
+
+
+#: Rows of jobs by how they ended. What a reader left out is in the last event that tells of a
+#: reading.
+_ROWS: Final = """
+SELECT state, has_given_up, COUNT(*) - COUNT(rows) AS unknown,
+    COALESCE(SUM(rows), 0) AS rows, COALESCE(SUM(stored_rows), 0) AS stored_rows,
+    COALESCE(SUM(CASE WHEN rows IS NOT NULL THEN (
+        SELECT COALESCE(json_extract(payload, '$.rows_left_out'), 0) FROM event
+        WHERE event.job = job.id AND name IN ('SourcePrepared', 'SourceRejected')
+        ORDER BY event.id DESC LIMIT 1
+    ) END), 0) AS left_out
+FROM job WHERE plan_run=? GROUP BY state, has_given_up
+"""
 
 
 def tally(
@@ -50,6 +64,24 @@ def tally(
         counts[OutcomeKind.SKIPPED] += group["entries"]
         causes[group["rule"]] += group["entries"]
     return counts, causes, rows
+
+
+def row_ledger(reader: sqlite3.Connection, run: int, *, is_waiting: bool) -> RowLedger:
+    """Return where the rows of a plan's files went, as far as the files have an outcome."""
+    ended: Counter[OutcomeKind] = Counter()
+    unknown: Counter[OutcomeKind] = Counter()
+    read = left_out = 0
+    for row in reader.execute(_ROWS, (run,)):
+        kind, _ = outcome_of(
+            JobState(row["state"]), has_given_up=bool(row["has_given_up"]), is_waiting=is_waiting
+        )
+        if kind is None:
+            continue
+        unknown[kind] += row["unknown"]
+        read += row["rows"] + row["left_out"]
+        left_out += row["left_out"]
+        ended[kind] += row["stored_rows"] if kind is OutcomeKind.CREATED else row["rows"]
+    return RowLedger(read=read, left_out=left_out, ended=ended, unknown=unknown)
 
 
 def count_planned(reader: sqlite3.Connection, run: int) -> int:

@@ -21,7 +21,7 @@ from bulkload.core.bottleneck import ADVICE
 from bulkload.core.campaign import CampaignCode, CampaignFinding
 from bulkload.core.job import Problem
 from bulkload.core.outcome import Outcome, OutcomeKind
-from bulkload.core.tally import NOT_AWAITED, RunReport
+from bulkload.core.tally import NOT_AWAITED, RowLedger, RunReport
 from bulkload.progress import Progress
 
 #: A line this often where nobody watches a terminal.
@@ -115,16 +115,34 @@ def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]
             f"{waiting:,} uploads were confirmed and not waited for (--no-wait): run again "
             "without it to learn how their processing ended",
         )
+    say(console, rows_equation(report.ledger))
     say(
         console,
-        f"{report.rows:,} rows created; {report.bytes_read / 1e6:.1f} MB read, "
+        f"{report.bytes_read / 1e6:.1f} MB read, "
         f"{report.bytes_sent / 1e6:.1f} MB sent in {report.requests:,} requests "
         f"({report.retries:,} retries), {report.elapsed_s:.1f} s",
     )
     say(console, f"pace: {ADVICE[report.bottleneck]}")
-    if not report.adds_up:
-        missing = report.planned - sum(report.counts.values())
+    if missing := report.planned - sum(report.counts.values()):
         say(console, f"NOT DONE: {missing:,} of {report.planned:,} entries have no outcome yet")
+    if not report.ledger.adds_up:
+        say(console, "NOT DONE: the rows do not add up; this is a defect of bulkload")
+
+
+def rows_equation(ledger: RowLedger) -> str:
+    """Return where the rows went, in one line."""
+    classes = [
+        f"{count:,} {kind.value}"
+        for kind in OutcomeKind
+        if (count := ledger.ended.get(kind, 0)) or kind is OutcomeKind.CREATED
+    ]
+    if ledger.left_out:
+        classes.append(f"{ledger.left_out:,} left out by their reader")
+    line = f"rows: {ledger.read:,} read = {' + '.join(classes)}"
+    unknown = [f"{count:,} {kind.value}" for kind, count in ledger.unknown.items() if count]
+    if unknown:
+        line += f"; not known are those of files that were not read ({', '.join(unknown)})"
+    return line
 
 
 def show_remarks(console: Console, warnings: Iterable[Remark], changes: Mapping[str, int]) -> None:

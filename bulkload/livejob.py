@@ -135,6 +135,7 @@ def prepared_event(prepared: Prepared) -> SourcePrepared:
         source_bytes=prepared.source.size_bytes,
         source_mtime_ns=prepared.source.mtime_ns,
         source_sha256=prepared.source.sha256,
+        rows_left_out=prepared.rows_left_out,
         columns=prepared.columns,
         warnings=tuple((str(issue.code), issue.message) for issue in prepared.warnings),
         changes=prepared.changes,

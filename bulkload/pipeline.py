@@ -240,4 +240,6 @@ def rejected_event(live: LiveJob, refused: Refused) -> SourceRejected:
         message=refused.message,
         source_bytes=size_bytes,
         source_mtime_ns=mtime_ns,
+        rows=refused.rows,
+        rows_left_out=refused.rows_left_out,
     )

@@ -136,6 +136,9 @@ def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
     if (changed := _changed_since(path, before)) is not None:
         return changed
     frame, table, records = _transformed(series.table, task)
+    left_out = series.provenance.get("rows_left_out", 0)
+    if (lost := _lost_rows(series, table.num_rows + left_out, task)) is not None:
+        return lost
     steps = _steps(frame, task.checks) if task.checks.strict or task.recipe.stores_steps else None
     data_type = task.job.data_type or series.provenance.get("data_type")
     issues = check(
@@ -154,9 +157,11 @@ def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
     issues += _extra_issues(frame, task, data_type)
     errors = [issue for issue in issues if issue.severity is Severity.ERROR]
     if errors:
-        return _invalid(task.job, errors, before)
+        refused = _invalid(task.job, errors, before)
+        return replace(refused, rows=table.num_rows, rows_left_out=left_out)
     prepared = Prepared(
         rows=table.num_rows,
+        rows_left_out=left_out,
         columns=tuple(table.column_names),
         size_bytes=0,
         sha256="",
@@ -173,6 +178,18 @@ def _prepare_time_series(task: PrepareTask) -> Prepared | Refused:
     if task.spool_path is None:
         return prepared
     return _spooled(prepared, table, steps, task)
+
+
+def _lost_rows(series: TimeSeries, rows: int, task: PrepareTask) -> Refused | None:
+    """Refuse a table that lost or won rows on its way from the file, without a word on it."""
+    read_rows = series.provenance.get("rows_read", series.table.num_rows)
+    if rows == read_rows:
+        return None
+    return Refused(
+        cause="rows_lost",
+        message=f"{task.job.path}: {read_rows:,} rows were read, and {rows:,} are accounted for; "
+        "this is a defect of bulkload",
+    )
 
 
 def _transformed(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import anyio
 
-from bulkload.account import SUMMARY_NAME, tally, write_json
+from bulkload.account import SUMMARY_NAME, row_ledger, tally, write_json
 from bulkload.backlog import Backlog
 from bulkload.client.events import WireEvent
 from bulkload.client.studio import AsyncStudio
@@ -254,19 +254,23 @@ def _account(
 ) -> RunResult:
     is_waiting = request.settings.is_waiting
     counts, causes, rows = tally(connection, run, is_waiting=is_waiting)
+    ledger = row_ledger(connection, run, is_waiting=is_waiting)
     report = RunReport(
         job=str(request.job_dir),
         planned=account.planned,
         counts=counts,
         causes=causes,
         rows=rows,
+        ledger=ledger,
         bytes_read=progress.bytes_read,
         bytes_sent=progress.bytes_sent,
         requests=progress.requests,
         retries=progress.retries,
         elapsed_s=progress.elapsed_s,
         bottleneck=bottleneck(_shares(request.settings, progress), progress.elapsed_s),
-        exit_code=exit_code(planned=account.planned, counts=counts, stopped=stopped[0]),
+        exit_code=exit_code(
+            planned=account.planned, counts=counts, ledger=ledger, stopped=stopped[0]
+        ),
     )
     why = stopped[1]
     try:

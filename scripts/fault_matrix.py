@@ -14,6 +14,7 @@ import argparse
 import statistics
 import sys
 import time
+from collections import Counter
 
 from bulkload.testing.figures import at_rate, cells, in_cell
 
@@ -38,13 +39,13 @@ def main() -> int:
 
 def matrix(seeds: int) -> int:
     """Live all cells; return how many stories did not end as they must."""
-    failed = stories = delivered = rightly_failed = 0
+    failed = stories = 0
+    ended = Counter[str]()
     for cell in cells():
         for seed in range(seeds):
             told = in_cell(cell, seed)
             stories += 1
-            delivered += told.counts["created"]
-            rightly_failed += told.counts["failed"]
+            ended += told.counts
             if told.complaints:
                 failed += 1
                 print(f"{cell.kind} at {cell.step}, seed {seed}: {told.counts} {told.complaints}")
@@ -52,7 +53,8 @@ def matrix(seeds: int) -> int:
     steps = len({cell.step for cell in cells()})
     print(
         f"{kinds} kinds of trouble at {steps} steps: {stories} stories, "
-        f"{delivered} measurements delivered, {rightly_failed} failed with the right reason, "
+        f"{ended['created']} measurements delivered, {ended['failed']} failed with the right "
+        f"reason, {ended['existing']} were somebody else's first, "
         f"{failed} stories did not end as they must"
     )
     return failed

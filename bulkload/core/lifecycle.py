@@ -70,6 +70,8 @@ class SourcePrepared(Event):
     source_bytes: int
     source_mtime_ns: int
     source_sha256: str
+    #: Rows of the file that its reader found to be no samples.
+    rows_left_out: int = 0
     columns: tuple[str, ...] = ()
     #: Code and message of each warning.
     warnings: tuple[tuple[str, str], ...] = ()
@@ -156,6 +158,9 @@ class SourceRejected(Event):
     message: str
     source_bytes: int = 0
     source_mtime_ns: int = 0
+    #: Rows that would have been sent, None where the source could not be read.
+    rows: int | None = None
+    rows_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,8 @@ class Prepared:
     """The child's answer for a measurement that is fit to be sent."""
 
     rows: int
+    #: Rows of the file that its reader found to be no samples.
+    rows_left_out: int = 0
     columns: tuple[str, ...]
     #: Length and hash of the spool file; zero and empty where none was written.
     size_bytes: int
@@ -105,3 +107,7 @@ class Refused:
     message: str
     issues: tuple[ValidationIssue, ...] = ()
     source: SourceStamp | None = None
+    #: Rows as they would have been sent, None where the source could not be read; and those of
+    #: the file that its reader left out.
+    rows: int | None = None
+    rows_left_out: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -46,6 +46,24 @@ def outcome_of(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowLedger:
+    """Where the rows went that were read: every one of them is in exactly one class."""
+
+    #: Rows that the readers gave, and those that they left out as no samples.
+    read: int = 0
+    left_out: int = 0
+    #: Rows by the outcome of their file; of what was created, those that Studio was given.
+    ended: Mapping[OutcomeKind, int] = field(default_factory=dict)
+    #: Files by outcome whose rows nobody knows: not read, or not to be read.
+    unknown: Mapping[OutcomeKind, int] = field(default_factory=dict)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every row that was read ended in exactly one class."""
+        return sum(self.ended.values()) + self.left_out == self.read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """The account of a run. ``counts`` has one number an outcome."""
 
@@ -54,6 +72,7 @@ class RunReport:
     counts: Mapping[OutcomeKind, int]
     causes: Mapping[str, int]
     rows: int
+    ledger: RowLedger
     bytes_read: int
     bytes_sent: int
     requests: int
@@ -64,8 +83,8 @@ class RunReport:
 
     @property
     def adds_up(self) -> bool:
-        """Whether every planned entry ended in exactly one class."""
-        return sum(self.counts.values()) == self.planned
+        """Whether every planned entry, and every row of it, ended in exactly one class."""
+        return sum(self.counts.values()) == self.planned and self.ledger.adds_up
 
     def as_json(self) -> dict[str, Any]:
         """Return the summary as written to disk; the keys are fixed."""
@@ -86,7 +105,11 @@ class RunReport:
 
 
 def exit_code(
-    *, planned: int, counts: Mapping[OutcomeKind, int], stopped: ExitCode | None
+    *,
+    planned: int,
+    counts: Mapping[OutcomeKind, int],
+    ledger: RowLedger,
+    stopped: ExitCode | None,
 ) -> ExitCode:
     """Return the exit code of a run.
 
@@ -95,7 +118,7 @@ def exit_code(
     """
     if stopped is not None:
         return stopped
-    if sum(counts.values()) != planned:
+    if sum(counts.values()) != planned or not ledger.adds_up:
         return ExitCode.DEFECT
     lost = counts.get(OutcomeKind.REJECTED, 0) + counts.get(OutcomeKind.FAILED, 0)
     return ExitCode.PARTIAL if lost else ExitCode.ARRIVED

@@ -40,6 +40,7 @@ def read_grid(
     """Read a table in this dialect. ``prepare`` adjusts the raw columns where a format needs it."""
     raw = fetch_raw(grid, dialect, name)
     keep_member(raw, options.member)
+    rows_read = raw.rows
     if prepare is not None:
         prepare(raw)
     _leave_out_messages(raw)
@@ -66,7 +67,12 @@ def read_grid(
         ),
         dialect=dialect.name,
         remarks=tuple(dict.fromkeys((*raw.match.remarks, *raw.remarks))),
-        facts={**grid.facts, **_kind_of_data(raw)},
+        facts={
+            **grid.facts,
+            **_kind_of_data(raw),
+            "rows_read": rows_read,
+            "rows_left_out": raw.left_out,
+        },
     )
 
 
@@ -86,7 +92,7 @@ def _leave_out_messages(raw: Raw) -> None:
     flags = np.asarray(message.to_numpy(zero_copy_only=False), dtype=bool)
     if flags.any():
         raw.remarks.append(f"left out {int(flags.sum())} message rows of the mode column")
-        raw.keep(~flags)
+        raw.leave_out(flags)
 
 
 def _require(raw: Raw, options: ReadOptions) -> None:
@@ -137,7 +143,7 @@ def _leave_out_gaps(raw: Raw) -> None:
         )
     if gap.any():
         raw.remarks.append(f"left out {int(gap.sum())} rows without a voltage or current")
-        raw.keep(~gap)
+        raw.leave_out(gap)
 
 
 def _cut_counts(raw: Raw) -> None:

@@ -35,6 +35,8 @@ class Raw:
     remarks: list[str] = field(default_factory=list)
     #: Targets whose unit the header does not state and the data have proved.
     proved: set[str] = field(default_factory=set)
+    #: Rows of this test that are no samples of it.
+    left_out: int = 0
 
     @property
     def rows(self) -> int:
@@ -44,6 +46,11 @@ class Raw:
     def keep(self, mask: npt.NDArray[np.bool_]) -> None:
         """Keep these rows only."""
         self.reorder(np.flatnonzero(mask))
+
+    def leave_out(self, mask: npt.NDArray[np.bool_]) -> None:
+        """Leave these rows out, and count them: no row goes unaccounted."""
+        self.left_out += int(mask.sum())
+        self.keep(~mask)
 
     def reorder(self, index: npt.NDArray[np.intp]) -> None:
         """Take these rows in this order."""

@@ -14,6 +14,7 @@ from bulkload.core.tally import (
     NOT_AWAITED,
     NOT_REACHED,
     ExitCode,
+    RowLedger,
     RunReport,
     exit_code,
     outcome_of,
@@ -43,12 +44,16 @@ def test_confirmed_is_no_success_where_the_run_waits() -> None:
     assert kind is not OutcomeKind.CREATED
 
 
-@given(COUNTS, st.integers(0, 5000))
+LEDGERS = st.builds(RowLedger, read=st.integers(0, 20), left_out=st.integers(0, 9), ended=COUNTS)
+
+
+@given(COUNTS, st.integers(0, 5000), LEDGERS | st.just(RowLedger()))
 def test_a_finished_run_whose_sums_do_not_add_up_is_a_defect(
-    counts: dict[OutcomeKind, int], planned: int
+    counts: dict[OutcomeKind, int], planned: int, ledger: RowLedger
 ) -> None:
-    code = exit_code(planned=planned, counts=counts, stopped=None)
-    if sum(counts.values()) != planned:
+    code = exit_code(planned=planned, counts=counts, ledger=ledger, stopped=None)
+    rows = sum(ledger.ended.values()) + ledger.left_out
+    if sum(counts.values()) != planned or rows != ledger.read:
         assert code is ExitCode.DEFECT
     elif counts.get(OutcomeKind.REJECTED, 0) + counts.get(OutcomeKind.FAILED, 0):
         assert code is ExitCode.PARTIAL
@@ -60,12 +65,13 @@ def test_a_finished_run_whose_sums_do_not_add_up_is_a_defect(
 def test_why_a_run_stopped_goes_before_what_it_counted(
     counts: dict[OutcomeKind, int], planned: int, stopped: ExitCode
 ) -> None:
-    assert exit_code(planned=planned, counts=counts, stopped=stopped) is stopped
+    ledger = RowLedger(read=1)
+    assert exit_code(planned=planned, counts=counts, ledger=ledger, stopped=stopped) is stopped
 
 
-@given(COUNTS, st.integers(0, 5000))
+@given(COUNTS, st.integers(0, 5000), LEDGERS | st.just(RowLedger()))
 def test_the_summary_has_fixed_keys_and_a_number_for_each_outcome(
-    counts: dict[OutcomeKind, int], planned: int
+    counts: dict[OutcomeKind, int], planned: int, ledger: RowLedger
 ) -> None:
     report = RunReport(
         job="job",
@@ -73,6 +79,7 @@ def test_the_summary_has_fixed_keys_and_a_number_for_each_outcome(
         counts=counts,
         causes={"b": 1, "c": 2, "a": 1},
         rows=1,
+        ledger=ledger,
         bytes_read=2,
         bytes_sent=3,
         requests=4,
@@ -89,4 +96,4 @@ def test_the_summary_has_fixed_keys_and_a_number_for_each_outcome(
     assert list(summary["counts"]) == [kind.value for kind in OutcomeKind]
     assert list(summary["causes"]) == ["c", "a", "b"]
     assert summary["elapsed_s"] == 6.0
-    assert report.adds_up == (sum(counts.values()) == planned)
+    assert report.adds_up == (sum(counts.values()) == planned and ledger.adds_up)

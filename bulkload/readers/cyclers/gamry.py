@@ -87,11 +87,13 @@ class Gamry(Format):
         columns, remarks = _joined(rests, sweeps)
         grid = ArrayGrid({n: pa.chunked_array([v]) for n, v in columns.items()}, probe.name)
         reading = read_grid(grid, IMPEDANCE, probe.name, options)
+        left_out = sum(table.left_out for table in (*rests, *sweeps))
+        rows = {name: reading.facts[name] + left_out for name in ("rows_read", "rows_left_out")}
         return replace(
             reading,
             header=merged(reading.header, _header(lines)),
             remarks=(*reading.remarks, *remarks),
-            facts={**reading.facts, "encoding": probe.text.encoding},
+            facts={**reading.facts, **rows, "encoding": probe.text.encoding},
         )
 
 
