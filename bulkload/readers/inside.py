@@ -38,6 +38,8 @@ class Tests:
     names: tuple[str, ...]
     #: Which of them each row belongs to; negative: none, its number is missing.
     of_row: Codes
+    #: What the only test could be called, where there is only one.
+    only: tuple[str, ...] = ()
 
 
 def numbering(names: Sequence[str], dialect: Dialect) -> list[Matched]:
@@ -47,10 +49,11 @@ def numbering(names: Sequence[str], dialect: Dialect) -> list[Matched]:
 
 
 def tests_in(grid: Grid, dialect: Dialect, name: str) -> tuple[str, ...]:
-    """Name the tests in a table where there are several; only their columns are read."""
+    """Name the tests in a table that numbers them, where there are several.
+
+    Only the columns that number them are read.
+    """
     columns = numbering(grid.names, dialect)
-    if not columns:
-        return ()
     fetched = grid.fetch({column.index: Kind.TEXT for column in columns})
     return _told_apart([(column, fetched[column.index]) for column in columns], name).names
 
@@ -62,6 +65,8 @@ def keep_member(raw: Raw, member: str | None) -> None:
         return
     tests = _told_apart([(column, raw.texts[column.target]) for column in columns], raw.name)
     if not tests.names:
+        if member is not None:
+            chosen_member(raw.name, tests.only, member)
         return
     chosen = chosen_member(raw.name, tests.names, member)
     lost = int((tests.of_row < 0).sum())
@@ -105,8 +110,11 @@ def chosen_member(name: str, members: Sequence[str], wanted: str | None) -> str:
 def _told_apart(columns: Sequence[tuple[Matched, pa.ChunkedArray]], name: str) -> Tests:
     """Tell tests apart by the columns in which they differ."""
     differing: list[tuple[str, list[str], Codes]] = []
+    only: list[str] = []
     for column, values in columns:
         texts, codes = _coded(values)
+        if len(texts) == 1:
+            only.append(f"{printable(column.name.strip())} {texts[0]}")
         # Some exports call the number of the record a channel's.
         if len(texts) > 1 and not (column.target == CHANNEL and len(texts) == len(codes)):
             differing.append((column.name, texts, codes))
@@ -118,22 +126,23 @@ def _told_apart(columns: Sequence[tuple[Matched, pa.ChunkedArray]], name: str) -
                 cause="several_tests",
             )
     if not differing:
-        return Tests((), np.zeros(0, dtype=np.int64))
+        names = dict.fromkeys((*only, " ".join(only)))
+        return Tests((), np.zeros(0, dtype=np.int64), tuple(names))
     key = np.zeros(len(differing[0][2]), dtype=np.int64)
     missing = np.zeros(len(key), dtype=bool)
     for _, texts, codes in differing:
         key = key * len(texts) + codes
         missing |= codes < 0
     keys, first, of_row = np.unique(key[~missing], return_index=True, return_inverse=True)
-    names = [""] * len(keys)
+    found = [""] * len(keys)
     rank = np.argsort(np.argsort(first))
     for place, row in zip(rank, np.flatnonzero(~missing)[first], strict=True):
-        names[place] = " ".join(
+        found[place] = " ".join(
             f"{printable(header.strip())} {texts[codes[row]]}" for header, texts, codes in differing
         )
     all_rows = np.full(len(key), -1, dtype=np.int64)
     all_rows[~missing] = rank[of_row]
-    return Tests(tuple(names), all_rows)
+    return Tests(tuple(found), all_rows)
 
 
 def _coded(values: pa.ChunkedArray) -> tuple[list[str], Codes]:

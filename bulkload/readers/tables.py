@@ -65,8 +65,11 @@ class TableFormat(Format):
             return names if len(names) > 1 else ()
         for dialect in self.dialects:
             header = find(probe.headers, dialect)
-            if header is not None:
-                return tests_in(grid_below(probe.text, header, dialect), dialect, probe.name)
+            if header is None:
+                continue
+            if not numbering(header.names, dialect):
+                return ()
+            return tests_in(grid_below(probe.text, header, dialect), dialect, probe.name)
         return ()
 
     def read(self, probe: Probe, options: ReadOptions) -> Reading:

@@ -83,6 +83,15 @@ def test_one_test_is_not_split(write: Write) -> None:
     assert read(partly).table.num_rows == 10
 
 
+def test_a_test_that_is_gone_since_the_plan_is_refused(write: Write) -> None:
+    path = write("a.csv", table(*rows("7,6", 3.7), ids="Test_ID,Channel"))
+    for member in ("Test_ID 7", "Channel 6", "Test_ID 7 Channel 6"):
+        assert read(path, ReadOptions(member=member)).table.num_rows == 5
+    with pytest.raises(UnreadableError, match="no test 'Test_ID 8' in it") as caught:
+        read(path, ReadOptions(member="Test_ID 8"))
+    assert caught.value.cause == "which_member"
+
+
 def test_rows_of_no_test_are_refused(write: Write) -> None:
     path = write("a.csv", table(*rows("1", 3.7), *rows("2", 4.1), *rows("", 3.9, count=3)))
     assert list_members(path) == ("Test_ID 1", "Test_ID 2")
