@@ -19,8 +19,9 @@ from bulkload.client.session import TIMED_OUT
 from bulkload.client.transport import DEFAULT_CONNECTIONS
 from bulkload.client.wire import Answer, Request, Transport, make_request
 from bulkload.clock import Clock, SystemClock
+from bulkload.core.allowance import Advice, parse_allowance
 from bulkload.core.outage import OutageMonitor
-from bulkload.core.retry import RetryPolicy
+from bulkload.core.retry import RetryPolicy, parse_http_date
 from bulkload.core.retry_budget import RetryBudget
 from bulkload.errors import (
     AnswerLostError,
@@ -87,6 +88,7 @@ class Caller:
             observer=observer,
             on_recovery=self._limiter.restart,
         )
+        self._advice = Advice()
         #: Endpoint -> the moment until which it is left alone.
         self._paused: dict[str, float] = {}
 
@@ -198,6 +200,7 @@ class Caller:
         error: IonworksError | None = None
         try:
             answer = await self._transport.send(request)
+            self._heed(endpoint, answer, began)
             return read(answer)
         except IonworksError as failure:
             error = failure
@@ -218,6 +221,17 @@ class Caller:
                         bytes_received=0 if answer is None else len(answer.body),
                     )
                 )
+
+    def _heed(self, endpoint: str, answer: Answer, began: float) -> None:
+        """Stop in time where the server says how little it will still take."""
+        server_now = parse_http_date(answer.headers.get("date")) or self._clock.now()
+        allowance = parse_allowance(answer.headers, server_now)
+        if allowance is None:
+            return
+        now = self._clock.monotonic()
+        pause_s = self._advice.pause_s(allowance, now, began, self._limiter.in_flight)
+        if pause_s > 0:
+            self._pause(endpoint, pause_s)
 
     def _learn(
         self, endpoint: str, error: IonworksError | None, began: float, *, is_probe: bool
