@@ -8,6 +8,7 @@ said to be so. Numbers tell of records that are missing in the middle.
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import zlib
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bulkload.errors import JournalError
+
+_logger: Final = logging.getLogger(__name__)
 
 VERSION: Final = 1
 _TITLE: Final = b"bulkload journal log "
@@ -58,7 +61,12 @@ class LogFile:
             self._count += 1
             end = after
             yield text
-        if end < self._size():
+        if (torn := self._size() - end) > 0:
+            _logger.warning(
+                "%s: the last record was cut short by a crash; its %d bytes are removed",
+                self._path,
+                torn,
+            )
             self._file.truncate(end)
             os.fsync(self._file.fileno())
         self._end = end

@@ -159,7 +159,7 @@ def runs_in(path: Path, *, is_read_only: bool = False) -> int:
 
 
 def test_a_record_cut_short_at_any_byte_is_not_there_and_the_others_are(
-    path: Path, log: Path, whole: list[bytes]
+    path: Path, log: Path, whole: list[bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     before, after = whole[-2:]
     for cut in range(len(before), len(after)):
@@ -169,8 +169,10 @@ def test_a_record_cut_short_at_any_byte_is_not_there_and_the_others_are(
             assert runs_in(path, is_read_only=True) == 3, cut
             assert log.read_bytes() == torn, "a reader changes nothing"
             assert list(check_journal(log)) == []
+            caplog.clear()
             assert runs_in(path) == 3, cut
             assert log.read_bytes() == before
+            assert ("cut short by a crash" in caplog.text) == (torn != before)
     with closing(store.connect(path)) as connection:
         store.begin_run(connection, "after it", {}, 0.0)
     assert runs_in(path) == 4
