@@ -44,5 +44,7 @@ def status(job_dir: Path) -> int:
             say(console, f"{cause}: {count:,}")
         for outcome in examples(reader, run["id"], EXAMPLES):
             say(console, f"  {printable(outcome.message)}")
-        say(console, f"to go on: {printable(run['command'])}")
+        missing = counts[OutcomeKind.REJECTED] + counts[OutcomeKind.FAILED]
+        word = "to go on" if missing or planned > counts.total() else "it was"
+        say(console, f"{word}: {printable(run['command'])}")
     return ExitCode.ARRIVED

@@ -96,7 +96,16 @@ def test_status_tells_of_a_run_in_progress_and_of_its_end(
     assert "2  created" in after.out
     assert "0  not done" in after.out
     assert "empty_file: 1" in after.out
-    assert "bulkload upload archive --job job" in after.out
+    assert "to go on: bulkload upload archive --job job" in after.out
+
+
+def test_status_of_a_job_that_is_done_does_not_ask_for_more(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    archive(tmp_path / "archive")
+    jobs.use(studio)
+    assert jobs.upload("archive").code == 0
+    assert "to go on" not in jobs.command("status", "job").out
 
 
 def test_retry_takes_up_one_cause_and_leaves_the_rest(
