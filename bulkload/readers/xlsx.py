@@ -116,6 +116,11 @@ class PlainBook:
         return [_text(b"".join(_INLINE.findall(item))) for item in _ITEM.findall(xml)]
 
     @cached_property
+    def strings(self) -> pa.Array:
+        """The shared strings as a column looks them up."""
+        return pa.array(self._strings, pa.string())
+
+    @cached_property
     def dated(self) -> frozenset[int]:
         """The styles that show a number as a date or a time of day."""
         xml = self._part("xl/styles.xml") if "xl/styles.xml" in self._archive.namelist() else b""
@@ -263,15 +268,14 @@ class PlainGrid:
             raise IrregularError
         if kind is Kind.NUMBER and self._is_dated(opening):
             raise IrregularError
-        typed, shared = pc.match_substring(opening, ' t="'), pc.match_substring(opening, ' t="s"')
+        typed = pc.match_substring(opening, ' t="')
         text = pc.utf8_slice_codeunits(value, 2)
         try:
             if not pc.any(typed).as_py():
                 return text.cast(pa.float64()) if kind is Kind.NUMBER else text
-            if not _all(shared) or kind is Kind.NUMBER:
+            if kind is Kind.NUMBER or not _all(pc.match_substring(opening, ' t="s"')):
                 raise IrregularError
-            strings = pa.array(self.book._strings, pa.string())  # noqa: SLF001
-            return strings_at(strings, text)
+            return strings_at(self.book.strings, text)
         except (pa.ArrowInvalid, pa.ArrowIndexError) as error:
             raise IrregularError from error
 
