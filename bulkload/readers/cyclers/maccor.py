@@ -81,7 +81,7 @@ TABLE: Final = Dialect(
 _TIME_UNITS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 #: Pairs of rows whose timestamps are held against the test time.
-PAIRS_SAMPLED: Final = 250
+PAIRS_SAMPLED: Final = 100
 
 #: How near to one of them the timestamps must come: they are whole seconds over hours.
 _UNIT_TOLERANCE: Final = 0.05
