@@ -189,6 +189,13 @@ def test_units_are_never_guessed(
     assert cause(write("a.csv", text)) == expected
 
 
+def test_a_bare_letter_is_no_current(write: Write) -> None:
+    header = "~Time[s]\tDataSet\t{current}\tLine\tU[V]\n"
+    body = "0\t1\t-0.5\t1\t3.7\n1\t2\t-0.5\t1\t3.6\n"
+    assert read(write("a.txt", header.format(current="I[A]") + body)).table.num_rows == 2
+    assert cause(write("b.txt", header.format(current="i") + body)) == "unknown_unit"
+
+
 def test_a_voltage_without_a_unit_must_be_one_of_the_cell(write: Write) -> None:
     header = "Rec#,Cyc#,Step,Test (Sec),Step (Sec),Amps,Volts,State\n"
     text = header + "1,1,1,0,0,0.5,3712,D\n2,1,1,1,1,0.5,3701,D\n"

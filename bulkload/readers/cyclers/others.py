@@ -17,8 +17,9 @@ BASYTEC_RESULT: Final = Dialect(
     signature=(("dataset",), ("line",), ("u",), ("i",), ("time",)),
     columns=(
         Column(terms.TIME, ("time",), unit="s", kind=Kind.DURATION),
-        Column(terms.VOLTAGE, ("u",), unit="V"),
-        Column(terms.CURRENT, ("i",), unit="A"),
+        # Always with their units: a bare letter may be anything.
+        Column(terms.VOLTAGE, ("u",)),
+        Column(terms.CURRENT, ("i",)),
         # Its degree sign is lost in many an export; a BaSyTec logs no other unit.
         Column(terms.TEMPERATURE, ("t1",), unit="degC", ignores_unit=True),
         Column(terms.STEP_FROM_CYCLER, ("line",)),
