@@ -109,6 +109,13 @@ def _meanings() -> Iterator[Cell]:
     for step in ("create_spec", "create_cell", "confirm"):
         rules = replace(PLAIN, gap_s=3.0)
         yield Cell(trouble=Trouble.RESET_AFTER, step=step, name="shows late", rules=rules)
+    for step in ("list", "poll"):
+        yield Cell(
+            trouble=Trouble.FORGOTTEN,
+            step=step,
+            rules=replace(PLAIN, processing_s=2.0),
+            may_fail_as=frozenset({"record_vanished"}),
+        )
     name = frozenset({"run 0"})
     for words, rules in (
         ("processing fails", replace(PLAIN, fails_processing=name)),

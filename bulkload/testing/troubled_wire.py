@@ -82,6 +82,7 @@ class Trouble(StrEnum):
     CHANNEL = "channel"
     RIVAL = "rival"
     STALE_UPLOAD = "stale_upload"
+    FORGOTTEN = "forgotten"
 
 
 #: Status, words of Retry-After, and whether the work was done before.
@@ -104,7 +105,14 @@ _STATUSES: Final[dict[Trouble, tuple[int, str | None, bool]]] = {
 
 #: Trouble that is an answer with a meaning.
 MEANT: Final = frozenset(
-    {Trouble.EARLY, Trouble.QUOTA, Trouble.CHANNEL, Trouble.RIVAL, Trouble.STALE_UPLOAD}
+    {
+        Trouble.EARLY,
+        Trouble.QUOTA,
+        Trouble.CHANNEL,
+        Trouble.RIVAL,
+        Trouble.STALE_UPLOAD,
+        Trouble.FORGOTTEN,
+    }
 )
 #: Trouble that only one of the two services knows.
 STORE_ONLY: Final = frozenset(
@@ -167,7 +175,7 @@ class _Act:
         if trouble in _ANSWERS:
             return _ANSWERS[trouble]
         match trouble:
-            case None | Trouble.LIE | Trouble.RIVAL | Trouble.STALE_UPLOAD:
+            case None | Trouble.LIE | Trouble.RIVAL | Trouble.STALE_UPLOAD | Trouble.FORGOTTEN:
                 return self.work()
             case Trouble.REFUSED | Trouble.NAME_UNKNOWN | Trouble.TLS:
                 raise UnreachableError(f"cannot connect: {trouble}")
@@ -273,6 +281,8 @@ class TroubledTransport:
             world.studio.forestall(request)
         if trouble is Trouble.STALE_UPLOAD:
             world.studio.begin_elsewhere(request)
+        if trouble is Trouble.FORGOTTEN:
+            world.studio.forget_unfinished()
         return await _Act(world, lambda: world.studio.answer(request)).meet(trouble)
 
     def _is_over_limit(self) -> bool:

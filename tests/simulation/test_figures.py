@@ -14,7 +14,10 @@ from bulkload.testing.figures import (
 )
 
 #: Cells in which a measurement may end otherwise than as our own upload.
-OTHERWISE = {"quota", "channel", "lie", "rival", "processing fails", "processing never ends"}
+OTHERWISE = {
+    *("quota", "channel", "lie", "rival", "forgotten"),
+    *("processing fails", "processing never ends"),
+}
 
 
 @pytest.mark.parametrize("step", [*API_STEPS, "put"])
