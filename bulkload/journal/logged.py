@@ -49,13 +49,17 @@ def connect_logged(path: Path, schema: str) -> sqlite3.Connection:
         if log is None:
             log = _open_logs[path] = _Log(path, schema)
         log.users += 1
-    connection = sqlite3.connect(
-        log.database,
-        timeout=BUSY_TIMEOUT_S,
-        check_same_thread=False,
-        factory=LoggedConnection,
-        isolation_level=None,
-    )
+    try:
+        connection = sqlite3.connect(
+            log.database,
+            timeout=BUSY_TIMEOUT_S,
+            check_same_thread=False,
+            factory=LoggedConnection,
+            isolation_level=None,
+        )
+    except BaseException:
+        log.leave()
+        raise
     connection.begin_logging(log)
     return connection
 
