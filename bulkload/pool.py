@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -72,8 +72,11 @@ class _Child:
     def __init__(self, process: Process, stderr_path: Path) -> None:
         self.process = process
         self._stderr_path = stderr_path
-        # Made once: making one asks the system for more than its memory does.
-        self._seen = psutil.Process(process.pid)
+        #: Made once: making one asks the system for more than its memory does. None where the
+        #: child is gone already.
+        self._seen: psutil.Process | None = None
+        with suppress(psutil.NoSuchProcess):
+            self._seen = psutil.Process(process.pid)
 
     @classmethod
     async def start(cls, stderr_path: Path) -> _Child:
@@ -122,7 +125,7 @@ class _Child:
     def memory_bytes(self) -> int:
         """Return the child's resident memory, zero once it is gone."""
         try:
-            return int(self._seen.memory_info().rss)
+            return 0 if self._seen is None else int(self._seen.memory_info().rss)
         except psutil.Error:
             return 0
 

@@ -138,7 +138,7 @@ def live_lane(seed: int, kills: int, measurements: int, minutes: float) -> Accou
                 starts = time.monotonic()
                 one.live(0, math.inf)
                 usual_s = time.monotonic() - starts
-        print(f"seed {seed}: {account}", flush=True)
+        print(f"seed {seed}: {account}", *account.wrong, sep="\nWRONG: ", flush=True)
     return account
 
 

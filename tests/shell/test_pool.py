@@ -8,10 +8,12 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import psutil
 import pytest
+from anyio.abc import Process
 
 from bulkload.core.job import Checks, UploadJob
 from bulkload.core.prepared import Prepared, PrepareTask, Refused
@@ -189,6 +191,27 @@ async def test_an_idle_child_that_died_is_replaced(tmp_path: Path, good: Prepare
         idle.kill()
         idle.wait()
         assert isinstance(await pool.prepare(good), Prepared)
+
+
+async def test_a_child_that_dies_at_its_birth_is_replaced(
+    tmp_path: Path, good: PrepareTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed, and gone, before its parent has so much as looked at it."""
+    start, born = anyio.open_process, 0
+
+    async def stillborn(*words: Any, **options: Any) -> Process:
+        nonlocal born
+        born += 1
+        process = await start(*words, **options)
+        if born == 1:
+            process.kill()
+            await process.wait()
+        return process
+
+    monkeypatch.setattr(anyio, "open_process", stillborn)
+    async with pool_of(tmp_path) as pool:
+        assert isinstance(await pool.prepare(good), Prepared)
+    assert born == 2
 
 
 async def test_what_a_library_prints_does_not_reach_the_answers(
