@@ -37,12 +37,13 @@ SHARED_DATA = Path(os.environ.get("BULKLOAD_SHARED_DATA", ROOT.parent / "shared"
 #: Turns of each reader; the best counts.
 TURNS = 7
 
-#: The largest file of each format that the vendor reads unaided.
+#: The largest file of each format that the vendor reads unaided; of Maccor one of each dialect.
 FILES = {
     "Arbin .res": "arbin/20160805_test001_45_cc_01.res",
     "Arbin workbook": "arbin/CS2_33_10_05_10.xlsx",
     "Maccor text": "maccor/maccor_one.txt",
     "Maccor .034": "maccor/PreDiag_000229_000229_truncated.034",
+    "Maccor, minutes": "maccor/maccor_002.txt",
     "BioLogic .mpt": "biologic/gcpl.issue_211.mpt",
     "BioLogic impedance": "biologic/geis.mpt",
     "Neware text": "neware/neware_uio.csv",
