@@ -38,7 +38,7 @@ class Tests:
     names: tuple[str, ...]
     #: Which of them each row belongs to; negative: none, its number is missing.
     of_row: Codes
-    #: What the only test could be called, where there is only one.
+    #: What the only test may be called, where nothing tells several apart.
     only: tuple[str, ...] = ()
 
 
@@ -64,19 +64,18 @@ def keep_member(raw: Raw, member: str | None) -> None:
     if not columns:
         return
     tests = _told_apart([(column, raw.texts[column.target]) for column in columns], raw.name)
-    if not tests.names:
+    if tests.only:
         if member is not None:
             chosen_member(raw.name, tests.only, member)
         return
-    chosen = chosen_member(raw.name, tests.names, member)
     lost = int((tests.of_row < 0).sum())
     if lost:
         raise UnreadableError(
-            f"{raw.name}: {lost} rows do not say to which of the {len(tests.names)} tests in it "
-            f"they belong ({' and '.join(printable(c.name) for c in columns)} empty); export it "
-            "again",
+            f"{raw.name}: {lost} rows do not say to which of the tests in it they belong "
+            f"({' and '.join(printable(c.name) for c in columns)} empty); export it again",
             cause="several_tests",
         )
+    chosen = chosen_member(raw.name, tests.names, member)
     raw.keep(tests.of_row == tests.names.index(chosen))
     raw.remarks.append(f"{len(tests.names)} tests in the table: the rows of {chosen}")
 
