@@ -7,15 +7,11 @@ opened stays one job too: preparing it says why.
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from bulkload.core.job import UploadJob
 from bulkload.core.terms import MeasurementType
@@ -48,12 +44,8 @@ _NUMBERING: Final = re.compile(
 #: What any of them contains: a line without it needs no closer look.
 _WORDS: Final = (b"test", b"chan", b"chl")
 
-#: What opens a compressed file; by default each reads bytes.
-_OPENERS: Final[dict[str, Callable[[Path], Any]]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-}
+#: Endings of compressed files; the ending before it tells what is in them.
+COMPRESSED: Final = frozenset({".gz", ".bz2", ".xz", ".zst"})
 
 
 def split(job: UploadJob, options: Callable[[], ReadOptions]) -> Iterator[UploadJob]:
@@ -78,27 +70,37 @@ def _may_hold_several(job: UploadJob) -> bool:
     suffix = path.suffix.lower()
     if suffix in CONTAINERS:
         return True
-    inner = path.with_suffix("").suffix.lower() if suffix in _OPENERS else suffix
-    return inner in TEXTS and _numbers_tests(path, _OPENERS.get(suffix))
+    is_compressed = suffix in COMPRESSED
+    inner = path.with_suffix("").suffix.lower() if is_compressed else suffix
+    return inner in TEXTS and _numbers_tests(path, is_compressed=is_compressed)
 
 
-def _numbers_tests(path: Path, opener: Callable[[Path], Any] | None) -> bool:
+def _numbers_tests(path: Path, *, is_compressed: bool) -> bool:
     try:
         if path.stat().st_size > MAX_TEXT_BYTES:
             return False
-        with path.open("rb") if opener is None else opener(path) as file:
-            head: bytes = file.read(HEAD_BYTES)
-    except (OSError, EOFError, lzma.LZMAError, zlib.error):
+        head = _head(path, is_compressed=is_compressed)
+    except (OSError, UnreadableError):
         return False
     # UTF-16 has a zero in every other byte.
-    beginning = head.replace(b"\0", b"").lower()
-    if not any(word in beginning for word in _WORDS):
+    text = head.replace(b"\0", b"").lower()
+    if not any(word in text for word in _WORDS):
         return False
     return any(
         _NUMBERING.search(line) is not None
-        for line in beginning.splitlines()
+        for line in text.splitlines()
         if any(word in line for word in _WORDS)
     )
+
+
+def _head(path: Path, *, is_compressed: bool) -> bytes:
+    if is_compressed:
+        # The readers take long to load: most files of most archives do without.
+        from bulkload.readers.content import beginning
+
+        return beginning(path, HEAD_BYTES)
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
 
 
 def _members(job: UploadJob, options: Callable[[], ReadOptions]) -> tuple[str, ...]:

@@ -37,6 +37,10 @@ _SIGNATURES: Final = {
 }
 
 
+#: What opening or reading a stream raises that ends early or is damaged.
+_DAMAGED: Final = (EOFError, OSError, zlib.error, lzma.LZMAError)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """The bytes of one file and what they were."""
@@ -112,6 +116,25 @@ def load(path: Path) -> Content:
     )
 
 
+def beginning(path: Path, size_bytes: int) -> bytes:
+    """Return the first bytes of a file, decompressed where it is compressed.
+
+    Raises ``OSError``, and ``UnreadableError`` for a stream that is damaged.
+    """
+    with path.open("rb") as file:
+        compression = compression_of(file.read(max(map(len, _SIGNATURES))))
+        file.seek(0)
+        if compression is None:
+            return file.read(size_bytes)
+        try:
+            with _openers()[compression](file) as stream:
+                return stream.read(size_bytes)
+        except _DAMAGED as error:
+            raise UnreadableError(
+                f"{printable(path.name)}: the {compression} stream is damaged", cause="damaged"
+            ) from error
+
+
 def compression_of(raw: bytes) -> str | None:
     """Name the compression that the first bytes announce."""
     return next((name for magic, name in _SIGNATURES.items() if raw.startswith(magic)), None)
@@ -122,7 +145,7 @@ def decompress(raw: bytes, compression: str, name: str) -> bytes:
     try:
         with _openers()[compression](io.BytesIO(raw)) as stream:
             data = _bounded(stream, name)
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+    except _DAMAGED as error:
         cut_short = isinstance(error, EOFError) or "runcated" in str(error)
         what = "ends too early" if cut_short else "is damaged"
         raise UnreadableError(

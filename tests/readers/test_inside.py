@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import xlsxwriter
 
@@ -181,11 +183,15 @@ def test_the_plan_names_each_test(write: Write, tmp_path: Path) -> None:
     write("spec/cell/a.csv", several)
     write("spec/cell/b.csv.gz", gzip.compress(several.encode()))
     write("spec/cell/c.csv", several.encode("utf-16"))
-    write("spec/cell/d.csv", table(*rows("1", 3.7)))
+    write("spec/cell/d.csv.zst", bytes(pa.compress(several.encode(), "zstd")))
+    write("spec/cell/e.csv.xz", lzma.compress(several.encode()))
+    write("spec/cell/f.csv", table(*rows("1", 3.7)))
+    write("spec/cell/g.csv.gz", gzip.compress(several.encode())[:40])
     jobs = [item for item in planned(tmp_path) if isinstance(item, UploadJob)]
     assert [(job.key.measurement, job.member) for job in jobs] == [
-        *((f"{name} Test_ID {test}", f"Test_ID {test}") for name in "abc" for test in (1, 2)),
-        ("d", None),
+        *((f"{name} Test_ID {test}", f"Test_ID {test}") for name in "abcde" for test in (1, 2)),
+        ("f", None),
+        ("g", None),
     ]
 
 
