@@ -35,13 +35,12 @@ FROM job WHERE plan_run=? GROUP BY state, has_given_up
 
 def tally(
     reader: sqlite3.Connection, run: int, *, is_waiting: bool
-) -> tuple[Counter[OutcomeKind], Counter[str], int]:
-    """Return a plan's outcomes, its causes, and the rows of what was created."""
+) -> tuple[Counter[OutcomeKind], Counter[str]]:
+    """Return a plan's outcomes and its causes."""
     counts: Counter[OutcomeKind] = Counter()
     causes: Counter[str] = Counter()
-    rows = 0
     query = (
-        "SELECT state, has_given_up, cause, COUNT(*) AS jobs, SUM(stored_rows) AS rows "
+        "SELECT state, has_given_up, cause, COUNT(*) AS jobs "
         "FROM job WHERE plan_run=? GROUP BY state, has_given_up, cause"
     )
     for group in reader.execute(query, (run,)):
@@ -55,15 +54,13 @@ def tally(
             causes[cause] += group["jobs"]
         if kind is not None:
             counts[kind] += group["jobs"]
-        if kind is OutcomeKind.CREATED:
-            rows += group["rows"] or 0
     skipped = reader.execute(
         "SELECT rule, COUNT(*) AS entries FROM skip WHERE plan_run=? GROUP BY rule", (run,)
     )
     for group in skipped:
         counts[OutcomeKind.SKIPPED] += group["entries"]
         causes[group["rule"]] += group["entries"]
-    return counts, causes, rows
+    return counts, causes
 
 
 def row_ledger(reader: sqlite3.Connection, run: int, *, is_waiting: bool) -> RowLedger:

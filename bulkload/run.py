@@ -170,7 +170,7 @@ async def _deliver(
     stop: Stop,
 ) -> tuple[ExitCode | None, str]:
     """Run the pipeline where there is work; return why it stopped early, if it did."""
-    counts, _, _ = tally(connection, run, is_waiting=request.settings.is_waiting)
+    counts, _ = tally(connection, run, is_waiting=request.settings.is_waiting)
     progress.counts.update(counts)
     if next(store.cells(connection, run), None) is None:
         # What a run left that died after its last upload.
@@ -253,14 +253,13 @@ def _account(
     stopped: tuple[ExitCode | None, str],
 ) -> RunResult:
     is_waiting = request.settings.is_waiting
-    counts, causes, rows = tally(connection, run, is_waiting=is_waiting)
+    counts, causes = tally(connection, run, is_waiting=is_waiting)
     ledger = row_ledger(connection, run, is_waiting=is_waiting)
     report = RunReport(
         job=str(request.job_dir),
         planned=account.planned,
         counts=counts,
         causes=causes,
-        rows=rows,
         ledger=ledger,
         bytes_read=progress.bytes_read,
         bytes_sent=progress.bytes_sent,

@@ -81,7 +81,7 @@ def check(
         show_problems(console, account.warnings, len(account.warnings))
         anyio.run(partial(_check_all, connection, run, settings))
         fit = store.count_state(connection, run, JobState.PREPARED)
-        _, causes, _ = tally(connection, run, is_waiting=True)
+        _, causes = tally(connection, run, is_waiting=True)
         show_causes(console, causes, examples(connection, run, EXAMPLES))
         show_remarks(console, warnings(connection, run, EXAMPLES), changes(connection, run))
         show_findings(console, findings(connection, run))

@@ -57,7 +57,7 @@ def retry(
         last = store.last_run(reader)
         if last is None:
             raise SettingsError(f"{job_dir} holds a journal without a run")
-        _, causes, _ = tally(reader, last["id"], is_waiting=True)
+        _, causes = tally(reader, last["id"], is_waiting=True)
     if cause is not None and cause not in causes:
         known = ", ".join(sorted(causes)) or "none"
         raise SettingsError(f"no job of {job_dir} has the cause {cause}; its causes: {known}")

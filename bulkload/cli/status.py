@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bulkload.account import count_planned, examples, tally
+from bulkload.account import count_planned, examples, row_ledger, tally
 from bulkload.cli.jobfolder import journal_of
-from bulkload.console import EXAMPLES, printable, say
+from bulkload.console import EXAMPLES, printable, rows_equation, say
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.tally import ExitCode
 from bulkload.errors import SettingsError
@@ -30,7 +30,7 @@ def status(job_dir: Path) -> int:
         run = store.last_run(reader)
         if run is None:
             raise SettingsError(f"{job_dir} holds a journal without a run")
-        counts, causes, rows = tally(reader, run["id"], is_waiting=True)
+        counts, causes = tally(reader, run["id"], is_waiting=True)
         planned = count_planned(reader, run["id"])
         began = datetime.fromtimestamp(run["started_at"], UTC)
         state = "has ended" if run["ended_at"] else "is in progress, or was killed"
@@ -39,7 +39,8 @@ def status(job_dir: Path) -> int:
             if counts[kind]:
                 say(console, f"{counts[kind]:>12,}  {kind.value}")
         say(console, f"{planned - counts.total():>12,}  not done")
-        say(console, f"{planned:>12,}  planned; {rows:,} rows created")
+        say(console, f"{planned:>12,}  planned")
+        say(console, rows_equation(row_ledger(reader, run["id"], is_waiting=True)))
         for cause, count in causes.most_common():
             say(console, f"{cause}: {count:,}")
         for outcome in examples(reader, run["id"], EXAMPLES):

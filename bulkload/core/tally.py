@@ -71,7 +71,6 @@ class RunReport:
     planned: int
     counts: Mapping[OutcomeKind, int]
     causes: Mapping[str, int]
-    rows: int
     ledger: RowLedger
     bytes_read: int
     bytes_sent: int
@@ -80,6 +79,11 @@ class RunReport:
     elapsed_s: float
     bottleneck: str
     exit_code: ExitCode
+
+    @property
+    def rows(self) -> int:
+        """Rows of what was created."""
+        return self.ledger.ended.get(OutcomeKind.CREATED, 0)
 
     @property
     def adds_up(self) -> bool:

@@ -78,7 +78,6 @@ def test_the_summary_has_fixed_keys_and_a_number_for_each_outcome(
         planned=planned,
         counts=counts,
         causes={"b": 1, "c": 2, "a": 1},
-        rows=1,
         ledger=ledger,
         bytes_read=2,
         bytes_sent=3,
