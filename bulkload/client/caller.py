@@ -21,7 +21,7 @@ from bulkload.client.wire import Answer, Request, Transport, make_request
 from bulkload.clock import Clock, SystemClock
 from bulkload.core.allowance import Advice, parse_allowance
 from bulkload.core.outage import OutageMonitor
-from bulkload.core.retry import RetryPolicy, parse_http_date
+from bulkload.core.retry import RetryPolicy
 from bulkload.core.retry_budget import RetryBudget
 from bulkload.errors import (
     AnswerLostError,
@@ -224,8 +224,7 @@ class Caller:
 
     def _heed(self, endpoint: str, answer: Answer, began: float) -> None:
         """Stop in time where the server says how little it will still take."""
-        server_now = parse_http_date(answer.headers.get("date")) or self._clock.now()
-        allowance = parse_allowance(answer.headers, server_now)
+        allowance = parse_allowance(answer.headers, self._clock.now())
         if allowance is None:
             return
         now = self._clock.monotonic()

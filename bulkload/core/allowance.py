@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from bulkload.core.retry import RETRY_AFTER_CAP_S
+from bulkload.core.retry import RETRY_AFTER_CAP_S, parse_http_date
 
 #: A new allowance that is nearer than this, in seconds, is not waited for: limits by the second
 #: are found, and kept to, by trying (``core/pacing.py``), and times here are whole seconds.
@@ -39,7 +39,8 @@ class Allowance:
 def parse_allowance(headers: Mapping[str, str], now: datetime) -> Allowance | None:
     """Read what an answer says of further calls, None where it says nothing that is clear.
 
-    ``headers`` have names in lower case. ``now`` should be the server's own time.
+    ``headers`` have names in lower case. ``now`` is the time where the answer bears none of the
+    server's own.
     """
     text = headers.get("ratelimit", "")
     said = _ITEM.findall(text) or _OLDER.findall(text)
@@ -50,14 +51,16 @@ def parse_allowance(headers: Mapping[str, str], now: datetime) -> Allowance | No
             _NUMBER.fullmatch(headers.get(prefix + word, "")) for word in ("remaining", "reset")
         ]
         said = [(pair[0][1], pair[1][1])] if pair[0] and pair[1] else []
-    found = [Allowance(int(remaining), _seconds(float(reset), now)) for remaining, reset in said]
+    found = [
+        Allowance(int(remaining), _seconds(float(reset), headers, now)) for remaining, reset in said
+    ]
     # Of several limits the one that bites first.
     return min(found, key=lambda one: (one.remaining, -one.reset_s), default=None)
 
 
-def _seconds(reset: float, now: datetime) -> float:
+def _seconds(reset: float, headers: Mapping[str, str], now: datetime) -> float:
     if reset >= _EARLIEST_MOMENT:
-        reset -= now.timestamp()
+        reset -= (parse_http_date(headers.get("date")) or now).timestamp()
     return min(max(reset, 0.0), RETRY_AFTER_CAP_S)
 
 
