@@ -24,7 +24,7 @@ import psutil
 
 from bulkload.errors import JournalError
 from bulkload.journal.codec import dump
-from bulkload.journal.logfile import LogFile, read_records
+from bulkload.journal.recordfile import RecordFile, read_records
 
 #: How long a connection waits for another one's transaction.
 BUSY_TIMEOUT_S: Final = 30.0
@@ -146,7 +146,7 @@ class LoggedConnection(sqlite3.Connection):
         # The names are the schema's own: no text from outside is joined into SQL.
         row = (
             super()
-            .execute(f"SELECT {','.join(columns)} FROM {name} WHERE {where}", values)  # noqa: S608
+            .execute(f"SELECT {','.join(columns)} FROM {name} WHERE {where}", values)  # noqa: S608 - names of the schema
             .fetchone()
         )
         if row is None:
@@ -161,7 +161,7 @@ class _Log:
     def __init__(self, path: Path, schema: str) -> None:
         self.users = 0
         self._path = path
-        self.file = LogFile(path)
+        self.file = RecordFile(path)
         _clear_scratch()
         self._scratch = tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-")
         self.database = str(Path(self._scratch) / "journal.sqlite")
@@ -233,7 +233,7 @@ def _put(
     columns, keys = tables[name]
     where = " AND ".join(f"{one}=?" for one in keys)
     if values is None:
-        connection.execute(f"DELETE FROM {name} WHERE {where}", key)  # noqa: S608
+        connection.execute(f"DELETE FROM {name} WHERE {where}", key)  # noqa: S608 - names of the schema
         return
     told = tuple(one for one in columns if one in values)
     if len(told) != len(values) or len(key) != len(keys):
@@ -241,10 +241,10 @@ def _put(
     given = [values[one] for one in told]
     if told == columns:
         marks = ",".join("?" * len(columns))
-        connection.execute(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", given)  # noqa: S608
+        connection.execute(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", given)  # noqa: S608 - names of the schema
         return
     news = ", ".join(f"{one}=?" for one in told)
-    done = connection.execute(f"UPDATE {name} SET {news} WHERE {where}", [*given, *key])  # noqa: S608
+    done = connection.execute(f"UPDATE {name} SET {news} WHERE {where}", [*given, *key])  # noqa: S608 - names of the schema
     if done.rowcount != 1:
         raise ValueError(f"a row of {name} is not there")
 
@@ -260,7 +260,7 @@ def _watching(tables: Schema) -> str:
         for act, row in (("INSERT", "NEW"), ("DELETE", "OLD")):
             key = f"json_array({', '.join(f'{row}.{one}' for one in keys)})"
             parts.append(
-                f"CREATE TEMP TRIGGER {name}_{act} AFTER {act} ON main.{name} BEGIN "  # noqa: S608
+                f"CREATE TEMP TRIGGER {name}_{act} AFTER {act} ON main.{name} BEGIN "  # noqa: S608 - names of the schema
                 f"INSERT OR IGNORE INTO changed VALUES ('{name}', {key}, '*'); END;"
             )
         key = f"json_array({', '.join(f'NEW.{one}' for one in keys)})"

@@ -20,7 +20,7 @@ from bulkload.errors import JournalError
 from bulkload.journal import FILE_NAME, Parent, events, store
 from bulkload.journal.check import check_journal
 from bulkload.journal.codec import job_to_text
-from bulkload.journal.logfile import LogFile, read_records
+from bulkload.journal.recordfile import RecordFile, read_records
 
 TABLES = ("run", "specification", "cell", "job", "event", "skip", "parent", "raw_data")
 HEADER = b"bulkload journal log 1\n"
@@ -242,7 +242,7 @@ def test_a_record_that_says_what_cannot_be_is_refused(change: object, path: Path
     """Whole by its checksum: written by another program, or a defect of ours."""
     with closing(store.connect(path)) as connection:
         store.begin_run(connection, "upload", {}, 0.0)
-    file = LogFile(path.with_name(store.LOG_NAME))
+    file = RecordFile(path.with_name(store.LOG_NAME))
     assert len(list(file.records())) == 1
     file.append(json.dumps([change]))
     file.close()
@@ -264,7 +264,7 @@ def test_what_somebody_else_wrote_meanwhile_ends_the_writing(path: Path, log: Pa
     """Where the locks of a file system are none, two runs must still not mix."""
     with closing(store.connect(path)) as connection:
         store.begin_run(connection, "ours", {}, 0.0)
-        theirs = LogFile(log)
+        theirs = RecordFile(log)
         list(theirs.records())
         theirs.append("[]")
         theirs.close()
@@ -274,7 +274,7 @@ def test_what_somebody_else_wrote_meanwhile_ends_the_writing(path: Path, log: Pa
     assert runs_in(path) == 1
 
 
-class Full(LogFile):
+class Full(RecordFile):
     """A log on a disk that takes only so many bytes more."""
 
     room = 10**6

@@ -49,7 +49,7 @@ from bulkload.journal.codec import (
     job_to_text,
 )
 from bulkload.journal.lock import exclusive
-from bulkload.journal.logfile import read_records
+from bulkload.journal.recordfile import read_records
 from bulkload.localstudio import LocalStudio
 from tests.archives import archive
 from tests.jobs import Jobs, running

@@ -17,7 +17,7 @@ from bulkload.core.terms import CURRENT, JobKey
 from bulkload.journal import FILE_NAME, store
 from bulkload.localstudio import LocalStudio
 from bulkload.prepare import prepare
-from bulkload.readers import read
+from bulkload.readers import ReadOptions, TimeSeries, read
 from tests.archives import archive, series, write
 from tests.jobs import Jobs
 
@@ -89,8 +89,8 @@ def test_rows_that_get_lost_between_reading_and_sending_are_a_refusal(
     path = tmp_path / "run.csv"
     write(path, series(rows=20))
 
-    def forgetful(*words: object) -> object:
-        series = read(*words)  # type: ignore[arg-type]
+    def forgetful(source: Path, options: ReadOptions) -> TimeSeries:
+        series = read(source, options)
         return replace(series, provenance={**series.provenance, "rows_read": 21})
 
     monkeypatch.setattr("bulkload.prepare.read", forgetful)

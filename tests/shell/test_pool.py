@@ -83,8 +83,7 @@ async def gone(child: psutil.Process) -> None:
     ``psutil`` would do so itself while it waits, and the pool would not learn how it ended.
     """
     with anyio.fail_after(60), suppress(psutil.NoSuchProcess):
-        # Nothing tells of it: looking is the only way.
-        while child.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110
+        while child.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - nothing tells of it
             await anyio.sleep(0.002)
 
 

@@ -30,8 +30,8 @@ _MARK: Final = b"\xff\xfe"
 _HEAD: Final = struct.Struct(">2sQII")
 
 
-class LogFile:
-    """A log that is open for appending, by one writer."""
+class RecordFile:
+    """A file of records that is open for appending, by one writer."""
 
     def __init__(self, path: Path) -> None:
         """Open a log, made new where none is; ``records`` must be read before the first append.
