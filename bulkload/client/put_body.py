@@ -108,7 +108,11 @@ class Sending:
         return self._md5.hexdigest()
 
     async def blocks(self, on_block: Callable[[], None]) -> AsyncIterator[bytes]:
-        """Give the blocks, read and hashed in a thread; tell after each that it has left."""
+        """Give the blocks, read and hashed in a thread; tell after each that it has left.
+
+        Nobody closes what reads them: a cancelled task leaves its thread behind in it, and what
+        one thread runs no other may close. Its file is closed when both have let go of it.
+        """
         source = self._body.blocks(0, self._body.size_bytes)
         try:
             # The first two at once: most bodies are one block, and a thread costs more than it.
@@ -127,8 +131,6 @@ class Sending:
         except (IntegrityError, OSError) as error:
             self.error = error
             raise
-        finally:
-            source.close()  # type: ignore[attr-defined]
 
     def _first_two(self, source: Iterator[bytes]) -> tuple[bytes | None, bytes | None]:
         return self._next(source), self._next(source)
