@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +54,9 @@ class LiveJob:
     spool: Path | None = None
     #: The record of its name that was in Studio before the source was read.
     found: FoundRecord | None = None
+    #: What has happened and is lost with the run without harm: it goes into the journal in one
+    #: commit with what comes next.
+    news: list[Event] = field(default_factory=list)
 
     @classmethod
     def load(cls, row: sqlite3.Row, connection: sqlite3.Connection) -> LiveJob:
@@ -99,9 +102,11 @@ class Recorder:
         self._watcher = watcher
 
     async def record(self, live: LiveJob, *events: Event) -> None:
-        """Make events durable, all or none, then change the job by each."""
-        live.state = await self._journal.append(live.id, *events)
-        for event in events:
+        """Make the job's news and the events durable, all or none, then change it by each."""
+        happened = (*live.news, *events)
+        live.state = await self._journal.append(live.id, *happened)
+        live.news.clear()
+        for event in happened:
             _change(live, event)
             self._watcher.on_event(live, event)
 

@@ -192,7 +192,6 @@ class Pipeline:
                     await self._recorder.record(live, rejected_event(live, answer))
                     continue
                 self._take_up(live, answer, task)
-                await self._recorder.record(live, prepared_event(answer))
                 await ready.send(live)
 
     def _task(self, live: LiveJob) -> PrepareTask:
@@ -209,6 +208,8 @@ class Pipeline:
 
     def _take_up(self, live: LiveJob, prepared: Prepared, task: PrepareTask) -> None:
         live.prepared = prepared
+        # A run that dies prepares it anew: the next file need not wait for the disk.
+        live.news.append(prepared_event(prepared))
         assert task.spool_path is not None
         live.spool = Path(task.spool_path)
         self._spool.add(live.id, prepared.size_bytes)

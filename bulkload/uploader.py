@@ -144,33 +144,28 @@ class Uploader:
 
     async def _upload(self, live: LiveJob) -> CellMeasurement:
         instance_id = await self._parents.instance_id(live.job.key, live.job.batch)
-        news: list[Event] = [ParentsKnown(instance_id=instance_id)]
+        live.news.append(ParentsKnown(instance_id=instance_id))
         if live.job.type is MeasurementType.PROPERTIES:
-            return await self._create_properties(live, instance_id, news)
+            return await self._create_properties(live, instance_id)
         for _ in range(MAX_URL_RENEWALS):
             try:
-                await self._send(live, instance_id, news)
+                await self._send(live, instance_id)
             except ExpiredUrlError:
                 await self._recorder.record(live, UrlExpired())
-                news = []
             else:
                 break
         else:
             raise _too_old_again()
         return await self._confirm(live, instance_id)
 
-    async def _send(self, live: LiveJob, instance_id: str, news: list[Event]) -> None:
-        """Ask for upload targets and fill them. Raises ``ExpiredUrlError`` for stale targets.
-
-        ``news`` is what has happened and is not in the journal yet: it goes there together with
-        the intent of what comes next, in one commit.
-        """
+    async def _send(self, live: LiveJob, instance_id: str) -> None:
+        """Ask for upload targets and fill them. Raises ``ExpiredUrlError`` for stale targets."""
         kind = live.job.type
         files = self._files(live)
         names = _file_names(live)
         if names is not None and names != [path.name for path in files]:
             raise _changed_on_its_way(live)
-        await self._recorder.record(live, *news, Attempting(act=Act.INITIATE))
+        await self._recorder.record(live, Attempting(act=Act.INITIATE))
         answer = await self._studio.cell_measurement.initiate(
             instance_id,
             live.name,
@@ -214,12 +209,10 @@ class Uploader:
             filenames=names,
         )
 
-    async def _create_properties(
-        self, live: LiveJob, instance_id: str, news: list[Event]
-    ) -> CellMeasurement:
+    async def _create_properties(self, live: LiveJob, instance_id: str) -> CellMeasurement:
         assert live.spool is not None
         properties = json.loads(live.spool.read_text("utf-8"))
-        await self._recorder.record(live, *news, Attempting(act=Act.CREATE))
+        await self._recorder.record(live, Attempting(act=Act.CREATE))
         return await self._studio.cell_measurement.create_properties(
             instance_id, live.name, properties, **live.job.metadata
         )
