@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
 from bulkload.core.campaign import FileSummary
 from bulkload.core.frame import Floats, Frame, NotNumericError
-from bulkload.core.rules.groups import blocks
+from bulkload.core.rules.groups import BLOCK_ROWS, blocks
 from bulkload.core.sample import usual_size
 from bulkload.core.steps import NotSummarisableError, summarise_steps
 from bulkload.core.terms import (
@@ -110,14 +111,21 @@ def _figures(signals: Sequence[Floats]) -> tuple[tuple[float, ...], ...]:
     figures = np.zeros((len(signals), 1 + len(SIGN_BITS)))
     known = [signal[np.isfinite(signal)] for signal in signals]
     for low, high in blocks(max(map(len, known), default=0)):
-        mixed = np.arange(low, high, dtype=np.uint32) * np.uint32(2654435761)
-        signs = np.empty((high - low, len(SIGN_BITS)))
-        for place, bit in enumerate(SIGN_BITS):
-            signs[:, place] = (mixed >> np.uint32(bit)) & np.uint32(1)
-        signs *= -2.0
-        signs += 1.0
+        signs = _signs(low)
         for row, values in zip(figures, (signal[low:high] for signal in known), strict=True):
             row[0] += np.dot(values, values)
             row[1:] += values @ signs[: len(values)]
     figures[:, 0] = np.sqrt(figures[:, 0])
     return tuple(map(tuple, figures.tolist()))
+
+
+@lru_cache(1)
+def _signs(low: int) -> Floats:
+    """Return the signs of a block of rows, the same for every file: most have one block."""
+    mixed = np.arange(low, low + BLOCK_ROWS, dtype=np.uint32) * np.uint32(2654435761)
+    signs = np.empty((BLOCK_ROWS, len(SIGN_BITS)))
+    for place, bit in enumerate(SIGN_BITS):
+        signs[:, place] = (mixed >> np.uint32(bit)) & np.uint32(1)
+    signs *= -2.0
+    signs += 1.0
+    return signs

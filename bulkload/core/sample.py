@@ -10,12 +10,16 @@ from bulkload.core.frame import Floats
 
 #: Rows that are looked at: enough for an order of magnitude, whatever the length.
 SAMPLE_ROWS: Final = 4_096
-#: The usual size is that which this share of the values (in percent) does not exceed.
-PERCENTILE: Final = 95.0
+#: The usual size is that which this share of the values does not exceed.
+SHARE: Final = 0.95
 
 
 def usual_size(values: Floats) -> float:
     """Return the 95th percentile of the magnitudes that are not zero; 0 where all are."""
     sample = np.abs(values[:: max(1, len(values) // SAMPLE_ROWS)])
     sample = sample[np.isfinite(sample) & (sample > 0)]
-    return float(np.percentile(sample, PERCENTILE)) if len(sample) else 0.0
+    if not len(sample):
+        return 0.0
+    # The nearest of the sample: numpy's percentile takes four times as long to lie between two.
+    rank = round(SHARE * (len(sample) - 1))
+    return float(np.partition(sample, rank)[rank])

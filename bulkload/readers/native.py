@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -48,6 +49,8 @@ MIN_NATIVE_COLUMNS: Final = 2
 #: Columns that tell a PyProBE file: its time, voltage and current bear Ionworks' names, but its
 #: current has the other sign.
 _PYPROBE: Final = frozenset({"Step", "Event"})
+
+_LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 #: Name given to the unnamed index column that a data frame's CSV begins with.
 _INDEX: Final = ""
@@ -178,9 +181,8 @@ def _number_column(table: pa.Table, index: int, name: str) -> pa.ChunkedArray:
 def _first_line(text: Text) -> tuple[int, int, str]:
     """Return where the second line begins, the first line's number, and its text."""
     offset = line_number = 0
-    for line in text.data[:HEAD_BYTES].splitlines(keepends=True):
-        offset += len(line)
-        line_number += 1
+    for found in _LINE.finditer(text.data, 0, HEAD_BYTES):
+        offset, line_number, line = found.end(), line_number + 1, found.group()
         if line.strip():
             return offset, line_number, line.decode("utf-8", "replace").strip("\r\n")
     return offset, line_number, ""
