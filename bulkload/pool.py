@@ -72,6 +72,8 @@ class _Child:
     def __init__(self, process: Process, stderr_path: Path) -> None:
         self.process = process
         self._stderr_path = stderr_path
+        #: What has come of an answer.
+        self._arrived = bytearray()
         #: Made once: making one asks the system for more than its memory does. None where the
         #: child is gone already.
         self._seen: psutil.Process | None = None
@@ -92,27 +94,37 @@ class _Child:
             )
         return cls(process, stderr_path)
 
-    async def ask(self, task: PrepareTask) -> Prepared | Refused:
-        """Send a task and return the answer; ``_DiedError`` where none comes."""
+    async def give(self, task: PrepareTask) -> None:
+        """Send a task; ``_DiedError`` where nobody takes it."""
         assert self.process.stdin is not None
         try:
             await self.process.stdin.send(encode_message(task))
-            size = HEADER.unpack(await self._receive_exactly(HEADER.size))[0]
-            if size > MAX_ANSWER_BYTES:
-                raise _DiedError("the reader process gave an answer that is not one")
-            # Our own child, over our own pipe.
-            answer = pickle.loads(await self._receive_exactly(size))  # noqa: S301
-        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             raise _DiedError(await self._obituary()) from error
+
+    async def answer(self) -> Prepared | Refused:
+        """Wait for the answer; ``_DiedError`` where none comes. Loses nothing when cancelled."""
+        assert self.process.stdout is not None
+        try:
+            while (size := self._answer_size()) > len(self._arrived):
+                self._arrived += await self.process.stdout.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
+            raise _DiedError(await self._obituary()) from error
+        body = self._arrived[HEADER.size : size]
+        del self._arrived[:size]
+        # Our own child, over our own pipe.
+        answer = pickle.loads(body)  # noqa: S301
         assert isinstance(answer, Prepared | Refused)
         return answer
 
-    async def _receive_exactly(self, size: int) -> bytes:
-        assert self.process.stdout is not None
-        parts = bytearray()
-        while len(parts) < size:
-            parts += await self.process.stdout.receive(size - len(parts))
-        return bytes(parts)
+    def _answer_size(self) -> int:
+        """Return the length of an answer, header included, as far as it is known."""
+        if len(self._arrived) < HEADER.size:
+            return HEADER.size
+        size: int = HEADER.unpack_from(self._arrived)[0]
+        if size > MAX_ANSWER_BYTES:
+            raise _DiedError("the reader process gave an answer that is not one")
+        return HEADER.size + size
 
     async def _obituary(self) -> str:
         code = await self.process.wait()
@@ -191,38 +203,24 @@ class Pool:
         self._idle_send.send_nowait(child)
 
     async def _watched(self, child: _Child, task: PrepareTask) -> Prepared | Refused:
-        refused: Refused | None = None
-        answer: Prepared | Refused | None = None
-
-        async def watch() -> None:
-            nonlocal refused
-            # Nothing tells of memory as it grows: looking is the only way.
-            while child.memory_bytes() <= self._limits.memory_limit_bytes:  # noqa: ASYNC110
-                await anyio.sleep(MEMORY_POLL_S)
-            refused = _over_memory(task, self._limits.memory_limit_bytes)
-            child.process.kill()
-
+        """Have a child prepare a file; the child is ended where that takes too long or too much."""
+        limits = self._limits
+        is_answered = False
         try:
-            with anyio.move_on_after(self._limits.time_limit_s) as limit:
-                async with anyio.create_task_group() as group:
-                    group.start_soon(watch)
-                    try:
-                        answer = await child.ask(task)
-                    except _DiedError:
-                        if refused is None:
-                            raise
-                    group.cancel_scope.cancel()
-        except* _DiedError as died:
-            raise died.exceptions[0] from None
+            with anyio.move_on_after(limits.time_limit_s):
+                await child.give(task)
+                # Nothing tells of memory as it grows: looking is the only way.
+                while child.memory_bytes() <= limits.memory_limit_bytes:
+                    with anyio.move_on_after(MEMORY_POLL_S):
+                        answer = await child.answer()
+                        is_answered = True
+                        return answer
+                return _over_memory(task, limits.memory_limit_bytes)
+            return _over_time(task, limits.time_limit_s)
         finally:
-            # Cancelled in mid-answer: the conversation is broken, and so is the child's use.
-            if answer is None:
+            # Its answer, if it has one, is nobody's now.
+            if not is_answered:
                 await child.end()
-        if limit.cancelled_caught and answer is None:
-            return _over_time(task, self._limits.time_limit_s)
-        result = refused or answer
-        assert result is not None
-        return result
 
     async def _open(self) -> None:
         for slot in range(self._limits.workers):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -148,18 +147,44 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
             run = store.begin_run(
                 connection, request.command, request.target.as_json(), _seconds(request.clock)
             )
-            account = await anyio.to_thread.run_sync(request.make_plan, connection, run)
-            if account.problem_count:
-                ending = {"problems": account.problem_count}
-                store.end_run(connection, run, _seconds(request.clock), ending)
-                raise PlanRefusedError(account)
-            progress.planned = account.planned
-            stopped = await _deliver(request, connection, run, progress, stop)
+            # The children start while the plan is made: that is half of a run's first seconds.
+            async with _open_workshop(request) as workshop:
+                account = await anyio.to_thread.run_sync(request.make_plan, connection, run)
+                if account.problem_count:
+                    ending = {"problems": account.problem_count}
+                    store.end_run(connection, run, _seconds(request.clock), ending)
+                    raise PlanRefusedError(account)
+                progress.planned = account.planned
+                stopped = await _deliver(
+                    request, connection, run, progress, stop, workshop=workshop
+                )
             return _account(request, connection, run, progress, account=account, stopped=stopped)
 
 
 def _seconds(clock: Clock) -> float:
     return clock.now().timestamp()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Workshop:
+    """Where files are prepared, and where what comes of them lies."""
+
+    pool: Preparer
+    spool: Spool
+
+
+@asynccontextmanager
+async def _open_workshop(request: RunRequest) -> AsyncIterator[_Workshop]:
+    """Start the children; what a run that died left in the spool goes, as does this one's."""
+    limits = request.settings.limits
+    with closing(Spool(request.job_dir / SPOOL_NAME, limits.spool_limit_bytes)) as spool:
+        pool_limits = PoolLimits(
+            workers=limits.workers,
+            time_limit_s=limits.time_limit_s,
+            memory_limit_bytes=limits.child_memory_bytes,
+        )
+        async with request.open_pool(pool_limits, spool.folder) as pool:
+            yield _Workshop(pool=pool, spool=spool)
 
 
 async def _deliver(
@@ -168,17 +193,17 @@ async def _deliver(
     run: int,
     progress: Progress,
     stop: Stop,
+    *,
+    workshop: _Workshop,
 ) -> tuple[ExitCode | None, str]:
     """Run the pipeline where there is work; return why it stopped early, if it did."""
     counts, _ = tally(connection, run, is_waiting=request.settings.is_waiting)
     progress.counts.update(counts)
     if next(store.cells(connection, run), None) is None:
-        # What a run left that died after its last upload.
-        shutil.rmtree(request.job_dir / SPOOL_NAME, ignore_errors=True)
         return None, ""
     try:
         with stop.whole:
-            await _run_pipeline(request, run, progress, stop)
+            await _run_pipeline(request, run, progress, stop, workshop)
     except CredentialsError as error:
         return ExitCode.REFUSED, f"Studio refused the credentials: {error}"
     except OutageError as error:
@@ -190,21 +215,14 @@ async def _deliver(
     return None, ""
 
 
-async def _run_pipeline(request: RunRequest, run: int, progress: Progress, stop: Stop) -> None:
+async def _run_pipeline(
+    request: RunRequest, run: int, progress: Progress, stop: Stop, workshop: _Workshop
+) -> None:
     settings = request.settings
-    limits = settings.limits
     async with AsyncExitStack() as stack:
-        spool = Spool(request.job_dir / SPOOL_NAME, limits.spool_limit_bytes)
-        stack.callback(spool.close)
         logger, log_file = open_log(request.log_path or request.job_dir / LOG_NAME, run=run)
         stack.enter_context(log_file)
         watchers = _Watchers(progress, LogWatcher(logger))
-        pool_limits = PoolLimits(
-            workers=limits.workers,
-            time_limit_s=limits.time_limit_s,
-            memory_limit_bytes=limits.child_memory_bytes,
-        )
-        pool = await stack.enter_async_context(request.open_pool(pool_limits, spool.folder))
         journal = await stack.enter_async_context(
             request.open_journal(request.job_dir / FILE_NAME, run, lambda: _seconds(request.clock))
         )
@@ -218,13 +236,15 @@ async def _run_pipeline(request: RunRequest, run: int, progress: Progress, stop:
         )
         plan = PlanBook(journal.reader, run)
         parents = Parents(studio, recorder, specification=plan.specification, cell=plan.cell)
-        reconciler = Reconciler(studio, recorder, existing=settings.existing, scratch=spool.folder)
+        reconciler = Reconciler(
+            studio, recorder, existing=settings.existing, scratch=workshop.spool.folder
+        )
         pipeline = Pipeline(
             journal=journal,
             recorder=recorder,
             plan=plan,
-            pool=pool,
-            spool=spool,
+            pool=workshop.pool,
+            spool=workshop.spool,
             parents=parents,
             reconciler=reconciler,
             uploader=Uploader(
