@@ -26,7 +26,7 @@ from bulkload.core.prepared import Recipe
 from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_window
 from bulkload.core.resume import Known, restart_reason
 from bulkload.journal import events, store
-from bulkload.journal.codec import dump, job_to_text
+from bulkload.journal.codec import checks_as_json, dump, job_to_text
 from bulkload.sourcefile import quick_stamp
 
 #: Entries a transaction: a commit costs a flush, a transaction's pages stay in memory.
@@ -167,8 +167,7 @@ def _claimed_twice(job: UploadJob) -> Problem:
 def _run_wide(checks: Checks, recipe: Recipe) -> str:
     """Return all that decides, for every job alike, what preparing the same bytes gives."""
     dialects = None if recipe.dialects is None else Path(recipe.dialects).read_text("utf-8")
-    stated = asdict(checks) | {"skip_checks": sorted(checks.skip_checks)}
-    return dump([__version__, stated, asdict(recipe), dialects])
+    return dump([__version__, checks_as_json(checks), asdict(recipe), dialects])
 
 
 def _digest(*parts: str) -> str:

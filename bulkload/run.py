@@ -47,6 +47,7 @@ from bulkload.settings import RunSettings
 from bulkload.settle import Settler
 from bulkload.spool import Spool
 from bulkload.stop import Stop
+from bulkload.treatment import treatment_of
 from bulkload.uploader import Uploader
 
 SPOOL_NAME: Final = "spool"
@@ -73,7 +74,7 @@ class Target:
 
     def check_same(self, earlier: Mapping[str, Any], job_dir: Path) -> None:
         """Refuse a job folder whose journal speaks of another target: "done" is true of one."""
-        if earlier != self.as_json():
+        if any(earlier[name] != value for name, value in self.as_json().items()):
             raise SettingsError(
                 f"{job_dir} is the job of another target ({earlier['url']}, project "
                 f"{earlier['project']}); what is done there is not done here: give --job another "
@@ -146,7 +147,10 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
             if last is not None:
                 request.target.check_same(json.loads(last["settings"]), request.job_dir)
             run = store.begin_run(
-                connection, request.command, request.target.as_json(), _seconds(request.clock)
+                connection,
+                request.command,
+                request.target.as_json() | treatment_of(request.settings),
+                _seconds(request.clock),
             )
             # The children start while the plan is made: that is half of a run's first seconds.
             async with _open_workshop(request) as workshop:

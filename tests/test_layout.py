@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pool": {"worker"},
     "planning": {"journal", "sourcefile"},
     "planbook": {"journal"},
+    "treatment": {"journal", "settings"},
     "livejob": {"journal"},
     "spool": {"sourcefile"},
     "account": {"journal"},

@@ -16,6 +16,7 @@ from bulkload.core.layout import Layout
 from bulkload.core.tally import ExitCode
 from bulkload.demo import EXPECTED, write_archive
 from bulkload.demo.archive import EXISTING
+from bulkload.errors import SettingsError
 from bulkload.run import RunRequest, Target
 from bulkload.settings import RunSettings
 from bulkload.sources import read_source
@@ -31,6 +32,8 @@ def demo(*, folder: Path | None = None) -> int:
     """
     console = Console()
     root = folder or Path(tempfile.mkdtemp(prefix="bulkload-demo-"))
+    if folder is not None and folder.exists() and any(folder.iterdir()):
+        raise SettingsError(f"{folder} is not empty: give --folder a new folder")
     archive, data, job = root / "archive", root / "studio", root / "job"
     write_archive(archive)
     say(console, f"archive: {archive}")

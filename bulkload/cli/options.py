@@ -80,6 +80,14 @@ def _read_options(recipe: Recipe) -> ReadOptions:
     return ReadOptions(reader=recipe.reader, dialects=dialects)
 
 
+def check_dialects(recipe: Recipe) -> None:
+    """Raise ``SettingsError`` for dialects that cannot be read or hold a mistake."""
+    if recipe.dialects is not None:
+        from bulkload.readers import load_dialects
+
+        load_dialects(Path(recipe.dialects))
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
@@ -167,17 +175,15 @@ class RecipeOptions:
 
     def recipe(self, *, stores_steps: bool = False) -> Recipe:
         """Return what the words mean; raises ``SettingsError`` for dialects with a mistake."""
-        if self.dialects is not None:
-            from bulkload.readers import load_dialects
-
-            load_dialects(self.dialects)
-        return Recipe(
+        recipe = Recipe(
             reader=self.reader,
             dialects=None if self.dialects is None else str(self.dialects.resolve()),
             transforms=self._transforms(),
             extra_checks=self.extra_checks,
             stores_steps=stores_steps,
         )
+        check_dialects(recipe)
+        return recipe
 
     def _transforms(self) -> tuple[str, ...]:
         try:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from bulkload.account import tally
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
-from bulkload.cli.options import CheckOptions, LimitOptions, RecipeOptions, this_command
+from bulkload.cli.options import LimitOptions, check_dialects, this_command
 from bulkload.cli.upload import carry_out, opener
 from bulkload.clock import SystemClock
 from bulkload.core.reconcile import Existing
@@ -20,13 +20,12 @@ from bulkload.journal import store
 from bulkload.planning import retry_into
 from bulkload.run import RunRequest
 from bulkload.settings import RunSettings
+from bulkload.treatment import treating_as
 
 
 def retry(
     job_dir: Path,
     *,
-    check_options: CheckOptions = CheckOptions(),
-    recipe_options: RecipeOptions = RecipeOptions(),
     limit_options: LimitOptions = LimitOptions(),
     cause: str | None = None,
     existing: Existing = Existing.REUSE,
@@ -35,8 +34,9 @@ def retry(
 ) -> int:
     """Upload again only what did not arrive: all of it, or what one cause kept back.
 
-    Reads the plan from the job folder, so the source is not looked through again. A measurement
-    that Studio could not process is removed there first, if this job made it.
+    Reads the plan from the job folder, so the source is not looked through again, and treats
+    each file as the last upload did: checks, transforms and dialects are kept there too. A
+    measurement that Studio could not process is removed there first, if this job made it.
 
     Parameters
     ----------
@@ -58,16 +58,14 @@ def retry(
         if last is None:
             raise SettingsError(f"{job_dir} holds a journal without a run")
         _, causes = tally(reader, last["id"], is_waiting=True)
+        treatment = store.last_treatment(reader)
     if cause is not None and cause not in causes:
         known = ", ".join(sorted(causes)) or "none"
         raise SettingsError(f"no job of {job_dir} has the cause {cause}; its causes: {known}")
-    settings = RunSettings(
-        checks=check_options.checks(),
-        recipe=recipe_options.recipe(),
-        existing=existing,
-        is_waiting=wait,
-        limits=limit_options.limits(),
-    )
+    settings = RunSettings(existing=existing, is_waiting=wait, limits=limit_options.limits())
+    if treatment is not None:
+        settings = treating_as(treatment, settings)
+        check_dialects(settings.recipe)
     with studio_of(target) as studio:
         request = RunRequest(
             job_dir=job_dir,

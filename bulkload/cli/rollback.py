@@ -21,6 +21,7 @@ from bulkload.client.events import unobserved
 from bulkload.clock import SystemClock
 from bulkload.console import EXAMPLES, printable, say
 from bulkload.core.tally import ExitCode
+from bulkload.errors import SettingsError
 from bulkload.journal import open_journal, store
 from bulkload.journal.lock import exclusive
 from bulkload.rollback import Candidate, Rollback, RollbackReport, candidates
@@ -31,7 +32,8 @@ from bulkload.settings import RunSettings
 def rollback(job_dir: Path, *, yes: Annotated[bool, Parameter(negative=())] = False) -> int:
     """Delete from Studio what this job created and nobody changed since.
 
-    Shows what that is and asks first. Exits with 3 where something had to be left.
+    Shows what that is and asks first; without --yes and a terminal it is refused. Exits with 3
+    where something had to be left.
 
     Parameters
     ----------
@@ -74,8 +76,7 @@ def _show(console: Console, wanted: list[Candidate]) -> None:
 
 def _is_confirmed(console: Console) -> bool:
     if not sys.stdin.isatty():
-        say(console, "nobody is there to be asked: give --yes")
-        return False
+        raise SettingsError("nobody is there to be asked, so nothing was deleted: give --yes")
     return console.input("delete these from Studio? Type yes: ").strip().lower() == "yes"
 
 

@@ -28,9 +28,9 @@ from bulkload.cli.options import (
     moment,
     this_command,
 )
-from bulkload.client.access import DEFAULT_URL
+from bulkload.client.access import resolve_access
 from bulkload.client.events import WireEvent
-from bulkload.client.studio import AsyncStudio, Delivery
+from bulkload.client.studio import AsyncStudio, Delivery, project_of
 from bulkload.clock import SystemClock
 from bulkload.console import (
     EXAMPLES,
@@ -94,7 +94,8 @@ def upload(
     local
         Upload into a Studio on this machine that keeps its data in this folder.
     job
-        Folder for journal, log, summary and spool; .bulkload/<name of the source> by default.
+        Folder for journal, log, summary and spool; .bulkload/<name of the first source> by
+        default.
     existing
         What a measurement of the same name in Studio means.
     wait
@@ -137,16 +138,17 @@ def upload(
         limits=replace(limit_options.limits(), outage_limit_s=duration_s(outage_limit)),
     )
     job_dir = job or DEFAULT_JOBS / _job_name(sources)
+    target = target_of(url=url, project=project, local=local)
     with ExitStack() as stack:
         studio = None if local is None else stack.enter_context(local_studio(local))
         request = RunRequest(
             job_dir=job_dir,
             make_plan=planner(lambda: source_options.read(sources, settings.recipe), settings),
-            target=target_of(url=url, project=project, local=local),
+            target=target,
             settings=settings,
             command=this_command(),
             log_path=log_json,
-            open_studio=opener(studio, url=url, project=project),
+            open_studio=opener(studio, url=url, project=target.project_id),
         )
         code, _ = carry_out(request, summary=summary, is_quiet=quiet)
     if references is not None:
@@ -168,17 +170,23 @@ def planner(
 def _job_name(sources: tuple[str, ...]) -> str:
     if not sources:
         raise SettingsError("name at least one source: a folder, or a manifest")
-    return Path(sources[0]).resolve().stem or "job"
+    first = Path(sources[0]).resolve()
+    # A folder may have a point in its name; only a manifest has an ending.
+    return (first.name if first.is_dir() else first.stem) or "job"
 
 
 def target_of(*, url: str | None, project: str | None, local: Path | None) -> Target:
-    """Return what names the target in the journal: a local Studio's port may change."""
+    """Return what names the target in the journal: a local Studio's port may change.
+
+    Raises ``SettingsError`` where credentials or the project are missing: before anything is read.
+    """
     if local is not None:
         return Target(url=local.resolve().as_uri(), project_id=None)
-    return Target(
-        url=(url or os.environ.get("IONWORKS_API_URL") or DEFAULT_URL).rstrip("/"),
-        project_id=project or os.environ.get("IONWORKS_PROJECT_ID"),
-    )
+    access = resolve_access(base_url=url)
+    project_id = project or project_of(os.environ)
+    if not project_id:
+        raise SettingsError("no project: give --project, or set IONWORKS_PROJECT_ID")
+    return Target(url=access.base_url, project_id=project_id)
 
 
 def opener(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
 from bulkload.core.job import Checks, UploadJob
 from bulkload.core.lifecycle import EVENTS, Event
+from bulkload.core.prepared import ExtraChecks, Recipe
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import JournalError
 
@@ -42,8 +44,6 @@ def _tuples(value: Any) -> Any:
 
 def job_to_text(job: UploadJob) -> str:
     """Return a job as JSON."""
-    checks = asdict(job.checks)
-    checks["skip_checks"] = sorted(job.checks.skip_checks)
     return dump(
         {
             "key": list(job.key),
@@ -55,7 +55,7 @@ def job_to_text(job: UploadJob) -> str:
             "transforms": list(job.transforms),
             "batch": job.batch,
             "metadata": dict(job.metadata),
-            "checks": checks,
+            "checks": checks_as_json(job.checks),
         }
     )
 
@@ -64,21 +64,41 @@ def job_from_text(text: str) -> UploadJob:
     """Return the job that ``job_to_text`` wrote."""
     try:
         values: dict[str, Any] = json.loads(text)
-        checks: dict[str, Any] = values.pop("checks")
-        window = checks["voltage_window"]
         return UploadJob(
             **values
             | {
                 "key": JobKey(*values["key"]),
                 "type": MeasurementType(values["type"]),
                 "transforms": tuple(values["transforms"]),
-                "checks": Checks(
-                    strict=checks["strict"],
-                    skip_checks=frozenset(checks["skip_checks"]),
-                    rated_capacity=checks["rated_capacity"],
-                    voltage_window=None if window is None else (window[0], window[1]),
-                ),
+                "checks": checks_from_json(values["checks"]),
             }
         )
     except (KeyError, TypeError, ValueError) as error:
         raise JournalError("the journal holds a job that cannot be read") from error
+
+
+def checks_as_json(checks: Checks) -> dict[str, Any]:
+    """Return checks as values of JSON."""
+    return asdict(checks) | {"skip_checks": sorted(checks.skip_checks)}
+
+
+def checks_from_json(values: Mapping[str, Any]) -> Checks:
+    """Return the checks that ``checks_as_json`` gave."""
+    window = values["voltage_window"]
+    return Checks(
+        strict=values["strict"],
+        skip_checks=frozenset(values["skip_checks"]),
+        rated_capacity=values["rated_capacity"],
+        voltage_window=None if window is None else (window[0], window[1]),
+    )
+
+
+def recipe_from_json(values: Mapping[str, Any]) -> Recipe:
+    """Return the recipe whose fields these are."""
+    return Recipe(
+        **dict(values)
+        | {
+            "transforms": tuple(values["transforms"]),
+            "extra_checks": ExtraChecks(values["extra_checks"]),
+        }
+    )

@@ -138,6 +138,15 @@ def last_run(connection: sqlite3.Connection, *, before: int | None = None) -> sq
     return row
 
 
+def last_treatment(connection: sqlite3.Connection) -> dict[str, Any] | None:
+    """Return how the newest run that uploaded treated its files; None where no run did."""
+    for row in connection.execute("SELECT settings FROM run ORDER BY id DESC"):
+        settings: dict[str, Any] = json.loads(row["settings"])
+        if "recipe" in settings:
+            return settings
+    return None
+
+
 def put_specification(connection: sqlite3.Connection, item: Specification) -> None:
     """Keep a specification of the plan."""
     connection.execute(

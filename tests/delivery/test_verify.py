@@ -146,6 +146,8 @@ def test_a_rollback_leaves_what_was_changed_or_is_not_ours(
 def test_a_rollback_that_nobody_confirms_deletes_nothing(
     jobs: Jobs, studio: LocalStudio, uploaded: Ended
 ) -> None:
-    jobs.command("rollback", "job")
+    told = jobs.command("rollback", "job")
+    assert told.code == 2
+    assert "--yes" in told.err
     with judge_of(studio) as judge:
         assert len(judge.measurements()) == 4

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import psutil
+import pyarrow.compute as pc
 import pytest
 
 from bulkload import __version__
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive, series, write
-from tests.jobs import Jobs, StartStudio, running, until
+from tests.jobs import Jobs, StartStudio, event_names, running, until
 
 COMMANDS = ("demo", "studio", "plan", "check", "upload", "retry", "status")
 
@@ -134,6 +135,47 @@ def test_retry_takes_up_one_cause_and_leaves_the_rest(
     asked = studio.requests.total
     assert jobs.command("retry", "job").code == 0
     assert studio.requests.total == asked
+
+
+def test_a_retry_treats_files_as_the_upload_did(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    archive(tmp_path / "archive", measurements=2)
+    path = tmp_path / "archive" / "spec 0" / "cell 0" / "run 0.csv"
+    path.write_bytes(b"")
+    jobs.use(studio)
+    first = jobs.upload("archive", "--transform", "set_sign", "--attach-raw", "--no-strict")
+    assert first.counts == {"created": 1, "rejected": 1}
+    reversed_sign = series()
+    at = reversed_sign.column_names.index("Current [A]")
+    negative = pc.negate(reversed_sign["Current [A]"])
+    write(path, reversed_sign.set_column(at, "Current [A]", negative))
+    assert jobs.command("rollback", "job", "--yes").code == 0
+    ended = jobs.command("retry", "job")
+    assert ended.code == 0, ended.out + ended.err
+    # Without the transform it would have been refused, without the option no file attached.
+    assert "set_sign" in ended.out
+    assert "RawAttached" in event_names(tmp_path / "job", "run 0")
+    # The same upload again finds nothing changed.
+    asked = studio.requests.total
+    assert (
+        jobs.upload("archive", "--transform", "set_sign", "--attach-raw", "--no-strict").code == 0
+    )
+    assert studio.requests.total == asked
+
+
+def test_the_job_folder_bears_the_whole_name_of_a_folder(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    archive(tmp_path / "tests.2023")
+    archive(tmp_path / "tests.2024")
+    jobs.use(studio)
+    for name in ("tests.2023", "tests.2024"):
+        assert jobs.command("upload", name, "--workers", "1").code == 0
+    assert {path.name for path in (tmp_path / ".bulkload").iterdir()} == {
+        "tests.2023",
+        "tests.2024",
+    }
 
 
 def test_the_demo_shows_the_whole_job_and_leaves_nothing_running(tmp_path: Path) -> None:

@@ -69,6 +69,29 @@ def test_2_without_credentials_nothing_is_read_and_the_variable_is_named(
     assert "IONWORKS_API_KEY" in ended.err
 
 
+def test_2_without_a_project_the_job_folder_is_not_bound_to_none(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    archive(tmp_path / "archive")
+    jobs.use(studio)
+    jobs.environment.delenv("IONWORKS_PROJECT_ID")
+    ended = jobs.upload("archive")
+    assert ended.code == 2
+    assert "IONWORKS_PROJECT_ID" in ended.err
+    assert "Traceback" not in ended.err
+    jobs.use(studio)
+    assert jobs.upload("archive").code == 0
+
+
+def test_2_a_demo_is_not_made_among_other_things(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "file").write_bytes(b"x")
+    ended = jobs.command("demo", "--folder", "used")
+    assert ended.code == 2
+    assert "not empty" in ended.err
+    assert [path.name for path in (tmp_path / "used").iterdir()] == ["file"]
+
+
 def test_2_a_plan_that_cannot_be_carried_out_names_each_place(
     jobs: Jobs, studio: LocalStudio, tmp_path: Path
 ) -> None:
