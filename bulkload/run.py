@@ -20,7 +20,6 @@ from bulkload.clock import Clock, SystemClock
 from bulkload.core.backlog import BacklogCap
 from bulkload.core.bottleneck import bottleneck
 from bulkload.core.lifecycle import Event
-from bulkload.core.polling import GATHER_S
 from bulkload.core.tally import ExitCode, RunReport, exit_code
 from bulkload.errors import (
     CredentialsError,
@@ -44,7 +43,7 @@ from bulkload.progress import Progress
 from bulkload.rawfiles import RawFiles
 from bulkload.reconciler import Reconciler
 from bulkload.settings import RunSettings
-from bulkload.settle import Settler
+from bulkload.settle import FIRST_POLL_S, Settler
 from bulkload.spool import Spool
 from bulkload.stop import Stop
 from bulkload.treatment import treatment_of
@@ -235,7 +234,7 @@ async def _run_pipeline(
         logger.info("run.started", command=request.command, planned=progress.planned)
         recorder = Recorder(journal, watchers)
         backlog = Backlog(
-            BacklogCap(poll_s=GATHER_S),
+            BacklogCap(poll_s=FIRST_POLL_S),
             request.clock,
             lambda limit: logger.info("backlog.limit", value=limit),
         )

@@ -1,12 +1,12 @@
 """One poller for everything that is confirmed: waits until Studio has processed it.
 
-Polls by cell: one listing tells the status of all its measurements. When a cell is asked,
-``bulkload.core.polling`` decides.
+Polls by cell: one listing tells the status of all its measurements. A cell is asked sooner
+while its uploads are young and later as they age, so a long processing costs few requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,9 +25,14 @@ from bulkload.core.lifecycle import (
     ProcessingFailed,
     ProcessingReady,
 )
-from bulkload.core.polling import FIRST_POLL_S, CellPoll, FirstPoll
 from bulkload.errors import RUN_ENDING, BulkloadError, TransientError
 from bulkload.livejob import LiveJob, Recorder
+
+#: First wait before a cell is asked, and the longest between two questions.
+FIRST_POLL_S: Final = 0.5
+LONGEST_POLL_S: Final = 15.0
+#: How the wait grows from one question to the next.
+POLL_GROWTH: Final = 1.5
 
 #: From this many waiting measurements of a cell on, one listing is cheaper than a request each.
 LISTING_FROM: Final = 2
@@ -44,7 +49,8 @@ class _Cell:
     """A cell's waiting measurements, by id, and when to ask next."""
 
     waiting: dict[str, tuple[LiveJob, float]] = field(default_factory=dict)
-    poll: CellPoll = field(default_factory=CellPoll)
+    interval_s: float = FIRST_POLL_S
+    due_at: float = math.inf
 
 
 class Settler:
@@ -58,7 +64,6 @@ class Settler:
         self._clock = clock
         self._backlog = backlog
         self._cells: dict[str, _Cell] = {}
-        self._first_poll = FirstPoll()
         self._arrived = anyio.Event()
         self._is_closed = False
 
@@ -85,7 +90,8 @@ class Settler:
                 now = self._clock.monotonic()
                 cell = self._cells.setdefault(live.instance_id, _Cell())
                 cell.waiting[live.measurement_id] = (live, now)
-                cell.poll.confirmed(now, self._first_poll)
+                cell.interval_s = FIRST_POLL_S
+                cell.due_at = min(cell.due_at, now + FIRST_POLL_S)
                 self._arrived.set()
         self._is_closed = True
         self._arrived.set()
@@ -96,14 +102,14 @@ class Settler:
             await self._arrived.wait()
             self._arrived = anyio.Event()
             return
-        soonest = min(cell.poll.due_at for cell in self._cells.values())
+        soonest = min(cell.due_at for cell in self._cells.values())
         # Not longer than a first poll: what arrives meanwhile may be due sooner.
         wait_s = min(soonest - self._clock.monotonic(), FIRST_POLL_S)
         await self._clock.sleep(max(0.0, wait_s))
 
     def _due(self) -> list[str]:
         now = self._clock.monotonic()
-        return [instance_id for instance_id, cell in self._cells.items() if cell.poll.due_at <= now]
+        return [instance_id for instance_id, cell in self._cells.items() if cell.due_at <= now]
 
     async def _ask(self, instance_id: str) -> None:
         cell = self._cells[instance_id]
@@ -119,7 +125,6 @@ class Settler:
         except BulkloadError as error:
             records = {}
             await self._fail_all(cell, error)
-        self._learn(cell, records, asked_at)
         for measurement_id, record in records.items():
             live, since = cell.waiting[measurement_id]
             if record is None:
@@ -135,22 +140,12 @@ class Settler:
         await self._give_up_old(cell, "Studio was still processing it")
         self._plan_next(instance_id, cell)
 
-    def _learn(
-        self, cell: _Cell, records: Mapping[str, CellMeasurement | None], asked_at: float
-    ) -> None:
-        ages: dict[bool, list[float]] = {True: [], False: []}
-        for measurement_id, record in records.items():
-            if record is not None:
-                _, since = cell.waiting[measurement_id]
-                ages[record.is_processing].append(asked_at - since)
-        self._first_poll.answered(processed=ages[False], unfinished=ages[True])
-
     def _plan_next(self, instance_id: str, cell: _Cell) -> None:
         if not cell.waiting:
             del self._cells[instance_id]
             return
-        confirmed = [since for _, since in cell.waiting.values()]
-        cell.poll.asked(self._clock.monotonic(), confirmed, self._first_poll)
+        cell.due_at = self._clock.monotonic() + cell.interval_s
+        cell.interval_s = min(LONGEST_POLL_S, cell.interval_s * POLL_GROWTH)
 
     async def _records(self, instance_id: str, ids: list[str]) -> dict[str, CellMeasurement | None]:
         """Return the records asked for; None where Studio says that there is none."""
