@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -25,15 +24,11 @@ MIN_REPEATS: Final = 4
 ROW_GROUP_ROWS: Final = 262_144
 
 
-def encode(table: pa.Table, path: Path) -> tuple[int, str]:
-    """Write ``table`` to ``path``; return the size in bytes and the SHA-256 of what was meant.
-
-    It is made in memory, which holds the table anyway: many small writes cost a quarter more.
-    """
-    made = pa.BufferOutputStream()
+def encode(table: pa.Table, path: Path) -> None:
+    """Write ``table`` to ``path``."""
     pq.write_table(
         table.replace_schema_metadata(None),
-        made,
+        path,
         compression=COMPRESSION,
         compression_level=COMPRESSION_LEVEL,
         row_group_size=ROW_GROUP_ROWS,
@@ -41,9 +36,6 @@ def encode(table: pa.Table, path: Path) -> tuple[int, str]:
         # Only types that Parquet itself cannot name need the Arrow schema beside it.
         store_schema=any(_needs_arrow_schema(field.type) for field in table.schema),
     )
-    content = made.getvalue()
-    path.write_bytes(content)
-    return content.size, hashlib.sha256(content).hexdigest()
 
 
 def _repetitive_columns(table: pa.Table) -> list[str]:

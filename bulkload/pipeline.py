@@ -210,6 +210,7 @@ class Pipeline:
         live.prepared = prepared
         # A run that dies prepares it anew: the next file need not wait for the disk.
         live.news.append(prepared_event(prepared))
+        self._progress.taken_up(live)
         assert task.spool_path is not None
         live.spool = Path(task.spool_path)
         self._spool.add(live.id, prepared.size_bytes)

@@ -305,13 +305,14 @@ def _spooled(
 ) -> Prepared:
     assert task.spool_path is not None
     path = Path(task.spool_path)
-    size_bytes, sha256 = encode(table, path)
+    encode(table, path)
     if task.recipe.stores_steps and steps is not None:
         encode(to_table(steps), steps_path(path))
     if prepared.is_longer:
         assert task.stored is not None
         encode(table.slice(task.stored.rows), extension_path(path))
-    return replace(prepared, size_bytes=size_bytes, sha256=sha256)
+    spool = stamp(path)
+    return replace(prepared, size_bytes=spool.size_bytes, sha256=spool.sha256)
 
 
 def _invalid(job: UploadJob, errors: list[ValidationIssue], source: SourceStamp) -> Refused:

@@ -80,13 +80,16 @@ class Progress:
         """Return how full a stage of that capacity was, 0 to 1, over the run."""
         return self._busy_s[stage] / (capacity * max(self.elapsed_s, 1e-9))
 
+    def taken_up(self, live: LiveJob) -> None:
+        """Count the time of a job's delivery from here on, its wait for a free upload included."""
+        self._prepared_at[live.id] = self._clock.monotonic()
+
     def on_event(self, live: LiveJob, event: Event) -> None:
         """Count an event of a job."""
         if isinstance(event, SourcePrepared):
             self.prepared += 1
             self.rows += event.rows
             self.bytes_read += event.source_bytes
-            self._prepared_at[live.id] = self._clock.monotonic()
         elif isinstance(event, Confirmed):
             self.confirmed += 1
         elif (kind := _ENDINGS.get(type(event))) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -52,7 +53,9 @@ class Spool:
         """Delete a job's files: their use is over, whatever became of it."""
         path = self.path(job)
         for one in (path, steps_path(path), extension_path(path)):
-            one.unlink(missing_ok=True)
+            # Windows keeps a file that an abandoned upload still reads: it goes with the folder.
+            with suppress(PermissionError):
+                one.unlink(missing_ok=True)
         self._total_bytes -= self._sizes.pop(job, 0)
         self._changed.set()
         self._changed = anyio.Event()
