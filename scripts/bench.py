@@ -49,7 +49,7 @@ class Scale:
 
 
 FULL: Final = Scale(
-    archive=ArchiveSize(cells=64, measurements=16, rows=20_000, steps=200),
+    archive=ArchiveSize(cells=128, measurements=16, rows=20_000, steps=200),
     plain_files=12,
     threaded_files=48,
     repeats=3,
