@@ -29,6 +29,8 @@ CAPACITY_JUMP: Final = 1.25
 CAPACITY_AGREES: Final = 0.8
 #: At most this share of the numbers of a series may be missing for it to be a series.
 MAX_MISSING_SHARE: Final = 0.5
+#: Names, or numbers, that a message lists.
+MAX_LISTED: Final = 5
 #: Numbers longer than this are dates and serial numbers, not the place in a series.
 MAX_NUMBER_DIGITS: Final = 5
 #: Relative agreement of the figures of two files that hold the same data, rounded otherwise.
@@ -105,7 +107,7 @@ def _same_data(files: Sequence[FileSummary]) -> list[CampaignFinding]:
     findings = []
     for group in (group for alike in groups.values() for group in alike if len(group) > 1):
         names = tuple(file.name for file in group)
-        message = f"{_listed(names)} hold the same {group[0].rows} rows."
+        message = f"{_listed(list(map(repr, names)))} hold the same {group[0].rows} rows."
         findings.append(CampaignFinding(CampaignCode.SAME_DATA, message, names))
     return findings
 
@@ -231,9 +233,9 @@ def _missing(files: Sequence[FileSummary]) -> list[CampaignFinding]:
         if len(numbers) <= MIN_SIBLINGS or not gaps:
             continue
         if len(gaps) <= MAX_MISSING_SHARE * len(numbers):
-            shown = ", ".join(map(str, gaps))
             message = (
-                f"The files '{head}*{tail}' go from {numbers[0]} to {numbers[-1]} without {shown}."
+                f"The files '{head}*{tail}' go from {numbers[0]} to {numbers[-1]} without "
+                f"{_listed(list(map(str, gaps)))}."
             )
             names = tuple(members[number] for number in numbers)
             payload = {"missing": gaps}
@@ -247,5 +249,8 @@ def _number_key(name: str) -> list[tuple[int, int | str]]:
     return [(1, int(part)) if part.isdigit() else (0, part) for part in parts]
 
 
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join((", ".join(map(repr, names[:-1])), repr(names[-1])))
+def _listed(words: Sequence[str]) -> str:
+    """Join words for a message; the finding itself bears all of them."""
+    if len(words) > MAX_LISTED:
+        words = [*words[:MAX_LISTED], f"{len(words) - MAX_LISTED:,} more"]
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -182,3 +182,19 @@ def test_a_copy_still_has_its_place_in_the_series() -> None:
     table = {"Time [s]": time, "Current [A]": 0 * time + 1, "Voltage [V]": 4 - time / 1e4}
     files = [summarise_file(Frame.of(table), f"run {number}") for number in range(4)]
     assert {finding.code for finding in check_campaign(files)} == {CampaignCode.SAME_DATA}
+
+
+def test_a_message_lists_a_few_names_and_the_finding_all() -> None:
+    figures = ((1.0, 2.0),)
+    alike = [replace(file, rows=50, figures=figures, start=None) for file in series(40)]
+    (finding,) = (one for one in check_campaign(alike) if one.code is CampaignCode.SAME_DATA)
+    assert len(finding.names) == 40
+    assert finding.message == (
+        "'cycle_1', 'cycle_2', 'cycle_3', 'cycle_4', 'cycle_5' and 35 more hold the same 50 rows."
+    )
+
+
+def test_the_numbers_of_two_missing_files_are_named() -> None:
+    files = [file for file in series(40) if file.name not in {"cycle_7", "cycle_9"}]
+    (finding,) = check_campaign(files)
+    assert finding.message == "The files 'cycle_*' go from 1 to 40 without 7 and 9."
