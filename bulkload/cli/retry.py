@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -54,18 +55,18 @@ def retry(
     path = journal_of(job_dir)
     target = target_in(job_dir)
     with closing(store.connect(path, is_read_only=True)) as reader:
-        last = store.last_run(reader)
+        last = store.last_upload(reader)
         if last is None:
-            raise SettingsError(f"{job_dir} holds a journal without a run")
+            raise SettingsError(f"{job_dir} holds a journal without an upload")
         _, causes = tally(reader, last["id"], is_waiting=True)
-        treatment = store.last_treatment(reader)
     if cause is not None and cause not in causes:
         known = ", ".join(sorted(causes)) or "none"
         raise SettingsError(f"no job of {job_dir} has the cause {cause}; its causes: {known}")
-    settings = RunSettings(existing=existing, is_waiting=wait, limits=limit_options.limits())
-    if treatment is not None:
-        settings = treating_as(treatment, settings)
-        check_dialects(settings.recipe)
+    settings = treating_as(
+        json.loads(last["settings"]),
+        RunSettings(existing=existing, is_waiting=wait, limits=limit_options.limits()),
+    )
+    check_dialects(settings.recipe)
     with studio_of(target) as studio:
         request = RunRequest(
             job_dir=job_dir,

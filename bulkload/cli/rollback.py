@@ -57,6 +57,9 @@ def rollback(job_dir: Path, *, yes: Annotated[bool, Parameter(negative=())] = Fa
             run = store.begin_run(connection, this_command(), settings, at)
         with studio_of(target) as running:
             report = anyio.run(partial(_rollback, path, run, target, running, wanted))
+        with closing(store.connect(path)) as connection:
+            told = {"deleted": len(report.deleted), "left": len(report.left)}
+            store.end_run(connection, run, SystemClock().now().timestamp(), told)
     for one in report.left:
         say(console, printable(f"left: {one.candidate.kind} {one.candidate.name}: {one.reason}"))
     say(console, f"{len(report.deleted):,} deleted, {len(report.left):,} left")

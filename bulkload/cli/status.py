@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,14 +28,14 @@ def status(job_dir: Path) -> int:
     """
     console = Console()
     with closing(store.connect(journal_of(job_dir), is_read_only=True)) as reader:
-        run = store.last_run(reader)
-        if run is None:
-            raise SettingsError(f"{job_dir} holds a journal without a run")
+        run, newest = store.last_upload(reader), store.last_run(reader)
+        if run is None or newest is None:
+            raise SettingsError(f"{job_dir} holds a journal without an upload")
         counts, causes = tally(reader, run["id"], is_waiting=True)
         planned = count_planned(reader, run["id"])
-        began = datetime.fromtimestamp(run["started_at"], UTC)
-        state = "has ended" if run["ended_at"] else "is in progress, or was killed"
-        say(console, f"run {run['id']} of {began:%Y-%m-%d %H:%M} UTC {state}")
+        say(console, _told(run))
+        if newest["id"] != run["id"]:
+            say(console, f"{_told(newest)}: {printable(newest['command'])}")
         for kind in OutcomeKind:
             if counts[kind]:
                 say(console, f"{counts[kind]:>12,}  {kind.value}")
@@ -49,3 +50,9 @@ def status(job_dir: Path) -> int:
         word = "to go on" if missing or planned > counts.total() else "it was"
         say(console, f"{word}: {printable(run['command'])}")
     return ExitCode.ARRIVED
+
+
+def _told(run: sqlite3.Row) -> str:
+    began = datetime.fromtimestamp(run["started_at"], UTC)
+    state = "has ended" if run["ended_at"] else "is in progress, or was killed"
+    return f"run {run['id']} of {began:%Y-%m-%d %H:%M} UTC {state}"

@@ -138,13 +138,13 @@ def last_run(connection: sqlite3.Connection, *, before: int | None = None) -> sq
     return row
 
 
-def last_treatment(connection: sqlite3.Connection) -> dict[str, Any] | None:
-    """Return how the newest run that uploaded treated its files; None where no run did."""
-    for row in connection.execute("SELECT settings FROM run ORDER BY id DESC"):
-        settings: dict[str, Any] = json.loads(row["settings"])
-        if "recipe" in settings:
-            return settings
-    return None
+def last_upload(connection: sqlite3.Connection) -> sqlite3.Row | None:
+    """Return the newest run that had a plan, None where there is none: a rollback has none."""
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM run WHERE json_extract(settings, '$.recipe') IS NOT NULL "
+        "ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return row
 
 
 def put_specification(connection: sqlite3.Connection, item: Specification) -> None:

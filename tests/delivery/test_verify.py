@@ -118,6 +118,12 @@ def test_a_rollback_deletes_all_that_nobody_touched(
     with judge_of(studio) as judge:
         assert judge.measurements() == []
         assert list(judge.client.cell_spec.list()) == []
+    # Told is the upload's plan, of which nothing is done any more, and what was done since.
+    told = jobs.command("status", "job")
+    assert "4  not done" in told.out
+    assert "4  planned" in told.out
+    assert told.out.count("has ended") == 2
+    assert "bulkload rollback job --yes" in told.out
     # What was undone can be done again.
     again = jobs.upload("archive")
     assert (again.code, again.counts) == (0, {"created": 4})
