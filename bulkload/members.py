@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulkload.core.job import UploadJob
+from bulkload.core.layout import COMPRESSED_SUFFIXES
 from bulkload.core.terms import MeasurementType
 from bulkload.errors import UnreadableError
 
@@ -44,9 +45,6 @@ _NUMBERING: Final = re.compile(
 #: What any of them contains: a line without it needs no closer look.
 _WORDS: Final = (b"test", b"chan", b"chl")
 
-#: Endings of compressed files; the ending before it tells what is in them.
-COMPRESSED: Final = frozenset({".gz", ".bz2", ".xz", ".zst"})
-
 
 def split(job: UploadJob, options: Callable[[], ReadOptions]) -> Iterator[UploadJob]:
     """Yield a job for each test in the file, where it holds several; the job itself otherwise.
@@ -70,7 +68,7 @@ def _may_hold_several(job: UploadJob) -> bool:
     suffix = path.suffix.lower()
     if suffix in CONTAINERS:
         return True
-    is_compressed = suffix in COMPRESSED
+    is_compressed = suffix in COMPRESSED_SUFFIXES
     inner = path.with_suffix("").suffix.lower() if is_compressed else suffix
     return inner in TEXTS and _numbers_tests(path, is_compressed=is_compressed)
 

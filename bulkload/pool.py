@@ -112,8 +112,7 @@ class _Child:
             raise _DiedError(await self._obituary()) from error
         body = self._arrived[HEADER.size : size]
         del self._arrived[:size]
-        # Our own child, over our own pipe.
-        answer = pickle.loads(body)  # noqa: S301
+        answer = pickle.loads(body)  # noqa: S301 - our own child, over our own pipe
         assert isinstance(answer, Prepared | Refused)
         return answer
 

@@ -32,22 +32,22 @@ def demo(*, folder: Path | None = None) -> int:
     """
     console = Console()
     root = folder or Path(tempfile.mkdtemp(prefix="bulkload-demo-"))
-    if folder is not None and folder.exists() and any(folder.iterdir()):
-        raise SettingsError(f"{folder} is not empty: give --folder a new folder")
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise SettingsError(f"{root} is not an empty folder: give --folder a new one")
     archive, data, job = root / "archive", root / "studio", root / "job"
     write_archive(archive)
     say(console, f"archive: {archive}")
     with local_studio(data) as studio:
         say(console, f"local Studio: {studio.url}")
         anyio.run(_put_existing, studio, archive)
-        settings = RunSettings()
+        settings, target = RunSettings(), Target(url=data.resolve().as_uri())
         request = RunRequest(
             job_dir=job,
             make_plan=planner(lambda: read_source(archive, layout=Layout.parse()), settings),
-            target=Target(url=data.resolve().as_uri()),
+            target=target,
             settings=settings,
             command=f"bulkload upload {archive} --local {data} --job {job}",
-            open_studio=opener(studio, url=None, project=None),
+            open_studio=opener(studio, target),
         )
         code, counts = carry_out(request, summary=None, is_quiet=False)
     say(console, "\nfive of the files are bad on purpose: the causes above say how. Look at")

@@ -74,6 +74,6 @@ def retry(
             target=target,
             settings=settings,
             command=this_command(),
-            open_studio=opener(studio, url=target.url, project=target.project_id),
+            open_studio=opener(studio, target),
         )
         return carry_out(request, summary=None, is_quiet=quiet)[0]

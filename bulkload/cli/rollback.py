@@ -87,7 +87,7 @@ async def _rollback(
     path: Path, run: int, target: Target, running: RunningStudio | None, wanted: list[Candidate]
 ) -> RollbackReport:
     clock = SystemClock()
-    open_studio = opener(running, url=target.url, project=target.project_id)
+    open_studio = opener(running, target)
     async with (
         open_journal(path, run, lambda: clock.now().timestamp()) as journal,
         open_studio(unobserved, RunSettings()) as studio,

@@ -148,7 +148,7 @@ def upload(
             settings=settings,
             command=this_command(),
             log_path=log_json,
-            open_studio=opener(studio, url=url, project=target.project_id),
+            open_studio=opener(studio, target),
         )
         code, _ = carry_out(request, summary=summary, is_quiet=quiet)
     if references is not None:
@@ -190,9 +190,9 @@ def target_of(*, url: str | None, project: str | None, local: Path | None) -> Ta
 
 
 def opener(
-    studio: RunningStudio | None, *, url: str | None, project: str | None
+    studio: RunningStudio | None, target: Target
 ) -> Callable[[Callable[[WireEvent], None], RunSettings], AsyncStudio]:
-    """Return what makes the client of a run."""
+    """Return what makes the client of a run: of a local Studio, or of the target."""
 
     def open_studio(observer: Callable[[WireEvent], None], settings: RunSettings) -> AsyncStudio:
         delivery = Delivery(
@@ -201,7 +201,7 @@ def opener(
             outage_limit_s=settings.limits.outage_limit_s,
         )
         if studio is None:
-            return AsyncStudio(base_url=url, project_id=project, delivery=delivery)
+            return AsyncStudio(base_url=target.url, project_id=target.project_id, delivery=delivery)
         return AsyncStudio(
             api_key=studio.api_key,
             base_url=studio.url,

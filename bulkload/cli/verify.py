@@ -83,7 +83,7 @@ async def _verify(
 ) -> VerifyReport:
     # Reproducible by its seed, and nobody's secret.
     chance = random.Random(seed)  # noqa: S311 - chance that can be replayed, no secret
-    open_studio = opener(running, url=target.url, project=target.project_id)
+    open_studio = opener(running, target)
     with closing(store.connect(journal_of(job_dir), is_read_only=True)) as reader:
         async with open_studio(unobserved, RunSettings()) as studio:
             return await compare(reader, studio, sample=sample, chance=chance)

@@ -20,6 +20,6 @@ def usual_size(values: Floats) -> float:
     sample = sample[np.isfinite(sample) & (sample > 0)]
     if not len(sample):
         return 0.0
-    # The nearest of the sample: numpy's percentile takes four times as long to lie between two.
+    # The nearest of the sample: a judgement of magnitude needs no value between two.
     rank = round(SHARE * (len(sample) - 1))
     return float(np.partition(sample, rank)[rank])

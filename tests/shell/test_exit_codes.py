@@ -88,8 +88,11 @@ def test_2_a_demo_is_not_made_among_other_things(jobs: Jobs, tmp_path: Path) -> 
     (tmp_path / "used" / "file").write_bytes(b"x")
     ended = jobs.command("demo", "--folder", "used")
     assert ended.code == 2
-    assert "not empty" in ended.err
+    assert "not an empty folder" in ended.err
     assert [path.name for path in (tmp_path / "used").iterdir()] == ["file"]
+    onto_a_file = jobs.command("demo", "--folder", "used/file")
+    assert onto_a_file.code == 2
+    assert "Traceback" not in onto_a_file.err
 
 
 def test_2_a_plan_that_cannot_be_carried_out_names_each_place(
