@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bulkload.core.version import VERSION
 from bulkload.errors import (
     BulkloadError,
     IonworksError,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from bulkload.client.studio import AsyncStudio
     from bulkload.client.sync import Studio
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "AsyncStudio",

@@ -9,9 +9,9 @@ from typing import Final
 
 import psutil
 
-from bulkload.core.job import Checks
-from bulkload.core.prepared import Recipe
-from bulkload.core.reconcile import Existing
+from bulkload.core.existing import Existing
+from bulkload.core.plan_items import Checks
+from bulkload.core.prepare_result import Recipe
 
 #: One file may take this long to read and validate: the slowest spreadsheets measured take
 #: seconds, so ten minutes means that the reader hangs.

@@ -16,6 +16,7 @@ import numpy as np
 
 from bulkload.core import terms
 from bulkload.core.frame import AnyArray
+from bulkload.core.groups import Groups
 from bulkload.core.issues import IssueCode, Severity, ValidationIssue, failure_text
 from bulkload.core.rules import (
     STRICT_CHECK_NAMES,
@@ -32,9 +33,8 @@ from bulkload.core.rules import (
     votes,
 )
 from bulkload.core.rules import columns as column_rules
-from bulkload.core.rules.groups import Groups
 from bulkload.errors import MeasurementValidationError
-from bulkload.frames import to_frame
+from bulkload.tables.frames import to_frame
 
 __all__ = [
     "CAPACITY_ENERGY_INTEGRAL_TOLERANCE",

@@ -27,16 +27,16 @@ from ionworks import validators as official
 from numpy.typing import NDArray
 
 from bulkload import validators
-from bulkload.core.extra_checks import check_extra
-from bulkload.core.file_summary import summarise_file
-from bulkload.core.job import Checks, UploadJob
-from bulkload.core.prepared import PrepareTask
+from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.prepare_result import PrepareTask
 from bulkload.core.rules import check
+from bulkload.core.rules.extra_checks import check_extra
+from bulkload.core.rules.file_summary import summarise_file
 from bulkload.core.steps import summarise_steps
 from bulkload.core.terms import JobKey
-from bulkload.frames import to_frame
-from bulkload.prepare import prepare
 from bulkload.readers import ReadOptions, read
+from bulkload.tables.frames import to_frame
+from bulkload.worker.prepare import prepare
 from scripts.make_archive import CAPACITY, VOLTAGE_WINDOW, ArchiveSize, write_archive
 
 ROWS = 1_000_000

@@ -3,7 +3,7 @@
     python scripts/fault_matrix.py                    20 seeds a cell of the matrix
     python scripts/fault_matrix.py --seeds 2          the short form
 
-Lived by the whole engine in virtual time (``bulkload.testing``). A cell is a kind of trouble
+Lived by the whole engine in virtual time (``tests.simulation``). A cell is a kind of trouble
 that strikes half of the requests of one step; at its end every measurement must be in the
 Studio exactly once, with the bytes that were meant, and be reported so.
 """
@@ -16,7 +16,7 @@ import sys
 import time
 from collections import Counter
 
-from bulkload.testing.figures import at_rate, cells, in_cell
+from tests.simulation.figures import at_rate, cells, in_cell
 
 #: Measurements of an upload by which the cost of trouble is measured.
 MEASUREMENTS = 200

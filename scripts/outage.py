@@ -2,7 +2,7 @@
 
     python scripts/outage.py
 
-Lived by the whole engine in virtual time (``bulkload.testing``).
+Lived by the whole engine in virtual time (``tests.simulation``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bulkload.testing.figures import through_outage, under_limit
+from tests.simulation.figures import through_outage, under_limit
 
 MEASUREMENTS = 200
 OUTAGE_S = 600.0

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import anyio
 
-from bulkload.client.storage import Storage
+from bulkload.client.storage.storage import Storage
 from bulkload.client.studio import AsyncStudio
-from bulkload.core.retry import RetryPolicy
-from bulkload.core.retry_budget import RetryBudget
+from bulkload.core.flow.retry import RetryPolicy
+from bulkload.core.flow.retry_budget import RetryBudget
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio, StudioSettings
 
 #: Bodies in bytes: from less than a block of the wire to several.

@@ -12,8 +12,8 @@ import time
 from collections import Counter
 from dataclasses import replace
 
-from bulkload.testing.simulation import simulate
-from bulkload.testing.verdict import Telling
+from tests.simulation.simulation import simulate
+from tests.simulation.verdict import Telling
 
 
 def main() -> int:

@@ -19,9 +19,9 @@ import anyio
 import anyio.to_thread
 from aiohttp import web
 
-from bulkload.client.caller import Caller
-from bulkload.client.storage import Storage
-from bulkload.testing.simulated import (
+from bulkload.client.http.caller import Caller
+from bulkload.client.storage.storage import Storage
+from tests.simulation.simulated import (
     ACCESS,
     Admit,
     SimulatedServer,
@@ -29,7 +29,7 @@ from bulkload.testing.simulated import (
     sliding_second,
     token_bucket,
 )
-from bulkload.testing.virtual_clock import VirtualClock, virtual_run
+from tests.simulation.virtual_clock import VirtualClock, virtual_run
 
 TASKS = 96
 LIMIT = 50

@@ -8,9 +8,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bulkload.encode import encode
 from bulkload.errors import BulkloadError
 from bulkload.readers import read
+from bulkload.tables.parquet import encode
 from scripts.make_archive import ArchiveSize, write_archive
 
 #: Real files with fewer rows say nothing of how well their columns are written.

@@ -8,16 +8,16 @@ from typing import Final
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from bulkload import __version__
-from bulkload.console import printable, say
+from bulkload.cli.console import printable, say
 from bulkload.core.tally import ExitCode
+from bulkload.core.version import VERSION
 from bulkload.errors import BulkloadError, CredentialsError, OutageError, TransientError
 
 app: Final = App(
     name="bulkload",
     help="Move whole archives of battery-cycler tests into Ionworks Studio, and prove that "
     "they arrived.",
-    version=__version__,
+    version=VERSION,
     result_action="return_value",
     # Plain text: what a file is called must never be taken for markup.
     help_format="plaintext",

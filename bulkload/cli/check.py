@@ -15,8 +15,14 @@ from anyio.abc import ObjectReceiveStream
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.account import changes, examples, tally, warnings
-from bulkload.campaign import findings
+from bulkload.cli.console import (
+    EXAMPLES,
+    say,
+    show_causes,
+    show_findings,
+    show_problems,
+    show_remarks,
+)
 from bulkload.cli.options import (
     CheckOptions,
     LimitOptions,
@@ -25,24 +31,17 @@ from bulkload.cli.options import (
     this_command,
 )
 from bulkload.clock import SystemClock
-from bulkload.console import (
-    EXAMPLES,
-    say,
-    show_causes,
-    show_findings,
-    show_problems,
-    show_remarks,
-)
 from bulkload.core.lifecycle import Event, JobState, SourceRejected
-from bulkload.core.prepared import PrepareTask, Refused
+from bulkload.core.prepare_result import PrepareTask, Refused
 from bulkload.core.tally import ExitCode
+from bulkload.engine.jobs import prepared_event
+from bulkload.engine.plan_reader import PlanBook, findings
+from bulkload.engine.plan_writer import plan_into
 from bulkload.journal import events, store
 from bulkload.journal.codec import job_from_text
-from bulkload.livejob import prepared_event
-from bulkload.planbook import PlanBook
-from bulkload.planning import plan_into
-from bulkload.pool import Pool, PoolLimits, open_pool
+from bulkload.journal.report import changes, examples, tally, warnings
 from bulkload.settings import RunSettings
+from bulkload.worker.pool import Pool, PoolLimits, open_pool
 
 
 def check(

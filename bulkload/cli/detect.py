@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.console import printable, say
+from bulkload.cli.console import printable, say
 from bulkload.core.tally import ExitCode
 from bulkload.errors import UnreadableError
 from bulkload.readers import Candidate, ReadOptions, list_members, load_dialects

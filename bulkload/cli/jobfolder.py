@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from bulkload.cli.local import RunningStudio, local_studio
+from bulkload.engine.run import Target
 from bulkload.errors import SettingsError
 from bulkload.journal import FILE_NAME, store
-from bulkload.run import Target
 
 
 def journal_of(job_dir: Path) -> Path:

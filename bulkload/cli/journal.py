@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bulkload.cli.console import EXAMPLES, printable, say
 from bulkload.cli.jobfolder import journal_of
-from bulkload.console import EXAMPLES, printable, say
 from bulkload.core.tally import ExitCode
 from bulkload.journal.check import check_journal
 

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import Parameter
 
 from bulkload.core.deadline import parse_until
-from bulkload.core.job import Checks, PlanItem
-from bulkload.core.layout import DEFAULT_LAYOUT, Layout
-from bulkload.core.prepared import ExtraChecks, Recipe
-from bulkload.core.transforms import TransformError, known_transforms
+from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout, LayoutError
+from bulkload.core.plan_items import Checks, PlanItem
+from bulkload.core.prepare_result import ExtraChecks, Recipe
+from bulkload.core.rules.transforms import TransformError, known_transforms
 from bulkload.errors import SettingsError
-from bulkload.members import split
 from bulkload.settings import CONNECTIONS, Limits
 from bulkload.sources import read_source
+from bulkload.sources.members import split
 from bulkload.validators import STRICT_CHECK_NAMES
 
 if TYPE_CHECKING:
@@ -108,10 +108,12 @@ class SourceOptions:
         """Yield the plan of all sources; raises ``SettingsError`` for a layout with a mistake."""
         if not sources:
             raise SettingsError("name at least one source: a folder, or a manifest")
+        try:
+            layout = Layout.parse(self.layout)
+        except LayoutError as error:
+            raise SettingsError(str(error)) from error
         by_test = partial(split, options=partial(_read_options, recipe))
-        return read_source(
-            *sources, layout=Layout.parse(self.layout), specs=self.specs, split=by_test
-        )
+        return read_source(*sources, layout=layout, specs=self.specs, split=by_test)
 
 
 @Parameter(name="*")

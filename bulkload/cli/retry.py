@@ -10,18 +10,18 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulkload.account import tally
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.options import LimitOptions, check_dialects, this_command
 from bulkload.cli.upload import carry_out, opener
 from bulkload.clock import SystemClock
-from bulkload.core.reconcile import Existing
+from bulkload.core.existing import Existing
+from bulkload.engine.plan_writer import retry_into
+from bulkload.engine.run import RunRequest
+from bulkload.engine.run_settings import treating_as
 from bulkload.errors import SettingsError
 from bulkload.journal import store
-from bulkload.planning import retry_into
-from bulkload.run import RunRequest
+from bulkload.journal.report import tally
 from bulkload.settings import RunSettings
-from bulkload.treatment import treating_as
 
 
 def retry(

@@ -13,19 +13,19 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
+from bulkload.cli.console import EXAMPLES, printable, say
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.local import RunningStudio
 from bulkload.cli.options import this_command
 from bulkload.cli.upload import opener
-from bulkload.client.events import unobserved
+from bulkload.client.http.events import unobserved
 from bulkload.clock import SystemClock
-from bulkload.console import EXAMPLES, printable, say
 from bulkload.core.tally import ExitCode
+from bulkload.engine.rollback import Candidate, Rollback, RollbackReport, candidates
+from bulkload.engine.run import Target
 from bulkload.errors import SettingsError
 from bulkload.journal import open_journal, store
 from bulkload.journal.lock import exclusive
-from bulkload.rollback import Candidate, Rollback, RollbackReport, candidates
-from bulkload.run import Target
 from bulkload.settings import RunSettings
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bulkload.account import count_planned, examples, row_ledger, tally
+from bulkload.cli.console import EXAMPLES, printable, rows_equation, say
 from bulkload.cli.jobfolder import journal_of
-from bulkload.console import EXAMPLES, printable, rows_equation, say
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.tally import ExitCode
 from bulkload.errors import SettingsError
 from bulkload.journal import store
+from bulkload.journal.report import count_planned, examples, row_ledger, tally
 
 
 def status(job_dir: Path) -> int:

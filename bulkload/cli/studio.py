@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 from rich.console import Console
 
-from bulkload.console import say
+from bulkload.cli.console import say
 from bulkload.core.tally import ExitCode
 from bulkload.localstudio import LocalStudio, StudioSettings, serve
 

@@ -15,9 +15,17 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.account import changes, examples, warnings, write_json, write_references
-from bulkload.campaign import findings
 from bulkload.cli.check import check
+from bulkload.cli.console import (
+    EXAMPLES,
+    printable,
+    say,
+    show_findings,
+    show_problems,
+    show_progress,
+    show_remarks,
+    show_report,
+)
 from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.cli.options import (
     CheckOptions,
@@ -28,32 +36,24 @@ from bulkload.cli.options import (
     moment,
     this_command,
 )
-from bulkload.client.access import resolve_access
-from bulkload.client.events import WireEvent
+from bulkload.client.http.access import resolve_access
+from bulkload.client.http.events import WireEvent
 from bulkload.client.studio import AsyncStudio, Delivery, project_of
 from bulkload.clock import SystemClock
-from bulkload.console import (
-    EXAMPLES,
-    printable,
-    say,
-    show_findings,
-    show_problems,
-    show_progress,
-    show_remarks,
-    show_report,
-)
-from bulkload.core.job import PlanItem
+from bulkload.core.existing import Existing
 from bulkload.core.outcome import OutcomeKind
-from bulkload.core.reconcile import Existing
+from bulkload.core.plan_items import PlanItem
 from bulkload.core.tally import ExitCode
-from bulkload.errorgroup import one_error
+from bulkload.engine.plan_reader import findings
+from bulkload.engine.plan_writer import PlanAccount, plan_into
+from bulkload.engine.progress import Progress
+from bulkload.engine.run import PlanRefusedError, RunRequest, RunResult, Target, run_job
+from bulkload.engine.shutdown import Stop, obeying_signals, stop_by
+from bulkload.engine.single_flight import one_error
 from bulkload.errors import SettingsError
 from bulkload.journal import FILE_NAME, store
-from bulkload.planning import PlanAccount, plan_into
-from bulkload.progress import Progress
-from bulkload.run import PlanRefusedError, RunRequest, RunResult, Target, run_job
+from bulkload.journal.report import changes, examples, warnings, write_json, write_references
 from bulkload.settings import RunSettings
-from bulkload.stop import Stop, obeying_signals, stop_by
 
 #: Where job folders lie where none is named.
 DEFAULT_JOBS: Final = Path(".bulkload")

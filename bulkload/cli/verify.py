@@ -13,20 +13,20 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.account import write_json
+from bulkload.cli.console import printable, say
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.local import RunningStudio
 from bulkload.cli.upload import opener
-from bulkload.client.events import unobserved
-from bulkload.console import printable, say
+from bulkload.client.http.events import unobserved
 from bulkload.core.tally import ExitCode
-from bulkload.errorgroup import one_error
+from bulkload.engine.run import Target
+from bulkload.engine.single_flight import one_error
+from bulkload.engine.verify import VerifyReport
+from bulkload.engine.verify import verify as compare
 from bulkload.errors import SettingsError
 from bulkload.journal import store
-from bulkload.run import Target
+from bulkload.journal.report import write_json
 from bulkload.settings import RunSettings
-from bulkload.verify import VerifyReport
-from bulkload.verify import verify as compare
 
 #: Read back where nobody says how many: enough to say "fewer than 1 %" of a large job.
 DEFAULT_SAMPLE: Final = 300

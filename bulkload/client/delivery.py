@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bulkload.client.access import Access
-from bulkload.client.caller import DEFAULT_OUTAGE_LIMIT_S as OUTAGE_LIMIT_S
-from bulkload.client.caller import Caller
-from bulkload.client.events import Observer, unobserved
-from bulkload.client.session import Timeouts
-from bulkload.client.storage import DEFAULT_STREAMS, Storage
-from bulkload.client.transport import DEFAULT_CONNECTIONS, HttpTransport
-from bulkload.client.wire import Transport
+from bulkload.client.http.access import Access
+from bulkload.client.http.caller import DEFAULT_OUTAGE_LIMIT_S as OUTAGE_LIMIT_S
+from bulkload.client.http.caller import Caller
+from bulkload.client.http.events import Observer, unobserved
+from bulkload.client.http.session import Timeouts
+from bulkload.client.http.transport import DEFAULT_CONNECTIONS, HttpTransport
+from bulkload.client.http.wire import Transport
+from bulkload.client.storage.storage import DEFAULT_STREAMS, Storage
 from bulkload.clock import Clock, SystemClock
-from bulkload.core.retry import RetryPolicy
-from bulkload.core.retry_budget import RetryBudget
+from bulkload.core.flow.retry import RetryPolicy
+from bulkload.core.flow.retry_budget import RetryBudget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

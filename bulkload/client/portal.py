@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from anyio.from_thread import start_blocking_portal
 
-from bulkload.client.lists import Listing
+from bulkload.client.api.lists import Listing
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,18 +9,18 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from bulkload.client.access import resolve_access
-from bulkload.client.cell_batch import AsyncCellBatchClient
-from bulkload.client.cell_instance import AsyncCellInstanceClient
-from bulkload.client.cell_measurement import AsyncCellMeasurementClient
-from bulkload.client.cell_spec import AsyncCellSpecClient
+from bulkload.client.api.cell_batch import AsyncCellBatchClient
+from bulkload.client.api.cell_instance import AsyncCellInstanceClient
+from bulkload.client.api.cell_measurement import AsyncCellMeasurementClient
+from bulkload.client.api.cell_spec import AsyncCellSpecClient
+from bulkload.client.api.project import AsyncProjectClient
+from bulkload.client.api.raw_data import AsyncRawDataClient
+from bulkload.client.api.records import CellMeasurement
+from bulkload.client.api.resource import Connection
 from bulkload.client.delivery import Delivery
-from bulkload.client.project import AsyncProjectClient
-from bulkload.client.raw_data import AsyncRawDataClient
-from bulkload.client.records import CellMeasurement
-from bulkload.client.resource import Connection
-from bulkload.client.tables import BACKENDS, default_backend
+from bulkload.client.http.access import resolve_access
 from bulkload.errors import RefusedError
+from bulkload.tables.arrow import BACKENDS, default_backend
 
 __all__ = ["AsyncStudio", "Delivery"]
 

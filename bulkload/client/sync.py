@@ -9,14 +9,14 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from bulkload.client.cell_batch import AsyncCellBatchClient
-from bulkload.client.cell_instance import AsyncCellInstanceClient
-from bulkload.client.cell_measurement import AsyncCellMeasurementClient
-from bulkload.client.cell_spec import AsyncCellSpecClient
+from bulkload.client.api.cell_batch import AsyncCellBatchClient
+from bulkload.client.api.cell_instance import AsyncCellInstanceClient
+from bulkload.client.api.cell_measurement import AsyncCellMeasurementClient
+from bulkload.client.api.cell_spec import AsyncCellSpecClient
+from bulkload.client.api.project import AsyncProjectClient
+from bulkload.client.api.raw_data import AsyncRawDataClient
 from bulkload.client.delivery import Delivery
 from bulkload.client.portal import Loop, Proxied, blocking, lazy
-from bulkload.client.project import AsyncProjectClient
-from bulkload.client.raw_data import AsyncRawDataClient
 from bulkload.client.studio import AsyncStudio
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from bulkload.core.frame import Column, Floats, Frame
-from bulkload.core.rules.groups import Groups
+from bulkload.core.groups import Groups
 from bulkload.core.terms import (
     CAPACITY,
     CHARGE_CAPACITY,

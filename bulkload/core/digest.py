@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -52,3 +55,20 @@ def _word(value: object, is_null: bool) -> bytes:  # noqa: FBT001 - mapped over 
         return b"-\n"
     text = str(value).encode("utf-8", "surrogateescape")
     return b"%d:%s\n" % (len(text), text)
+
+
+def properties_text(properties: Mapping[str, Any]) -> bytes:
+    """Return properties as canonical JSON: keys sorted, no number that JSON lacks."""
+    return json.dumps(
+        properties, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    ).encode()
+
+
+def properties_digest(properties: Mapping[str, Any]) -> str:
+    """Return the digest of a properties measurement."""
+    return hashlib.sha256(properties_text(properties)).hexdigest()
+
+
+def files_digest(hashes: Iterable[tuple[str, str]]) -> str:
+    """Return the digest of a file measurement from its files' names and SHA-256."""
+    return hashlib.sha256(json.dumps(sorted(hashes)).encode()).hexdigest()

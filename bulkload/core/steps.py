@@ -14,7 +14,7 @@ import numpy as np
 
 from bulkload.core.accumulate import capacities
 from bulkload.core.frame import AnyArray, Column, Floats, Frame
-from bulkload.core.rules.groups import Groups, changes
+from bulkload.core.groups import Groups, changes
 from bulkload.core.terms import (
     CAPACITY,
     CHARGE_CAPACITY,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from bulkload.core.job import Checks, UploadJob
 from bulkload.core.lifecycle import EVENTS, Event
-from bulkload.core.prepared import ExtraChecks, Recipe
+from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.prepare_result import ExtraChecks, Recipe
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import JournalError
 

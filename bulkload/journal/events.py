@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from bulkload.core.lifecycle import (
@@ -73,6 +73,18 @@ _IS_STORED: Final = """
 AND content_digest IS NOT NULL
 AND (stored_id IS NULL OR (stored_id=measurement_id AND stored_digest=content_digest))
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What is needed to find it again, and to see whether somebody changed it since."""
+
+    #: ``cell_specification``, ``cell_batch`` or ``cell_instance``.
+    kind: str
+    id: str
+    name: str
+    parent_id: str | None
+    updated_at: str | None
 
 
 def append(

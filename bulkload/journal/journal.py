@@ -22,7 +22,7 @@ import anyio
 from bulkload.core.lifecycle import Event, JobState
 from bulkload.errors import JournalError
 from bulkload.journal import events, store
-from bulkload.journal.parent import Parent
+from bulkload.journal.events import Parent
 
 #: Most writes that share one commit: bounds the time that the first of them waits.
 MAX_GROUP: Final = 256

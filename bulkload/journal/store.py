@@ -15,13 +15,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.core.job import CellMetadata, Skip, Specification, UploadJob
 from bulkload.core.lifecycle import FINAL, JobState
+from bulkload.core.plan_items import CellMetadata, Skip, Specification, UploadJob
 from bulkload.errors import JournalError
 from bulkload.journal.codec import dump
+from bulkload.journal.events import Parent
 from bulkload.journal.filesystem import is_on_network
 from bulkload.journal.logged import BUSY_TIMEOUT_S, connect_logged, read_logged
-from bulkload.journal.parent import Parent
 
 #: "BULK": tells our file from any other database.
 APPLICATION_ID: Final = 0x42554C4B

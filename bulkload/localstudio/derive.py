@@ -8,8 +8,8 @@ from typing import Any
 
 from bulkload.core.frame import Frame, NotFiniteError, NotNumericError
 from bulkload.core.steps import NotSummarisableError, summarise_cycles, summarise_steps
-from bulkload.frames import to_frame, to_table
 from bulkload.localstudio.parquet import UnfitError
+from bulkload.tables.frames import to_frame, to_table
 
 
 def derive_steps(table: Any, rated_capacity: float | None) -> Frame:

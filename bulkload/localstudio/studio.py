@@ -7,7 +7,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from bulkload.localstudio.faults import FaultKind, FaultRule, Faults
 from bulkload.localstudio.keys import Keys
@@ -16,7 +16,7 @@ from bulkload.localstudio.signing import UrlSigner, Verb
 from bulkload.localstudio.store import NameTakenError, Record, Store
 
 if TYPE_CHECKING:
-    from bulkload.localstudio.processing import Processing
+    from bulkload.core.frame import Frame
     from bulkload.localstudio.settings import StudioSettings
 
 from bulkload.localstudio.moments import now_text
@@ -62,10 +62,35 @@ class Requests:
         self.recent.append(seen)
 
 
+class Processor(Protocol):
+    """What becomes of confirmed measurements, as the routes use it."""
+
+    def begin(self, record: Record) -> None:
+        """Process a measurement whose time series has been confirmed."""
+
+    def begin_extend(self, record: Record) -> None:
+        """Append the confirmed rows of an extension."""
+
+    async def tables(self, record: Record) -> tuple[Frame | None, Frame | None]:
+        """Return the steps and cycles of a processed measurement."""
+
+    async def steps_object(self, record: Record) -> str:
+        """Return the key of the step table."""
+
+    def resume(self) -> None:
+        """Take up what was unfinished."""
+
+    async def idle(self) -> None:
+        """Wait until nothing is left to process."""
+
+    async def close(self) -> None:
+        """Stop."""
+
+
 class Studio:
     """One data folder, opened."""
 
-    processing: Processing
+    processing: Processor
     #: Base of the storage URLs, known once its port is.
     storage_url: str = ""
 

@@ -18,9 +18,9 @@ import pyarrow as pa
 
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import Content, load, printable
-from bulkload.readers.probe import Format, Probe
+from bulkload.readers.probe import Probe
+from bulkload.readers.reading import Format, Reading, ReadOptions, TimeSeries
 from bulkload.readers.registry import Candidate, Detection, chosen, detect_probe
-from bulkload.readers.series import Reading, ReadOptions, TimeSeries
 from bulkload.readers.user_dialects import load_dialects
 
 __all__ = [

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bulkload.errors import UnreadableError
+from bulkload.readers.delimited import DELIMITERS, Layout, header_only, whole_last_line
 from bulkload.readers.dialect import MIN_COLUMNS, Dialect, Named, may_be_header
-from bulkload.readers.grid import TextGrid, unique_names
-from bulkload.readers.table import DELIMITERS, Layout, header_only, whole_last_line
+from bulkload.readers.table_source import TextGrid, unique_names
 from bulkload.readers.text import Text
 
 #: Lines in which a header is looked for. The longest preamble seen has 730.

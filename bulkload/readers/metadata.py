@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from bulkload.readers.clock import sheet_days, start_of
+from bulkload.readers.timestamps import sheet_days, start_of
 
 #: Where each field belongs in the measurement's payload.
 _GROUPS: Final = {

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import Content, printable
-from bulkload.readers.numerals import whole_to_int
-from bulkload.readers.probe import PARQUET, TEXT, Evidence, Format, Probe
-from bulkload.readers.series import Reading, ReadOptions
-from bulkload.readers.table import DELIMITERS, Layout, number_others, parse, refuse_duplicates
+from bulkload.readers.decimal_marks import whole_to_int
+from bulkload.readers.delimited import DELIMITERS, Layout, number_others, parse, refuse_duplicates
+from bulkload.readers.probe import PARQUET, TEXT, Probe
+from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.text import HEAD_BYTES, Text
 
 COUNTS: Final = (

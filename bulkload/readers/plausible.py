@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
-from bulkload.readers import clock
+from bulkload.readers import timestamps as clock
 from bulkload.readers.content import printable
 from bulkload.readers.derive import step_count
 from bulkload.readers.dialect import TIMESTAMP, Kind, Matched
-from bulkload.readers.raw import Floats, Raw
-from bulkload.readers.series import ReadOptions
+from bulkload.readers.raw_columns import Floats, Raw
+from bulkload.readers.reading import ReadOptions
 from bulkload.readers.units import split_heading
 
 #: Largest voltage of a cell or small pack whose header states no unit, in V.

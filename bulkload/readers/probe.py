@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import Content
 from bulkload.readers.headers import HeaderLine, header_lines
-from bulkload.readers.series import Reading, ReadOptions
 from bulkload.readers.text import Text, decode
 from bulkload.readers.workbook import Book, CalamineBook
 from bulkload.readers.xlsx import PlainBook
@@ -103,47 +102,3 @@ def _kind(data: bytes) -> str:
 
 def _described(kind: str) -> str:
     return f"an {kind}" if kind[0] in "AEIO" else f"a {kind}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """How a reader's signature fits a file."""
-
-    #: What of it was found; empty: nothing.
-    fits: tuple[str, ...] = ()
-    #: What was not.
-    lacks: tuple[str, ...] = ()
-
-    @property
-    def is_fit(self) -> bool:
-        """All of the signature is there."""
-        return bool(self.fits) and not self.lacks
-
-
-class Format:
-    """A reader: how it knows its files, and how it reads them."""
-
-    #: What ``--reader`` calls it.
-    name: str
-    #: Its signature is in the first bytes, in the maker's own words: where it fits, no other can.
-    is_decisive: ClassVar[bool] = False
-
-    @property
-    def version(self) -> str:
-        """The version of what does the reading."""
-        import bulkload
-
-        return bulkload.__version__
-
-    def sniff(self, probe: Probe) -> Evidence:
-        """Hold the signature against the file."""
-        raise NotImplementedError
-
-    def members(self, probe: Probe) -> Sequence[str]:
-        """Name the tests in the file; one test has no name."""
-        del probe
-        return ()
-
-    def read(self, probe: Probe, options: ReadOptions) -> Reading:
-        """Read the file, or the member that the options name."""
-        raise NotImplementedError

@@ -8,7 +8,7 @@ from typing import Final
 
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import printable
-from bulkload.readers.cyclers import (
+from bulkload.readers.formats import (
     arbin,
     arbin_res,
     bdf,
@@ -22,9 +22,10 @@ from bulkload.readers.cyclers import (
     novonix,
     others,
 )
+from bulkload.readers.ionworksdata_reader import NAMED, VENDOR
 from bulkload.readers.native import NATIVE
-from bulkload.readers.probe import Evidence, Format, Probe
-from bulkload.readers.vendor import NAMED, VENDOR
+from bulkload.readers.probe import Probe
+from bulkload.readers.reading import Evidence, Format
 
 #: Readers whose signature is a make's own.
 MAKES: Final[tuple[Format, ...]] = (

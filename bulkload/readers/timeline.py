@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
-from bulkload.readers import clock
+from bulkload.readers import timestamps as clock
 from bulkload.readers.content import printable
 from bulkload.readers.derive import apart
 from bulkload.readers.dialect import RECORD, STEP_TIME, TIMESTAMP
-from bulkload.readers.raw import Floats, Raw
+from bulkload.readers.raw_columns import Floats, Raw
 
 #: Timestamps that are read to settle the order of day and month.
 DATES_SAMPLED: Final = 64

@@ -37,9 +37,9 @@ from bulkload.core import terms
 from bulkload.errors import SettingsError
 from bulkload.readers.content import printable
 from bulkload.readers.dialect import MODE, RECORD, TIMESTAMP, Column, Dialect, Kind, Sign
-from bulkload.readers.probe import TEXT, Evidence, Format, Probe
-from bulkload.readers.series import Reading, ReadOptions
-from bulkload.readers.tables import TableFormat
+from bulkload.readers.probe import TEXT, Probe
+from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
+from bulkload.readers.table_format import TableFormat
 from bulkload.readers.units import UNITS, conversion, split_heading
 
 #: Largest dialect file that is read, in bytes: it is written by hand.

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bulkload.core.job import PlanItem, Problem, Specification, UploadJob
-from bulkload.core.layout import Layout
-from bulkload.core.plan import Rule, shown
+from bulkload.core.path_layout import Layout
+from bulkload.core.plan_check import Rule, shown
+from bulkload.core.plan_items import PlanItem, Problem, Specification, UploadJob
 from bulkload.errors import PlanError
-from bulkload.sources.assemble import Assembler, Split
-from bulkload.sources.documents import is_encodable
 from bulkload.sources.entry import Found
 from bulkload.sources.folder import walk
+from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_frame, read_manifest
+from bulkload.sources.plan_builder import Assembler, Split
 from bulkload.sources.specs import read_specifications
 
 if TYPE_CHECKING:

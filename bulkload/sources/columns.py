@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.core.job import Checks, UploadJob
-from bulkload.core.plan import shown
+from bulkload.core.plan_check import shown
+from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import PlanError
-from bulkload.sources import cells
-from bulkload.sources.documents import is_encodable
+from bulkload.sources import field_parsers as cells
+from bulkload.sources.json_yaml_toml import is_encodable
 
 COLUMNS: Final = (
     *("spec", "cell", "batch", "measurement", "type", "path", "member", "reader", "data_type"),

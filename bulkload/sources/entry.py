@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkload.core.job import Problem, Skip, UploadJob
+from bulkload.core.plan_items import Problem, Skip, UploadJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

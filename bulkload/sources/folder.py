@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bulkload.core.job import Problem, Skip, UploadJob
-from bulkload.core.layout import Layout, normalised, parse_date, split_suffix
-from bulkload.core.plan import Rule, shown
+from bulkload.core.path_layout import Layout, normalised, parse_date, split_suffix
+from bulkload.core.plan_check import Rule, shown
+from bulkload.core.plan_items import Problem, Skip, UploadJob
 from bulkload.core.terms import JobKey, MeasurementType
-from bulkload.sources.documents import is_encodable
 from bulkload.sources.entry import Entry, Found, LeftFolder
+from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.metadata import role_of
 
 #: Deepest folder below the source that is read: beyond it something is wrong with the archive.

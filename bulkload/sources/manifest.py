@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bulkload.core.job import Problem, UploadJob
-from bulkload.core.plan import Rule, shown
+from bulkload.core.plan_check import Rule, shown
+from bulkload.core.plan_items import Problem, UploadJob
 from bulkload.core.terms import MeasurementType
 from bulkload.errors import PlanError, UnreadableError
 from bulkload.sources.columns import COLUMNS, REQUIRED_COLUMNS, job_of, parse_row, row_of
-from bulkload.sources.documents import DOCUMENT_SUFFIXES
 from bulkload.sources.entry import Entry
+from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES
 from bulkload.sources.schema import unknown
 from bulkload.sources.tables import TABLE_SUFFIXES, BadRow, Header, Line, Row, read_table
 from bulkload.sources.writers import WRITERS

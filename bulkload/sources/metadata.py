@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulkload.core.issues import Severity
-from bulkload.core.job import Problem
-from bulkload.core.layout import normalised
-from bulkload.core.plan import Rule, shown
+from bulkload.core.path_layout import normalised
+from bulkload.core.plan_check import Rule, shown
+from bulkload.core.plan_items import Problem
 from bulkload.errors import UnreadableError
-from bulkload.sources.documents import DOCUMENT_SUFFIXES, load
+from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES, load
 from bulkload.sources.schema import (
     CELL_KEYS,
     MEASUREMENT_KEYS,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final
 
-from bulkload.core.plan import Rule, shown
-from bulkload.sources import values
+from bulkload.core.plan_check import Rule, shown
+from bulkload.sources import value_checks as values
 
 Parser = Callable[[object], Any]
 

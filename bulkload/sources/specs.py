@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from bulkload.core.job import Problem, Skip, Specification
-from bulkload.core.layout import normalised
-from bulkload.core.plan import Rule, shown
+from bulkload.core.path_layout import normalised
+from bulkload.core.plan_check import Rule, shown
+from bulkload.core.plan_items import Problem, Skip, Specification
 from bulkload.errors import PlanError, UnreadableError
-from bulkload.sources import cells
-from bulkload.sources.documents import DOCUMENT_SUFFIXES, load
+from bulkload.sources import field_parsers as cells
+from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES, load
 from bulkload.sources.schema import (
     RATING_KEYS,
     SPECIFICATION_KEYS,

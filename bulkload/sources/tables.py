@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from bulkload.errors import UnreadableError
-from bulkload.sources.documents import parse_json
+from bulkload.sources.json_yaml_toml import parse_json
 
 #: Rows of a Parquet file in memory at a time.
 BATCH_ROWS: Final = 4096

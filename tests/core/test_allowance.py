@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.core.allowance import Advice, Allowance, parse_allowance
+from bulkload.core.flow.allowance import Advice, Allowance, parse_allowance
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 EPOCH_S = int(NOW.timestamp())

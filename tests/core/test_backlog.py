@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.core.backlog import FIRST_LIMIT, KEEPS_UP, SMALLEST_LIMIT, BacklogCap
+from bulkload.core.flow.backlog import FIRST_LIMIT, KEEPS_UP, SMALLEST_LIMIT, BacklogCap
 
 POLL_S = 2.0
 

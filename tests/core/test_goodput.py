@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.core.goodput import FIRST_STREAMS, ONE_EVENT_S, Streams
+from bulkload.core.flow.goodput import FIRST_STREAMS, ONE_EVENT_S, Streams
 
 
 def test_streams_that_are_not_in_use_stay_as_they_are() -> None:

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkload.core.layout import FIELDS, Layout, parse_date, split_suffix
-from bulkload.errors import SettingsError
+from bulkload.core.path_layout import FIELDS, Layout, LayoutError, parse_date, split_suffix
 
 
 def read(layout: str, path: str) -> dict[str, str] | None:
@@ -43,7 +42,7 @@ def read(layout: str, path: str) -> dict[str, str] | None:
     ],
 )
 def test_a_wrong_layout_is_refused_with_the_reason(layout: str, words: str) -> None:
-    with pytest.raises(SettingsError, match=re.escape(words)):
+    with pytest.raises(LayoutError, match=re.escape(words)):
         Layout.parse(layout)
 
 
@@ -227,7 +226,7 @@ def _component_expression(part: str) -> str:
 def test_any_text_is_a_layout_or_is_refused(text: str) -> None:
     try:
         layout = Layout.parse(text)
-    except SettingsError:
+    except LayoutError:
         return
     assert "measurement" in layout.fields
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.core.outage import (
+from bulkload.core.flow.outage import (
     FAILURES_TO_OUTAGE,
     SLOWEST_PROBE_EVERY_S,
     OutageMonitor,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.core.pacing import FIRST_WINDOW, LOWEST_RATE, Rate, Window
+from bulkload.core.flow.pacing import FIRST_WINDOW, LOWEST_RATE, Rate, Window
 
 
 def test_the_window_doubles_each_round_until_the_first_drop() -> None:

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkload.core.issues import Severity
-from bulkload.core.job import Problem, UploadJob
-from bulkload.core.plan import (
+from bulkload.core.plan_check import (
     RECENT_PATHS,
     DigestClaims,
     PlanCheck,
@@ -21,6 +20,7 @@ from bulkload.core.plan import (
     is_left_to_preparing,
     shown,
 )
+from bulkload.core.plan_items import Problem, UploadJob
 from bulkload.core.terms import JobKey
 
 

@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from bulkload.core.reconcile import Existing, FoundRecord, Verdict
-from bulkload.core.reconcile import reconcile as decide
+from bulkload.core.existing import Existing, FoundRecord, Verdict
+from bulkload.core.existing import reconcile as decide
 from bulkload.core.terms import MeasurementType
 
 reconcile = partial(decide, wanted=MeasurementType.TIME_SERIES)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.core.retry import (
+from bulkload.core.flow.retry import (
     RETRY_AFTER_CAP_S,
     Failure,
     GiveUp,

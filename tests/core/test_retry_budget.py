@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.core.retry_budget import CAPACITY, EARNED_PER_REQUEST, RetryBudget
+from bulkload.core.flow.retry_budget import CAPACITY, EARNED_PER_REQUEST, RetryBudget
 
 
 def test_a_full_budget_lets_a_burst_through_and_then_trickles() -> None:

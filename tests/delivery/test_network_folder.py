@@ -15,11 +15,11 @@ from bulkload.journal import FILE_NAME, store
 from bulkload.journal.check import check_journal
 from bulkload.journal.filesystem import is_on_network
 from bulkload.localstudio import LocalStudio
-from bulkload.testing.simulation import tell
-from bulkload.testing.story import story_of
 from tests.archives import archive, write
 from tests.jobs import Jobs
 from tests.official import judge_of
+from tests.simulation.simulation import tell
+from tests.simulation.story import story_of
 
 MOUNTS = [
     ("/", "ext4", "rw"),

@@ -6,8 +6,8 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
-from bulkload.core.job import UploadJob
 from bulkload.core.lifecycle import Act, Attempting, Failed
+from bulkload.core.plan_items import UploadJob
 from bulkload.core.terms import JobKey
 from bulkload.journal import FILE_NAME, events, store
 from bulkload.journal.check import check_journal

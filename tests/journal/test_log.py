@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from bulkload.core.job import CellMetadata, Skip, Specification, UploadJob
 from bulkload.core.lifecycle import Act, Attempting, Failed, Restarted
+from bulkload.core.plan_items import CellMetadata, Skip, Specification, UploadJob
 from bulkload.core.terms import JobKey
 from bulkload.errors import JournalError
 from bulkload.journal import FILE_NAME, Parent, events, store

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkload.core.steps import summarise_steps
-from bulkload.frames import to_frame
 from bulkload.localstudio import FaultKind, FaultRule
+from bulkload.tables.frames import to_frame
 from tests.localstudio.support import Answered, Api, OpenApi, made, series, table
 
 pytestmark = pytest.mark.anyio

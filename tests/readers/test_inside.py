@@ -12,12 +12,12 @@ import pyarrow as pa
 import pytest
 import xlsxwriter
 
-from bulkload.core.job import PlanItem, Problem, UploadJob
-from bulkload.core.layout import DEFAULT_LAYOUT, Layout
+from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout
+from bulkload.core.plan_items import PlanItem, Problem, UploadJob
 from bulkload.errors import UnreadableError
-from bulkload.members import split
 from bulkload.readers import ReadOptions, list_members, read
 from bulkload.sources import read_source
+from bulkload.sources.members import split
 from tests.readers.test_against_vendor import needs_mdbtools
 
 Write = Callable[[str, bytes | str], Path]
@@ -215,9 +215,9 @@ def test_a_text_too_large_for_the_plan_is_one_job(
 ) -> None:
     text = table(*rows("1", 3.7), *rows("2", 4.1))
     write("spec/cell/a.csv", text)
-    monkeypatch.setattr("bulkload.members.MAX_TEXT_BYTES", len(text) - 1)
+    monkeypatch.setattr("bulkload.sources.members.MAX_TEXT_BYTES", len(text) - 1)
     assert [job.member for job in planned(tmp_path) if isinstance(job, UploadJob)] == [None]
-    monkeypatch.setattr("bulkload.members.MAX_TEXT_BYTES", len(text))
+    monkeypatch.setattr("bulkload.sources.members.MAX_TEXT_BYTES", len(text))
     assert len([job for job in planned(tmp_path) if isinstance(job, UploadJob)]) == 2
 
 

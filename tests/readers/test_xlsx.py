@@ -13,9 +13,9 @@ import xlsxwriter
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, read
 from bulkload.readers.content import load
-from bulkload.readers.cyclers import arbin, neware
+from bulkload.readers.formats import arbin, neware
 from bulkload.readers.probe import Probe
-from bulkload.readers.tables import TableFormat
+from bulkload.readers.table_format import TableFormat
 from bulkload.readers.xlsx import IrregularError, PlainBook
 
 HEAD = ["Data_Point", "Test_Time(s)", "Step_Index", "Cycle_Index", "Current(A)", "Voltage(V)"]

@@ -25,12 +25,12 @@ import pyarrow.csv
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from bulkload.core.job import Checks, UploadJob
-from bulkload.core.prepared import PrepareTask, Refused
+from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.prepare_result import PrepareTask, Refused
 from bulkload.core.terms import JobKey
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio, StudioSettings
-from bulkload.prepare import prepare
-from bulkload.sourcefile import quick_stamp
+from bulkload.sources.stamp import quick_stamp
+from bulkload.worker.prepare import prepare
 from tests.archives import archive, series, specification, sums, write
 from tests.jobs import Ended, Jobs, running, until
 from tests.official import Held, Judge, judge_of

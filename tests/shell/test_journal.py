@@ -16,7 +16,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from bulkload.core.job import Checks, UploadJob
 from bulkload.core.lifecycle import (
     TRANSITIONS,
     Act,
@@ -39,6 +38,7 @@ from bulkload.core.lifecycle import (
     UrlExpired,
     advance,
 )
+from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import JournalBusyError, JournalError
 from bulkload.journal import FILE_NAME, open_journal, store

@@ -9,15 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from bulkload.account import row_ledger
-from bulkload.core.job import Checks, UploadJob
 from bulkload.core.outcome import OutcomeKind
-from bulkload.core.prepared import PrepareTask, Refused
+from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.prepare_result import PrepareTask, Refused
 from bulkload.core.terms import CURRENT, JobKey
 from bulkload.journal import FILE_NAME, store
+from bulkload.journal.report import row_ledger
 from bulkload.localstudio import LocalStudio
-from bulkload.prepare import prepare
 from bulkload.readers import ReadOptions, TimeSeries, read
+from bulkload.worker.prepare import prepare
 from tests.archives import archive, series, write
 from tests.jobs import Jobs
 
@@ -93,7 +93,7 @@ def test_rows_that_get_lost_between_reading_and_sending_are_a_refusal(
         series = read(source, options)
         return replace(series, provenance={**series.provenance, "rows_read": 21})
 
-    monkeypatch.setattr("bulkload.prepare.read", forgetful)
+    monkeypatch.setattr("bulkload.worker.prepare.read", forgetful)
     job = UploadJob(key=JobKey("s", "c", "run"), path=str(path))
     answer = prepare(PrepareTask(job=job, checks=Checks(strict=False), spool_path=None))
     assert isinstance(answer, Refused)

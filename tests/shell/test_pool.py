@@ -15,10 +15,10 @@ import psutil
 import pytest
 from anyio.abc import Process
 
-from bulkload.core.job import Checks, UploadJob
-from bulkload.core.prepared import Prepared, PrepareTask, Refused
+from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.prepare_result import Prepared, PrepareTask, Refused
 from bulkload.core.terms import JobKey
-from bulkload.pool import MAX_DEATHS, Pool, PoolLimits, open_pool
+from bulkload.worker.pool import MAX_DEATHS, Pool, PoolLimits, open_pool
 from tests.archives import series, write
 from tests.jobs import is_reader, until
 
@@ -243,10 +243,12 @@ def test_a_child_ends_with_its_parent_even_in_the_midst_of_a_file(
     import pickle
     import subprocess
 
-    from bulkload.worker import encode_message
+    from bulkload.worker.child import encode_message
 
     child = subprocess.Popen(
-        [sys.executable, "-m", "bulkload.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "bulkload.worker.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     assert child.stdin is not None
     assert child.stdout is not None

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from bulkload.core.lifecycle import Found, ProcessingReady, SourcePrepared
-from bulkload.livejob import LiveJob
-from bulkload.progress import Progress
+from bulkload.engine.jobs import LiveJob
+from bulkload.engine.progress import Progress
 
 
 class HandClock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulkload.testing.figures import (
+from tests.simulation.figures import (
     API_STEPS,
     at_rate,
     cells,

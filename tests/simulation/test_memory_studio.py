@@ -12,12 +12,12 @@ import anyio
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bulkload.client.access import Access
-from bulkload.client.transport import HttpTransport
-from bulkload.client.wire import Answer, make_request
+from bulkload.client.http.access import Access
+from bulkload.client.http.transport import HttpTransport
+from bulkload.client.http.wire import Answer, make_request
 from bulkload.localstudio import LocalStudio, StudioSettings
-from bulkload.testing.memory_studio import MemoryStudio, StudioRules
 from tests.archives import series
+from tests.simulation.memory_studio import MemoryStudio, StudioRules
 
 Send = Callable[..., Awaitable[Answer]]
 Put = Callable[[str, bytes], Awaitable[int]]

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from bulkload.testing.simulation import simulate, tell
-from bulkload.testing.story import Story, story_of
-from bulkload.testing.troubled_wire import Trouble
-from bulkload.testing.verdict import Telling
-from bulkload.testing.world import World
+from tests.simulation.simulation import simulate, tell
+from tests.simulation.story import Story, story_of
+from tests.simulation.troubled_wire import Trouble
+from tests.simulation.verdict import Telling
+from tests.simulation.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 

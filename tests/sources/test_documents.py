@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.errors import UnreadableError
-from bulkload.sources.documents import MAX_DOCUMENT_BYTES, load
+from bulkload.sources.json_yaml_toml import MAX_DOCUMENT_BYTES, load
 from bulkload.sources.metadata import read_mapping
 
 

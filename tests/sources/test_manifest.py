@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
-from bulkload.core.job import Checks, Problem, UploadJob
-from bulkload.core.plan import Rule
+from bulkload.core.plan_check import Rule
+from bulkload.core.plan_items import Checks, Problem, UploadJob
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.sources.entry import Entry
 from bulkload.sources.manifest import existing, read_frame, read_manifest

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkload.core.job import Checks, Problem, UploadJob
+from bulkload.core.plan_items import Checks, Problem, UploadJob
 from bulkload.core.rules import STRICT_CHECK_NAMES
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import PlanError

@@ -20,7 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.core.issues import Severity
-from bulkload.core.job import (
+from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout
+from bulkload.core.plan_check import Rule
+from bulkload.core.plan_items import (
     CellMetadata,
     Checks,
     PlanItem,
@@ -29,8 +31,6 @@ from bulkload.core.job import (
     Specification,
     UploadJob,
 )
-from bulkload.core.layout import DEFAULT_LAYOUT, Layout
-from bulkload.core.plan import Rule
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import PlanError
 from bulkload.sources import read_source

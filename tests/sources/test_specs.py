@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import xlsxwriter
 
-from bulkload.core.job import Problem, Skip, Specification
-from bulkload.core.plan import Rule
+from bulkload.core.plan_check import Rule
+from bulkload.core.plan_items import Problem, Skip, Specification
 from bulkload.errors import PlanError
 from bulkload.sources.specs import read_specifications
 from tests.sources.conftest import MakeTree

@@ -14,7 +14,7 @@ from ionworks import validators as official
 
 from bulkload.core.issues import ExtraCode, ValidationIssue
 from bulkload.core.rules import check
-from bulkload.frames import to_frame
+from bulkload.tables.frames import to_frame
 
 #: Relative tolerance of figures, and of those out of the fit of the sign check.
 TOLERANCE = 1e-6

@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 from ionworks import validators as official
 
-from bulkload.core.extra_checks import check_extra
 from bulkload.core.issues import ExtraCode
 from bulkload.core.rules import check, votes
+from bulkload.core.rules.extra_checks import check_extra
+from bulkload.core.rules.transforms import apply
 from bulkload.core.steps import summarise_steps
 from bulkload.core.terms import CURRENT, CYCLE_FROM_CYCLER, STEP_COUNT, TIME, VOLTAGE
-from bulkload.core.transforms import apply
-from bulkload.frames import to_frame
+from bulkload.tables.frames import to_frame
 from tests.validation.judge import OfficialCrashError, as_table, difference, official_findings
 from tests.validation.mutator import MUTATIONS, flat_voltage, mutated, shift_start, swap_pair
 from tests.validation.tables import good

@@ -183,7 +183,7 @@ def test_codes_of_real_files_are_those_on_record(
     real_tables: dict[str, pl.DataFrame], shared_data: Path
 ) -> None:
     from bulkload.core.rules import check
-    from bulkload.frames import to_frame
+    from bulkload.tables.frames import to_frame
 
     for entry in _entries(shared_data):
         if entry["file"] not in real_tables:
@@ -199,9 +199,9 @@ def test_codes_of_real_files_are_those_on_record(
 def test_extra_checks_flag_the_known_misreadings_alone(
     real_tables: dict[str, pl.DataFrame],
 ) -> None:
-    from bulkload.core.extra_checks import check_extra
     from bulkload.core.rules import check
-    from bulkload.frames import to_frame
+    from bulkload.core.rules.extra_checks import check_extra
+    from bulkload.tables.frames import to_frame
 
     found = {}
     for file, table in real_tables.items():

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bulkload.core.extra_checks import check_extra
 from bulkload.core.frame import Frame
 from bulkload.core.issues import ExtraCode, Severity
+from bulkload.core.rules.extra_checks import check_extra
 from bulkload.core.terms import CURRENT, STEP_COUNT, TEMPERATURE, TIME, VOLTAGE
 from tests.validation.tables import ROWS, changed, good
 

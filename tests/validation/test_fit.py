@@ -9,8 +9,8 @@ import pytest
 from ionworks import validators as official
 from numpy.typing import NDArray
 
+from bulkload.core.groups import Groups
 from bulkload.core.rules import step_sums
-from bulkload.core.rules.groups import Groups
 from bulkload.core.rules.row_fit import fit_rows
 from bulkload.core.rules.step_sums import StepSums, sum_up
 from bulkload.core.rules.votes import cast, is_flat, judge_rows

@@ -13,7 +13,7 @@ import pytest
 from bulkload.core.digest import content_digest
 from bulkload.core.frame import Column, Frame, NotNumericError
 from bulkload.errors import UnreadableError
-from bulkload.frames import to_frame, to_table
+from bulkload.tables.frames import to_frame, to_table
 
 COLUMNS: dict[str, list[Any]] = {
     "whole": [0, 1, 2],

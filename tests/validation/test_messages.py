@@ -13,7 +13,7 @@ from ionworks import validators as official
 
 from bulkload.core.rules import check
 from bulkload.core.terms import STEP_COUNT, TIME, VOLTAGE
-from bulkload.frames import to_frame
+from bulkload.tables.frames import to_frame
 from tests.validation.judge import as_table
 from tests.validation.made import spectrum, step_table
 from tests.validation.mutator import MUTATIONS, RATED, WINDOW, mutated

@@ -11,7 +11,7 @@ import pytest
 
 from bulkload.core.frame import Frame
 from bulkload.core.steps import NotSummarisableError, summarise_cycles, summarise_steps
-from bulkload.frames import to_frame, to_table
+from bulkload.tables.frames import to_frame, to_table
 
 iwdata = pytest.importorskip("ionworksdata")
 

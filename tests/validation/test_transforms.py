@@ -10,6 +10,7 @@ import pytest
 
 from bulkload.core.frame import Column, Frame
 from bulkload.core.rules import check
+from bulkload.core.rules.transforms import TRANSFORMS, TransformError, apply
 from bulkload.core.terms import (
     CAPACITY,
     CHARGE_CAPACITY,
@@ -27,7 +28,6 @@ from bulkload.core.terms import (
     VOLTAGE,
     Z_IM,
 )
-from bulkload.core.transforms import TRANSFORMS, TransformError, apply
 from tests.validation.tables import ROWS, good
 
 

@@ -1,7 +1,7 @@
 """The vendor's verdict on a measurement: same rules, codes, thresholds and figures.
 
 ``check`` runs them in the vendor's order. What the vendor's client cannot see, or judge,
-is looked at by ``bulkload.core.extra_checks``, never here, with one exception: where a column
+is looked at by ``bulkload.core.rules.extra_checks``, never here, with one exception: where a column
 that a rule calculates with is text, or holds an infinity, the vendor's client breaks off with
 a foreign exception; ``check`` answers with an error that names the column.
 """
@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Final
 
 from bulkload.core.frame import Frame, NotFiniteError, NotNumericError
+from bulkload.core.groups import Groups
 from bulkload.core.issues import ExtraCode, ValidationIssue
 from bulkload.core.rules import columns, cumulative, eis, integrals, sign, step_count, summary, time
-from bulkload.core.rules.groups import Groups
 from bulkload.core.rules.timing import fits_wall_clock
 from bulkload.core.rules.voltage import continuous
 from bulkload.core.terms import STEP_COUNT

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from bulkload.core.frame import AnyArray, Frame, Indices
+from bulkload.core.groups import Groups, pairs
 from bulkload.core.issues import IssueCode, ValidationIssue
-from bulkload.core.rules.groups import Groups, pairs
 from bulkload.core.terms import CUMULATIVE_COLUMNS
 
 #: How far from zero a step may start, and how far a value may fall, in the column's unit.

@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 
 from bulkload.core.frame import Floats, Frame
+from bulkload.core.groups import Groups, blocks
 from bulkload.core.issues import IssueCode, ValidationIssue
-from bulkload.core.rules.groups import Groups, blocks
 from bulkload.core.terms import (
     CHARGE_CAPACITY,
     CHARGE_ENERGY,

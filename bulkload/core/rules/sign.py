@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 
 from bulkload.core.frame import Bools, Floats, Frame, Indices
+from bulkload.core.groups import Groups
 from bulkload.core.issues import IssueCode, ValidationIssue
-from bulkload.core.rules.groups import Groups
 from bulkload.core.rules.step_sums import StepSums, sum_up
 from bulkload.core.rules.votes import REVERSED_FROM, UNCLEAR_FROM, Ballot, Rows, poll
 from bulkload.core.terms import CURRENT, STEP_COUNT, TIME, VOLTAGE

@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from bulkload.core.frame import AnyArray, Frame
+from bulkload.core.groups import Groups, changes
 from bulkload.core.issues import IssueCode, ValidationIssue
-from bulkload.core.rules.groups import Groups, changes
 from bulkload.core.terms import CYCLE_COUNT, CYCLE_FROM_CYCLER, STEP_COUNT
 
 #: Bad transitions that are shown in full; the rest are counted.

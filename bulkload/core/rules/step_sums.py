@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from bulkload.core.frame import Bools, Floats, Indices
-from bulkload.core.rules.groups import BLOCK_ROWS, Groups
+from bulkload.core.groups import BLOCK_ROWS, Groups
 from bulkload.core.rules.short_steps import MAX_ROWS, sum_short
 
 #: Positions in ``StepSums.products``.

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from bulkload.core.frame import Floats, Frame, Indices
+from bulkload.core.groups import pairs
 from bulkload.core.issues import IssueCode, ValidationIssue
-from bulkload.core.rules.groups import pairs
 from bulkload.core.terms import FREQUENCY, TIME
 
 #: How far from zero the first time may be, in seconds.

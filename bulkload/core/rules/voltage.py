@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from bulkload.core.frame import Frame
+from bulkload.core.groups import pairs
 from bulkload.core.issues import IssueCode, ValidationIssue
-from bulkload.core.rules.groups import pairs
 from bulkload.core.terms import VOLTAGE
 
 #: Share of the voltage window that one row may jump.

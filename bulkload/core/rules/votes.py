@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 
 from bulkload.core.frame import Bools, Floats, Indices, NotFiniteError
+from bulkload.core.groups import Groups
 from bulkload.core.rules.bounded_fit import fit
-from bulkload.core.rules.groups import Groups
 from bulkload.core.rules.moments import Means, Moments
 from bulkload.core.rules.row_fit import fit_rows
 from bulkload.core.rules.step_sums import II, IV, QI, QQ, QV, VV, StepSums, sum_up

@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from aiohttp import web
 
-import bulkload
+from bulkload.core.version import VERSION
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
 from bulkload.localstudio.studio import ORGANIZATION_NAME
 
 
 async def _health(_call: Call) -> web.Response:
-    return answer({"status": "ok", "server": f"bulkload local Studio {bulkload.__version__}"})
+    return answer({"status": "ok", "server": f"bulkload local Studio {VERSION}"})
 
 
 async def _whoami(call: Call) -> web.Response:

@@ -11,7 +11,7 @@ from anyio.from_thread import start_blocking_portal
 
 from bulkload.client.delivery import Delivery
 from bulkload.client.studio import AsyncStudio
-from bulkload.core.retry import RetryPolicy
+from bulkload.core.flow.retry import RetryPolicy
 from bulkload.localstudio import LocalStudio, StudioSettings
 
 StartStudio = Callable[..., LocalStudio]

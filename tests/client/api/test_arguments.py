@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bulkload.client.arguments import checked_name, checked_tags
-from bulkload.client.measurement_files import checked_files
-from bulkload.client.records import (
+from bulkload.client.api.arguments import checked_name, checked_tags
+from bulkload.client.api.measurement_files import checked_files
+from bulkload.client.api.records import (
     CellInstance,
     CellMeasurement,
     CellMeasurementBundle,

@@ -9,8 +9,9 @@ import aiohttp
 import anyio
 import pytest
 
-from bulkload.client import storage_http, transport
-from bulkload.client.session import open_session
+from bulkload.client.http import transport
+from bulkload.client.http.session import open_session
+from bulkload.client.storage import http as storage_http
 from bulkload.localstudio import LocalStudio
 from tests.client.api.conftest import connect
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bulkload.client.records import CellInstance, Record
+from bulkload.client.api.records import CellInstance, Record
 from bulkload.client.studio import AsyncStudio
 from bulkload.errors import ConflictError, MeasurementProcessingError
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bulkload.client.lists import PAGE_SIZE, Listing, Records, list_filters
+from bulkload.client.api.lists import PAGE_SIZE, Listing, Records, list_filters
 from bulkload.errors import IonworksError
 
 pytestmark = pytest.mark.anyio

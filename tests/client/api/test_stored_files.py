@@ -13,10 +13,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from bulkload.client.tables import as_table, read_parquet, to_backend
-from bulkload.encode import encode
 from bulkload.errors import UnreadableError
 from bulkload.localstudio import LocalStudio
+from bulkload.tables.arrow import as_table, read_parquet, to_backend
+from bulkload.tables.parquet import encode
 from tests.client.api.faces import bulkload_face, official_face
 
 FRAMES = 100

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from bulkload.client import sync
-from bulkload.client.cell_batch import AsyncCellBatchClient
-from bulkload.client.cell_instance import AsyncCellInstanceClient
-from bulkload.client.cell_measurement import AsyncCellMeasurementClient
-from bulkload.client.cell_spec import AsyncCellSpecClient
+from bulkload.client.api.cell_batch import AsyncCellBatchClient
+from bulkload.client.api.cell_instance import AsyncCellInstanceClient
+from bulkload.client.api.cell_measurement import AsyncCellMeasurementClient
+from bulkload.client.api.cell_spec import AsyncCellSpecClient
+from bulkload.client.api.project import AsyncProjectClient
+from bulkload.client.api.raw_data import AsyncRawDataClient
 from bulkload.client.portal import Proxied
-from bulkload.client.project import AsyncProjectClient
-from bulkload.client.raw_data import AsyncRawDataClient
 from bulkload.client.studio import AsyncStudio
 from bulkload.client.sync import Studio
 from bulkload.errors import SettingsError

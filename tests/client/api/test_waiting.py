@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bulkload.client.api.measurement_upload import MAX_INITIATES
 from bulkload.client.delivery import Delivery
-from bulkload.client.measurement_upload import MAX_INITIATES
 from bulkload.client.studio import AsyncStudio
 from bulkload.errors import (
     ConflictError,
@@ -20,9 +20,9 @@ from bulkload.errors import (
     RefusedError,
 )
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio, StudioSettings
-from bulkload.testing.virtual_clock import VirtualClock, virtual_run
 from tests.client.api.samples import charge_and_discharge, detail
 from tests.client.api.test_conflicts import a_cell
+from tests.simulation.virtual_clock import VirtualClock, virtual_run
 
 Story = Callable[[AsyncStudio, LocalStudio], Coroutine[Any, Any, None]]
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from aiohttp import web
 
-from bulkload.client.access import Access
-from bulkload.client.events import WireEvent
-from bulkload.testing.virtual_clock import virtual_run
+from bulkload.client.http.access import Access
+from bulkload.client.http.events import WireEvent
+from tests.simulation.virtual_clock import virtual_run
 
 Step = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulkload.client.access import DEFAULT_URL, Access, resolve_access
+from bulkload.client.http.access import DEFAULT_URL, Access, resolve_access
 from bulkload.errors import SettingsError
 
 ENV = {

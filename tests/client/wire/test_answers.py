@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.client.answers import MAX_MESSAGE_LENGTH, error_of, read_answer
-from bulkload.client.wire import Answer
+from bulkload.client.http.answers import MAX_MESSAGE_LENGTH, error_of, read_answer
+from bulkload.client.http.wire import Answer
 from bulkload.errors import (
     AnswerLostError,
     ConflictError,

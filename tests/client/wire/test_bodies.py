@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.client.bodies import (
+from bulkload.client.http.bodies import (
     GZIP_FROM_BYTES,
     compress_if_large,
     encode_json,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bulkload.client.caller import Caller
-from bulkload.client.events import Exchanged, GaveUp, Paused, Retrying
-from bulkload.client.transport import HttpTransport
+from bulkload.client.http.caller import Caller
+from bulkload.client.http.events import Exchanged, GaveUp, Paused, Retrying
+from bulkload.client.http.transport import HttpTransport
 from bulkload.errors import (
     AnswerLostError,
     ConflictError,
@@ -17,7 +17,6 @@ from bulkload.errors import (
     RefusedError,
     UnavailableError,
 )
-from bulkload.testing.virtual_clock import VirtualClock
 from tests.client.wire.scripted import (
     Heard,
     ScriptedServer,
@@ -29,6 +28,7 @@ from tests.client.wire.scripted import (
     scripted,
     truncated,
 )
+from tests.simulation.virtual_clock import VirtualClock
 
 OK = answer(200, {"id": "m1"})
 HTML = answer(200, text="<html>gateway</html>", headers={"Content-Type": "text/html"})

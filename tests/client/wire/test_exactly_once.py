@@ -11,13 +11,13 @@ from typing import Any
 import anyio
 import pytest
 
-from bulkload.client.caller import Caller
-from bulkload.client.events import Exchanged
-from bulkload.client.wire import Answer, Request
+from bulkload.client.http.caller import Caller
+from bulkload.client.http.events import Exchanged
+from bulkload.client.http.wire import Answer, Request
 from bulkload.errors import AnswerLostError, UnreachableError
-from bulkload.testing.simulated import ACCESS
-from bulkload.testing.virtual_clock import VirtualClock, virtual_run
 from tests.client.wire.scripted import Heard
+from tests.simulation.simulated import ACCESS
+from tests.simulation.virtual_clock import VirtualClock, virtual_run
 
 TASKS = 20
 CALLS = 3

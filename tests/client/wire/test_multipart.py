@@ -16,10 +16,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bulkload.client import multipart
-from bulkload.client.put_body import FileBody
-from bulkload.client.s3_errors import REFUSED_CREDENTIALS
-from bulkload.client.storage import SINGLE_PUT_MAX_BYTES, Storage
+from bulkload.client.storage import multipart
+from bulkload.client.storage.body import FileBody
+from bulkload.client.storage.s3_errors import REFUSED_CREDENTIALS
+from bulkload.client.storage.storage import SINGLE_PUT_MAX_BYTES, Storage
 from bulkload.errors import (
     BulkloadError,
     ExpiredUrlError,

@@ -8,13 +8,13 @@ from collections import Counter
 import anyio
 import pytest
 
-from bulkload.client.caller import Caller
-from bulkload.client.events import OutOfReach, Recovered
-from bulkload.client.transport import HttpTransport
+from bulkload.client.http.caller import Caller
+from bulkload.client.http.events import OutOfReach, Recovered
+from bulkload.client.http.transport import HttpTransport
 from bulkload.errors import OutageError, TerminalError
-from bulkload.testing.simulated import ACCESS, SimulatedServer
-from bulkload.testing.virtual_clock import VirtualClock, virtual_run
 from tests.client.wire.scripted import Heard, answer, in_virtual_time, scripted
+from tests.simulation.simulated import ACCESS, SimulatedServer
+from tests.simulation.virtual_clock import VirtualClock, virtual_run
 
 BEGIN_S, END_S = 60.0, 660.0
 

@@ -8,9 +8,10 @@ import random
 import anyio
 import pytest
 
-from bulkload.client.caller import Caller
-from bulkload.client.events import LevelChanged
-from bulkload.testing.simulated import (
+from bulkload.client.http.caller import Caller
+from bulkload.client.http.events import LevelChanged
+from tests.client.wire.scripted import Heard
+from tests.simulation.simulated import (
     ACCESS,
     Admit,
     SimulatedServer,
@@ -18,8 +19,7 @@ from bulkload.testing.simulated import (
     sliding_second,
     token_bucket,
 )
-from bulkload.testing.virtual_clock import VirtualClock, virtual_run
-from tests.client.wire.scripted import Heard
+from tests.simulation.virtual_clock import VirtualClock, virtual_run
 
 LIMIT = 50
 SETTLED_AFTER_S = 30.0

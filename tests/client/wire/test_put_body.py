@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from bulkload.client.put_body import BLOCK_BYTES, Sending
+from bulkload.client.storage.body import BLOCK_BYTES, Sending
 
 #: Longest that a test waits for another thread, in seconds.
 PATIENCE_S = 30.0

@@ -11,10 +11,10 @@ import anyio
 import pytest
 from aiohttp import web
 
-from bulkload.client.events import Exchanged
-from bulkload.client.put_body import BLOCK_BYTES, FileBody
-from bulkload.client.session import TIMED_OUT
-from bulkload.client.storage import Storage
+from bulkload.client.http.events import Exchanged
+from bulkload.client.http.session import TIMED_OUT
+from bulkload.client.storage.body import BLOCK_BYTES, FileBody
+from bulkload.client.storage.storage import Storage
 from bulkload.errors import (
     AnswerLostError,
     ExpiredUrlError,
@@ -24,7 +24,6 @@ from bulkload.errors import (
     RefusedError,
     UnavailableError,
 )
-from bulkload.testing.virtual_clock import VirtualClock
 from tests.client.wire.scripted import (
     Heard,
     Step,
@@ -37,6 +36,7 @@ from tests.client.wire.scripted import (
     stored,
     truncated,
 )
+from tests.simulation.virtual_clock import VirtualClock
 
 MIB = 1024**2
 SIZES = [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 7]

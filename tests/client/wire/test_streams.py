@@ -7,10 +7,10 @@ import random
 import anyio
 import pytest
 
-from bulkload.client.events import LevelChanged
-from bulkload.client.streams import StreamLimiter
-from bulkload.testing.virtual_clock import VirtualClock, virtual_run
+from bulkload.client.http.events import LevelChanged
+from bulkload.client.storage.streams import StreamLimiter
 from tests.client.wire.scripted import Heard
+from tests.simulation.virtual_clock import VirtualClock, virtual_run
 
 MIB = 1024**2
 

@@ -13,11 +13,11 @@ import anyio
 import pytest
 from aiohttp import web
 
-from bulkload.client.access import Access
-from bulkload.client.bodies import GZIP_FROM_BYTES, join_path
-from bulkload.client.session import TIMED_OUT, Timeouts
-from bulkload.client.transport import HttpTransport
-from bulkload.client.wire import make_request
+from bulkload.client.http.access import Access
+from bulkload.client.http.bodies import GZIP_FROM_BYTES, join_path
+from bulkload.client.http.session import TIMED_OUT, Timeouts
+from bulkload.client.http.transport import HttpTransport
+from bulkload.client.http.wire import make_request
 from bulkload.errors import AnswerLostError, UnreachableError
 from tests.client.wire.scripted import (
     Step,

@@ -11,7 +11,7 @@ import anyio.to_thread
 import pytest
 
 from bulkload.clock import SystemClock
-from bulkload.testing.virtual_clock import EPOCH, VirtualClock, virtual_run
+from tests.simulation.virtual_clock import EPOCH, VirtualClock, virtual_run
 
 
 def test_hours_pass_in_no_time_and_in_order() -> None:

@@ -1,0 +1,184 @@
+"""The terminal's view of a run: live where it is a terminal, a line each 30 s elsewhere.
+
+Names of files and words of servers are untrusted: control characters are shown, not obeyed,
+and nothing is taken for markup.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from bulkload.clock import Clock
+from bulkload.core.bottleneck import ADVICE
+from bulkload.core.outcome import Outcome, OutcomeKind
+from bulkload.core.plan_items import Problem
+from bulkload.core.rules.cross_file import CampaignCode, CampaignFinding
+from bulkload.core.tally import NOT_AWAITED, RowLedger, RunReport
+from bulkload.engine.progress import Progress
+from bulkload.journal.report import Remark
+
+#: A line this often where nobody watches a terminal.
+PLAIN_INTERVAL_S: Final = 30.0
+#: Redraws a second on a terminal: more costs work and shows nothing more.
+REDRAWS_PER_S: Final = 4
+
+#: Examples shown of each cause; the rest is in the summary and the journal.
+EXAMPLES: Final = 3
+
+_STYLES: Final = {
+    OutcomeKind.CREATED: "green",
+    OutcomeKind.EXISTING: "cyan",
+    OutcomeKind.REJECTED: "yellow",
+    OutcomeKind.FAILED: "red",
+    OutcomeKind.SKIPPED: "dim",
+}
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with what would move a cursor or hide in a line written out."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a line as it is: no markup, and no break where the terminal is narrow."""
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+def status_line(progress: Progress) -> str:
+    """Return one line that says where the run stands."""
+    counts = ", ".join(
+        f"{progress.counts[kind]} {kind.value}" for kind in OutcomeKind if progress.counts[kind]
+    )
+    minutes, seconds = divmod(int(progress.elapsed_s), 60)
+    line = (
+        f"{minutes:02d}:{seconds:02d}  {progress.done}/{progress.planned} done"
+        f" ({counts or 'none yet'}); {progress.prepared} prepared, "
+        f"{progress.bytes_sent / 1e6:.1f} MB sent, {progress.requests} requests"
+    )
+    if progress.retries:
+        line += f", {progress.retries} retries"
+    if progress.out_of_reach is not None:
+        line += f"; waiting for the server: {printable(progress.out_of_reach)}"
+    return line
+
+
+async def show_progress(console: Console, progress: Progress, clock: Clock) -> None:
+    """Show progress until cancelled."""
+    if not console.is_terminal:
+        while True:
+            await clock.sleep(PLAIN_INTERVAL_S)
+            console.print(status_line(progress), markup=False, highlight=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            live.update(Text(status_line(progress)), refresh=True)
+            await clock.sleep(1 / REDRAWS_PER_S)
+
+
+def show_problems(console: Console, problems: Iterable[Problem], total: int) -> None:
+    """Name what stands in the way of a plan, grouped by rule."""
+    by_rule: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_rule.setdefault(problem.rule, []).append(problem)
+    shown = sum(len(group) for group in by_rule.values())
+    for rule, group in sorted(by_rule.items(), key=lambda item: -len(item[1])):
+        say(console, f"{rule} ({len(group)})", style="bold")
+        for problem in group:
+            # Where a message names the place itself, the place is not said twice.
+            place = "" if problem.where in problem.message else f"{problem.where}: "
+            say(console, f"  {printable(place + problem.message)}")
+    if total > shown:
+        say(console, f"and {total - shown} more")
+
+
+def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]) -> None:
+    """Print the summary of a run, what did not arrive grouped by cause."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for kind in OutcomeKind:
+        if count := report.counts.get(kind, 0):
+            table.add_row(Text(f"{count:,}", style=_STYLES[kind]), kind.value)
+    table.add_row(Text(f"{report.planned:,}", style="bold"), "planned")
+    console.print(table)
+    show_causes(console, report.causes, examples)
+    if waiting := report.causes.get(NOT_AWAITED):
+        say(
+            console,
+            f"{waiting:,} uploads were confirmed and not waited for (--no-wait): run again "
+            "without it to learn how their processing ended",
+        )
+    say(console, rows_equation(report.ledger))
+    say(
+        console,
+        f"{report.bytes_read / 1e6:.1f} MB read, "
+        f"{report.bytes_sent / 1e6:.1f} MB sent in {report.requests:,} requests "
+        f"({report.retries:,} retries), {report.elapsed_s:.1f} s",
+    )
+    say(console, f"pace: {ADVICE[report.bottleneck]}")
+    if missing := report.planned - sum(report.counts.values()):
+        say(console, f"NOT DONE: {missing:,} of {report.planned:,} entries have no outcome yet")
+    if not report.ledger.adds_up:
+        say(console, "NOT DONE: the rows do not add up; this is a defect of bulkload")
+
+
+def rows_equation(ledger: RowLedger) -> str:
+    """Return where the rows went, in one line."""
+    classes = [
+        f"{count:,} {kind.value}"
+        for kind in OutcomeKind
+        if (count := ledger.ended.get(kind, 0)) or kind is OutcomeKind.CREATED
+    ]
+    if ledger.left_out:
+        classes.append(f"{ledger.left_out:,} left out by their reader")
+    line = f"rows: {ledger.read:,} read = {' + '.join(classes)}"
+    unknown = [f"{count:,} {kind.value}" for kind, count in ledger.unknown.items() if count]
+    if unknown:
+        line += f"; not known are those of files that were not read ({', '.join(unknown)})"
+    return line
+
+
+def show_remarks(console: Console, warnings: Iterable[Remark], changes: Mapping[str, int]) -> None:
+    """Print what was said of measurements that went through."""
+    for one in warnings:
+        say(console, f"warned: {one.word} ({one.count:,})", style="yellow")
+        for example in one.examples:
+            say(console, f"  {printable(example)}")
+    for name, count in changes.items():
+        say(console, f"changed on request: {name} ({count:,} measurements)")
+
+
+def show_findings(console: Console, found: Iterable[tuple[str, CampaignFinding]]) -> None:
+    """Print what the files of each cell show together, by code."""
+    counts: Counter[CampaignCode] = Counter()
+    kept: dict[CampaignCode, list[str]] = {}
+    for cell, finding in found:
+        counts[finding.code] += 1
+        if len(shown := kept.setdefault(finding.code, [])) < EXAMPLES:
+            shown.append(f"{cell}: {finding.message}")
+    for code, count in counts.most_common():
+        say(console, f"noticed: {code} ({count:,})", style="yellow")
+        for example in kept[code]:
+            say(console, f"  {printable(example)}")
+
+
+def show_causes(console: Console, causes: Mapping[str, int], examples: Iterable[Outcome]) -> None:
+    """Print what did not arrive, grouped by cause."""
+    by_cause: dict[str, list[Outcome]] = {}
+    for outcome in examples:
+        by_cause.setdefault(outcome.cause, []).append(outcome)
+    for cause, group in by_cause.items():
+        count = causes.get(cause, len(group))
+        style = _STYLES[group[0].kind]
+        say(console, f"{group[0].kind.value}: {cause} ({count:,})", style=style)
+        for outcome in group:
+            say(console, f"  {printable(outcome.message)}")
+        if count > len(group):
+            say(console, f"  and {count - len(group):,} more")

@@ -1,0 +1,148 @@
+"""Appending rows to a test that still runs.
+
+409 means here that the server is still at work on what was sent before: wait, and try again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bulkload.client.api.measurement_upload import MeasurementUpload
+from bulkload.client.api.records import CellMeasurement, CellMeasurementBundle, InitiateAnswer
+from bulkload.client.api.resource import send_again
+from bulkload.client.http.bodies import join_path
+from bulkload.core.rules.time import runs_forward
+from bulkload.core.terms import STEP_COUNT, TIME
+from bulkload.errors import (
+    ConflictError,
+    ExpiredUrlError,
+    MeasurementProcessingError,
+    MeasurementValidationError,
+)
+from bulkload.tables.arrow import as_table, read_parquet
+from bulkload.tables.frames import to_frame
+from bulkload.tables.parquet import encode
+
+#: Times that an extension is begun anew after a 409 or an expired URL.
+MAX_EXTEND_TRIES: Final = 6
+#: Seconds before the second try: another extension is in flight.
+FIRST_CONFLICT_WAIT_S: Final = 0.5
+#: Name of the upload that holds the new rows.
+EXTENSION: Final = "time_series_extend.parquet"
+
+
+class MeasurementExtend(MeasurementUpload):
+    """``extend``."""
+
+    async def extend(
+        self,
+        measurement_id: str,
+        time_series: Any,
+        wait_for_processing: bool = True,  # noqa: FBT001 - positional in the official client
+    ) -> CellMeasurementBundle:
+        """Append rows to a measurement whose test has not ended.
+
+        They need the columns that it has, and times after its last one. Waits for the server
+        to append them; :class:`MeasurementProcessingError` where it could not.
+        """
+        table = await anyio.to_thread.run_sync(_checked_rows, time_series)
+        with tempfile.TemporaryDirectory(prefix="bulkload-") as folder:
+            path = Path(folder, EXTENSION)
+            await anyio.to_thread.run_sync(encode, table, path)
+            last_time = pc.max(table[TIME]).as_py()
+            bundle = await self.extend_with(measurement_id, path, last_time)
+        if not wait_for_processing:
+            return bundle
+        settled = await self._settled(bundle, wait=True)
+        # The record stays readable when an extension fails: only this field tells.
+        if settled.processing_error:
+            raise MeasurementProcessingError(
+                settled.processing_error, {measurement_id: settled.processing_error}
+            )
+        return settled
+
+    async def extend_with(
+        self, measurement_id: str, path: Path, last_time: float
+    ) -> CellMeasurementBundle:
+        """Append the rows of a Parquet file; does not wait for the server to process them.
+
+        ``last_time`` is their last ``Time [s]``: by it an extension whose answer was lost is
+        known again.
+        """
+        pause = FIRST_CONFLICT_WAIT_S
+        for tries_left in reversed(range(MAX_EXTEND_TRIES)):
+            before = await self.get(measurement_id)
+            if before.is_processing:
+                await self.wait_for_processing(measurement_id)
+            try:
+                await self._put_extension(measurement_id, path)
+                return await self._confirm_extension(before, last_time)
+            except ExpiredUrlError:
+                if not tries_left:
+                    raise
+            except ConflictError:
+                # A test that has ended will not become one that runs.
+                if not tries_left or before.end_time is not None:
+                    raise
+                await anyio.sleep(pause)
+                pause *= 2
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _put_extension(self, measurement_id: str, path: Path) -> None:
+        route = join_path("cell_measurements", measurement_id, "initiate-extend")
+        answer = await self._caller.call("POST", route, json={}, look=send_again)
+        offered = InitiateAnswer.parse(answer)
+        await self.put(offered.target(EXTENSION), path)
+
+    async def _confirm_extension(
+        self, before: CellMeasurement, last_time: float
+    ) -> CellMeasurementBundle:
+        has_looked = False
+
+        async def look() -> Any:
+            nonlocal has_looked
+            has_looked = True
+            record = await self.get(before.id)
+            # An error that was there before is an earlier extension's: being claimed clears it.
+            is_new_error = record.processing_error not in (None, before.processing_error)
+            if record.is_processing or is_new_error:
+                return record.model_dump()
+            return record.model_dump() if await self._holds(record, last_time) else None
+
+        route = join_path("cell_measurements", before.id, "confirm-extend")
+        try:
+            answer = await self._caller.call("POST", route, json={}, look=look)
+        except ConflictError:
+            # Our own lost request may be what is in the way.
+            answer = await look() if has_looked else None
+            if answer is None:
+                raise
+        return CellMeasurementBundle.parse(answer).marked(created=False)
+
+    async def _holds(self, record: CellMeasurement, last_time: float) -> bool:
+        """Tell whether the rows up to a time are stored: the stored table is the proof."""
+        with tempfile.TemporaryDirectory(prefix="bulkload-") as folder:
+            path = Path(folder, "time_series.parquet")
+            await self.download_time_series(record.id, path)
+            stored = await anyio.to_thread.run_sync(read_parquet, path)
+        stored_last = pc.max(stored[TIME]).as_py() if TIME in stored.column_names else None
+        return stored_last is not None and bool(stored_last >= last_time)
+
+
+def _checked_rows(time_series: Any) -> pa.Table:
+    table = as_table(time_series)
+    if not table.num_rows:
+        raise MeasurementValidationError("nothing to append: the time series has no rows")
+    missing = [name for name in (TIME, STEP_COUNT) if name not in table.column_names]
+    if missing:
+        raise MeasurementValidationError(f"rows to append need the columns {missing}")
+    issues = runs_forward(to_frame(table))
+    if issues:
+        raise MeasurementValidationError(issues[0].message, issues)
+    return table

@@ -1,0 +1,155 @@
+"""The steps of an upload: initiate, put, confirm.
+
+No record exists before confirm, and its id is known from initiate: so initiate may be repeated,
+and a lost answer to confirm is settled by asking for that id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from bulkload.client.api.creation import fetch_named
+from bulkload.client.api.measurement_reading import MeasurementReading
+from bulkload.client.api.measurement_waiting import MeasurementWaiting
+from bulkload.client.api.records import CellMeasurementBundle, InitiateAnswer, UploadTarget
+from bulkload.client.api.resource import run_all, send_again
+from bulkload.client.http.bodies import join_path
+from bulkload.core.terms import MeasurementType
+from bulkload.errors import ConflictError, ExpiredUrlError
+
+#: A signed URL is used as soon as it is given: one that keeps expiring is no matter of age.
+MAX_INITIATES: Final = 3
+#: Files of one measurement under way at once.
+MAX_FILES_IN_FLIGHT: Final = 4
+
+OCTETS: Final = "application/octet-stream"
+#: Types that Studio shows as pictures; everything else is octets to it.
+IMAGE_TYPES: Final[Mapping[str, str]] = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".tiff": "image/tiff",
+    ".bmp": "image/bmp",
+}
+
+#: Pairs the files of an upload with the targets that the server offered.
+Pairing = Callable[[InitiateAnswer], Sequence[tuple[UploadTarget, Path]]]
+
+
+class MeasurementUpload(MeasurementWaiting, MeasurementReading):
+    """Uploads as single steps, for whoever keeps a journal between them."""
+
+    async def initiate(
+        self,
+        cell_instance_id: str,
+        name: str,
+        *,
+        notes: str | None = None,
+        measurement_type: MeasurementType = MeasurementType.TIME_SERIES,
+        filenames: Sequence[str] | None = None,
+    ) -> InitiateAnswer:
+        """Ask for an id and upload targets. Makes no record."""
+        measurement = {"name": name} if notes is None else {"name": name, "notes": notes}
+        payload: dict[str, Any] = {"measurement": measurement}
+        if measurement_type is MeasurementType.FILE:
+            payload |= {"measurement_type": "file", "filenames": [*(filenames or ())]}
+        path = join_path("cell_instances", cell_instance_id, "cell_measurements", "initiate-upload")
+        answer = await self._caller.call("POST", path, json=payload, look=send_again)
+        return InitiateAnswer.parse(answer)
+
+    async def put(self, target: UploadTarget, path: Path, *, sha256: str | None = None) -> None:
+        """Store a file at a target; :class:`ExpiredUrlError` asks for a new initiate.
+
+        ``sha256`` (hex) is what the file must have: nothing else is stored in its place.
+        """
+        content_type = IMAGE_TYPES.get(path.suffix.lower(), OCTETS)
+        await self._storage.put_target(
+            target.model_dump(), path, content_type=content_type, sha256=sha256
+        )
+
+    async def confirm(
+        self,
+        measurement_id: str,
+        cell_instance_id: str,
+        measurement: Mapping[str, Any],
+        *,
+        measurement_type: MeasurementType = MeasurementType.TIME_SERIES,
+        filenames: Sequence[str] | None = None,
+    ) -> CellMeasurementBundle:
+        """Make the record of what was stored. Does not wait for the server to process it."""
+        payload: dict[str, Any] = {
+            "cell_instance_id": cell_instance_id,
+            "measurement": dict(measurement),
+            "measurement_type": measurement_type.value,
+        }
+        if filenames:
+            payload["filenames"] = [*filenames]
+
+        may_be_made = False
+
+        async def look() -> Any:
+            nonlocal may_be_made
+            may_be_made = True
+            found = await self.status(measurement_id)
+            return None if found is None else found.model_dump()
+
+        path = join_path("cell_measurements", measurement_id, "confirm-upload")
+        try:
+            answer = await self._caller.call("POST", path, json=payload, look=look)
+        except ConflictError as error:
+            # A record with the id that we were given is our own: an earlier confirm arrived.
+            may_be_made = may_be_made or error.existing_id == measurement_id
+            found = await (
+                fetch_named(self.get, measurement_id)
+                if may_be_made
+                else self.status(measurement_id)
+            )
+            if found is None:
+                raise
+            answer = found.model_dump()
+        return CellMeasurementBundle.parse(answer).marked(created=True)
+
+    async def _upload(
+        self,
+        cell_instance_id: str,
+        measurement: Mapping[str, Any],
+        pair: Pairing,
+        *,
+        measurement_type: MeasurementType = MeasurementType.TIME_SERIES,
+        filenames: Sequence[str] | None = None,
+    ) -> CellMeasurementBundle:
+        for _ in range(MAX_INITIATES):
+            answer = await self.initiate(
+                cell_instance_id,
+                measurement["name"],
+                notes=measurement.get("notes"),
+                measurement_type=measurement_type,
+                filenames=filenames,
+            )
+            puts = [partial(self.put, target, path) for target, path in pair(answer)]
+            try:
+                await run_all(puts, at_once=MAX_FILES_IN_FLIGHT)
+            except ExpiredUrlError as error:
+                expired = error
+                continue
+            return await self.confirm(
+                answer.measurement_id,
+                cell_instance_id,
+                measurement,
+                measurement_type=measurement_type,
+                filenames=filenames,
+            )
+        raise expired
+
+    async def _settled(self, bundle: CellMeasurementBundle, *, wait: bool) -> CellMeasurementBundle:
+        """Wait for the processing where asked to; gives the record as it is then."""
+        if not wait or not bundle.is_processing:
+            return bundle
+        states = await self.wait_for_processing(bundle.id)
+        merged = {**bundle.model_dump(), **states[bundle.id]}
+        return CellMeasurementBundle.parse(merged).marked(created=bundle.was_created)

@@ -1,0 +1,1 @@
+"""Requests to the API: sessions, credentials, retries, limits and the meaning of each answer."""

@@ -1,0 +1,191 @@
+"""What an answer means: its JSON, or the error that it stands for. No body form may crash this."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from bulkload.client.http.wire import Answer
+from bulkload.core.flow.retry import parse_http_date, parse_retry_after
+from bulkload.errors import (
+    AnswerLostError,
+    ConflictError,
+    CredentialsError,
+    IonworksError,
+    PermissionDeniedError,
+    RefusedError,
+    UnavailableError,
+)
+
+#: Longest message taken from a server, in characters: enough for a sentence, not for a page.
+MAX_MESSAGE_LENGTH: Final = 1000
+#: Findings of a 422 that are spelled out.
+MAX_FINDINGS: Final = 5
+
+#: Words by which a 403 says that it concerns the key, not the one thing asked for.
+_CONCERNS_KEY: Final = re.compile(
+    r"\b(api[ _-]?keys?|tokens?|credentials?|authenticat\w+|x-api-key|bearer|revoked|expired)\b",
+    re.IGNORECASE,
+)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_EXISTING_KEY: Final = re.compile(r"existing_(?:\w+_)?id")
+#: Statuses without a body by definition.
+_NO_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
+#: Statuses by which a server says that it has no such thing, or does no such thing there.
+_NOT_HERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+_ALWAYS_TRANSIENT: Final = frozenset(
+    {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+)
+
+
+def read_answer(
+    answer: Answer, *, method: str, now: datetime, mask: Callable[[str], str] = str
+) -> Any:
+    """Give the JSON of an answer, None for an empty one, or raise the error it stands for."""
+    if not 200 <= answer.status < 300:
+        raise error_of(answer, now=now, mask=mask)
+    # What a deletion says besides its status is of no use to anybody; but a web page is from
+    # something on the way, which deleted nothing.
+    if answer.status in _NO_BODY or (method == "DELETE" and not is_web_page(answer)):
+        return None
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        what = "an empty body" if not answer.body.strip() else "a body that is not JSON"
+        raise AnswerLostError(
+            f"{what} where JSON was expected (content type"
+            f" {clean_text(answer.headers.get('content-type', 'absent'))})",
+            answer.status,
+            correlation_id=_correlation_id(answer),
+        ) from None
+
+
+def error_of(answer: Answer, *, now: datetime, mask: Callable[[str], str] = str) -> IonworksError:
+    """Give the error that an answer stands for, with what its body says."""
+    if answer.status in _NOT_HERE and is_web_page(answer):
+        # A name that leads to another machine for a while: it knows nothing of our records.
+        return AnswerLostError("a web page of another server came in its place", answer.status)
+    body = _parse(mask(answer.body.decode("utf-8", errors="replace")))
+    message, error_code, data = _read_body(body)
+    retry_after_s = parse_retry_after(
+        answer.headers.get("retry-after"), parse_http_date(answer.headers.get("date")) or now
+    )
+    error = _kind(answer.status, message or "", retry_after_s)(
+        message or _status_text(answer),
+        answer.status,
+        error_code=error_code,
+        data=data,
+        correlation_id=_correlation_id(answer),
+    )
+    if isinstance(error, UnavailableError):
+        error.retry_after_s = retry_after_s
+    if isinstance(error, ConflictError):
+        error.existing_id = existing_id(body)
+    return error
+
+
+def is_web_page(answer: Answer) -> bool:
+    """Tell whether an answer is a page for people: neither Studio nor a store says anything so."""
+    is_html = answer.headers.get("content-type", "").startswith("text/html")
+    return is_html or answer.body.lstrip()[:9].lower().startswith((b"<!doctype", b"<html"))
+
+
+def words_of(body: bytes) -> str:
+    """Give what an error's JSON body says, in one line; empty where it says nothing."""
+    message, error_code, _ = _read_body(_parse(body.decode("utf-8", errors="replace")))
+    return " ".join(filter(None, (error_code, message)))
+
+
+def _kind(status: int, message: str, retry_after_s: float | None) -> type[IonworksError]:
+    if status in _ALWAYS_TRANSIENT or status >= 500:
+        return UnavailableError
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and retry_after_s is not None:
+        return UnavailableError
+    if status == HTTPStatus.UNAUTHORIZED:
+        return CredentialsError
+    if status == HTTPStatus.FORBIDDEN:
+        return CredentialsError if _CONCERNS_KEY.search(message) else PermissionDeniedError
+    return ConflictError if status == HTTPStatus.CONFLICT else RefusedError
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_body(body: Any) -> tuple[str | None, str | None, Mapping[str, Any] | None]:
+    """Give message, error code and data of a body of any form."""
+    if isinstance(body, list):
+        return _findings(body), None, None
+    if not isinstance(body, Mapping):
+        return (clean_text(body) or None if isinstance(body, str) else None), None, None
+    detail = body.get("detail")
+    if "error_code" not in body and isinstance(detail, Mapping):
+        body, detail = detail, detail.get("detail")
+    message = body.get("message")
+    if not isinstance(message, str) or not message.strip():
+        message = _findings(detail) if isinstance(detail, list) else detail
+    code = body.get("error_code")
+    return (
+        clean_text(message) or None if isinstance(message, str) else None,
+        clean_text(code) if isinstance(code, str) else None,
+        body,
+    )
+
+
+def _findings(items: list[Any]) -> str | None:
+    """Spell out the findings of a 422: where, and what."""
+    said = [_finding(item) for item in items[:MAX_FINDINGS]]
+    more = len(items) - len(said)
+    text = "; ".join(filter(None, said)) + (f"; and {more} more" if more > 0 else "")
+    return clean_text(text) or None
+
+
+def _finding(item: Any) -> str:
+    if not isinstance(item, Mapping):
+        return str(item)
+    where = item.get("loc")
+    place = ".".join(str(part) for part in where) if isinstance(where, list) else ""
+    said = str(item.get("msg") or item.get("message") or item.get("type") or "")
+    return f"{place}: {said}" if place and said else place or said
+
+
+def existing_id(body: Any) -> str | None:
+    """Find the id of the record that a 409 names, in each place where one was seen."""
+    for _ in range(3):  # the body, its detail, and the detail of a nested standard body
+        if not isinstance(body, Mapping):
+            return None
+        named = body.get("existing_id")
+        legacy = (value for key, value in body.items() if _EXISTING_KEY.fullmatch(str(key)))
+        for value in (named, *legacy):
+            if isinstance(value, str) and value:
+                return value
+        body = body.get("detail")
+    return None
+
+
+def clean_text(text: str) -> str:
+    """Make a server's text fit for a line of a log: one line, bounded, no control characters."""
+    line = _CONTROL.sub(" ", text).strip()
+    return line if len(line) <= MAX_MESSAGE_LENGTH else f"{line[:MAX_MESSAGE_LENGTH]}…"
+
+
+def _status_text(answer: Answer) -> str:
+    try:
+        phrase = HTTPStatus(answer.status).phrase
+    except ValueError:
+        phrase = "unknown status"
+    if 300 <= answer.status < 400:
+        phrase += " (a redirect, which is not followed)"
+    return phrase
+
+
+def _correlation_id(answer: Answer) -> str | None:
+    text = answer.headers.get("x-correlation-id")
+    return clean_text(text) if text else None

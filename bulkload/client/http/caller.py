@@ -1,0 +1,288 @@
+"""One door to the API: every call is paced, repeated where that is safe, and never done twice."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from json import loads as json_of
+from typing import Any, Final, TypeVar
+from urllib.parse import urljoin
+
+from bulkload.client.http.access import Access
+from bulkload.client.http.answers import error_of, is_web_page, read_answer
+from bulkload.client.http.attempts import Attempts, Persistence
+from bulkload.client.http.events import Exchanged, Observer, Paused, unobserved
+from bulkload.client.http.gate import OutageGate
+from bulkload.client.http.limiter import CallLimiter
+from bulkload.client.http.session import TIMED_OUT
+from bulkload.client.http.transport import DEFAULT_CONNECTIONS
+from bulkload.client.http.wire import Answer, Request, Transport, make_request
+from bulkload.clock import Clock, SystemClock
+from bulkload.core.flow.allowance import Advice, parse_allowance
+from bulkload.core.flow.outage import OutageMonitor
+from bulkload.core.flow.retry import RetryPolicy
+from bulkload.core.flow.retry_budget import RetryBudget
+from bulkload.errors import (
+    AnswerLostError,
+    IonworksError,
+    RefusedError,
+    UnavailableError,
+    UnreachableError,
+)
+
+T = TypeVar("T")
+
+#: Seconds that a call waits for a server that does not answer at all. A person at a keyboard
+#: waits a minute; a run at night is given an hour.
+DEFAULT_OUTAGE_LIMIT_S: Final = 60.0
+#: Seconds that an endpoint is left alone after a 429 that does not say how long.
+UNSTATED_PAUSE_S: Final = 1.0
+
+#: Methods that may be repeated whatever became of them.
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+#: Statuses by which a server says that it did nothing.
+_NOT_DONE: Final = frozenset({413, 425, 429})
+#: Statuses that speak of the server's state, not of this request.
+AWAY: Final = frozenset({502, 503, 504, *range(520, 528)})
+#: The transient errors of a server.
+_MAY_PASS: Final = (UnreachableError, AnswerLostError, UnavailableError)
+_WORD: Final = re.compile(r"[a-z]+(?:[_-][a-z]+)*")
+
+#: What ``look`` is: it gives the record that a lost request made, None where there is none.
+LookBack = Callable[[], Awaitable[Any | None]]
+
+
+class Caller:
+    """Calls the API through a ``Transport``; safe to share between any number of tasks."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        access: Access,
+        *,
+        clock: Clock | None = None,
+        observer: Observer = unobserved,
+        chance: Callable[[], float] = random.random,
+        policy: RetryPolicy | None = None,
+        budget: RetryBudget | None = None,
+        connections: int = DEFAULT_CONNECTIONS,
+        outage_limit_s: float = DEFAULT_OUTAGE_LIMIT_S,
+    ) -> None:
+        self._transport = transport
+        self._access = access
+        self._clock: Clock = clock or SystemClock()
+        self._observer = observer
+        self._shared = Persistence(
+            clock=self._clock,
+            observer=observer,
+            chance=chance,
+            policy=policy or RetryPolicy(),
+            budget=budget or RetryBudget(),
+        )
+        self._limiter = CallLimiter(connections, clock=self._clock, observer=observer)
+        self._gate = OutageGate(
+            "api",
+            OutageMonitor(limit_s=outage_limit_s),
+            clock=self._clock,
+            observer=observer,
+            on_recovery=self._limiter.restart,
+        )
+        self._advice = Advice()
+        #: Endpoint -> the moment until which it is left alone.
+        self._paused: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        return f"Caller({self._access.base_url!r})"
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        look: LookBack | None = None,
+    ) -> Any:
+        """Make one call and give its JSON, None for an empty answer.
+
+        GET and DELETE are repeated on every failure that may pass. POST and PATCH are repeated
+        at once only where the server did nothing; where it may have done it, ``look`` is asked
+        first, and without ``look`` the failure is raised.
+        """
+        may_be_done = False
+
+        def is_ambiguous(error: IonworksError) -> bool:
+            nonlocal may_be_done
+            may_be_done = may_be_done or _may_be_done(error)
+            return method not in _REPEATABLE and _may_be_done(error)
+
+        def read(answer: Answer) -> Any:
+            is_gone = answer.status == 404 and not is_web_page(answer)
+            if method == "DELETE" and is_gone and may_be_done:
+                return None  # gone, by our own earlier attempt
+            return read_answer(answer, method=method, now=self._clock.now(), mask=self._access.mask)
+
+        request = make_request(method, path, params, json)
+        return await self._persist(request, read, is_ambiguous, look)
+
+    async def locate(self, path: str, *, params: Mapping[str, Any] | None = None) -> str:
+        """Give the absolute URL to which a download is redirected; it is not followed."""
+
+        def read(answer: Answer) -> str:
+            location = answer.headers.get("location")
+            if 300 <= answer.status < 400 and location:
+                return urljoin(f"{self._access.base_url}{path}", location)
+            if answer.status < 400:
+                # A web page is from something on the way, which answered in Studio's place.
+                kind = AnswerLostError if is_web_page(answer) else RefusedError
+                raise kind("no redirect where one was expected", answer.status)
+            raise error_of(answer, now=self._clock.now(), mask=self._access.mask)
+
+        request = make_request("GET", path, params)
+        return await self._persist(request, read, lambda _: False, None)
+
+    async def reach(self, path: str) -> Any:
+        """Get something whose form nobody has described: its JSON, or else its text."""
+
+        def read(answer: Answer) -> Any:
+            if 200 <= answer.status < 300 and not is_web_page(answer):
+                text = answer.body.decode("utf-8", errors="replace")
+                try:
+                    return json_of(text)
+                except ValueError:
+                    return text
+            return read_answer(answer, method="GET", now=self._clock.now(), mask=self._access.mask)
+
+        return await self._persist(make_request("GET", path, None), read, lambda _: False, None)
+
+    async def _persist(
+        self,
+        request: Request,
+        read: Callable[[Answer], T],
+        is_ambiguous: Callable[[IonworksError], bool],
+        look: Callable[[], Awaitable[T | None]] | None,
+    ) -> T:
+        endpoint = endpoint_of(request)
+        return await Attempts(
+            self._shared,
+            lambda: self._attempt(request, endpoint, read),
+            service="api",
+            endpoint=endpoint,
+            is_ambiguous=is_ambiguous,
+            is_excused=lambda: self._gate.is_down,
+            look=look,
+        ).run()
+
+    async def _attempt(self, request: Request, endpoint: str, read: Callable[[Answer], T]) -> T:
+        """Wait for the turn of one attempt, and make it."""
+        while True:
+            await self._wait_for(endpoint)
+            async with self._limiter.slot() as is_timely:
+                if not is_timely:
+                    continue
+                was_down = self._gate.is_down
+                is_probe = await self._gate.enter()
+                try:
+                    # While it waited, the endpoint may have been paused; and after an outage
+                    # the window is small again, so that not all come back at once.
+                    if is_probe or not (was_down or self._pause_s(endpoint) > 0):
+                        return await self._send(request, endpoint, read, is_probe=is_probe)
+                finally:
+                    if is_probe:
+                        self._gate.leave()
+
+    async def _send(
+        self, request: Request, endpoint: str, read: Callable[[Answer], T], *, is_probe: bool
+    ) -> T:
+        began = self._clock.monotonic()
+        answer: Answer | None = None
+        error: IonworksError | None = None
+        try:
+            answer = await self._transport.send(request)
+            self._heed(endpoint, answer, began)
+            return read(answer)
+        except IonworksError as failure:
+            error = failure
+            raise
+        finally:
+            # A cancelled attempt says nothing of the server.
+            if answer is not None or error is not None:
+                self._learn(endpoint, error, began, is_probe=is_probe)
+                self._observer(
+                    Exchanged(
+                        service="api",
+                        method=request.method,
+                        endpoint=endpoint,
+                        status=None if answer is None else answer.status,
+                        cause=None if error is None else error.cause,
+                        seconds=self._clock.monotonic() - began,
+                        bytes_sent=len(request.content or b""),
+                        bytes_received=0 if answer is None else len(answer.body),
+                    )
+                )
+
+    def _heed(self, endpoint: str, answer: Answer, began: float) -> None:
+        """Stop in time where the server says how little it will still take."""
+        allowance = parse_allowance(answer.headers, self._clock.now())
+        if allowance is None:
+            return
+        now = self._clock.monotonic()
+        pause_s = self._advice.pause_s(allowance, now, began, self._limiter.in_flight)
+        if pause_s > 0:
+            self._pause(endpoint, pause_s)
+
+    def _learn(
+        self, endpoint: str, error: IonworksError | None, began: float, *, is_probe: bool
+    ) -> None:
+        """Tell gate, window and rate how an attempt ended."""
+        if error is None or not isinstance(error, _MAY_PASS):
+            self._gate.succeeded(began)
+            self._limiter.served(began)
+            return
+        asked_s = error.retry_after_s if isinstance(error, UnavailableError) else None
+        if error.status_code == 429:
+            self._gate.succeeded(began)
+            self._limiter.refused(began)
+            asked_s = UNSTATED_PAUSE_S if asked_s is None else asked_s
+        if asked_s:
+            self._pause(endpoint, asked_s)
+        if error.status_code == 503 or error.cause == TIMED_OUT:
+            self._limiter.overloaded(error.message, began)
+        if says_away(error):
+            self._gate.failed(str(error), was_probe=is_probe)
+
+    async def _wait_for(self, endpoint: str) -> None:
+        while (seconds := self._pause_s(endpoint)) > 0:
+            await self._clock.sleep(seconds)
+        self._paused.pop(endpoint, None)
+
+    def _pause(self, endpoint: str, seconds: float) -> None:
+        until = self._clock.monotonic() + seconds
+        if until > self._paused.get(endpoint, 0.0):
+            self._paused[endpoint] = until
+            self._observer(
+                Paused(service="api", endpoint=endpoint, seconds=seconds, reason="the server asked")
+            )
+
+    def _pause_s(self, endpoint: str) -> float:
+        return max(0.0, self._paused.get(endpoint, 0.0) - self._clock.monotonic())
+
+
+def says_away(error: IonworksError) -> bool:
+    """Tell whether a failure says that the service as a whole is not there."""
+    return isinstance(error, UnreachableError | AnswerLostError) or error.status_code in AWAY
+
+
+def _may_be_done(error: IonworksError) -> bool:
+    if isinstance(error, UnreachableError) or error.status_code in _NOT_DONE:
+        return False
+    if isinstance(error, UnavailableError):
+        return not (error.status_code == 503 and error.retry_after_s is not None)
+    return isinstance(error, AnswerLostError)
+
+
+def endpoint_of(request: Request) -> str:
+    """Name the endpoint of a request: its method and path, with each id left out."""
+    parts = (part if _WORD.fullmatch(part) else "{}" for part in request.path.split("/")[1:])
+    return f"{request.method} /{'/'.join(parts)}"

@@ -1,0 +1,94 @@
+"""The controllers of ``core.pacing`` at work: who wants to call waits here for a slot."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+import anyio
+
+from bulkload.client.http.events import LevelChanged, Observer
+from bulkload.clock import Clock
+from bulkload.core.flow.pacing import Rate, Window
+
+
+async def take(slots: anyio.CapacityLimiter, holder: object) -> None:
+    """Take a slot, and let others run first only where none is free."""
+    try:
+        slots.acquire_on_behalf_of_nowait(holder)
+    except anyio.WouldBlock:
+        await slots.acquire_on_behalf_of(holder)
+
+
+class CallLimiter:
+    """Bounds the calls in flight and, once the server asked for it, the calls a second."""
+
+    def __init__(self, connections: int, *, clock: Clock, observer: Observer) -> None:
+        self._clock = clock
+        self._observer = observer
+        self._window = Window(largest=connections)
+        self._rate = Rate()
+        self._slots = anyio.CapacityLimiter(int(self._window.limit))
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[bool]:
+        """Hold one place in the window, at its time in the rate.
+
+        False where the rate changed meanwhile: come again, the time was another rate's.
+        """
+        # A task may wait for a slot while another of its own calls holds one.
+        holder = object()
+        await take(self._slots, holder)
+        try:
+            changes = self._rate.changes
+            wait_s = self._rate.reserve(self._clock.monotonic())
+            if wait_s > 0:
+                await self._clock.sleep(wait_s)
+            yield changes == self._rate.changes
+        finally:
+            self._slots.release_on_behalf_of(holder)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that hold a place in the window."""
+        return self._slots.borrowed_tokens
+
+    def served(self, began: float) -> None:
+        """Take note of a call that was served; its slot is still held."""
+        if self._rate.served(self._clock.monotonic(), began):
+            self._tell_rate("it was not refused")
+        self._window.succeeded(self._slots.borrowed_tokens)
+        self._resize()
+
+    def refused(self, began: float) -> None:
+        """Take note of a 429."""
+        if self._rate.refused(self._clock.monotonic(), began):
+            self._tell_rate("too many requests")
+        self.overloaded("too many requests", began)
+
+    def overloaded(self, reason: str, began: float) -> None:
+        """Take note of a 503 or a time-out."""
+        if self._window.dropped(self._clock.monotonic(), began):
+            self._tell("window", self._window.limit, reason)
+        self._resize()
+
+    def restart(self) -> None:
+        """Begin small again after an outage."""
+        self._window.restart()
+        self._tell("window", self._window.limit, "the server is back")
+        self._resize()
+
+    def _resize(self) -> None:
+        size = int(self._window.limit)
+        if size != self._slots.total_tokens:
+            self._slots.total_tokens = size
+
+    def _tell_rate(self, reason: str) -> None:
+        if self._rate.limit is not None:
+            self._tell("rate", self._rate.limit, reason)
+
+    def _tell(self, level: Literal["window", "rate"], value: float, reason: str) -> None:
+        self._observer(
+            LevelChanged(service="api", level=level, value=round(value, 2), reason=reason)
+        )

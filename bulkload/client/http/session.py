@@ -1,0 +1,140 @@
+"""aiohttp, set up once: bounded, impatient by phase, and with its own retry out of the way.
+
+aiohttp resends GET, PUT and DELETE by itself when a kept-alive connection breaks. Retry belongs
+to one layer, and a body that was read once must not be sent twice: so connection errors are
+turned into ours by a middleware, below the place where aiohttp would look for them.
+"""
+
+from __future__ import annotations
+
+import ssl
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from http.cookies import CookieError
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+import anyio
+
+from bulkload.core.version import VERSION
+from bulkload.errors import AnswerLostError, IonworksError, UnreachableError
+
+#: Idle connections are closed after this many seconds: before the server closes them (5 s is a
+#: common default), so that no request meets a closing connection.
+KEEP_ALIVE_S: Final = 4.0
+#: Host names are looked up again after this many seconds.
+DNS_CACHE_S: Final = 300
+#: Bytes handed to the socket at a time.
+CHUNK_BYTES: Final = 256 * 1024
+
+#: ``cause`` of an answer that did not come in time: a sign of load, unlike a broken connection.
+TIMED_OUT: Final = "timed_out"
+
+#: Errors that prove that nothing was sent.
+_NOTHING_SENT: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ServerFingerprintMismatch,
+)
+#: Errors after which nobody knows.
+_ANSWER_LOST: Final = (aiohttp.ClientError, OSError, TimeoutError, ssl.SSLError, CookieError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Patience by phase, in seconds: what is slow is named by which of them ran out."""
+
+    #: To connect, TLS included.
+    connect_s: float = 10.0
+    #: For the next byte of an answer, the first one included.
+    read_s: float = 60.0
+    #: For a whole exchange; None where bodies are large and progress is watched instead.
+    total_s: float | None = 300.0
+
+
+def open_session(
+    *, connections: int, timeouts: Timeouts, headers: Mapping[str, str], decompress: bool
+) -> aiohttp.ClientSession:
+    """Open a session that resends nothing, follows nothing and remembers no cookie."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=connections, ttl_dns_cache=DNS_CACHE_S, keepalive_timeout=KEEP_ALIVE_S
+        ),
+        timeout=aiohttp.ClientTimeout(
+            total=timeouts.total_s, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s
+        ),
+        headers={"User-Agent": f"bulkload/{VERSION}", **headers},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=decompress,
+        middlewares=(_translate_errors,),
+    )
+
+
+async def close_session(session: aiohttp.ClientSession) -> None:
+    """Close a session's connections, even while the work around it is being cancelled."""
+    with anyio.CancelScope(shield=True):
+        await session.close()
+
+
+async def _translate_errors(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    try:
+        return await handler(request)
+    except _ANSWER_LOST as error:
+        connector = request.session.connector
+        if isinstance(error, _NOTHING_SENT) and isinstance(connector, aiohttp.TCPConnector):
+            # The name may lead elsewhere by now.
+            connector.clear_dns_cache()
+        raise translate(error, request.url.host) from error
+
+
+def translate(error: BaseException, host: str | None) -> IonworksError:
+    """Give our error for one of aiohttp's. The URL stays out of it: it may be a secret."""
+    what = _reason(error)
+    if isinstance(error, _NOTHING_SENT):
+        return UnreachableError(f"cannot connect to {host}: {what}")
+    lost = AnswerLostError(f"no answer from {host}: {what}")
+    if isinstance(error, TimeoutError):
+        lost.cause = TIMED_OUT
+    return lost
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not trusted"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "the name is not known"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status}"
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the answer broke off"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__
+
+
+def proxy_for(url: str) -> str | None:
+    """Give the proxy that the environment names for ``url``, None for a direct connection.
+
+    aiohttp would read ``.netrc`` along with the proxies, and add credentials that nobody gave.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if urllib.request.proxy_bypass(host):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
+
+
+async def in_chunks(content: bytes) -> AsyncIterator[bytes]:
+    """Give ``content`` piece by piece, so that a large body does not hold up the loop."""
+    view = memoryview(content)
+    for start in range(0, len(view), CHUNK_BYTES):
+        yield bytes(view[start : start + CHUNK_BYTES])

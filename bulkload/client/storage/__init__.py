@@ -1,0 +1,1 @@
+"""Transfers to signed URLs: PUT, multipart, and what a store answers."""

@@ -1,0 +1,235 @@
+"""One PUT or GET on a signed URL, over a session that knows no Ionworks header."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Final
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import anyio
+import anyio.to_thread
+from yarl import URL
+
+from bulkload.client.http.answers import is_web_page
+from bulkload.client.http.session import (
+    CHUNK_BYTES,
+    TIMED_OUT,
+    Timeouts,
+    close_session,
+    open_session,
+    proxy_for,
+    translate,
+)
+from bulkload.client.http.wire import Answer
+from bulkload.client.storage.answers import reported_md5, reported_size, storage_error_of
+from bulkload.client.storage.body import Body, Sending
+from bulkload.client.storage.lane import host_of
+from bulkload.errors import AnswerLostError, IntegrityError, RefusedError
+
+#: Longest time for one block of a body to leave, or to come, in seconds. Progress is bounded,
+#: not the whole: a large file on a slow link is slow, not stuck.
+PROGRESS_TIMEOUT_S: Final = 60.0
+#: Longest time from the last byte of an upload to the first of its answer, in seconds: the
+#: store copies the object meanwhile.
+ANSWER_TIMEOUT_S: Final = 300.0
+#: Longest answer to an upload, or error, that is read, in bytes.
+MAX_ANSWER_BYTES: Final = 64 * 1024
+#: Bytes of a download written at a time.
+WRITE_BYTES: Final = 1024 * 1024
+
+
+class StorageHttp:
+    """Single attempts; opens on first use."""
+
+    def __init__(
+        self,
+        *,
+        connections: int,
+        progress_timeout_s: float = PROGRESS_TIMEOUT_S,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> None:
+        self._connections = connections
+        self._progress_timeout_s = progress_timeout_s
+        self._answer_timeout_s = answer_timeout_s
+        self._session: aiohttp.ClientSession | None = None
+        #: The proxy of each store that was asked: reading the environment costs as much as a PUT.
+        self._proxies: dict[str, str | None] = {}
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await close_session(session)
+
+    async def put(
+        self, url: str, body: Body, content_type: str, sending: Sending, now: datetime
+    ) -> None:
+        """Store a body; compare what the store reports with what was sent."""
+        with anyio.move_on_after(self._progress_timeout_s) as patience:
+            answer = await self._put(url, body, content_type, sending, patience)
+            if not 200 <= answer.status < 300:
+                raise storage_error_of(answer, now=now)
+            _check_is_store(answer, url)
+            _compare(sending, body, answer)
+            return
+        lost = AnswerLostError(
+            f"no answer from {host_of(url)}: {sending.sent_bytes} of {body.size_bytes} bytes"
+            f" were sent, then nothing moved for {self._progress_timeout_s:.0f} s"
+        )
+        lost.cause = TIMED_OUT
+        raise lost
+
+    async def _put(
+        self,
+        url: str,
+        body: Body,
+        content_type: str,
+        sending: Sending,
+        patience: anyio.CancelScope,
+    ) -> Answer:
+        def moved() -> None:
+            all_sent = sending.sent_bytes >= body.size_bytes
+            seconds = self._answer_timeout_s if all_sent else self._progress_timeout_s
+            patience.deadline = anyio.current_time() + seconds
+
+        try:
+            async with self._opened().put(
+                _local(url),
+                data=sending.blocks(moved),
+                headers={"Content-Type": content_type, "Content-Length": str(body.size_bytes)},
+                allow_redirects=False,
+                proxy=self._proxy(url),
+            ) as response:
+                return await _answer(response)
+        except Exception as error:
+            if sending.error is not None:
+                # The wire knows only that the body ended early; this is why.
+                raise sending.error from None
+            if isinstance(error, aiohttp.InvalidURL):
+                raise RefusedError("storage gave a URL that is none") from error
+            if isinstance(error, aiohttp.ClientError | OSError | TimeoutError):
+                raise translate(error, host_of(url)) from error
+            raise
+
+    async def get(self, url: str, to: Path, now: datetime) -> int:
+        """Fetch an object to a file and give its length; compare it with what was announced."""
+        received = 0
+
+        def moved(size_bytes: int) -> None:
+            # A block at a time, as a body is sent: single bytes now and then are no progress.
+            nonlocal received
+            if (received + size_bytes) // CHUNK_BYTES > received // CHUNK_BYTES:
+                patience.deadline = anyio.current_time() + self._progress_timeout_s
+            received += size_bytes
+
+        try:
+            with anyio.move_on_after(self._answer_timeout_s) as patience:
+                async with self._opened().get(
+                    _local(url),
+                    headers={"Accept-Encoding": "identity"},
+                    allow_redirects=False,
+                    proxy=self._proxy(url),
+                ) as response:
+                    if response.status != 200:
+                        raise storage_error_of(await _answer(response), now=now)
+                    return await _receive(response, to, moved)
+        except aiohttp.InvalidURL as error:
+            raise RefusedError("storage gave a URL that is none") from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise translate(error, host_of(url)) from error
+        lost = AnswerLostError(f"{host_of(url)} gave {received} bytes, and then hardly any more")
+        lost.cause = TIMED_OUT
+        raise lost
+
+    def _proxy(self, url: str) -> str | None:
+        parts = urlsplit(url)
+        store = f"{parts.scheme}://{parts.netloc}"
+        if store not in self._proxies:
+            self._proxies[store] = proxy_for(url)
+        return self._proxies[store]
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = open_session(
+                connections=self._connections,
+                timeouts=Timeouts(read_s=self._answer_timeout_s, total_s=None),
+                headers={},
+                decompress=False,
+            )
+        return self._session
+
+
+async def _answer(response: aiohttp.ClientResponse) -> Answer:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            break  # what a store says at length is of no use
+    return Answer(
+        status=response.status,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        body=bytes(body[:MAX_ANSWER_BYTES]),
+    )
+
+
+async def _receive(response: aiohttp.ClientResponse, to: Path, moved: Callable[[int], None]) -> int:
+    md5 = hashlib.md5(usedforsecurity=False)
+    size_bytes = 0
+
+    def write(file: IO[bytes], chunk: bytes) -> None:
+        md5.update(chunk)
+        file.write(chunk)
+
+    with to.open("wb") as file:
+        async for chunk in response.content.iter_chunked(WRITE_BYTES):
+            size_bytes += len(chunk)
+            moved(len(chunk))
+            await anyio.to_thread.run_sync(write, file, chunk)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    announced = response.content_length
+    if announced is not None and announced != size_bytes:
+        raise AnswerLostError(f"{size_bytes} bytes came where {announced} were announced")
+    expected = reported_md5(headers)
+    if expected is not None and expected != md5.hexdigest():
+        raise IntegrityError("what came from storage is not what it announced", 200)
+    return size_bytes
+
+
+def _check_is_store(answer: Answer, url: str) -> None:
+    """Tell a store from a network that answers in its place: no store says 200 with a page."""
+    if is_web_page(answer):
+        raise AnswerLostError(f"a web page came where {host_of(url)} was to answer", answer.status)
+
+
+def _compare(sending: Sending, body: Body, answer: Answer) -> None:
+    """Hold what the store says that it stored against what was sent."""
+    if sending.given_bytes != body.size_bytes:
+        raise AnswerLostError(
+            f"storage answered {answer.status} after {sending.given_bytes} of"
+            f" {body.size_bytes} bytes"
+        )
+    size_bytes = reported_size(answer.headers)
+    if size_bytes is not None and size_bytes != body.size_bytes:
+        raise IntegrityError(
+            f"storage reports {size_bytes} bytes where {body.size_bytes} were sent", answer.status
+        )
+    md5 = reported_md5(answer.headers)
+    if md5 is not None and md5 != sending.md5:
+        raise IntegrityError(
+            f"storage reports the MD5 {md5} where {sending.md5} was sent", answer.status
+        )
+
+
+def _local(url: str) -> URL:
+    """Take a signed URL to the letter, but for a name that only a container knows."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise RefusedError("storage gave a URL that is none")
+    if parts.hostname == "host.docker.internal":
+        netloc = parts.netloc.replace("host.docker.internal", "localhost")
+        url = urlunsplit(parts._replace(netloc=netloc))
+    return URL(url, encoded=True)

@@ -1,0 +1,143 @@
+"""What all traffic with a store shares: its streams, its gate, its patience."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from bulkload.client.http.attempts import Attempts, Persistence
+from bulkload.client.http.events import Exchanged
+from bulkload.client.http.gate import OutageGate
+from bulkload.client.http.session import TIMED_OUT
+from bulkload.client.storage.streams import StreamLimiter
+from bulkload.core.flow.outage import OutageMonitor
+from bulkload.errors import AnswerLostError, IntegrityError, IonworksError, UnreachableError
+
+T = TypeVar("T")
+
+#: Statuses by which the storage's edge gives up on a slow upload.
+EDGE_TIMEOUTS: Final = frozenset({504, 524})
+#: Statuses that speak of the store's state, not of this request.
+_AWAY: Final = frozenset({502, 503, *range(520, 524)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    url: str
+    method: str
+    sent_bytes: Callable[[], int]
+    received_bytes: Callable[[], int]
+
+
+class StorageLane:
+    """Repeats acts on a store, and bounds how many are made at a time."""
+
+    def __init__(self, shared: Persistence, *, streams: int, outage_limit_s: float) -> None:
+        self.shared = shared
+        self.streams = StreamLimiter(streams, clock=shared.clock, observer=shared.observer)
+        self._outage_limit_s = outage_limit_s
+        #: One gate a store; there are as many as the API hands out hosts: one or two.
+        self._gates: dict[str, OutageGate] = {}
+
+    async def persist(self, url: str, act: Callable[[], Awaitable[T]]) -> T:
+        """Repeat ``act`` until it succeeds or must be given up: storing twice is storing once."""
+        gate = self._gate(url)
+        return await Attempts(
+            self.shared,
+            act,
+            service="storage",
+            endpoint=host_of(url),
+            is_ambiguous=lambda _: False,
+            is_excused=lambda: gate.is_down,
+        ).run()
+
+    async def attempt(
+        self,
+        url: str,
+        method: str,
+        send: Callable[[], Awaitable[T]],
+        *,
+        sent_bytes: Callable[[], int] = int,
+        received_bytes: Callable[[], int] = int,
+    ) -> T:
+        """Make one attempt with a stream of its own, and learn from how it ends.
+
+        ``sent_bytes`` and ``received_bytes`` tell afterwards how far it got.
+        """
+        attempt = _Attempt(url, method, sent_bytes, received_bytes)
+        gate = self._gate(url)
+        while True:
+            async with self.streams.slot():
+                was_down = gate.is_down
+                is_probe = await gate.enter()
+                try:
+                    if is_probe or not was_down:
+                        return await self._send(attempt, send, is_probe=is_probe)
+                finally:
+                    if is_probe:
+                        gate.leave()
+
+    async def _send(
+        self, attempt: _Attempt, send: Callable[[], Awaitable[T]], *, is_probe: bool
+    ) -> T:
+        # A cancelled attempt says nothing of the store.
+        began = self.shared.clock.monotonic()
+        try:
+            result = await send()
+        except IonworksError as error:
+            self._learn(self._gate(attempt.url), error, began, is_probe=is_probe)
+            self._tell(attempt, began, error)
+            raise
+        self._learn(self._gate(attempt.url), None, began, is_probe=is_probe)
+        self._tell(attempt, began, None)
+        return result
+
+    def _tell(self, attempt: _Attempt, began: float, error: IonworksError | None) -> None:
+        self.shared.observer(
+            Exchanged(
+                service="storage",
+                method=attempt.method,
+                endpoint=host_of(attempt.url),
+                status=200 if error is None else error.status_code,
+                cause=None if error is None else error.cause,
+                seconds=self.shared.clock.monotonic() - began,
+                bytes_sent=attempt.sent_bytes(),
+                bytes_received=attempt.received_bytes(),
+            )
+        )
+
+    def _learn(
+        self, gate: OutageGate, error: IonworksError | None, began: float, *, is_probe: bool
+    ) -> None:
+        if error is None:
+            gate.succeeded(began)
+        elif error.cause == TIMED_OUT or error.status_code in EDGE_TIMEOUTS:
+            self.streams.timed_out(error.message)
+        elif isinstance(error, UnreachableError | AnswerLostError) or error.status_code in _AWAY:
+            gate.failed(str(error), was_probe=is_probe)
+        elif not isinstance(error, IntegrityError):
+            gate.succeeded(began)
+
+    def _gate(self, url: str) -> OutageGate:
+        host = host_of(url)
+        gate = self._gates.get(host)
+        if gate is None:
+            gate = self._gates[host] = OutageGate(
+                "storage",
+                OutageMonitor(limit_s=self._outage_limit_s),
+                clock=self.shared.clock,
+                observer=self.shared.observer,
+                on_recovery=_nothing,
+            )
+        return gate
+
+
+def _nothing() -> None:
+    """Restart nothing: the streams learn from their goodput."""
+
+
+def host_of(url: str) -> str:
+    """Name a store without what may be secret of its URL."""
+    return urlsplit(url).netloc.rpartition("@")[2]

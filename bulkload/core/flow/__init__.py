@@ -1,0 +1,1 @@
+"""Decisions on the flow of requests: retries, budgets, windows, outages."""

@@ -1,0 +1,285 @@
+"""What stands in the way of a plan, decided from its stream without keeping the stream.
+
+Names are compared in two ways. Names that are equal in Unicode's composed form (NFC) are the
+same name: two sources that claim it are in each other's way, an error. Names that differ only
+in case are two names, told as a warning: whether Studio tells them apart is not published (it
+does not for batches, which are therefore compared without case), and a client that compares
+what it found with what it asked for cannot mistake one for the other.
+
+Memory: 16-byte digests of names instead of names, one entry a job (below 140 bytes in
+:class:`DigestClaims`), two a cell and one a specification, and the paths of the
+last :data:`RECENT_PATHS` jobs, so that a duplicate usually names both sources.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Final, Protocol
+
+from bulkload.core.issues import Severity
+from bulkload.core.path_layout import normalised
+from bulkload.core.plan_items import Problem, UploadJob
+from bulkload.core.terms import MAX_NAME_LENGTH, JobKey
+
+#: Jobs whose path is kept to name the first claimant of a name, in entries (about 0.4 kB each).
+RECENT_PATHS: Final = 8192
+#: Length of the digest that stands for a name: two of a thousand million names meet by chance
+#: with a probability below one in 10**20.
+DIGEST_BYTES: Final = 16
+#: How much of an untrusted text a message repeats, in characters.
+SHOWN_CHARACTERS: Final = 200
+
+# Control characters, line and paragraph separators, halves of surrogate pairs.
+_UNUSABLE_CATEGORIES: Final = frozenset({"Cc", "Zl", "Zp", "Cs"})
+
+
+class Rule(StrEnum):
+    """Why something is in the way of a plan, or was left out: words to branch on."""
+
+    # Names.
+    EMPTY_NAME = "empty_name"
+    NAME_TOO_LONG = "name_too_long"
+    CONTROL_CHARACTER = "control_character"
+    OUTER_SPACE = "outer_space"
+    DUPLICATE_NAME = "duplicate_name"
+    NAMES_DIFFER_BY_CASE = "names_differ_by_case"
+    # Parents.
+    SPECIFICATION_MISSING = "specification_missing"
+    SPECIFICATION_CONFLICT = "specification_conflict"
+    RATINGS_MISSING = "ratings_missing"
+    CELL_MISSING = "cell_missing"
+    CELL_CONFLICT = "cell_conflict"
+    BATCH_CONFLICT = "batch_conflict"
+    # Folders and files.
+    NO_LAYOUT = "no_layout"
+    UNREADABLE_FOLDER = "unreadable_folder"
+    UNREADABLE_FILE = "unreadable_file"
+    BROKEN_LINK = "broken_link"
+    UNDECODABLE_NAME = "undecodable_name"
+    TOO_DEEP = "too_deep"
+    PATH_MISSING = "path_missing"
+    PATH_IS_FOLDER = "path_is_folder"
+    NOT_A_SOURCE = "not_a_source"
+    # Tables: manifests, plans, specifications as a spreadsheet.
+    UNREADABLE_TABLE = "unreadable_table"
+    UNKNOWN_COLUMN = "unknown_column"
+    MISSING_COLUMN = "missing_column"
+    DUPLICATE_COLUMN = "duplicate_column"
+    BAD_ROW = "bad_row"
+    BAD_VALUE = "bad_value"
+    # Metadata beside the data, and files of specifications.
+    UNREADABLE_METADATA = "unreadable_metadata"
+    UNKNOWN_KEY = "unknown_key"
+    METADATA_TWICE = "metadata_twice"
+    METADATA_BROKEN = "metadata_broken"
+    METADATA_UNUSED = "metadata_unused"
+    # Left out on purpose.
+    HIDDEN = "hidden"
+    SYSTEM_FILE = "system_file"
+    TEMPORARY_FILE = "temporary_file"
+    OFFICE_LOCK = "office_lock"
+    LINK_INTO_SOURCE = "link_into_source"
+    LINK_LOOP = "link_loop"
+    NOT_A_FILE = "not_a_file"
+    NOT_A_SPECIFICATION_FILE = "not_a_specification_file"
+
+
+class Claims(Protocol):
+    """Who was first to claim a name; may be kept in memory or elsewhere."""
+
+    def claim(self, name: bytes, folded: bytes) -> Claim:
+        """Claim a name by its digest and by the digest of its form without case."""
+
+
+class Claim(StrEnum):
+    """What came of a claim."""
+
+    NEW = "new"
+    #: New, but a name that differs only in case was claimed before.
+    NEW_VARIANT = "new_variant"
+    TAKEN = "taken"
+
+
+class DigestClaims:
+    """Claims in memory: one dictionary entry of two digests a name."""
+
+    def __init__(self) -> None:
+        self._first: dict[bytes, bytes] = {}
+        self._variants: set[bytes] = set()
+
+    def claim(self, name: bytes, folded: bytes) -> Claim:
+        """Claim a name by its digest and by the digest of its form without case."""
+        count = len(self._first)
+        first = self._first.setdefault(folded, name)
+        if len(self._first) > count:
+            return Claim.NEW
+        if first == name or name in self._variants:
+            return Claim.TAKEN
+        self._variants.add(name)
+        return Claim.NEW_VARIANT
+
+
+class PlanCheck:
+    """Judges jobs one after the other; what it lets through is fit to be sent together."""
+
+    def __init__(self, claims: Claims | None = None) -> None:
+        self._claims: Claims = DigestClaims() if claims is None else claims
+        self._parents = DigestClaims()
+        self._recent: OrderedDict[bytes, str] = OrderedDict()
+        #: Digest of a cell -> its batch, in the spelling first met.
+        self._batches: dict[bytes, str | None] = {}
+        #: The cell judged last and its digest: a cell's jobs mostly come together.
+        self._last = ("", ""), b""
+
+    def admit(self, job: UploadJob, where: str) -> Iterator[UploadJob | Problem]:
+        """Give what is in the way of a job, and the job itself if nothing but warnings is.
+
+        A job that does not say its cell's batch gets the one that was stated before.
+        """
+        problems = [*name_problems(job, where)]
+        if not _blocked(problems):
+            problems += self._batch_problems(job, where)
+        if not _blocked(problems):
+            problems += self._claim_problems(job, where)
+        yield from problems
+        if not _blocked(problems):
+            batch = self._batches[self._cell(job)]
+            yield job if batch == job.batch else replace(job, batch=batch)
+
+    def _batch_problems(self, job: UploadJob, where: str) -> Iterator[Problem]:
+        cell = self._cell(job)
+        known = self._batches.setdefault(cell, job.batch)
+        if job.batch is None or (known and _folded(known) == _folded(job.batch)):
+            return
+        first = "without a batch" if known is None else f"in batch {shown(known)}"
+        yield Problem(
+            where=where,
+            rule=Rule.BATCH_CONFLICT,
+            message=f"cell {shown(job.key.cell)} of {shown(job.key.spec)} is in batch "
+            f"{shown(job.batch)} here and was {first} before; state one batch for the cell",
+        )
+
+    def _claim_problems(self, job: UploadJob, where: str) -> Iterator[Problem]:
+        name = _digest(job.key)
+        is_new_cell = job.key[:2] != self._last[0]
+        self._last = job.key[:2], self._cell(job)
+        claim = self._claims.claim(name, _digest(_parent_and_folded(job.key)))
+        if claim is Claim.TAKEN:
+            yield self._duplicate(job, where, name)
+            return
+        self._remember(name, where)
+        if claim is Claim.NEW_VARIANT:
+            yield _differs_by_case(where, "measurement", job.key.measurement)
+        for level, label in ((1, "specification"), (2, "cell")) if is_new_cell else ():
+            parent = job.key[:level]
+            claim = self._parents.claim(_digest(parent), _digest(_parent_and_folded(parent)))
+            if claim is Claim.NEW_VARIANT:
+                yield _differs_by_case(where, label, parent[-1])
+
+    def _cell(self, job: UploadJob) -> bytes:
+        cell, digest = self._last
+        return digest if job.key[:2] == cell else _digest(job.key[:2])
+
+    def _remember(self, name: bytes, where: str) -> None:
+        self._recent[name] = where
+        if len(self._recent) > RECENT_PATHS:
+            self._recent.popitem(last=False)
+
+    def _duplicate(self, job: UploadJob, where: str, name: bytes) -> Problem:
+        first = self._recent.get(name)
+        other = "an earlier source" if first is None else shown(first)
+        key = " / ".join(shown(part) for part in job.key)
+        return Problem(
+            where=where,
+            rule=Rule.DUPLICATE_NAME,
+            message=f"{key} is claimed by {other} already; rename or leave out one of the two",
+        )
+
+
+def name_problems(job: UploadJob, where: str) -> Iterator[Problem]:
+    """Say what is wrong with the names of a job; warnings included."""
+    labels = ("specification", "cell", "measurement", "batch")
+    for label, name in zip(labels, (*job.key, job.batch), strict=True):
+        if name is None:
+            continue
+        found = _name_fault(name)
+        if found is not None and not (label == "measurement" and is_left_to_preparing(name)):
+            rule, fault = found
+            severity = Severity.WARNING if rule is Rule.OUTER_SPACE else Severity.ERROR
+            message = f"{label} name {shown(name)} {fault}"
+            yield Problem(where=where, rule=rule, message=message, severity=severity)
+
+
+def is_left_to_preparing(name: str) -> bool:
+    """Tell whether a measurement's name is wrong by a control character alone.
+
+    A file of that name must not stop the plan: it is rejected by itself. What could not even be
+    written down (a NUL, half of a surrogate pair) is a problem of the plan all the same.
+    """
+    found = _name_fault(name)
+    is_control = found is not None and found[0] is Rule.CONTROL_CHARACTER
+    return is_control and "\0" not in name and all(unicodedata.category(c) != "Cs" for c in name)
+
+
+def shown(text: str) -> str:
+    """Quote an untrusted text for a message: one line, printable, not too long.
+
+    What is too long loses its middle: of a path, both the start and the file name stay.
+    """
+    if len(text) > SHOWN_CHARACTERS:
+        text = text[: SHOWN_CHARACTERS // 2] + "…" + text[-(SHOWN_CHARACTERS // 2 - 1) :]
+    return "'" + "".join(_visible(character) for character in text) + "'"
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _name_fault(name: str) -> tuple[Rule, str] | None:
+    if not name.strip():
+        return Rule.EMPTY_NAME, "is empty; give it one"
+    if len(name) > MAX_NAME_LENGTH:
+        length = f"{len(name)} characters"
+        return Rule.NAME_TOO_LONG, f"has {length}, {MAX_NAME_LENGTH} are allowed; shorten it"
+    if not name.isprintable():
+        bad = [c for c in name if unicodedata.category(c) in _UNUSABLE_CATEGORIES]
+        if bad:
+            return Rule.CONTROL_CHARACTER, f"holds the character U+{ord(bad[0]):04X}; take it out"
+    if name != name.strip():
+        return Rule.OUTER_SPACE, "begins or ends with a space, which stays part of it"
+    return None
+
+
+def _differs_by_case(where: str, label: str, name: str) -> Problem:
+    return Problem(
+        where=where,
+        rule=Rule.NAMES_DIFFER_BY_CASE,
+        message=f"{label} {shown(name)} differs only in case from one before; "
+        "they are sent as two, make them one name if they are the same",
+        severity=Severity.WARNING,
+    )
+
+
+def _blocked(problems: list[Problem]) -> bool:
+    return any(problem.severity is Severity.ERROR for problem in problems)
+
+
+def _parent_and_folded(key: JobKey | tuple[str, ...]) -> tuple[str, ...]:
+    return (*key[:-1], _folded(key[-1]))
+
+
+def _folded(name: str) -> str:
+    return normalised(normalised(name).casefold())
+
+
+def _digest(names: tuple[str, ...]) -> bytes:
+    # No name that gets here holds a NUL, so a NUL tells ("a", "bc") from ("ab", "c").
+    text = normalised("\0".join(names))
+    return blake2b(text.encode(), digest_size=DIGEST_BYTES).digest()

@@ -1,0 +1,113 @@
+"""What crosses between the parent and a child process: a path and a small record, never a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from bulkload.core.issues import ValidationIssue
+from bulkload.core.plan_items import Checks, UploadJob
+
+
+class ExtraChecks(StrEnum):
+    """What the checks do that the vendor's client does not have."""
+
+    OFF = "off"
+    WARN = "warn"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How the run prepares every measurement, beside what each one states."""
+
+    #: Reader for files that name none; None for detection by content.
+    reader: str | None = None
+    #: A TOML file of formats of the user's own.
+    dialects: str | None = None
+    #: Transforms of every measurement that states none, in their order.
+    transforms: tuple[str, ...] = ()
+    extra_checks: ExtraChecks = ExtraChecks.WARN
+    #: Whether the step summary is stored beside the time series.
+    stores_steps: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBefore:
+    """What an earlier run stored of a source that may have grown since."""
+
+    rows: int
+    content_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareTask:
+    """What a child needs to prepare one measurement."""
+
+    job: UploadJob
+    #: Checks with the run's defaults and the specification's ratings filled in.
+    checks: Checks
+    recipe: Recipe = Recipe()
+    #: Where to write the Parquet; None validates and writes nothing (``check``). The steps go
+    #: beside it as ``.steps.parquet``, rows that are new since ``stored`` as ``.extend.parquet``.
+    spool_path: str | None
+    stored: StoredBefore | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStamp:
+    """What a source file was when it was read."""
+
+    size_bytes: int
+    mtime_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """The child's answer for a measurement that is fit to be sent."""
+
+    rows: int
+    #: Rows of the file that its reader found to be no samples.
+    rows_left_out: int = 0
+    columns: tuple[str, ...]
+    #: Length and hash of the spool file; zero and empty where none was written.
+    size_bytes: int
+    sha256: str
+    #: Digest of the normalised table: the same for the same data, whatever file it came in.
+    content_digest: str
+    source: SourceStamp
+    #: Whether the source is what was stored before and then some; the new rows are spooled.
+    is_longer: bool = False
+    #: Largest ``Time [s]``, None where there is none: by it a lost extension is known again.
+    last_time_s: float | None = None
+    warnings: tuple[ValidationIssue, ...] = ()
+    #: Transforms that changed something.
+    changes: tuple[str, ...] = ()
+    #: What the campaign checks need, as JSON; None for what is no time series.
+    summary: str | None = None
+    #: What the file's own header says: fills metadata that nobody stated.
+    header: Mapping[str, Any] = field(default_factory=dict)
+    #: Reader, its version, dialect, options and remarks.
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: Cause of a refusal that is the run's own trouble, not the source's: its disk is full.
+DISK_FULL: Final = "disk_full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The child's answer for a measurement that must not be sent."""
+
+    #: Stable word for the report: an issue code, or a reading failure.
+    cause: str
+    message: str
+    issues: tuple[ValidationIssue, ...] = ()
+    source: SourceStamp | None = None
+    #: Rows as they would have been sent, None where the source could not be read; and those of
+    #: the file that its reader left out.
+    rows: int | None = None
+    rows_left_out: int = 0

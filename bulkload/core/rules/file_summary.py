@@ -1,0 +1,153 @@
+"""What the campaign checks need to know of one file: a few hundred bytes.
+
+The child that prepared a file makes its summary; ``cross_file`` compares the summaries of a
+cell's files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from bulkload.core.frame import Floats, Frame, NotNumericError
+from bulkload.core.groups import BLOCK_ROWS, blocks
+from bulkload.core.rules.cross_file import FileSummary
+from bulkload.core.rules.magnitude import usual_size
+from bulkload.core.steps import NotSummarisableError, summarise_steps
+from bulkload.core.terms import (
+    CHARGE_CAPACITY,
+    CURRENT,
+    DISCHARGE_CAPACITY,
+    FREQUENCY,
+    TIME,
+    VOLTAGE,
+    Z_IM,
+    Z_RE,
+)
+
+#: Share of the charge moved, for less against, from which the sign of a file is clear.
+CLEAR_BALANCE: Final = 0.5
+#: Bits of a scrambled row number, each of which gives a signal's values other signs.
+SIGN_BITS: Final = (31, 29, 27, 25, 23, 21)
+
+
+def summarise_file(
+    frame: Frame, name: str, start: datetime | None = None, steps: Frame | None = None
+) -> FileSummary:
+    """Return what the campaign checks need to know of a file.
+
+    ``steps`` is its step summary, where that has been made already.
+    """
+    time = frame.numbers(TIME) if frame.is_numeric(TIME) else np.empty(0)
+    span = float(np.fmax.reduce(time) - np.fmin.reduce(time)) if np.isfinite(time).any() else 0.0
+    if steps is None:
+        steps = _steps(frame)
+    return FileSummary(
+        name=name,
+        rows=frame.rows,
+        start=start,
+        span_s=span,
+        voltage=_usual(frame, VOLTAGE),
+        current=_usual(frame, CURRENT),
+        sign=None if steps is None else _sign(steps),
+        capacity=None if steps is None else _capacity(steps),
+        figures=_figures(_signals(frame)),
+    )
+
+
+def _steps(frame: Frame) -> Frame | None:
+    try:
+        return summarise_steps(frame)
+    except (NotSummarisableError, NotNumericError):
+        return None
+
+
+def _usual(frame: Frame, column: str) -> float | None:
+    return (usual_size(frame.numbers(column)) or None) if frame.is_numeric(column) else None
+
+
+def _sign(steps: Frame) -> int | None:
+    """Judge the sign by the ends of the steps: the voltage falls where current discharges.
+
+    Coarser than the rule on the sign of current, but it speaks where a missing value keeps
+    the rule silent.
+    """
+    current, duration = steps.numbers("Mean current [A]"), steps.numbers("Duration [s]")
+    rise = steps.numbers("End voltage [V]") - steps.numbers("Start voltage [V]")
+    moved = np.nan_to_num(np.abs(current) * duration * np.abs(np.sign(rise)))
+    total = float(moved.sum())
+    if total <= 0:
+        return None
+    balance = float((moved * np.nan_to_num(-np.sign(current) * np.sign(rise))).sum()) / total
+    return int(np.sign(balance)) if abs(balance) >= CLEAR_BALANCE else None
+
+
+def _capacity(steps: Frame) -> float | None:
+    gains = [np.abs(steps.numbers(name)) for name in (DISCHARGE_CAPACITY, CHARGE_CAPACITY)]
+    known = np.concatenate(gains)
+    known = known[np.isfinite(known)]
+    return float(known.max()) if len(known) and known.max() > 0 else None
+
+
+def _signals(frame: Frame) -> list[Floats]:
+    """Return what was measured: time, voltage and current, or else the impedance."""
+    for names in ((TIME, VOLTAGE, CURRENT), (FREQUENCY, Z_RE, Z_IM)):
+        if found := [frame.numbers(name) for name in names if frame.is_numeric(name)]:
+            return found
+    return []
+
+
+def _figures(signals: Sequence[Floats]) -> tuple[tuple[float, ...], ...]:
+    """Return the size of each signal, and its sums under signs that look drawn by chance.
+
+    Rounding moves such a sum by its own size times the root of the rows; so does noise, and two
+    tests that follow the same protocol differ by their noise where they differ by nothing else.
+    One sum may agree by chance, all of them hardly.
+    """
+    figures = np.zeros((len(signals), 1 + len(SIGN_BITS)))
+    known = [signal[np.isfinite(signal)] for signal in signals]
+    for low, high in blocks(max(map(len, known), default=0)):
+        signs = _signs(low)
+        for row, values in zip(figures, (signal[low:high] for signal in known), strict=True):
+            row[0] += np.dot(values, values)
+            row[1:] += values @ signs[: len(values)]
+    figures[:, 0] = np.sqrt(figures[:, 0])
+    return tuple(map(tuple, figures.tolist()))
+
+
+@lru_cache(1)
+def _signs(low: int) -> Floats:
+    """Return the signs of a block of rows, the same for every file: most have one block."""
+    mixed = np.arange(low, low + BLOCK_ROWS, dtype=np.uint32) * np.uint32(2654435761)
+    signs = np.empty((BLOCK_ROWS, len(SIGN_BITS)))
+    for place, bit in enumerate(SIGN_BITS):
+        signs[:, place] = (mixed >> np.uint32(bit)) & np.uint32(1)
+    signs *= -2.0
+    signs += 1.0
+    return signs
+
+
+def summary_to_text(summary: FileSummary) -> str:
+    """Return a file's summary as JSON: a few hundred bytes."""
+    values = {field.name: getattr(summary, field.name) for field in fields(summary)}
+    start = None if summary.start is None else summary.start.isoformat()
+    return json.dumps(values | {"start": start})
+
+
+def summary_from_text(text: str) -> FileSummary:
+    """Return the summary that ``summary_to_text`` wrote."""
+    values = json.loads(text)
+    start = values["start"]
+    return FileSummary(
+        **values
+        | {
+            "start": None if start is None else datetime.fromisoformat(start),
+            "figures": tuple(map(tuple, values["figures"])),
+        }
+    )

@@ -1,0 +1,149 @@
+"""A job on its way through the run, and the one place where something happens to it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from bulkload.core.existing import FoundRecord
+from bulkload.core.lifecycle import (
+    Confirmed,
+    Event,
+    Extended,
+    Initiated,
+    JobState,
+    ParentsKnown,
+    RawAttached,
+    SourcePrepared,
+)
+from bulkload.core.plan_items import UploadJob
+from bulkload.core.prepare_result import Prepared
+from bulkload.journal import Journal, Parent, store
+from bulkload.journal.codec import dump, job_from_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSource:
+    """What Studio's storage was given for this job, in this run or an earlier one."""
+
+    measurement_id: str
+    rows: int
+    content_digest: str
+    #: Size and modification time of the source it came from.
+    stamp: tuple[int, int]
+
+
+@dataclass(slots=True, kw_only=True)
+class LiveJob:
+    """A job and all that the run must know of it. Kept only while the job is in hand."""
+
+    id: int
+    job: UploadJob
+    state: JobState
+    #: Ids that Studio gave this job, ever: a record that bears one is our own.
+    given: frozenset[str]
+    stored: StoredSource | None
+    instance_id: str | None
+    measurement_id: str | None
+    #: SHA-256 of the source as it was last prepared.
+    source_sha256: str | None
+    raw_data_id: str | None
+    prepared: Prepared | None = None
+    spool: Path | None = None
+    #: The record of its name that was in Studio before the source was read.
+    found: FoundRecord | None = None
+    #: What has happened and is lost with the run without harm: it goes into the journal in one
+    #: commit with what comes next.
+    news: list[Event] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, row: sqlite3.Row, connection: sqlite3.Connection) -> LiveJob:
+        """Take up a job from its row in the journal."""
+        stored = None
+        if row["stored_id"] is not None:
+            stored = StoredSource(
+                measurement_id=row["stored_id"],
+                rows=row["stored_rows"],
+                content_digest=row["stored_digest"],
+                stamp=(row["stored_source_bytes"], row["stored_source_mtime_ns"]),
+            )
+        return cls(
+            id=row["id"],
+            job=job_from_text(row["payload"]),
+            state=JobState(row["state"]),
+            given=store.given_ids(connection, row["id"]),
+            stored=stored,
+            instance_id=row["instance_id"],
+            measurement_id=row["measurement_id"],
+            source_sha256=row["source_sha256"],
+            raw_data_id=row["raw_data_id"],
+        )
+
+    @property
+    def name(self) -> str:
+        """The measurement's name."""
+        return self.job.key.measurement
+
+
+class Watcher(Protocol):
+    """Hears of each event after it is on disk."""
+
+    def on_event(self, live: LiveJob, event: Event) -> None:
+        """Take note of an event; must not raise and must not wait."""
+
+
+class Recorder:
+    """Writes an event to the journal, then lets it take effect."""
+
+    def __init__(self, journal: Journal, watcher: Watcher) -> None:
+        self._journal = journal
+        self._watcher = watcher
+
+    async def record(self, live: LiveJob, *events: Event) -> None:
+        """Make the job's news and the events durable, all or none, then change it by each."""
+        happened = (*live.news, *events)
+        live.state = await self._journal.append(live.id, *happened)
+        live.news.clear()
+        for event in happened:
+            _change(live, event)
+            self._watcher.on_event(live, event)
+
+    async def keep_parent(self, parent: Parent) -> None:
+        """Note that this run made a parent."""
+        await self._journal.keep_parent(parent)
+
+
+def _change(live: LiveJob, event: Event) -> None:
+    match event:
+        case ParentsKnown():
+            live.instance_id = event.instance_id
+        case Initiated() | Confirmed() | Extended():
+            live.measurement_id = event.measurement_id
+            live.given |= {event.measurement_id}
+        case SourcePrepared():
+            live.source_sha256 = event.source_sha256
+        case RawAttached():
+            live.raw_data_id = event.raw_data_id
+        case _:
+            pass
+
+
+def prepared_event(prepared: Prepared) -> SourcePrepared:
+    """Return what the journal keeps of a prepared source."""
+    return SourcePrepared(
+        rows=prepared.rows,
+        size_bytes=prepared.size_bytes,
+        sha256=prepared.sha256,
+        content_digest=prepared.content_digest,
+        source_bytes=prepared.source.size_bytes,
+        source_mtime_ns=prepared.source.mtime_ns,
+        source_sha256=prepared.source.sha256,
+        rows_left_out=prepared.rows_left_out,
+        columns=prepared.columns,
+        warnings=tuple((str(issue.code), issue.message) for issue in prepared.warnings),
+        changes=prepared.changes,
+        summary=prepared.summary,
+        provenance=dump(dict(prepared.provenance)),
+    )

@@ -1,0 +1,221 @@
+"""One poller for everything that is confirmed: waits until Studio has processed it.
+
+Polls by cell: one listing tells the status of all its measurements. A cell is asked sooner
+while its uploads are young and later as they age, so a long processing costs few requests.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+from anyio.abc import ObjectReceiveStream
+
+from bulkload.client.api.records import CellMeasurement
+from bulkload.client.studio import AsyncStudio
+from bulkload.clock import Clock
+from bulkload.core.lifecycle import (
+    Failed,
+    Found,
+    GaveUp,
+    JobState,
+    ProcessingFailed,
+    ProcessingReady,
+)
+from bulkload.engine.backlog import Backlog
+from bulkload.engine.jobs import LiveJob, Recorder
+from bulkload.errors import RUN_ENDING, BulkloadError, TransientError
+
+#: First wait before a cell is asked, and the longest between two questions.
+FIRST_POLL_S: Final = 0.5
+LONGEST_POLL_S: Final = 15.0
+#: How the wait grows from one question to the next.
+POLL_GROWTH: Final = 1.5
+
+#: From this many waiting measurements of a cell on, one listing is cheaper than a request each.
+LISTING_FROM: Final = 2
+
+#: How long a record that was confirmed may stay invisible to reads before it counts as gone.
+VISIBLE_AFTER_S: Final = 60.0
+
+#: How long a measurement may be processed before the run leaves it to the next one.
+PROCESSING_LIMIT_S: Final = 3600.0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Cell:
+    """A cell's waiting measurements, by id, and when to ask next."""
+
+    waiting: dict[str, tuple[LiveJob, float]] = field(default_factory=dict)
+    interval_s: float = FIRST_POLL_S
+    due_at: float = math.inf
+
+
+class Settler:
+    """Waits for processing and records how it ended."""
+
+    def __init__(
+        self, studio: AsyncStudio, recorder: Recorder, clock: Clock, backlog: Backlog
+    ) -> None:
+        self._studio = studio
+        self._recorder = recorder
+        self._clock = clock
+        self._backlog = backlog
+        self._cells: dict[str, _Cell] = {}
+        self._arrived = anyio.Event()
+        self._is_closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many measurements wait for their processing."""
+        return sum(len(cell.waiting) for cell in self._cells.values())
+
+    async def run(self, confirmed: ObjectReceiveStream[LiveJob]) -> None:
+        """Settle all that comes over ``confirmed``; ends when it is closed and nothing waits."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._take_up, confirmed)
+            while not self._is_closed or self._cells:
+                await self._pause()
+                async with anyio.create_task_group() as questions:
+                    for instance_id in self._due():
+                        questions.start_soon(self._ask, instance_id)
+
+    async def _take_up(self, confirmed: ObjectReceiveStream[LiveJob]) -> None:
+        async with confirmed:
+            async for live in confirmed:
+                assert live.instance_id is not None
+                assert live.measurement_id is not None
+                now = self._clock.monotonic()
+                cell = self._cells.setdefault(live.instance_id, _Cell())
+                cell.waiting[live.measurement_id] = (live, now)
+                cell.interval_s = FIRST_POLL_S
+                cell.due_at = min(cell.due_at, now + FIRST_POLL_S)
+                self._arrived.set()
+        self._is_closed = True
+        self._arrived.set()
+
+    async def _pause(self) -> None:
+        """Wait until the next cell is due, or something arrives where nothing waits."""
+        if not self._cells:
+            await self._arrived.wait()
+            self._arrived = anyio.Event()
+            return
+        soonest = min(cell.due_at for cell in self._cells.values())
+        # Not longer than a first poll: what arrives meanwhile may be due sooner.
+        wait_s = min(soonest - self._clock.monotonic(), FIRST_POLL_S)
+        await self._clock.sleep(max(0.0, wait_s))
+
+    def _due(self) -> list[str]:
+        now = self._clock.monotonic()
+        return [instance_id for instance_id, cell in self._cells.items() if cell.due_at <= now]
+
+    async def _ask(self, instance_id: str) -> None:
+        cell = self._cells[instance_id]
+        # What an answer says was so when it was asked for, however long it took.
+        asked_at = self._clock.monotonic()
+        try:
+            records = await self._records(instance_id, list(cell.waiting))
+        except TransientError as error:
+            records = {}
+            await self._give_up_old(cell, str(error))
+        except RUN_ENDING:
+            raise
+        except BulkloadError as error:
+            records = {}
+            await self._fail_all(cell, error)
+        for measurement_id, record in records.items():
+            live, since = cell.waiting[measurement_id]
+            if record is None:
+                if asked_at - since < VISIBLE_AFTER_S:
+                    continue
+                await self._lost(live, measurement_id)
+            elif record.is_processing:
+                continue
+            else:
+                await self._end(live, record)
+            del cell.waiting[measurement_id]
+            self._backlog.settled(self._clock.monotonic() - since)
+        await self._give_up_old(cell, "Studio was still processing it")
+        self._plan_next(instance_id, cell)
+
+    def _plan_next(self, instance_id: str, cell: _Cell) -> None:
+        if not cell.waiting:
+            del self._cells[instance_id]
+            return
+        cell.due_at = self._clock.monotonic() + cell.interval_s
+        cell.interval_s = min(LONGEST_POLL_S, cell.interval_s * POLL_GROWTH)
+
+    async def _records(self, instance_id: str, ids: list[str]) -> dict[str, CellMeasurement | None]:
+        """Return the records asked for; None where Studio says that there is none."""
+        found: dict[str, CellMeasurement | None] = {}
+        if len(ids) >= LISTING_FROM:
+            wanted = set(ids)
+            async for record in self._studio.cell_measurement.list(instance_id):
+                if record.id in wanted:
+                    found[record.id] = record
+        for measurement_id in ids:
+            # A listing may lag behind: only a request for the very record can say it is gone.
+            if measurement_id not in found:
+                found[measurement_id] = await self._studio.cell_measurement.status(measurement_id)
+        return found
+
+    async def _end(self, live: LiveJob, record: CellMeasurement) -> None:
+        is_ours = live.state is JobState.CONFIRMED
+        # A failed extension leaves the record ready, with the reason beside it.
+        if not record.has_failed and not (is_ours and record.processing_error):
+            event = ready_event(record) if is_ours else Found(measurement_id=record.id)
+            await self._recorder.record(live, event)
+            return
+        reason = record.processing_error or "Studio gave no reason"
+        words = f"{live.job.path}: {live.job.key} was stored, and Studio could not process it: "
+        if is_ours:
+            await self._recorder.record(live, ProcessingFailed(message=words + reason))
+        else:
+            await self._recorder.record(
+                live, Failed(cause="existing_failed", message=words + reason)
+            )
+
+    async def _lost(self, live: LiveJob, measurement_id: str) -> None:
+        await self._recorder.record(
+            live,
+            Failed(
+                cause="record_vanished",
+                message=f"{live.job.path}: {live.job.key} was confirmed as {measurement_id}, and "
+                "Studio no longer has it; run `bulkload retry` to upload it again",
+            ),
+        )
+
+    async def _fail_all(self, cell: _Cell, error: BulkloadError) -> None:
+        """End a cell's measurements: Studio refuses to say what became of them."""
+        while cell.waiting:
+            measurement_id, (live, since) = cell.waiting.popitem()
+            self._backlog.settled(self._clock.monotonic() - since)
+            words = f"{live.job.path}: {live.job.key} was stored as {measurement_id}, and Studio"
+            message = f"{words} does not say how its processing ended: {error}"
+            await self._recorder.record(live, Failed(cause=error.cause, message=message))
+
+    async def _give_up_old(self, cell: _Cell, reason: str) -> None:
+        now = self._clock.monotonic()
+        old = [
+            measurement_id
+            for measurement_id, (_, since) in cell.waiting.items()
+            if now - since > PROCESSING_LIMIT_S
+        ]
+        for measurement_id in old:
+            live, since = cell.waiting.pop(measurement_id)
+            self._backlog.settled(now - since)
+            await self._recorder.record(
+                live,
+                GaveUp(
+                    cause="processing_unfinished",
+                    message=f"{live.job.path}: {live.job.key}: {reason} after "
+                    f"{PROCESSING_LIMIT_S / 60:.0f} minutes; run again to look once more",
+                ),
+            )
+
+
+def ready_event(record: CellMeasurement) -> ProcessingReady:
+    """Return the event of a record that Studio has processed."""
+    return ProcessingReady(ready_updated_at=record.updated_at)

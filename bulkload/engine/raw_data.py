@@ -1,0 +1,61 @@
+"""The original files: stored once each by content, linked to all the measurements they feed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from bulkload.client.studio import AsyncStudio
+from bulkload.core.lifecycle import Act, Attempting, RawAttached
+from bulkload.core.terms import MeasurementType
+from bulkload.engine.jobs import LiveJob, Recorder
+from bulkload.engine.single_flight import Once
+from bulkload.errors import UnreadableError
+from bulkload.journal import Journal, store
+from bulkload.sources.stamp import stamp
+
+#: Files whose place in Studio is remembered in memory; the journal knows all of them.
+REMEMBERED_FILES: Final = 1024
+
+
+class RawFiles:
+    """Attaches the sources of measurements that are in Studio."""
+
+    def __init__(self, studio: AsyncStudio, recorder: Recorder, journal: Journal) -> None:
+        self._studio = studio
+        self._recorder = recorder
+        self._journal = journal
+        self._stored = Once(REMEMBERED_FILES)
+
+    async def attach(self, live: LiveJob) -> None:
+        """Store a confirmed measurement's source, where it is not stored yet, and link it.
+
+        Raises ``UnreadableError`` for a source that is no longer what was uploaded, and the
+        client's errors.
+        """
+        if live.job.type is not MeasurementType.TIME_SERIES or live.raw_data_id is not None:
+            return
+        assert live.measurement_id is not None
+        assert live.source_sha256 is not None
+        sha256 = live.source_sha256
+        await self._recorder.record(live, Attempting(act=Act.ATTACH))
+        raw_data_id = await self._stored.get(sha256, lambda: self._store(live.job.path, sha256))
+        await self._studio.cell_measurement.attach_raw_data(live.measurement_id, [raw_data_id])
+        await self._recorder.record(live, RawAttached(raw_data_id=raw_data_id))
+
+    async def _store(self, path: str, sha256: str) -> str:
+        known = store.raw_data_id(self._journal.reader, sha256)
+        if known is not None:
+            return known
+        found = await anyio.to_thread.run_sync(stamp, Path(path))
+        if found.sha256 != sha256:
+            raise UnreadableError(
+                f"{path}: the file changed after its measurement was uploaded, so it is not "
+                "attached as its original",
+                cause="source_changed",
+            )
+        record = await self._studio.raw_data.upload(None, path, metadata={"sha256": sha256})
+        await self._journal.keep_raw_data(sha256, record.id)
+        return record.id

@@ -1,0 +1,62 @@
+"""Reading a measurement back from Studio, to hold it against what was meant."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import pyarrow.parquet as pq
+
+from bulkload.client.studio import AsyncStudio
+from bulkload.core.digest import content_digest
+from bulkload.errors import IntegrityError
+from bulkload.tables.frames import to_frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a table holds, in a form that can be compared."""
+
+    rows: int
+    columns: tuple[str, ...]
+    digest: str
+
+
+async def read_back(studio: AsyncStudio, measurement_id: str, scratch: Path) -> Content:
+    """Download a time series and return what it holds.
+
+    Raises ``IntegrityError`` where what comes back is no Parquet file, and the client's errors.
+    """
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="readback-") as folder:
+        path = Path(folder) / "time_series.parquet"
+        await studio.cell_measurement.download_time_series(measurement_id, path)
+        return await anyio.to_thread.run_sync(_content, path)
+
+
+def _content(path: Path) -> Content:
+    try:
+        table = pq.read_table(path)
+    except (OSError, ValueError) as error:
+        raise IntegrityError(f"what Studio gave back cannot be read as Parquet: {error}") from error
+    return Content(
+        rows=table.num_rows,
+        columns=tuple(table.column_names),
+        digest=content_digest(to_frame(table)),
+    )
+
+
+def difference(meant: Content, found: Content) -> str | None:
+    """Say in words how what Studio holds differs from what was meant, None where it does not."""
+    if found.rows != meant.rows:
+        return f"Studio holds {found.rows} rows, the source {meant.rows}"
+    missing = sorted(set(meant.columns) - set(found.columns))
+    added = sorted(set(found.columns) - set(meant.columns))
+    if missing or added:
+        words = [f"without {', '.join(missing)}"] if missing else []
+        words += [f"with {', '.join(added)} besides"] if added else []
+        return f"Studio holds the columns {' and '.join(words)}"
+    if found.digest != meant.digest:
+        return "Studio holds other values in the same rows and columns"
+    return None

@@ -1,0 +1,141 @@
+"""Undo what a job made in Studio: only its own records, and only those that nobody changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from bulkload.client.api.records import Record
+from bulkload.client.studio import AsyncStudio
+from bulkload.core.lifecycle import RolledBack
+from bulkload.errors import BulkloadError, RefusedError
+from bulkload.journal import Journal, store
+
+#: The order in which parents go: a parent only when nothing is left under it.
+PARENT_ORDER: Final = ("cell_instance", "cell_batch", "cell_specification")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A record that the job made."""
+
+    kind: str
+    id: str
+    name: str
+    #: What Studio said of its last change when the job had made it.
+    updated_at: str | None
+    #: The job of a measurement, None for a parent.
+    job: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A record that is not deleted, with the reason."""
+
+    candidate: Candidate
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackReport:
+    """What was deleted and what was left."""
+
+    deleted: tuple[Candidate, ...]
+    left: tuple[Left, ...]
+
+
+def candidates(connection: sqlite3.Connection) -> list[Candidate]:
+    """Return what the job made, measurements first, parents before their own parents."""
+    measurements = [
+        Candidate(
+            kind="cell_measurement",
+            id=row["measurement_id"],
+            name=f"{row['spec']} / {row['cell']} / {row['measurement']}",
+            updated_at=row["ready_updated_at"],
+            job=row["id"],
+        )
+        for row in store.created_rows(connection)
+    ]
+    parents = store.parents(connection)
+    return measurements + [
+        Candidate(kind=one.kind, id=one.id, name=one.name, updated_at=one.updated_at)
+        for kind in PARENT_ORDER
+        for one in parents
+        if one.kind == kind
+    ]
+
+
+class Rollback:
+    """Deletes records one by one, each looked at just before."""
+
+    def __init__(self, studio: AsyncStudio, journal: Journal) -> None:
+        self._journal = journal
+        self._studio = studio
+        self._get: dict[str, Callable[[str], Awaitable[Record]]] = {
+            "cell_measurement": studio.cell_measurement.get,
+            "cell_instance": studio.cell_instance.get,
+            "cell_batch": studio.cell_batch.get,
+            "cell_specification": studio.cell_spec.get,
+        }
+        self._delete: dict[str, Callable[[str], Awaitable[None]]] = {
+            "cell_measurement": studio.cell_measurement.delete,
+            "cell_instance": studio.cell_instance.delete,
+            "cell_batch": studio.cell_batch.delete,
+            "cell_specification": studio.cell_spec.delete,
+        }
+
+    async def run(self, wanted: list[Candidate]) -> RollbackReport:
+        """Delete what may be deleted; a record that cannot be looked at is left."""
+        deleted: list[Candidate] = []
+        left: list[Left] = []
+        for candidate in wanted:
+            try:
+                reason = await self._undo(candidate)
+            except BulkloadError as error:
+                reason = str(error)
+            if reason is None:
+                deleted.append(candidate)
+            else:
+                left.append(Left(candidate=candidate, reason=reason))
+        return RollbackReport(deleted=tuple(deleted), left=tuple(left))
+
+    async def _undo(self, candidate: Candidate) -> str | None:
+        """Delete a record; return why it is left instead, None where it is gone."""
+        try:
+            record = await self._get[candidate.kind](candidate.id)
+        except RefusedError as error:
+            if error.status_code != 404:
+                raise
+            await self._forget(candidate)
+            return None
+        if (reason := await self._reason_to_leave(candidate, record)) is not None:
+            return reason
+        await self._delete[candidate.kind](candidate.id)
+        await self._forget(candidate)
+        return None
+
+    async def _reason_to_leave(self, candidate: Candidate, record: Record) -> str | None:
+        if record.updated_at is None or candidate.updated_at is None:
+            return "Studio does not say when it was last changed"
+        if record.updated_at != candidate.updated_at:
+            return f"changed since, at {record.updated_at}"
+        if candidate.kind == "cell_instance":
+            async for found in self._studio.cell_measurement.list(candidate.id):
+                return f"it holds a measurement that is not this job's: {found.name}"
+        elif candidate.kind == "cell_specification":
+            async for cell in self._studio.cell_instance.list(candidate.id):
+                return f"it holds a cell that is left: {cell.name}"
+        elif candidate.kind == "cell_batch":
+            lot = await self._studio.cell_batch.get(candidate.id)
+            if lot.instance_count:
+                return f"{lot.instance_count} cells belong to it"
+        return None
+
+    async def _forget(self, candidate: Candidate) -> None:
+        """Note that a record is gone, so that the next upload makes it again."""
+        if candidate.job is not None:
+            await self._journal.append(candidate.job, RolledBack())
+        else:
+            await self._journal.drop_parent(candidate.kind, candidate.id)

@@ -1,0 +1,324 @@
+"""One invocation of the main job: plan, pipeline, account."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+
+from bulkload.client.http.events import WireEvent
+from bulkload.client.studio import AsyncStudio
+from bulkload.clock import Clock, SystemClock
+from bulkload.core.bottleneck import bottleneck
+from bulkload.core.flow.backlog import BacklogCap
+from bulkload.core.lifecycle import Event
+from bulkload.core.tally import ExitCode, RunReport, exit_code
+from bulkload.engine.backlog import Backlog
+from bulkload.engine.existing import Reconciler
+from bulkload.engine.jobs import LiveJob, Recorder
+from bulkload.engine.log import FILE_NAME as LOG_NAME
+from bulkload.engine.log import LogWatcher, open_log
+from bulkload.engine.parents import Parents
+from bulkload.engine.pipeline import Pipeline
+from bulkload.engine.plan_reader import PlanBook
+from bulkload.engine.plan_writer import PlanAccount
+from bulkload.engine.processing import FIRST_POLL_S, Settler
+from bulkload.engine.progress import Progress
+from bulkload.engine.raw_data import RawFiles
+from bulkload.engine.run_settings import treatment_of
+from bulkload.engine.shutdown import Stop
+from bulkload.engine.uploader import Uploader
+from bulkload.errors import (
+    CredentialsError,
+    DiskError,
+    JournalError,
+    OutageError,
+    PlanError,
+    SettingsError,
+)
+from bulkload.journal import FILE_NAME, Journal, open_journal, store
+from bulkload.journal.lock import exclusive
+from bulkload.journal.report import SUMMARY_NAME, row_ledger, tally, write_json
+from bulkload.settings import RunSettings
+from bulkload.worker.pool import PoolLimits, Preparer, open_pool
+from bulkload.worker.spool import Spool
+
+SPOOL_NAME: Final = "spool"
+
+
+class PlanRefusedError(PlanError):
+    """The plan has problems; nothing was sent. ``account`` names them."""
+
+    def __init__(self, account: PlanAccount) -> None:
+        super().__init__(f"{account.problem_count} problems are in the way of the plan")
+        self.account = account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a run uploads to. No secret: credentials come from the environment."""
+
+    url: str | None = None
+    project_id: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the journal keeps."""
+        return {"url": self.url, "project": self.project_id}
+
+    def check_same(self, earlier: Mapping[str, Any], job_dir: Path) -> None:
+        """Refuse a job folder whose journal speaks of another target: "done" is true of one."""
+        if any(earlier[name] != value for name, value in self.as_json().items()):
+            raise SettingsError(
+                f"{job_dir} is the job of another target ({earlier['url']}, project "
+                f"{earlier['project']}); what is done there is not done here: give --job another "
+                "folder"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What to run."""
+
+    job_dir: Path
+    #: Writes the plan of a run into the journal.
+    make_plan: Callable[[sqlite3.Connection, int], PlanAccount]
+    target: Target
+    settings: RunSettings
+    #: The command that resumes the run, as typed.
+    command: str
+    log_path: Path | None = None
+    #: Makes the client; a parameter so that tests can count on their own server.
+    open_studio: Callable[[Callable[[WireEvent], None], RunSettings], AsyncStudio]
+    clock: Clock = field(default_factory=SystemClock)
+    #: What takes threads and processes; parameters so that a simulation can do without.
+    open_journal: Callable[
+        [Path, int, Callable[[], float]], AbstractAsyncContextManager[Journal]
+    ] = open_journal
+    open_pool: Callable[[PoolLimits, Path], AbstractAsyncContextManager[Preparer]] = open_pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended."""
+
+    report: RunReport
+    run: int
+    plan: PlanAccount
+    #: Why the run stopped before its end, empty where it did not.
+    stopped_because: str = ""
+
+
+class _Watchers:
+    """Hands each event to the counters and the log."""
+
+    def __init__(self, progress: Progress, log: LogWatcher) -> None:
+        self._progress = progress
+        self._log = log
+
+    def on_event(self, live: LiveJob, event: Event) -> None:
+        self._progress.on_event(live, event)
+        self._log.on_event(live, event)
+
+    def on_wire(self, event: WireEvent) -> None:
+        self._progress.on_wire(event)
+        self._log.on_wire(event)
+
+
+async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunResult:
+    """Carry out a run and return its account.
+
+    Raises ``PlanRefusedError`` before anything is sent, ``JournalBusyError``,
+    ``JournalError`` and ``SettingsError``; everything else that can happen is in the result.
+
+    Side effects: the job folder with journal, log, spool and summary.
+    """
+    request.job_dir.mkdir(parents=True, exist_ok=True)
+    with exclusive(request.job_dir):
+        path = request.job_dir / FILE_NAME
+        with closing(store.connect(path)) as connection:
+            last = store.last_run(connection)
+            if last is not None:
+                request.target.check_same(json.loads(last["settings"]), request.job_dir)
+            run = store.begin_run(
+                connection,
+                request.command,
+                request.target.as_json() | treatment_of(request.settings),
+                _seconds(request.clock),
+            )
+            # The children start while the plan is made: that is half of a run's first seconds.
+            async with _open_workshop(request) as workshop:
+                account = await anyio.to_thread.run_sync(request.make_plan, connection, run)
+                if account.problem_count:
+                    ending = {"problems": account.problem_count}
+                    store.end_run(connection, run, _seconds(request.clock), ending)
+                    raise PlanRefusedError(account)
+                progress.planned = account.planned
+                stopped = await _deliver(
+                    request, connection, run, progress, stop, workshop=workshop
+                )
+            return _account(request, connection, run, progress, account=account, stopped=stopped)
+
+
+def _seconds(clock: Clock) -> float:
+    return clock.now().timestamp()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Workshop:
+    """Where files are prepared, and where what comes of them lies."""
+
+    pool: Preparer
+    spool: Spool
+
+
+@asynccontextmanager
+async def _open_workshop(request: RunRequest) -> AsyncIterator[_Workshop]:
+    """Start the children; what a run that died left in the spool goes, as does this one's."""
+    limits = request.settings.limits
+    with closing(Spool(request.job_dir / SPOOL_NAME, limits.spool_limit_bytes)) as spool:
+        pool_limits = PoolLimits(
+            workers=limits.workers,
+            time_limit_s=limits.time_limit_s,
+            memory_limit_bytes=limits.child_memory_bytes,
+        )
+        async with request.open_pool(pool_limits, spool.folder) as pool:
+            yield _Workshop(pool=pool, spool=spool)
+
+
+async def _deliver(
+    request: RunRequest,
+    connection: sqlite3.Connection,
+    run: int,
+    progress: Progress,
+    stop: Stop,
+    *,
+    workshop: _Workshop,
+) -> tuple[ExitCode | None, str]:
+    """Run the pipeline where there is work; return why it stopped early, if it did."""
+    counts, _ = tally(connection, run, is_waiting=request.settings.is_waiting)
+    progress.counts.update(counts)
+    if next(store.cells(connection, run), None) is None:
+        return None, ""
+    try:
+        with stop.whole:
+            await _run_pipeline(request, run, progress, stop, workshop)
+    except CredentialsError as error:
+        return ExitCode.REFUSED, f"Studio refused the credentials: {error}"
+    except OutageError as error:
+        return ExitCode.STOPPED, str(error)
+    except (JournalError, DiskError) as error:
+        return ExitCode.STOPPED, str(error)
+    if stop.exit_code is not None:
+        return stop.exit_code, stop.reason
+    return None, ""
+
+
+async def _run_pipeline(
+    request: RunRequest, run: int, progress: Progress, stop: Stop, workshop: _Workshop
+) -> None:
+    settings = request.settings
+    async with AsyncExitStack() as stack:
+        logger, log_file = open_log(request.log_path or request.job_dir / LOG_NAME, run=run)
+        stack.enter_context(log_file)
+        watchers = _Watchers(progress, LogWatcher(logger))
+        journal = await stack.enter_async_context(
+            request.open_journal(request.job_dir / FILE_NAME, run, lambda: _seconds(request.clock))
+        )
+        studio = await stack.enter_async_context(request.open_studio(watchers.on_wire, settings))
+        logger.info("run.started", command=request.command, planned=progress.planned)
+        recorder = Recorder(journal, watchers)
+        backlog = Backlog(
+            BacklogCap(poll_s=FIRST_POLL_S),
+            request.clock,
+            lambda limit: logger.info("backlog.limit", value=limit),
+        )
+        plan = PlanBook(journal.reader, run)
+        parents = Parents(studio, recorder, specification=plan.specification, cell=plan.cell)
+        reconciler = Reconciler(
+            studio, recorder, existing=settings.existing, scratch=workshop.spool.folder
+        )
+        pipeline = Pipeline(
+            journal=journal,
+            recorder=recorder,
+            plan=plan,
+            pool=workshop.pool,
+            spool=workshop.spool,
+            parents=parents,
+            reconciler=reconciler,
+            uploader=Uploader(
+                studio,
+                parents=parents,
+                reconciler=reconciler,
+                recorder=recorder,
+                raw_files=RawFiles(studio, recorder, journal) if settings.attaches_raw else None,
+            ),
+            settler=Settler(studio, recorder, request.clock, backlog),
+            backlog=backlog,
+            settings=settings,
+            progress=progress,
+            intake=stop.intake,
+        )
+        await pipeline.run()
+
+
+def _account(
+    request: RunRequest,
+    connection: sqlite3.Connection,
+    run: int,
+    progress: Progress,
+    *,
+    account: PlanAccount,
+    stopped: tuple[ExitCode | None, str],
+) -> RunResult:
+    is_waiting = request.settings.is_waiting
+    counts, causes = tally(connection, run, is_waiting=is_waiting)
+    ledger = row_ledger(connection, run, is_waiting=is_waiting)
+    report = RunReport(
+        job=str(request.job_dir),
+        planned=account.planned,
+        counts=counts,
+        causes=causes,
+        ledger=ledger,
+        bytes_read=progress.bytes_read,
+        bytes_sent=progress.bytes_sent,
+        requests=progress.requests,
+        retries=progress.retries,
+        elapsed_s=progress.elapsed_s,
+        bottleneck=bottleneck(_shares(request.settings, progress), progress.elapsed_s),
+        exit_code=exit_code(
+            planned=account.planned, counts=counts, ledger=ledger, stopped=stopped[0]
+        ),
+    )
+    why = stopped[1]
+    try:
+        _keep_account(request, connection, run, report)
+    except (sqlite3.Error, OSError) as error:
+        # What was delivered is in the journal; only this run's own account is not on disk.
+        why = why or f"the account of the run cannot be written: {error}"
+        if stopped[0] is None:
+            report = replace(report, exit_code=ExitCode.STOPPED)
+    return RunResult(report=report, run=run, plan=account, stopped_because=why)
+
+
+def _keep_account(
+    request: RunRequest, connection: sqlite3.Connection, run: int, report: RunReport
+) -> None:
+    summary = report.as_json()
+    store.end_run(connection, run, _seconds(request.clock), summary)
+    write_json(request.job_dir / SUMMARY_NAME, summary)
+
+
+def _shares(settings: RunSettings, progress: Progress) -> Mapping[str, float]:
+    limits = settings.limits
+    return {
+        "prepare": progress.share("prepare", limits.workers),
+        "api": progress.share("api", limits.connections),
+        "storage": progress.share("storage", limits.connections),
+        "processing": progress.share("processing", 1),
+    }

@@ -1,0 +1,165 @@
+"""Read back what a job brought into Studio, and compare it with what was meant."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio.abc import ObjectReceiveStream
+
+from bulkload.client.api.creation import until_readable
+from bulkload.client.studio import AsyncStudio
+from bulkload.core.digest import files_digest, properties_digest
+from bulkload.core.plan_items import UploadJob
+from bulkload.core.sample_confidence import statement
+from bulkload.core.terms import JobKey, MeasurementType
+from bulkload.engine.readback import Content, difference, read_back
+from bulkload.errors import BulkloadError, CredentialsError, OutageError
+from bulkload.journal import store
+from bulkload.journal.codec import job_from_text
+
+#: Measurements read back at once: a download each, and one table of memory each.
+READERS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A measurement that is not in Studio as it was meant."""
+
+    key: JobKey
+    measurement_id: str
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What was compared, and what differs."""
+
+    #: Measurements that this job made, and those of them that were read back.
+    total: int
+    sample: int
+    rows: int
+    differences: tuple[Difference, ...]
+    #: Measurements that were there before the job: nothing says what they should hold.
+    existing: int
+
+    @property
+    def statement(self) -> str:
+        """What the comparison tells, in a sentence."""
+        return statement(self.total, self.sample, len(self.differences))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meant:
+    """What the journal says that Studio holds."""
+
+    job: UploadJob
+    measurement_id: str
+    content: Content
+
+
+async def verify(
+    connection: sqlite3.Connection,
+    studio: AsyncStudio,
+    *,
+    sample: int | None,
+    chance: random.Random,
+    on_compared: Callable[[], None] = lambda: None,
+) -> VerifyReport:
+    """Compare ``sample`` of the measurements that the job made, or all of them.
+
+    A measurement that cannot be read back counts as a difference: it cannot be proved.
+    """
+    ids = [row["id"] for row in store.created_rows(connection)]
+    chosen = ids if sample is None or sample >= len(ids) else sorted(chance.sample(ids, sample))
+    differences: list[Difference] = []
+    rows = 0
+    send, receive = anyio.create_memory_object_stream[_Meant](READERS)
+
+    async def compare(stream: ObjectReceiveStream[_Meant], scratch: Path) -> None:
+        nonlocal rows
+        async with stream:
+            async for meant in stream:
+                if (words := await _compare(studio, meant, scratch)) is not None:
+                    differences.append(_difference(meant, words))
+                rows += meant.content.rows
+                on_compared()
+
+    with tempfile.TemporaryDirectory(prefix="bulkload-verify-") as folder:
+        async with anyio.create_task_group() as group:
+            for _ in range(READERS):
+                group.start_soon(compare, receive.clone(), Path(folder))
+            receive.close()
+            async with send:
+                for job in chosen:
+                    await send.send(_meant(connection, job))
+    return VerifyReport(
+        total=len(ids),
+        sample=len(chosen),
+        rows=rows,
+        differences=tuple(sorted(differences, key=lambda one: one.key)),
+        existing=store.count_existing(connection),
+    )
+
+
+def _meant(connection: sqlite3.Connection, job: int) -> _Meant:
+    row = store.get_job(connection, job)
+    return _Meant(
+        job=job_from_text(row["payload"]),
+        measurement_id=row["measurement_id"],
+        content=Content(
+            rows=row["rows"] or 0,
+            columns=store.prepared_columns(connection, job),
+            digest=row["stored_digest"] or row["content_digest"] or "",
+        ),
+    )
+
+
+def _difference(meant: _Meant, words: str) -> Difference:
+    return Difference(
+        key=meant.job.key,
+        measurement_id=meant.measurement_id,
+        path=meant.job.path,
+        message=words,
+    )
+
+
+async def _compare(studio: AsyncStudio, meant: _Meant, scratch: Path) -> str | None:
+    try:
+        record = await until_readable(lambda: studio.cell_measurement.status(meant.measurement_id))
+        if record is None:
+            return "Studio has no such measurement any more"
+        if record.has_failed:
+            return f"Studio could not process it: {record.processing_error}"
+        if record.name != meant.job.key.measurement:
+            return f"Studio calls it {record.name!r}"
+        if meant.job.type is MeasurementType.TIME_SERIES:
+            found = await read_back(studio, meant.measurement_id, scratch)
+            return difference(meant.content, found)
+        if meant.job.type is MeasurementType.FILE:
+            digest = await _files_digest(studio, meant.measurement_id)
+        else:
+            full = await studio.cell_measurement.get(meant.measurement_id)
+            digest = properties_digest((full.model_extra or {}).get("properties") or {})
+    except (CredentialsError, OutageError):
+        raise
+    except BulkloadError as error:
+        return f"it cannot be read back: {error}"
+    return None if digest == meant.content.digest else "Studio holds other content"
+
+
+async def _files_digest(studio: AsyncStudio, measurement_id: str) -> str:
+    names = await studio.cell_measurement.list_files(measurement_id)
+    hashes = []
+    for name in sorted(names):
+        content = await studio.cell_measurement.get_file(measurement_id, name)
+        hashes.append((name, hashlib.sha256(content).hexdigest()))
+    return files_digest(hashes)

@@ -1,0 +1,165 @@
+"""BioLogic: EC-Lab and BT-Lab text exports (.mpt, .txt), cycling and impedance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from bulkload.core import terms
+from bulkload.errors import UnreadableError
+from bulkload.readers.dialect import Z_IM_NEGATED, Column, Dialect, Kind, Sign
+from bulkload.readers.headers import HeaderLine, grid_below
+from bulkload.readers.metadata import grouped, merged, with_iso_start
+from bulkload.readers.normalise import read_grid
+from bulkload.readers.probe import TEXT, Probe
+from bulkload.readers.raw_columns import Raw
+from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
+
+EXPORT: Final = Dialect(
+    name="EC-Lab export",
+    cycler="BioLogic",
+    signature=(("time",), ("ewe", "ecell", "<ewe>", "<ecell>")),
+    columns=(
+        Column(terms.TIME, ("time",), kind=Kind.DURATION),
+        Column(terms.VOLTAGE, ("ecell", "ewe", "<ewe>", "<ecell>")),
+        Column(terms.CURRENT, ("i", "<i>")),
+        Column(terms.TEMPERATURE, ("temperature",), needs_unit=True),
+        Column(terms.STEP_FROM_CYCLER, ("ns",)),
+        Column(terms.CYCLE_FROM_CYCLER, ("cycle number",)),
+        Column(terms.FREQUENCY, ("freq",)),
+        Column(terms.Z_RE, ("re(z)",)),
+        Column(Z_IM_NEGATED, ("-im(z)",)),
+        Column(terms.Z_IM, ("im(z)",)),
+        Column("Z_Mod [Ohm]", ("|z|",)),
+        Column("Z_Phase [deg]", ("phase(z)",)),
+    ),
+    # EC-Lab counts oxidation positive, which raises the voltage.
+    sign=Sign.CHARGE_POSITIVE,
+    slash_units=True,
+    delimiter="\t",
+)
+
+_HEADER_LINES: Final = re.compile(r"Nb header lines\s*:\s*(\d+)")
+_SERIAL: Final = re.compile(r"^(?P<name>.*?)\s*\(SN\s*(?P<serial>[^)]+)\)")
+_SOFTWARE: Final = re.compile(r"^(?P<name>.+?\sv[\d.]+)\s*\(software\)", re.IGNORECASE)
+#: Longest preamble line whose form is looked at, in characters.
+MAX_LINE_CHARS: Final = 300
+
+_OPEN_CIRCUIT: Final = "open circuit voltage"
+_LABELS: Final = {
+    "loaded setting file": "procedure",
+    "run on channel": "channel_number",
+    "user": "operator",
+    "device": "instrument",
+    "acquisition started on": "start_time",
+    "comments": "notes",
+    "electrode material": "electrode_material",
+    "electrolyte": "electrolyte",
+}
+
+
+class BioLogicText(Format):
+    """An export whose second line counts the lines of its header."""
+
+    name = "biologic"
+    is_decisive = True
+
+    def sniff(self, probe: Probe) -> Evidence:
+        """Look for a first line that names the program and a second that counts the header."""
+        if probe.kind != TEXT:
+            return Evidence()
+        head = probe.text.data[:400].decode("utf-8", "replace")
+        marks = ("EC-Lab ASCII FILE", "BT-Lab ASCII FILE", "EC-LAB ASCII FILE", "BT-LAB ASCII FILE")
+        program = next((mark for mark in marks if head.startswith(mark)), None)
+        if program is None:
+            return Evidence()
+        if _HEADER_LINES.search(head) is None:
+            return Evidence(fits=(f"begins with {program!r}",), lacks=("'Nb header lines'",))
+        return Evidence(fits=(f"begins with {program!r}", "counts the lines of its header"))
+
+    def read(self, probe: Probe, options: ReadOptions) -> Reading:
+        """Read the table below the counted header."""
+        preamble, header = _header(probe)
+        technique = next((line.strip() for line in preamble[2:] if line.strip()), "")
+        grid = grid_below(probe.text, header, EXPORT)
+
+        def prepare(raw: Raw) -> None:
+            _prepare(raw, technique)
+
+        reading = read_grid(grid, EXPORT, probe.name, options, prepare)
+        return replace(reading, header=merged(reading.header, describe(preamble)))
+
+
+def _header(probe: Probe) -> tuple[list[str], HeaderLine]:
+    """Return the preamble's lines and the header below them."""
+    head = probe.text.data[:400].decode("utf-8", "replace")
+    counted = _HEADER_LINES.search(head)
+    wanted = int(counted.group(1)) if counted else 0
+    data = probe.text.data
+    begin = _below(data, wanted - 1)
+    if not wanted or begin == len(data):
+        raise UnreadableError(
+            f"{probe.name}: the header should have {wanted} lines and the file ends before; "
+            "it was cut short",
+            cause="truncated",
+        )
+    end = _below(data, 1, begin)
+    names = data[begin:end].decode("utf-8", "replace").strip("\r\n").split("\t")
+    header = HeaderLine(wanted, begin, end, "\t", tuple(name.strip() for name in names))
+    return data[:begin].decode("utf-8", "replace").splitlines(), header
+
+
+def _below(data: bytes, count: int, begin: int = 0) -> int:
+    """Return where the text below so many lines begins: its end where there are fewer."""
+    for _ in range(count):
+        begin = data.find(b"\n", begin) + 1
+        if not begin:
+            return len(data)
+    return begin
+
+
+def _prepare(raw: Raw, technique: str) -> None:
+    """Turn -Im(Z) into Im(Z), and give the open-circuit technique its current of zero."""
+    negated = raw.columns.pop(Z_IM_NEGATED, None)
+    if negated is not None and terms.Z_IM not in raw.columns:
+        raw.columns[terms.Z_IM] = -np.asarray(negated, dtype=np.float64)
+    if terms.CURRENT not in raw.columns and _OPEN_CIRCUIT in technique.lower():
+        raw.columns[terms.CURRENT] = np.zeros(raw.rows)
+        raw.remarks.append("open-circuit technique without a current column: the current is zero")
+
+
+def describe(preamble: Sequence[str]) -> dict[str, Any]:
+    """Read the labelled lines; those that are indented belong to the label above."""
+    found: dict[str, Any] = {}
+    parent = ""
+    for line in preamble:
+        if " :" not in line and "(software)" not in line:
+            continue
+        label, colon, value = (part.strip() for part in line.partition(":"))
+        software = _SOFTWARE.match(line[:MAX_LINE_CHARS]) if "(software)" in line.lower() else None
+        if software:
+            found.setdefault("software_version", software.group("name").strip())
+        if not colon:
+            continue
+        if line[:1].isspace():
+            if parent == "saved on" and label.lower() == "directory":
+                found.setdefault("source_file_path", value)
+            continue
+        parent = label.lower()
+        if value and parent in _LABELS:
+            key = _LABELS[parent]
+            known = found.get(key)
+            found[key] = f"{known}\n{value}" if known and key == "notes" else known or value
+    for key in ("channel_number", "instrument"):
+        serial = _SERIAL.match(found.get(key, ""))
+        if serial:
+            found[key] = serial.group("name")
+            found["cycler_serial_number"] = serial.group("serial")
+    return grouped(with_iso_start(found))
+
+
+FORMAT: Final = BioLogicText()

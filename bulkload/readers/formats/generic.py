@@ -1,0 +1,47 @@
+"""A table whose header says all: time, voltage and current with their units, make unknown."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bulkload.core import terms
+from bulkload.readers.derive import ENERGY
+from bulkload.readers.dialect import MODE, RECORD, TESTS, TIMESTAMP, Column, Dialect, Kind
+from bulkload.readers.table_format import TableFormat
+
+_TIME: Final = ("test time", "time", "elapsed time", "total time", "t", "run time")
+_VOLTAGE: Final = ("voltage", "potential", "cell voltage", "ecell", "ewe", "u", "v", "e")
+_CURRENT: Final = ("current", "cell current", "i")
+
+
+def _plain(*, slash: bool) -> Dialect:
+    return Dialect(
+        name="labelled columns" + (" with slashes" if slash else ""),
+        cycler="",
+        signature=(_TIME, _VOLTAGE, _CURRENT),
+        columns=(
+            *TESTS,
+            Column(RECORD, ("record", "rec", "data point", "point", "index")),
+            Column(TIMESTAMP, ("date time", "datetime", "timestamp", "date"), kind=Kind.TIMESTAMP),
+            Column(terms.TIME, _TIME, kind=Kind.DURATION),
+            Column(terms.VOLTAGE, _VOLTAGE),
+            Column(terms.CURRENT, _CURRENT),
+            Column(
+                terms.TEMPERATURE,
+                ("temperature", "temp", "cell temperature", "temperature 1"),
+                needs_unit=True,
+            ),
+            Column(terms.STEP_FROM_CYCLER, ("step", "step index", "step number", "step id")),
+            Column(terms.CYCLE_FROM_CYCLER, ("cycle", "cycle index", "cycle number", "cycle id")),
+            Column(terms.CHARGE_CAPACITY, ("charge capacity",), needs_unit=True),
+            Column(terms.DISCHARGE_CAPACITY, ("discharge capacity",), needs_unit=True),
+            Column(terms.CHARGE_ENERGY, ("charge energy",), needs_unit=True),
+            Column(terms.DISCHARGE_ENERGY, ("discharge energy",), needs_unit=True),
+            Column(ENERGY, ("energy",), needs_unit=True),
+            Column(MODE, ("mode", "status", "state", "step type"), kind=Kind.TEXT),
+        ),
+        slash_units=slash,
+    )
+
+
+FORMAT: Final = TableFormat(name="labelled", dialects=(_plain(slash=False), _plain(slash=True)))

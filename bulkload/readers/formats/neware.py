@@ -1,0 +1,116 @@
+"""Neware: BTSDA flat exports as text or workbook, in English or Chinese."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from bulkload.core import terms
+from bulkload.readers.dialect import (
+    MODE,
+    RECORD,
+    STEP_TIME,
+    TESTS,
+    TIMESTAMP,
+    Column,
+    Dialect,
+    Kind,
+    Sign,
+)
+from bulkload.readers.metadata import grouped, with_iso_start
+from bulkload.readers.raw_columns import Raw
+from bulkload.readers.table_format import TableFormat
+from bulkload.readers.workbook import Book
+
+FLAT: Final = Dialect(
+    name="BTSDA table",
+    cycler="Neware",
+    signature=(
+        ("step index", "step id", "step", "工步号", "工步序号"),
+        ("current", "cur", "电流"),
+        ("voltage", "电压"),
+        ("date", "datetime", "absolute time", "绝对时间", "日期", "系统时间"),
+        ("datapoint", "record index", "record id", "数据序号", "记录序号", "记录号"),
+    ),
+    columns=(
+        *TESTS,
+        Column(
+            RECORD, ("datapoint", "record index", "record id", "数据序号", "记录序号", "记录号")
+        ),
+        Column(
+            TIMESTAMP,
+            ("datetime", "absolute time", "date", "绝对时间", "日期", "系统时间"),
+            kind=Kind.TIMESTAMP,
+        ),
+        Column(terms.CURRENT, ("current", "cur", "电流")),
+        Column(terms.VOLTAGE, ("voltage", "电压")),
+        Column(terms.STEP_FROM_CYCLER, ("step index", "step id", "step", "工步号", "工步序号")),
+        Column(terms.CYCLE_FROM_CYCLER, ("cycle index", "cycle id", "cycle", "循环号", "循环序号")),
+        Column(terms.TEMPERATURE, ("temperature 1",), unit="C"),
+        Column(MODE, ("step type", "status", "工步类型", "状态"), kind=Kind.TEXT),
+        # Only looked at where the dates jump by an hour.
+        Column(STEP_TIME, ("time", "relative time", "时间"), kind=Kind.TEXT),
+    ),
+    sign=Sign.CHARGE_POSITIVE,
+    time_from_timestamps=True,
+)
+
+_INFO_LABELS: Final = {
+    "process name": "procedure",
+    "step file": "procedure",
+    "channel": "channel_number",
+    "equipment": "instrument",
+    "device": "instrument",
+    "start time": "start_time",
+    "remark": "notes",
+    "remarks": "notes",
+    "builder": "operator",
+    "p/n": "barcode_comment",
+}
+
+
+def _book(book: Book, sheet: str) -> dict[str, Any]:
+    """Read labels with their value beside them, or below them in a row of labels."""
+    found: dict[str, Any] = {}
+    for name in book.names:
+        if name == sheet or name.strip().lower() not in {"info", "unit", "test"}:
+            continue
+        rows = book.head(name)
+        for index, row in enumerate(rows):
+            below = rows[index + 1] if index + 1 < len(rows) else ()
+            _labels_of_row(row, below, found)
+    return grouped(with_iso_start(found))
+
+
+def _labels_of_row(row: Sequence[Any], below: Sequence[Any], found: dict[str, Any]) -> None:
+    keys = [
+        _INFO_LABELS.get(cell.strip().rstrip(":").lower()) if isinstance(cell, str) else None
+        for cell in row
+    ]
+    is_heading = sum(key is not None for key in keys) >= 3
+    for index, key in enumerate(keys):
+        source = below if is_heading else row[1:]
+        value = source[index] if index < len(source) else ""
+        if key and value not in ("", "-") and key not in found:
+            found[key] = int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def prepare(raw: Raw) -> None:
+    """Leave out rows that the cycler stamped before its clock was set (January 1970)."""
+    stamps = raw.texts.get(TIMESTAMP)
+    if stamps is None:
+        return
+    unset = np.array([_UNSET.match(str(v or "")) is not None for v in stamps.to_pylist()[:1]])
+    if unset.any():
+        flags = np.array([_UNSET.match(str(v or "")) is not None for v in stamps.to_pylist()])
+        if not flags.all():
+            raw.remarks.append(f"left out {int(flags.sum())} rows stamped January 1970")
+            raw.leave_out(flags)
+
+
+_UNSET: Final = re.compile(r"^\s*1970[-/.]0?1[-/.]")
+
+FORMAT: Final = TableFormat(name="neware", dialects=(FLAT,), book=_book, prepare=prepare)

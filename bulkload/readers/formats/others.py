@@ -1,0 +1,125 @@
+"""BaSyTec, Digatron, Bitrode, Landt: makes whose exports are one table below a preamble."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from bulkload.core import terms
+from bulkload.readers.dialect import MODE, TIMESTAMP, Column, Dialect, Kind, Sign
+from bulkload.readers.metadata import grouped, labelled, with_iso_start
+from bulkload.readers.probe import Probe
+from bulkload.readers.table_format import TableFormat
+
+BASYTEC_RESULT: Final = Dialect(
+    name="BaSyTec result file",
+    cycler="BaSyTec",
+    signature=(("dataset",), ("line",), ("u",), ("i",), ("time",)),
+    columns=(
+        Column(terms.TIME, ("time",), unit="s", kind=Kind.DURATION),
+        # Always with their units: a bare letter may be anything.
+        Column(terms.VOLTAGE, ("u",)),
+        Column(terms.CURRENT, ("i",)),
+        # Its degree sign is lost in many an export; a BaSyTec logs no other unit.
+        Column(terms.TEMPERATURE, ("t1",), unit="degC", ignores_unit=True),
+        Column(terms.STEP_FROM_CYCLER, ("line",)),
+        Column(terms.CYCLE_FROM_CYCLER, ("cyc count",)),
+        Column(terms.CHARGE_CAPACITY, ("ah charge",), unit="Ah"),
+        Column(terms.DISCHARGE_CAPACITY, ("ah discharge",), unit="Ah"),
+        Column(terms.CHARGE_ENERGY, ("wh charge",), unit="Wh"),
+        Column(terms.DISCHARGE_ENERGY, ("wh discharge",), unit="Wh"),
+    ),
+    sign=Sign.CHARGE_POSITIVE,
+)
+
+_BASYTEC_LABELS: Final = {
+    "name of test": "test_name",
+    "battery": "cell_label",
+    "testplan": "procedure",
+    "testchannel": "channel_number",
+    "start of test": "start_time",
+    "operator (test)": "operator",
+}
+
+
+def _basytec(lines: Sequence[str], _probe: Probe) -> dict[str, Any]:
+    return grouped(with_iso_start(dict(labelled(lines, _BASYTEC_LABELS))))
+
+
+DIGATRON_EXPORT: Final = Dialect(
+    name="Digatron export",
+    cycler="Digatron",
+    signature=(("step",), ("status",), ("prog time",), ("voltage",), ("current",), ("ahaccu",)),
+    columns=(
+        Column(terms.TIME, ("prog time",), kind=Kind.DURATION),
+        Column(terms.VOLTAGE, ("voltage",)),
+        Column(terms.CURRENT, ("current",)),
+        # The units row holds the sensor's name in the place of the unit.
+        Column(
+            terms.TEMPERATURE,
+            ("logtempmid", "logtemp001", "logtemppositive"),
+            unit="degC",
+            ignores_unit=True,
+        ),
+        Column(terms.STEP_FROM_CYCLER, ("step",)),
+        Column(terms.CYCLE_FROM_CYCLER, ("cycle",)),
+        Column(MODE, ("status",), kind=Kind.TEXT),
+    ),
+    sign=Sign.CHARGE_POSITIVE,
+    units_row=True,
+)
+
+_DIGATRON_LABELS: Final = {
+    "program": "procedure",
+    "battery name": "cell_label",
+    "circuit": "channel_number",
+    "start time": "start_time",
+    "comment": "notes",
+    "test section": "test_name",
+}
+
+
+def _digatron(lines: Sequence[str], _probe: Probe) -> dict[str, Any]:
+    return grouped(with_iso_start(dict(labelled(lines, _DIGATRON_LABELS, separator=","))))
+
+
+BITRODE_EXPORT: Final = Dialect(
+    name="Bitrode export",
+    cycler="Bitrode",
+    signature=(("exclude",), ("time",), ("loop",), ("current",), ("voltage",), ("mode",)),
+    columns=(
+        Column(terms.TIME, ("time",), kind=Kind.DURATION),
+        Column(terms.VOLTAGE, ("voltage",)),
+        Column(terms.CURRENT, ("current",)),
+        Column(terms.CYCLE_FROM_CYCLER, ("cycle",)),
+        Column(terms.STEP_FROM_CYCLER, ("step",)),
+        Column(MODE, ("mode",), kind=Kind.TEXT),
+    ),
+    sign=Sign.UNSIGNED,
+)
+
+LANDT_EXPORT: Final = Dialect(
+    name="Landt export",
+    cycler="Landt",
+    signature=(("test time s",), ("current a",), ("voltage v",), ("step index",), ("step name",)),
+    columns=(
+        Column(TIMESTAMP, ("date time iso string",), kind=Kind.TIMESTAMP),
+        Column(terms.TIME, ("test time s",), unit="s", kind=Kind.DURATION),
+        Column(terms.VOLTAGE, ("voltage v",), unit="V"),
+        Column(terms.CURRENT, ("current a",), unit="A"),
+        Column(terms.TEMPERATURE, ("temperature 1 c",), unit="C"),
+        Column(terms.CYCLE_FROM_CYCLER, ("cycle index",)),
+        Column(terms.STEP_FROM_CYCLER, ("step index",)),
+        Column(terms.DISCHARGE_CAPACITY, ("discharge capacity ah",), unit="Ah"),
+        Column(terms.CHARGE_CAPACITY, ("charge capacity ah",), unit="Ah"),
+        Column(terms.DISCHARGE_ENERGY, ("discharge energy wh",), unit="Wh"),
+        Column(terms.CHARGE_ENERGY, ("charge energy wh",), unit="Wh"),
+        Column(MODE, ("step name",), kind=Kind.TEXT),
+    ),
+    sign=Sign.CHARGE_POSITIVE,
+)
+
+BASYTEC: Final = TableFormat(name="basytec", dialects=(BASYTEC_RESULT,), preamble=_basytec)
+DIGATRON: Final = TableFormat(name="digatron", dialects=(DIGATRON_EXPORT,), preamble=_digatron)
+BITRODE: Final = TableFormat(name="bitrode", dialects=(BITRODE_EXPORT,))
+LANDT: Final = TableFormat(name="landt", dialects=(LANDT_EXPORT,))

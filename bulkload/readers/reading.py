@@ -1,0 +1,97 @@
+"""What goes into a reader and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from bulkload.core.version import VERSION
+from bulkload.readers.probe import Probe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """What the user states about a file; None leaves it to the content."""
+
+    #: Name of a reader or dialect, None for detection by content.
+    reader: str | None = None
+    #: The table within the file (sheet, channel), None where it holds one.
+    member: str | None = None
+    #: ``eis`` or ``ocp``; None for cycler data.
+    data_type: str | None = None
+    #: Lower and upper voltage limit of the cell in V, for values whose unit nobody states.
+    voltage_window: tuple[float, float] | None = None
+    #: Rated capacity of the cell in A.h, for currents whose unit nobody states.
+    rated_capacity: float | None = None
+    #: The user's own dialects, as ``load_dialects`` gives them: they are asked first.
+    dialects: tuple[Format, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSeries:
+    """One measurement's table in Ionworks columns and units, and where it comes from."""
+
+    table: pa.Table
+    #: What the file's own header says: start_time, protocol, test_setup, notes.
+    header: Mapping[str, Any] = field(default_factory=dict)
+    #: File, SHA-256, reader, version, dialect, encoding, and every remark on what was done.
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one reader made of one file; :func:`bulkload.readers.read` stamps it."""
+
+    table: pa.Table
+    header: Mapping[str, Any] = field(default_factory=dict)
+    #: Name of the variant of the format, where it has several.
+    dialect: str | None = None
+    #: What was decided or done on the way, one sentence each.
+    remarks: tuple[str, ...] = ()
+    #: Further facts for the provenance, such as the encoding.
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """How a reader's signature fits a file."""
+
+    #: What of it was found; empty: nothing.
+    fits: tuple[str, ...] = ()
+    #: What was not.
+    lacks: tuple[str, ...] = ()
+
+    @property
+    def is_fit(self) -> bool:
+        """All of the signature is there."""
+        return bool(self.fits) and not self.lacks
+
+
+class Format:
+    """A reader: how it knows its files, and how it reads them."""
+
+    #: What ``--reader`` calls it.
+    name: str
+    #: Its signature is in the first bytes, in the maker's own words: where it fits, no other can.
+    is_decisive: ClassVar[bool] = False
+
+    @property
+    def version(self) -> str:
+        """The version of what does the reading."""
+        return VERSION
+
+    def sniff(self, probe: Probe) -> Evidence:
+        """Hold the signature against the file."""
+        raise NotImplementedError
+
+    def members(self, probe: Probe) -> Sequence[str]:
+        """Name the tests in the file; one test has no name."""
+        del probe
+        return ()
+
+    def read(self, probe: Probe, options: ReadOptions) -> Reading:
+        """Read the file, or the member that the options name."""
+        raise NotImplementedError

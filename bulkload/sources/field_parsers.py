@@ -1,0 +1,168 @@
+"""Cells of a table: each function takes what a cell holds and gives the value it stands for.
+
+A cell may be text (everything in a .csv), or what a spreadsheet, a Parquet file, JSON or pandas
+make of it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from bulkload.core.terms import MeasurementType
+from bulkload.sources import value_checks as values
+from bulkload.sources.json_yaml_toml import NotJsonableError, jsonable, parse_json
+from bulkload.sources.value_checks import WrongValueError
+
+#: Whole numbers beyond it have lost digits in a spreadsheet.
+_EXACT_WHOLE: Final = 2**53
+_FLAGS: Final = {
+    **dict.fromkeys(("true", "yes", "1"), True),
+    **dict.fromkeys(("false", "no", "0"), False),
+}
+
+
+def plain(cell: Any) -> Any:
+    """Reduce what pandas, numpy and calamine put into an empty or a number cell."""
+    if isinstance(cell, np.generic | np.ndarray):
+        cell = cell.tolist()
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return None
+    # NaN, NaT and NA: the values that are not equal to themselves, or will not say.
+    if isinstance(cell, float) and math.isnan(cell):
+        return None
+    return None if type(cell).__name__ in ("NaTType", "NAType") else cell
+
+
+def name(cell: Any) -> str:
+    """Give a cell as a name: a spreadsheet holds 1.0 where a person wrote 1."""
+    if isinstance(cell, float) and cell.is_integer():
+        if abs(cell) >= _EXACT_WHOLE:
+            raise WrongValueError("is a number with lost digits; format the column as text")
+        return str(int(cell))
+    if isinstance(cell, float):
+        return repr(cell)
+    if isinstance(cell, dt.datetime) and cell.time() == dt.time():
+        return cell.date().isoformat()
+    if isinstance(cell, dt.datetime | dt.date):
+        return cell.isoformat()
+    return values.name(cell)
+
+
+def path(cell: Any) -> str:
+    """Give a cell as a path."""
+    found = name(cell)
+    if "\0" in found:
+        raise WrongValueError("holds a NUL character, which no path has")
+    return found
+
+
+def kind(cell: Any) -> MeasurementType:
+    """Give a cell as what a measurement holds."""
+    try:
+        return MeasurementType(values.text(cell).strip())
+    except ValueError:
+        known = ", ".join(MeasurementType)
+        raise WrongValueError(f"must be one of {known}") from None
+
+
+def time(cell: Any) -> str:
+    """Give a cell as a date or time in ISO 8601."""
+    if isinstance(cell, dt.datetime):
+        return values.timestamp(cell.isoformat(timespec="microseconds"))
+    return values.timestamp(cell.isoformat() if isinstance(cell, dt.date) else cell)
+
+
+def number(cell: Any) -> float:
+    """Give a cell as a finite number."""
+    if not isinstance(cell, str):
+        return values.number(cell)
+    try:
+        # Python would take the underscores of 1_000 for digits' separators.
+        return values.number(float(cell.replace("_", "?")))
+    except ValueError:
+        hint = "; write the decimals with a point" if "," in cell else ""
+        raise WrongValueError(f"must be a finite number{hint}") from None
+
+
+def positive(cell: Any) -> float:
+    """Give a cell as a finite number above zero."""
+    return values.positive(number(cell))
+
+
+def flag(cell: Any) -> bool:
+    """Give a cell as true or false."""
+    word = name(cell) if isinstance(cell, float) else str(cell)
+    found = _FLAGS.get(word.strip().lower())
+    if found is None:
+        raise WrongValueError("must be true or false")
+    return found
+
+
+def words(cell: Any) -> list[str]:
+    """Give a cell as texts: a list, the JSON of one, or text with semicolons between."""
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
+        cell = _parsed(cell)
+    if isinstance(cell, list | tuple):
+        return values.words(list(cell))
+    return [word.strip() for word in name(cell).split(";") if word.strip()]
+
+
+def tags(cell: Any) -> list[str]:
+    """Give a cell as the tags of a measurement."""
+    return values.tags(words(cell))
+
+
+def checks(cell: Any) -> list[str]:
+    """Give a cell as names of strict checks."""
+    return values.checks(words(cell))
+
+
+def transforms(cell: Any) -> list[str]:
+    """Give a cell as names of transforms, in their order."""
+    return values.transforms(words(cell))
+
+
+def protocol(cell: Any) -> dict[str, Any]:
+    """Give a cell as a protocol: an object, the JSON of one, or its name."""
+    found = _object(cell)
+    return {"name": name(cell)} if found is None else values.protocol(found)
+
+
+def cycler(cell: Any) -> dict[str, Any]:
+    """Give a cell as a test set-up: an object, the JSON of one, or the name of a cycler."""
+    found = _object(cell)
+    return {"cycler": name(cell)} if found is None else values.mapping(found)
+
+
+def channel(cell: Any) -> int | str:
+    """Give a cell as the channel of a cycler: a number where it is one."""
+    found = name(cell)
+    is_number = found.isascii() and found.isdigit() and str(int(found[:18])) == found
+    return int(found) if is_number else found
+
+
+def _object(cell: Any) -> dict[str, Any] | None:
+    if isinstance(cell, str) and cell.lstrip().startswith("{"):
+        cell = _parsed(cell)
+    if not isinstance(cell, dict):
+        return None
+    said = {key: value for key, value in cell.items() if value is not None}
+    try:
+        found: dict[str, Any] = jsonable(said)
+    except NotJsonableError as error:
+        raise WrongValueError(str(error)) from None
+    return found
+
+
+def _parsed(cell: str) -> Any:
+    try:
+        return parse_json(cell)
+    except json.JSONDecodeError as error:
+        raise WrongValueError(f"begins like JSON and is not: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise WrongValueError(f"begins like JSON and is not: {error}") from None

@@ -1,0 +1,113 @@
+"""Files that hold several tests become several measurements, before anything of them is read.
+
+Workbooks and Arbin's databases are opened for it. Of a text only the beginning is looked at: where
+no header there names a column of test or channel numbers, it is one job. A file that cannot be
+opened stays one job too: preparing it says why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bulkload.core.path_layout import COMPRESSED_SUFFIXES
+from bulkload.core.plan_items import UploadJob
+from bulkload.core.terms import MeasurementType
+from bulkload.errors import UnreadableError
+
+if TYPE_CHECKING:
+    from bulkload.readers import ReadOptions
+
+#: Endings of files that may hold several tests, whatever their beginning says.
+CONTAINERS: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".res"})
+
+#: Endings of texts in which a column may tell several tests apart.
+TEXTS: Final = frozenset({".csv", ".txt", ".tsv", ".dat"})
+
+#: Bytes of a text's beginning that are looked at. The makes whose tables tell tests apart have
+#: their header on the first lines.
+HEAD_BYTES: Final = 16 * 1024
+
+#: Largest text that the plan reads the numbers of its tests from, in bytes as it lies on disk: the
+#: process that plans holds it whole. A larger one of several tests is refused when it is read.
+MAX_TEXT_BYTES: Final = 256 * 1024**2
+
+#: A field of a header, not of a sentence, that may number tests. The readers know the names.
+_NUMBERING: Final = re.compile(
+    rb"""(?:^|[,;\t])[\xef\xbb\xbf\xff\xfe"' ]*(?:test[ _.\#-]*(?:id|no|number)"""
+    rb"""|(?:channel|chan|chl)(?:[ _.\#-]*(?:id|no|number|index))?)[ #."']*(?:[,;\t]|\r?$)""",
+    re.MULTILINE,
+)
+
+#: What any of them contains: a line without it needs no closer look.
+_WORDS: Final = (b"test", b"chan", b"chl")
+
+
+def split(job: UploadJob, options: Callable[[], ReadOptions]) -> Iterator[UploadJob]:
+    """Yield a job for each test in the file, where it holds several; the job itself otherwise.
+
+    Each is named after the file's measurement and the test: ``<measurement> <member>``.
+    ``options`` is asked only where there may be several: the readers take long to load.
+    """
+    members = _members(job, options) if _may_hold_several(job) else ()
+    if len(members) < 2:
+        yield job
+        return
+    for member in members:
+        name = f"{job.key.measurement} {member}"
+        yield replace(job, key=job.key._replace(measurement=name), member=member)
+
+
+def _may_hold_several(job: UploadJob) -> bool:
+    if job.type is not MeasurementType.TIME_SERIES or job.member is not None:
+        return False
+    path = Path(job.path)
+    suffix = path.suffix.lower()
+    if suffix in CONTAINERS:
+        return True
+    is_compressed = suffix in COMPRESSED_SUFFIXES
+    inner = path.with_suffix("").suffix.lower() if is_compressed else suffix
+    return inner in TEXTS and _numbers_tests(path, is_compressed=is_compressed)
+
+
+def _numbers_tests(path: Path, *, is_compressed: bool) -> bool:
+    try:
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            return False
+        head = _head(path, is_compressed=is_compressed)
+    except (OSError, UnreadableError):
+        return False
+    # UTF-16 has a zero in every other byte.
+    text = head.replace(b"\0", b"").lower()
+    if not any(word in text for word in _WORDS):
+        return False
+    return any(
+        _NUMBERING.search(line) is not None
+        for line in text.splitlines()
+        if any(word in line for word in _WORDS)
+    )
+
+
+def _head(path: Path, *, is_compressed: bool) -> bytes:
+    if is_compressed:
+        # The readers take long to load: most files of most archives do without.
+        from bulkload.readers.content import beginning
+
+        return beginning(path, HEAD_BYTES)
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _members(job: UploadJob, options: Callable[[], ReadOptions]) -> tuple[str, ...]:
+    from bulkload.readers import list_members
+
+    stated = options()
+    try:
+        return tuple(
+            list_members(Path(job.path), replace(stated, reader=job.reader or stated.reader))
+        )
+    except (OSError, UnreadableError):
+        return ()

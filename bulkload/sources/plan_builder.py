@@ -1,0 +1,243 @@
+"""From entries to plan items: add the metadata beside the data, send parents ahead, check."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from bulkload.core.issues import Severity
+from bulkload.core.path_layout import normalised, split_suffix
+from bulkload.core.plan_check import PlanCheck, Rule, shown
+from bulkload.core.plan_items import (
+    CellMetadata,
+    Checks,
+    PlanItem,
+    Problem,
+    Specification,
+    UploadJob,
+)
+from bulkload.core.terms import JobKey
+from bulkload.sources.entry import Entry, Found, LeftFolder
+from bulkload.sources.metadata import MetadataStore, Note, Role
+
+#: What goes out beside the data, as the keys of a measurement's metadata are called.
+METADATA_KEYS: Final = ("protocol", "test_setup", "start_time", "end_time", "notes", "tags")
+#: The ratings without which a specification is of little use, and may be refused.
+_EXPECTED_RATINGS: Final = ("capacity", "voltage_min", "voltage_max")
+
+
+class _InTheWayError(Exception):
+    """Stops one entry; what is in its way."""
+
+    def __init__(self, rule: Rule, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """The metadata beside one file."""
+
+    specification: Note | None
+    cell: Note | None
+    measurement: Note | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    name: str
+    batch: str | None
+    payload: Mapping[str, Any]
+    digest: bytes
+
+
+#: From a file's job to the jobs of the tests in it.
+Split = Callable[[UploadJob], Iterable[UploadJob]]
+
+
+class Assembler:
+    """Turns what sources found into plan items; one for all sources of a run."""
+
+    def __init__(
+        self, stated: Mapping[str, Specification], stated_in: Path | None, split: Split
+    ) -> None:
+        self._stated = stated
+        self._stated_in = stated_in
+        self._split = split
+        self._store = MetadataStore()
+        self._check = PlanCheck()
+        self._specifications: dict[str, Specification] = {}
+        #: A cell's names -> digest of what was said of it.
+        self._cells: dict[tuple[str, str], bytes] = {}
+
+    def items(self, found: Found) -> Iterator[PlanItem]:
+        """Give plan items as a stream: a specification and a cell before their first job."""
+        for item in found:
+            if isinstance(item, Entry):
+                yield from self._entry(item)
+            elif isinstance(item, LeftFolder):
+                yield from self._store.leave(item.path)
+            else:
+                yield item
+
+    def _entry(self, entry: Entry) -> Iterator[PlanItem]:
+        notes = self._notes(entry)
+        yield from self._store.take_problems()
+        try:
+            specification = self._specification(entry, notes)
+            cell = self._cell(entry, notes, specification.name)
+            job = _job(entry, notes, specification, cell)
+        except _InTheWayError as error:
+            yield Problem(where=entry.where, rule=error.rule, message=error.message)
+            return
+        for one in self._split(job):
+            for item in self._check.admit(one, entry.where):
+                if isinstance(item, UploadJob):
+                    yield from self._parents(specification, cell)
+                yield item
+
+    def _notes(self, entry: Entry) -> _Notes:
+        """Look up all three before anything is judged, so that each counts as used."""
+        folder = entry.folder
+        spec, cell, measurement = map(normalised, entry.job.key)
+        stem, _ = split_suffix(os.path.basename(entry.job.path))  # noqa: PTH119  (once a file)
+        find, nearest = self._store.of_parent, self._store.nearest
+        return _Notes(
+            find(Role.SPECIFICATION, spec, folder, entry.root)
+            if spec
+            else nearest(Role.SPECIFICATION, folder, entry.root),
+            find(Role.CELL, cell, folder, entry.root)
+            if cell
+            else nearest(Role.CELL, folder, entry.root),
+            self._store.of_measurement(folder, (stem, measurement)),
+        )
+
+    def _specification(self, entry: Entry, notes: _Notes) -> Specification:
+        note = notes.specification
+        name = normalised(entry.job.key.spec) or (self._only_name() if note is None else note.name)
+        found = self._stated.get(name) if note is None else _of_note(note)
+        if found is None:
+            raise _InTheWayError(Rule.SPECIFICATION_MISSING, self._missing(entry, name))
+        for other in (self._stated.get(name), self._specifications.get(name)):
+            if other is not None and other.payload != found.payload:
+                message = (
+                    f"specification {shown(name)} stands in {shown(found.origin)} and, "
+                    f"with other content, in {shown(other.origin)}; make them equal or keep one"
+                )
+                raise _InTheWayError(Rule.SPECIFICATION_CONFLICT, message)
+        return found
+
+    def _only_name(self) -> str:
+        return next(iter(self._stated)) if len(self._stated) == 1 else ""
+
+    def _missing(self, entry: Entry, name: str) -> str:
+        what = f"specification {shown(name)}" if name else "a specification"
+        looked = self._store.search_told(Role.SPECIFICATION, entry.folder, entry.root)
+        if self._stated_in is None:
+            return f"{what} was looked for as {looked}, and not found; add one, or give --specs"
+        stated = f"in {shown(str(self._stated_in))} (--specs)"
+        return f"{what} was looked for as {looked}, and {stated}; add it to one of them"
+
+    def _cell(self, entry: Entry, notes: _Notes, specification: str) -> _Cell:
+        note = notes.cell
+        name = normalised(entry.job.key.cell) or (note.name if note is not None else "")
+        if not name and note is None:
+            looked = self._store.search_told(Role.CELL, entry.folder, entry.root)
+            message = (
+                f"the layout has no {{cell}}, and no {looked} names it; "
+                "add the field to --layout, or the file"
+            )
+            raise _InTheWayError(Rule.CELL_MISSING, message)
+        payload = {} if note is None else dict(_fields(note))
+        stated = payload.pop("batch", None)
+        batch = entry.job.batch or stated or entry.folder_batch
+        self._agree(specification, name, note)
+        digest = b"" if note is None else note.digest
+        return _Cell(name, None if batch is None else normalised(batch), payload, digest)
+
+    def _agree(self, specification: str, name: str, note: Note | None) -> None:
+        known = self._cells.get((specification, name))
+        if note is None or known is None or known == note.digest:
+            return
+        message = (
+            f"{shown(note.path)} says of cell {shown(name)} what was not known when its first "
+            "measurement was planned; state the cell's metadata once, above all of its files"
+        )
+        raise _InTheWayError(Rule.CELL_CONFLICT, message)
+
+    def _parents(self, specification: Specification, cell: _Cell) -> Iterator[PlanItem]:
+        if specification.name not in self._specifications:
+            self._specifications[specification.name] = specification
+            yield from _rating_warnings(specification)
+            yield specification
+        key = (specification.name, cell.name)
+        if key not in self._cells:
+            self._cells[key] = cell.digest
+            if cell.payload:
+                yield CellMetadata(spec=specification.name, cell=cell.name, payload=cell.payload)
+
+
+def _job(entry: Entry, notes: _Notes, specification: Specification, cell: _Cell) -> UploadJob:
+    note = notes.measurement
+    job = entry.job if note is None else _with_note(entry.job, _fields(note))
+    if entry.folder_date is not None and "start_time" not in job.metadata:
+        job = replace(job, metadata={**job.metadata, "start_time": entry.folder_date})
+    key = JobKey(specification.name, cell.name, normalised(entry.job.key.measurement))
+    return replace(job, key=key, batch=cell.batch)
+
+
+def _with_note(job: UploadJob, fields: Mapping[str, Any]) -> UploadJob:
+    """Fill what a job does not state from the file of metadata beside its data."""
+    metadata = {key: fields[key] for key in METADATA_KEYS if key in fields}
+    for key, value in job.metadata.items():
+        below = metadata.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            metadata[key] = {**below, **value}
+        else:
+            metadata[key] = value
+    stated = job.checks
+    checks = Checks(
+        strict=fields.get("strict") if stated.strict is None else stated.strict,
+        skip_checks=stated.skip_checks or frozenset(fields.get("skip_checks", ())),
+        rated_capacity=stated.rated_capacity or fields.get("rated_capacity"),
+        voltage_window=stated.voltage_window or fields.get("voltage_window"),
+    )
+    return replace(
+        job,
+        member=job.member or fields.get("member"),
+        reader=job.reader or fields.get("reader"),
+        data_type=job.data_type or fields.get("data_type"),
+        transforms=job.transforms or tuple(fields.get("transforms", ())),
+        metadata=metadata,
+        checks=checks,
+    )
+
+
+def _fields(note: Note) -> Mapping[str, Any]:
+    if note.fields is None:
+        message = f"its metadata in {shown(note.path)} is broken; mend that file first"
+        raise _InTheWayError(Rule.METADATA_BROKEN, message)
+    return note.fields
+
+
+def _of_note(note: Note) -> Specification:
+    payload = {"name": note.name, **_fields(note)}
+    return Specification(name=note.name, payload=payload, origin=note.path)
+
+
+def _rating_warnings(specification: Specification) -> Iterator[Problem]:
+    missing = [
+        key for key in _EXPECTED_RATINGS if key not in specification.payload.get("ratings", {})
+    ]
+    if missing:
+        yield Problem(
+            where=specification.origin,
+            rule=Rule.RATINGS_MISSING,
+            message=f"specification {shown(specification.name)} has no rating for "
+            f"{', '.join(missing)}: Studio may refuse it, and checks that need them are left out",
+            severity=Severity.WARNING,
+        )

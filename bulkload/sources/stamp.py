@@ -1,0 +1,46 @@
+"""A source on disk: which files it is, and how to tell that it is still the same."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from bulkload.core.prepare_result import SourceStamp
+
+#: How much of a file is hashed at a time: large enough for full speed, small in memory.
+HASH_BLOCK_BYTES: Final = 1 << 20
+
+
+def attachments(path: Path) -> list[Path]:
+    """Return the files of a source: the file itself, or those of a folder, by name."""
+    if not path.is_dir():
+        return [path]
+    return sorted(entry for entry in path.iterdir() if entry.is_file() and entry.name[0] != ".")
+
+
+def quick_stamp(path: Path) -> tuple[int, int] | None:
+    """Return a source's size and modification time, None where it cannot be seen.
+
+    What a folder weighs is what its files weigh, so that the answer agrees with ``stamp``.
+    """
+    try:
+        statuses = [one.stat() for one in attachments(path)]
+    except OSError:
+        return None
+    return (
+        sum(status.st_size for status in statuses),
+        max((status.st_mtime_ns for status in statuses), default=0),
+    )
+
+
+def stamp(path: Path) -> SourceStamp:
+    """Return a file's size, modification time and SHA-256."""
+    status = path.stat()
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(HASH_BLOCK_BYTES):
+            digest.update(block)
+    return SourceStamp(
+        size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest.hexdigest()
+    )

@@ -1,0 +1,1 @@
+"""Tables between libraries: Arrow, pandas, Parquet and the frames of the rules."""

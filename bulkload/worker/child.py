@@ -1,0 +1,72 @@
+"""The child process: takes prepare tasks from standard input, answers on standard output.
+
+Run as ``python -m bulkload.worker.child``. A message is a length of four bytes (big endian) and a
+pickle of a record of ``core/prepared.py``; both ends are ours, and nothing else can write to
+the pipes. What a library prints must not reach the answers: descriptor 1 is pointed at
+standard error before any reader is imported. When the parent goes away, standard input ends
+and the child leaves at once, even in the middle of a file.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import struct
+import sys
+import threading
+from typing import BinaryIO, Final
+
+HEADER: Final = struct.Struct(">I")
+
+
+def read_message(stream: BinaryIO) -> object | None:
+    """Return the next message, None where the stream has ended."""
+    header = stream.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    body = stream.read(HEADER.unpack(header)[0])
+    # The parent's own pipe: nobody else can write to it.
+    message: object = pickle.loads(body)  # noqa: S301 - the pipe of our own child
+    return message
+
+
+def encode_message(message: object) -> bytes:
+    """Return a message as it goes over the pipe."""
+    body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    return HEADER.pack(len(body)) + body
+
+
+def _answers() -> BinaryIO:
+    """Take standard output for the answers and give libraries standard error instead."""
+    descriptor = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return os.fdopen(descriptor, "wb")
+
+
+def _receive(tasks: queue.SimpleQueue[object]) -> None:
+    while (task := read_message(sys.stdin.buffer)) is not None:
+        tasks.put(task)
+    # The parent is gone, or wants us gone: nobody waits for what is in hand.
+    os._exit(0)
+
+
+def main() -> None:
+    """Prepare one task after another until standard input ends."""
+    answers = _answers()
+    tasks: queue.SimpleQueue[object] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
+    from bulkload.core.prepare_result import PrepareTask
+    from bulkload.worker.prepare import prepare, use_one_thread
+
+    use_one_thread()
+    while True:
+        task = tasks.get()
+        assert isinstance(task, PrepareTask)
+        answers.write(encode_message(prepare(task)))
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

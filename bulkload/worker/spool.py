@@ -1,0 +1,69 @@
+"""Prepared measurements on their way to Studio: files that live no longer than their use."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+
+
+class Spool:
+    """The folder of prepared files, with a bound on the bytes that wait in it."""
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        """Take up the folder; what a run that died left in it is removed.
+
+        Side effects: empties ``folder``, makes it where it is not there.
+        """
+        shutil.rmtree(folder, ignore_errors=True)
+        # It may be a disk of its own, which stays.
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._limit_bytes = limit_bytes
+        self._sizes: dict[int, int] = {}
+        self._total_bytes = 0
+        self._changed = anyio.Event()
+
+    def path(self, job: int) -> Path:
+        """Return where a job's prepared file goes. Names are numbers: no text from outside."""
+        return self.folder / f"{job}.parquet"
+
+    def close(self) -> None:
+        """Delete the folder: nothing in it outlives the run."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def wait_for_room(self) -> None:
+        """Wait until the files that wait are below the limit.
+
+        The next file's size is not known yet, so the limit may be passed by one file a worker.
+        """
+        while self._total_bytes >= self._limit_bytes:
+            await self._changed.wait()
+
+    def add(self, job: int, size_bytes: int) -> None:
+        """Count a file that was written."""
+        self._sizes[job] = size_bytes
+        self._total_bytes += size_bytes
+
+    def remove(self, job: int) -> None:
+        """Delete a job's files: their use is over, whatever became of it."""
+        path = self.path(job)
+        for one in (path, steps_path(path), extension_path(path)):
+            # Windows keeps a file that an abandoned upload still reads: it goes with the folder.
+            with suppress(PermissionError):
+                one.unlink(missing_ok=True)
+        self._total_bytes -= self._sizes.pop(job, 0)
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+def steps_path(spool: Path) -> Path:
+    """Return where the steps of a spooled time series lie."""
+    return spool.with_suffix(".steps.parquet")
+
+
+def extension_path(spool: Path) -> Path:
+    """Return where the new rows of a spooled time series lie, if it is a longer version."""
+    return spool.with_suffix(".extend.parquet")

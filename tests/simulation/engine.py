@@ -1,0 +1,239 @@
+"""The whole engine in one thread and one process: what takes threads and children, in line.
+
+Everything else is the real thing: `run.run_job` with its pipeline, the client with its caller,
+limiters, retry and gates, the journal's SQLite file, the lock, the account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio.to_thread
+
+from bulkload.client.delivery import Delivery
+from bulkload.client.http.access import Access
+from bulkload.client.http.caller import Caller
+from bulkload.client.http.wire import Transport
+from bulkload.client.storage.storage import Storage
+from bulkload.core.flow.retry_budget import RetryBudget
+from bulkload.core.lifecycle import Event, Initiated, JobState, ProcessingReady, Stored
+from bulkload.core.prepare_result import Prepared, PrepareTask, Refused
+from bulkload.core.terms import JobKey
+from bulkload.journal import Journal, store
+from bulkload.journal.journal import Write, commit, tell
+from bulkload.sources.stamp import stamp
+from bulkload.worker.pool import PoolLimits
+from tests.simulation.troubled_wire import Dealer, TroubledStore, TroubledTransport, by_chance
+from tests.simulation.world import World, WorldClock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meant:
+    """What a measurement holds: prepared once, sent as often as it takes."""
+
+    data: bytes = field(repr=False)
+    rows: int
+    columns: tuple[str, ...]
+    content_digest: str
+    #: Refused by the child: never to be sent.
+    is_bad: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """Give the hash of the spooled bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+class InlineJournal(Journal):
+    """The journal without its thread.
+
+    Groups are committed on the loop. A crash may fall before a commit, or between a commit and
+    the moment that its senders hear of it.
+    """
+
+    def __init__(
+        self, path: Path, run: int, now: Callable[[], float], world: World, judge: Judge
+    ) -> None:
+        super().__init__(path, run, now)
+        self._world = world
+        self._judge = judge
+        self._writer = store.connect(path)
+        # The simulated crash is the process's, not the machine's: no flush is needed for it.
+        self._writer.execute("PRAGMA synchronous=OFF")
+        self._pending: list[Write] = []
+
+    async def append(self, job: int, *happened: Event) -> JobState:
+        """Append events; hold what they claim against the Studio."""
+        state = await super().append(job, *happened)
+        for event in happened:
+            self._judge.hear(self.reader, job, event)
+        return state
+
+    async def _write(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
+        await self._world.step()
+        write = Write(act)
+        self._pending.append(write)
+        if len(self._pending) == 1:
+            delay_s = self._world.chance.uniform(0.0, 0.005)
+            asyncio.get_running_loop().call_later(delay_s, self._flush)
+        await write.done.wait()
+        if write.error is not None:
+            raise write.error
+        return write.result
+
+    def _flush(self) -> None:
+        group, self._pending = self._pending, []
+        if self._world.tick():
+            return
+        commit(self._writer, group)
+        if not self._world.tick():
+            tell(group)
+
+    def close(self) -> None:
+        """Close both connections."""
+        self._writer.close()
+        self.reader.close()
+
+
+class Judge:
+    """Holds what the journal says against what the Studio has, at the moment that it says it."""
+
+    def __init__(self, world: World, meant: Mapping[JobKey, Meant]) -> None:
+        self._world = world
+        self._meant = meant
+
+    def hear(self, reader: sqlite3.Connection, job: int, event: Event) -> None:
+        """Judge an event that is on disk now."""
+        match event:
+            case Initiated():
+                self._hold(event.measurement_id not in self._world.studio.records, job, event)
+            case Stored():
+                row = store.get_job(reader, job)
+                self._hold(self._holds(row, row["measurement_id"]), job, event)
+            case ProcessingReady():
+                row = store.get_job(reader, job)
+                record = self._world.studio.records.get(row["measurement_id"])
+                is_there = record is not None and self._world.studio.status(record) == "ready"
+                self._hold(is_there and self._holds(row, row["measurement_id"]), job, event)
+
+    def _holds(self, row: sqlite3.Row, measurement_id: str) -> bool:
+        meant = self._meant[JobKey(row["spec"], row["cell"], row["measurement"])]
+        found = self._world.studio.objects.get(f"{measurement_id}/time_series.parquet")
+        return found == meant.data
+
+    def _hold(self, is_so: bool, job: int, event: Event) -> None:  # noqa: FBT001
+        if not is_so:
+            self._world.complain(f"job {job}: the journal says {event}, and the Studio does not")
+
+
+class MemoryPool:
+    """Prepares from memory, in some virtual time."""
+
+    def __init__(self, world: World, meant: Mapping[JobKey, Meant]) -> None:
+        self._world = world
+        self._meant = meant
+
+    async def prepare(self, task: PrepareTask) -> Prepared | Refused:
+        """Write the spool file of a measurement."""
+        await self._world.step()
+        await asyncio.sleep(self._world.chance.expovariate(20.0))
+        meant = self._meant[task.job.key]
+        if meant.is_bad:
+            return Refused(cause="unreadable", message=f"{task.job.path}: bad by design")
+        assert task.spool_path is not None
+        _write(Path(task.spool_path), meant.data)
+        return Prepared(
+            rows=meant.rows,
+            columns=meant.columns,
+            size_bytes=len(meant.data),
+            sha256=meant.sha256,
+            content_digest=meant.content_digest,
+            source=stamp(Path(task.job.path)),
+        )
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldDelivery(Delivery):
+    """The wire of a world, under the client's real caller and storage."""
+
+    world: World
+    deal: Dealer = by_chance
+
+    def open(self, access: Access) -> tuple[Transport, Caller, Storage]:
+        """Set up the ways to the API and to storage as ``Delivery`` does."""
+        clock, budget = WorldClock(self.world), RetryBudget()
+        transport = TroubledTransport(self.world, self.deal)
+        caller = Caller(
+            transport,
+            access,
+            clock=clock,
+            observer=self.observer,
+            chance=self.world.chance.random,
+            policy=self.policy,
+            budget=budget,
+            connections=self.connections,
+            outage_limit_s=self.outage_limit_s,
+        )
+        storage = Storage(
+            clock=clock,
+            observer=self.observer,
+            chance=self.world.chance.random,
+            policy=self.policy,
+            budget=budget,
+            streams=self.streams,
+            outage_limit_s=self.outage_limit_s,
+            http=TroubledStore(self.world, self.deal, connections=self.streams),
+        )
+        return transport, caller, storage
+
+
+@dataclass(frozen=True, slots=True)
+class InLine:
+    """Opens the journal and the pool of a run without a thread or a process."""
+
+    world: World
+    meant: Mapping[JobKey, Meant]
+
+    @asynccontextmanager
+    async def open_journal(
+        self, path: Path, run: int, now: Callable[[], float]
+    ) -> AsyncIterator[Journal]:
+        """Stand in for ``journal.open_journal``."""
+        journal = InlineJournal(path, run, now, self.world, Judge(self.world, self.meant))
+        try:
+            yield journal
+        finally:
+            journal.close()
+
+    @asynccontextmanager
+    async def open_pool(self, _limits: PoolLimits, _stderr_dir: Path) -> AsyncIterator[MemoryPool]:
+        """Stand in for ``pool.open_pool``."""
+        yield MemoryPool(self.world, self.meant)
+
+
+@contextmanager
+def threads_in_line() -> Iterator[None]:
+    """Let what is handed to a thread run at once: two threads end in an order nobody chose."""
+    real = anyio.to_thread.run_sync
+
+    async def run_sync(act: Callable[..., T], *args: Any, **_: Any) -> T:
+        return act(*args)
+
+    anyio.to_thread.run_sync = run_sync  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        anyio.to_thread.run_sync = real

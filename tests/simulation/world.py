@@ -1,0 +1,156 @@
+"""The world of a simulation: its time, its chance, its Studio, and the moment of the crash."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Final
+
+from tests.simulation.memory_studio import MemoryStudio, StudioRules
+
+#: Wall-clock time at which a simulation starts.
+EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
+#: Seconds in which a request that was under way in a crash may still arrive.
+LATEST_ARRIVAL_S: Final = 5.0
+#: Seconds that every sleep takes at least.
+SHORTEST_SLEEP_S: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A time in which nothing answers, in seconds of the world."""
+
+    begins_s: float
+    ends_s: float
+
+
+@dataclass(slots=True)
+class Arrival:
+    """A request that is on its way to the Studio."""
+
+    act: Callable[[], object]
+
+
+@dataclass(kw_only=True)
+class World:
+    """Outlives the engine: what a crash cannot take away."""
+
+    seed: int
+    rules: StudioRules = field(default_factory=StudioRules)
+    outages: tuple[Outage, ...] = ()
+    #: Part of all requests that meet trouble.
+    fault_rate: float = 0.0
+    #: Mean of a request's time on the way, in seconds.
+    latency_s: float = 0.02
+    #: Requests a second that the Studio takes, None for any number.
+    requests_per_s: float | None = None
+    #: Time of the world when the engine that lives now was started.
+    base_s: float = 0.0
+    #: By how much the engine's wall clock is ahead of the Studio's, in seconds.
+    clock_ahead_s: float = 0.0
+    #: Service -> the trouble that its name makes, and until when.
+    astray: dict[str, tuple[str, float]] = field(default_factory=dict)
+    #: Steps that the engine has taken in this life, and after how many it dies.
+    steps: int = 0
+    dies_at: int | None = None
+    is_dead: bool = False
+    #: Whether all trouble is over, whatever was dealt.
+    is_at_peace: bool = False
+    #: When each request left: (seconds, service).
+    sent: list[tuple[float, str]] = field(default_factory=list)
+    #: What was not as it must be, found while the engine ran.
+    faults_found: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # Chance that can be replayed is the point.
+        self.chance = Random(self.seed)
+        self.studio = MemoryStudio(self.rules, self.now)
+        self._under_way: dict[int, Arrival] = {}
+        self._late: list[Arrival] = []
+        self._arrivals = 0
+        self._kill: Callable[[], object] | None = None
+
+    def now(self) -> float:
+        """Give the seconds since the world began."""
+        try:
+            return self.base_s + asyncio.get_running_loop().time()
+        except RuntimeError:
+            return self.base_s
+
+    def is_out(self) -> bool:
+        """Tell whether nothing answers now."""
+        return not self.is_at_peace and any(
+            outage.begins_s <= self.now() < outage.ends_s for outage in self.outages
+        )
+
+    def begin_life(self, kill: Callable[[], object], dies_at: int | None) -> None:
+        """Take note of a new engine; what the last one had under way may still arrive."""
+        self._kill = kill
+        self.steps, self.dies_at, self.is_dead = 0, dies_at, False
+        loop = asyncio.get_running_loop()
+        for arrival in self._late:
+            loop.call_later(self.chance.uniform(0.0, LATEST_ARRIVAL_S), arrival.act)
+        self._late.clear()
+
+    def end_life(self) -> None:
+        """Take note that the engine is gone; some time passes until the next one."""
+        self.base_s = self.now() + self.chance.uniform(0.0, 60.0)
+
+    def tick(self) -> bool:
+        """Count a step of the engine; True where it is dead now."""
+        self.steps += 1
+        if not self.is_dead and self.steps == self.dies_at:
+            self.is_dead = True
+            self._late = [one for one in self._under_way.values() if self.chance.random() < 0.5]
+            self._under_way.clear()
+            assert self._kill is not None
+            self._kill()
+        return self.is_dead
+
+    async def step(self) -> None:
+        """Count a step; a dead engine never comes back from it."""
+        if self.tick():
+            await asyncio.sleep(math.inf)
+
+    async def travel(self) -> None:
+        """Let a message be on its way: mostly quick, now and then slow."""
+        mean_s = self.latency_s * (20.0 if self.chance.random() < 0.02 else 1.0)
+        await asyncio.sleep(self.chance.expovariate(1.0 / mean_s))
+
+    def sets_out(self, act: Callable[[], object]) -> int:
+        """Note a request that is on its way; give its number."""
+        self._arrivals += 1
+        self._under_way[self._arrivals] = Arrival(act)
+        return self._arrivals
+
+    def has_arrived(self, number: int) -> None:
+        """Note that a request is no longer on its way: done, or lost."""
+        self._under_way.pop(number, None)
+
+    def complain(self, words: str) -> None:
+        """Note something that must never be."""
+        self.faults_found.append(f"at {self.now():.3f} s: {words}")
+
+
+class WorldClock:
+    """The ``Clock`` of an engine in a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now(self) -> datetime:
+        """Give the world's wall-clock time."""
+        return EPOCH + timedelta(seconds=self._world.now() + self._world.clock_ahead_s)
+
+    def monotonic(self) -> float:
+        """Give the world's seconds."""
+        return self._world.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        # Time never stands still: a wait too short to move a float's last digit would never end.
+        await asyncio.sleep(max(seconds, SHORTEST_SLEEP_S))
