@@ -15,8 +15,8 @@
     └── IonworksError                what Studio or its storage answered, or failed to
         ├── MeasurementValidationError   (Terminal) the data breaks a rule; nothing was sent
         ├── MeasurementProcessingError   (Terminal) the server could not process what it stored
-        ├── RefusedError                 (Terminal) a final answer: 4xx
-        │   ├── CredentialsError         401, or a 403 that concerns the key
+        ├── ClientError                 (Terminal) a final answer: 4xx
+        │   ├── AuthenticationError         401, or a 403 that concerns the key
         │   ├── PermissionDeniedError    a 403 that concerns this one thing
         │   ├── ConflictError            409, with what it conflicts with
         │   └── ExpiredUrlError          the signed URL is no longer valid; ask for a new one
@@ -202,32 +202,32 @@ class MeasurementProcessingError(IonworksError, TerminalError):
         return self.message
 
 
-class RefusedError(IonworksError, TerminalError):
+class ClientError(IonworksError, TerminalError):
     """A final answer: the request is wrong, or not allowed."""
 
     cause = "refused"
 
 
-class CredentialsError(RefusedError):
+class AuthenticationError(ClientError):
     """The key or token is missing, wrong, expired, or may not do this."""
 
     cause = "credentials"
 
 
-class PermissionDeniedError(RefusedError):
+class PermissionDeniedError(ClientError):
     """The key is good, and may not do this one thing."""
 
     cause = "permission"
 
 
-class ConflictError(RefusedError):
+class ConflictError(ClientError):
     """409. ``existing_id`` is set where the server named a record of the same name."""
 
     cause = "conflict"
     existing_id: str | None = None
 
 
-class ExpiredUrlError(RefusedError):
+class ExpiredUrlError(ClientError):
     """Storage no longer accepts the signed URL: ask for a new one."""
 
     cause = "expired_url"
@@ -265,7 +265,7 @@ class AnswerLostError(IonworksError, TransientError):
 
 
 #: What ends a run, not one job: whoever turns errors into outcomes lets these pass.
-RUN_ENDING = (CredentialsError, OutageError, JournalError, DiskError)
+RUN_ENDING = (AuthenticationError, OutageError, JournalError, DiskError)
 
 
 def _text_or_none(value: object) -> str | None:

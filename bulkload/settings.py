@@ -11,7 +11,7 @@ import psutil
 
 from bulkload.core.existing import Existing
 from bulkload.core.plan_items import Checks
-from bulkload.core.prepare_result import Recipe
+from bulkload.core.prepare_result import PrepareOptions
 
 #: One file may take this long to read and validate: the slowest spreadsheets measured take
 #: seconds, so ten minutes means that the reader hangs.
@@ -41,7 +41,7 @@ GRACE_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RunLimits:
     """What a run may take."""
 
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
@@ -67,7 +67,7 @@ class RunSettings:
     """How a run treats what it uploads."""
 
     checks: Checks = field(default_factory=lambda: Checks(strict=True))
-    recipe: Recipe = field(default_factory=Recipe)
+    prepare_options: PrepareOptions = field(default_factory=PrepareOptions)
     existing: Existing = Existing.REUSE
     #: Whether a measurement counts only once Studio has processed it.
     is_waiting: bool = True
@@ -75,4 +75,4 @@ class RunSettings:
     attaches_raw: bool = False
     #: When nothing must be open any more; None for whenever the work is done.
     until: datetime | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: RunLimits = field(default_factory=RunLimits)

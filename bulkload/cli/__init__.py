@@ -11,7 +11,7 @@ from rich.console import Console
 from bulkload.cli.console import printable, say
 from bulkload.core.tally import ExitCode
 from bulkload.core.version import VERSION
-from bulkload.errors import BulkloadError, CredentialsError, OutageError, TransientError
+from bulkload.errors import AuthenticationError, BulkloadError, OutageError, TransientError
 
 app: Final = App(
     name="bulkload",
@@ -60,8 +60,8 @@ def run(tokens: list[str]) -> int:
 
 
 def _code_of(error: BulkloadError) -> ExitCode:
-    if isinstance(error, CredentialsError):
-        return ExitCode.REFUSED
+    if isinstance(error, AuthenticationError):
+        return ExitCode.AUTH_FAILED
     if isinstance(error, OutageError | TransientError):
         return ExitCode.STOPPED
     return ExitCode.USAGE

@@ -26,16 +26,16 @@ from bulkload.cli.console import (
 from bulkload.cli.options import (
     CheckOptions,
     LimitOptions,
-    RecipeOptions,
+    PrepareArguments,
     SourceOptions,
     this_command,
 )
 from bulkload.clock import SystemClock
 from bulkload.core.lifecycle import Event, JobState, SourceRejected
-from bulkload.core.prepare_result import PrepareTask, Refused
+from bulkload.core.prepare_result import PrepareTask, Rejected
 from bulkload.core.tally import ExitCode
 from bulkload.engine.jobs import prepared_event
-from bulkload.engine.plan_reader import PlanBook, findings
+from bulkload.engine.plan_reader import PlanReader, findings
 from bulkload.engine.plan_writer import plan_into
 from bulkload.journal import events, store
 from bulkload.journal.codec import job_from_text
@@ -48,7 +48,7 @@ def check(
     *sources: Annotated[str, Parameter(negative=())],
     source_options: SourceOptions = SourceOptions(),
     check_options: CheckOptions = CheckOptions(),
-    recipe_options: RecipeOptions = RecipeOptions(),
+    prepare_arguments: PrepareArguments = PrepareArguments(),
     limit_options: LimitOptions = LimitOptions(),
 ) -> int:
     """Read and validate everything, touch no network, write nothing but this report.
@@ -61,7 +61,7 @@ def check(
     console = Console()
     settings = RunSettings(
         checks=check_options.checks(),
-        recipe=recipe_options.recipe(),
+        prepare_options=prepare_arguments.prepare_options(),
         limits=limit_options.limits(),
     )
     clock = SystemClock()
@@ -71,9 +71,9 @@ def check(
         account = plan_into(
             connection,
             run,
-            source_options.read(sources, settings.recipe),
+            source_options.read(sources, settings.prepare_options),
             checks=settings.checks,
-            recipe=settings.recipe,
+            prepare_options=settings.prepare_options,
             at=at,
         )
         show_problems(console, account.problems, account.problem_count)
@@ -98,7 +98,7 @@ def check(
 async def _check_all(connection: sqlite3.Connection, run: int, settings: RunSettings) -> None:
     """Prepare every job of the plan, and note in its journal what became of it."""
     limits = settings.limits
-    plan = PlanBook(connection, run)
+    plan = PlanReader(connection, run)
     pool_limits = PoolLimits(
         workers=limits.workers,
         time_limit_s=limits.time_limit_s,
@@ -127,11 +127,14 @@ class _Job:
     task: PrepareTask
 
 
-def _job(row: sqlite3.Row, plan: PlanBook, settings: RunSettings) -> _Job:
+def _job(row: sqlite3.Row, plan: PlanReader, settings: RunSettings) -> _Job:
     job = job_from_text(row["payload"])
     checks = plan.checks_for(job, settings.checks)
     return _Job(
-        row["id"], PrepareTask(job=job, checks=checks, recipe=settings.recipe, spool_path=None)
+        row["id"],
+        PrepareTask(
+            job=job, checks=checks, prepare_options=settings.prepare_options, spool_path=None
+        ),
     )
 
 
@@ -144,7 +147,7 @@ async def _check_some(
             answer = await pool.prepare(one.task)
             event: Event = (
                 SourceRejected(cause=answer.cause, message=answer.message)
-                if isinstance(answer, Refused)
+                if isinstance(answer, Rejected)
                 else prepared_event(answer)
             )
             events.append(connection, run, one.id, clock.now().timestamp(), event)

@@ -18,10 +18,10 @@ from cyclopts import Parameter
 from bulkload.core.deadline import parse_until
 from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout, LayoutError
 from bulkload.core.plan_items import Checks, PlanItem
-from bulkload.core.prepare_result import ExtraChecks, Recipe
+from bulkload.core.prepare_result import ExtraChecks, PrepareOptions
 from bulkload.core.rules.transforms import TransformError, known_transforms
 from bulkload.errors import SettingsError
-from bulkload.settings import CONNECTIONS, Limits
+from bulkload.settings import CONNECTIONS, RunLimits
 from bulkload.sources import read_source
 from bulkload.sources.members import split
 from bulkload.validators import STRICT_CHECK_NAMES
@@ -72,20 +72,22 @@ def window(text: str) -> tuple[float, float]:
     return low, high
 
 
-def _read_options(recipe: Recipe) -> ReadOptions:
+def _read_options(prepare_options: PrepareOptions) -> ReadOptions:
     # Only where a file may hold several tests: the readers take long to load.
     from bulkload.readers import ReadOptions, load_dialects
 
-    dialects = () if recipe.dialects is None else load_dialects(Path(recipe.dialects))
-    return ReadOptions(reader=recipe.reader, dialects=dialects)
+    dialects = (
+        () if prepare_options.dialects is None else load_dialects(Path(prepare_options.dialects))
+    )
+    return ReadOptions(reader=prepare_options.reader, dialects=dialects)
 
 
-def check_dialects(recipe: Recipe) -> None:
+def check_dialects(prepare_options: PrepareOptions) -> None:
     """Raise ``SettingsError`` for dialects that cannot be read or hold a mistake."""
-    if recipe.dialects is not None:
+    if prepare_options.dialects is not None:
         from bulkload.readers import load_dialects
 
-        load_dialects(Path(recipe.dialects))
+        load_dialects(Path(prepare_options.dialects))
 
 
 @Parameter(name="*")
@@ -104,7 +106,7 @@ class SourceOptions:
     layout: str = DEFAULT_LAYOUT
     specs: Path | None = None
 
-    def read(self, sources: Sequence[str], recipe: Recipe) -> Iterable[PlanItem]:
+    def read(self, sources: Sequence[str], prepare_options: PrepareOptions) -> Iterable[PlanItem]:
         """Yield the plan of all sources; raises ``SettingsError`` for a layout with a mistake."""
         if not sources:
             raise SettingsError("name at least one source: a folder, or a manifest")
@@ -112,7 +114,7 @@ class SourceOptions:
             layout = Layout.parse(self.layout)
         except LayoutError as error:
             raise SettingsError(str(error)) from error
-        by_test = partial(split, options=partial(_read_options, recipe))
+        by_test = partial(split, options=partial(_read_options, prepare_options))
         return read_source(*sources, layout=layout, specs=self.specs, split=by_test)
 
 
@@ -155,7 +157,7 @@ class CheckOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class RecipeOptions:
+class PrepareArguments:
     """How files are read.
 
     Parameters
@@ -175,17 +177,17 @@ class RecipeOptions:
     transform: str = ""
     extra_checks: ExtraChecks = ExtraChecks.WARN
 
-    def recipe(self, *, stores_steps: bool = False) -> Recipe:
+    def prepare_options(self, *, stores_steps: bool = False) -> PrepareOptions:
         """Return what the words mean; raises ``SettingsError`` for dialects with a mistake."""
-        recipe = Recipe(
+        prepare_options = PrepareOptions(
             reader=self.reader,
             dialects=None if self.dialects is None else str(self.dialects.resolve()),
             transforms=self._transforms(),
             extra_checks=self.extra_checks,
             stores_steps=stores_steps,
         )
-        check_dialects(recipe)
-        return recipe
+        check_dialects(prepare_options)
+        return prepare_options
 
     def _transforms(self) -> tuple[str, ...]:
         try:
@@ -213,14 +215,14 @@ class LimitOptions:
     connections: int = CONNECTIONS
     memory: str | None = None
 
-    def limits(self) -> Limits:
+    def limits(self) -> RunLimits:
         """Return the limits; raises ``SettingsError`` for one that is not positive."""
         for name, value in (("workers", self.workers), ("connections", self.connections)):
             if value is not None and value < 1:
                 raise SettingsError(f"--{name} must be at least 1")
-        limits = Limits() if self.workers is None else Limits(workers=self.workers)
+        limits = RunLimits() if self.workers is None else RunLimits(workers=self.workers)
         memory_bytes = limits.memory_bytes if self.memory is None else size_bytes(self.memory)
-        return Limits(
+        return RunLimits(
             workers=limits.workers, connections=self.connections, memory_bytes=memory_bytes
         )
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bulkload.cli.console import printable, say, show_problems
-from bulkload.cli.options import RecipeOptions, SourceOptions
+from bulkload.cli.options import PrepareArguments, SourceOptions
 from bulkload.core.plan_items import PlanItem, UploadJob
 from bulkload.core.tally import ExitCode
 from bulkload.engine.plan_writer import PlanAccount
@@ -21,7 +21,7 @@ from bulkload.sources.manifest import write_plan
 def plan(
     *sources: Annotated[str, Parameter(negative=())],
     source_options: SourceOptions = SourceOptions(),
-    recipe_options: RecipeOptions = RecipeOptions(),
+    prepare_arguments: PrepareArguments = PrepareArguments(),
     out: Path | None = None,
 ) -> int:
     """Say what would be uploaded, and what is in the way; sends nothing, reads no data.
@@ -37,7 +37,7 @@ def plan(
     console = Console()
     account = PlanAccount()
     cells: dict[str, set[str]] = {}
-    jobs = _jobs(source_options.read(sources, recipe_options.recipe()), account, cells)
+    jobs = _jobs(source_options.read(sources, prepare_arguments.prepare_options()), account, cells)
     if out is None:
         deque(jobs, maxlen=0)
     else:

@@ -17,7 +17,7 @@ from bulkload.clock import SystemClock
 from bulkload.core.existing import Existing
 from bulkload.engine.plan_writer import retry_into
 from bulkload.engine.run import RunRequest
-from bulkload.engine.run_settings import treating_as
+from bulkload.engine.run_settings import with_kept_settings
 from bulkload.errors import SettingsError
 from bulkload.journal import store
 from bulkload.journal.report import tally
@@ -62,11 +62,11 @@ def retry(
     if cause is not None and cause not in causes:
         known = ", ".join(sorted(causes)) or "none"
         raise SettingsError(f"no job of {job_dir} has the cause {cause}; its causes: {known}")
-    settings = treating_as(
+    settings = with_kept_settings(
         json.loads(last["settings"]),
         RunSettings(existing=existing, is_waiting=wait, limits=limit_options.limits()),
     )
-    check_dialects(settings.recipe)
+    check_dialects(settings.prepare_options)
     with studio_of(target) as studio:
         request = RunRequest(
             job_dir=job_dir,

@@ -21,7 +21,7 @@ from bulkload.cli.upload import opener
 from bulkload.client.http.events import unobserved
 from bulkload.clock import SystemClock
 from bulkload.core.tally import ExitCode
-from bulkload.engine.rollback import Candidate, Rollback, RollbackReport, candidates
+from bulkload.engine.rollback import Leftover, Rollback, RollbackReport, candidates
 from bulkload.engine.run import Target
 from bulkload.errors import SettingsError
 from bulkload.journal import open_journal, store
@@ -66,7 +66,7 @@ def rollback(job_dir: Path, *, yes: Annotated[bool, Parameter(negative=())] = Fa
     return ExitCode.PARTIAL if report.left else ExitCode.ARRIVED
 
 
-def _show(console: Console, wanted: list[Candidate]) -> None:
+def _show(console: Console, wanted: list[Leftover]) -> None:
     kinds = Counter(one.kind for one in wanted)
     for kind, count in kinds.items():
         say(console, f"{count:,} {kind}")
@@ -84,7 +84,7 @@ def _is_confirmed(console: Console) -> bool:
 
 
 async def _rollback(
-    path: Path, run: int, target: Target, running: RunningStudio | None, wanted: list[Candidate]
+    path: Path, run: int, target: Target, running: RunningStudio | None, wanted: list[Leftover]
 ) -> RollbackReport:
     clock = SystemClock()
     open_studio = opener(running, target)

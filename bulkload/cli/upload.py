@@ -30,7 +30,7 @@ from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.cli.options import (
     CheckOptions,
     LimitOptions,
-    RecipeOptions,
+    PrepareArguments,
     SourceOptions,
     duration_s,
     moment,
@@ -47,7 +47,7 @@ from bulkload.core.tally import ExitCode
 from bulkload.engine.plan_reader import findings
 from bulkload.engine.plan_writer import PlanAccount, plan_into
 from bulkload.engine.progress import Progress
-from bulkload.engine.run import PlanRefusedError, RunRequest, RunResult, Target, run_job
+from bulkload.engine.run import PlanInvalidError, RunRequest, RunResult, Target, run_job
 from bulkload.engine.shutdown import Stop, obeying_signals, stop_by
 from bulkload.engine.single_flight import one_error
 from bulkload.errors import SettingsError
@@ -63,7 +63,7 @@ def upload(
     *sources: Annotated[str, Parameter(negative=())],
     source_options: SourceOptions = SourceOptions(),
     check_options: CheckOptions = CheckOptions(),
-    recipe_options: RecipeOptions = RecipeOptions(),
+    prepare_arguments: PrepareArguments = PrepareArguments(),
     limit_options: LimitOptions = LimitOptions(),
     url: str | None = None,
     project: str | None = None,
@@ -125,12 +125,12 @@ def upload(
             *sources,
             source_options=source_options,
             check_options=check_options,
-            recipe_options=recipe_options,
+            prepare_arguments=prepare_arguments,
             limit_options=limit_options,
         )
     settings = RunSettings(
         checks=check_options.checks(),
-        recipe=recipe_options.recipe(stores_steps=store_steps),
+        prepare_options=prepare_arguments.prepare_options(stores_steps=store_steps),
         existing=existing,
         is_waiting=wait,
         attaches_raw=attach_raw,
@@ -143,7 +143,9 @@ def upload(
         studio = None if local is None else stack.enter_context(local_studio(local))
         request = RunRequest(
             job_dir=job_dir,
-            make_plan=planner(lambda: source_options.read(sources, settings.recipe), settings),
+            make_plan=planner(
+                lambda: source_options.read(sources, settings.prepare_options), settings
+            ),
             target=target,
             settings=settings,
             command=this_command(),
@@ -163,7 +165,12 @@ def planner(
     """Return what plans a run from sources."""
     at = SystemClock().now().timestamp()
     return lambda connection, run: plan_into(
-        connection, run, read(), checks=settings.checks, recipe=settings.recipe, at=at
+        connection,
+        run,
+        read(),
+        checks=settings.checks,
+        prepare_options=settings.prepare_options,
+        at=at,
     )
 
 
@@ -219,7 +226,7 @@ def carry_out(
     console = Console(quiet=is_quiet)
     try:
         result = anyio.run(partial(_watched, request, is_quiet=is_quiet))
-    except PlanRefusedError as refused:
+    except PlanInvalidError as refused:
         account = refused.account
         errors = Console(stderr=True)
         show_problems(errors, account.problems, account.problem_count)

@@ -19,7 +19,7 @@ from bulkload.client.api.records import CellMeasurement
 from bulkload.client.api.resource import Connection
 from bulkload.client.delivery import Delivery
 from bulkload.client.http.access import resolve_access
-from bulkload.errors import RefusedError
+from bulkload.errors import ClientError
 from bulkload.tables.arrow import BACKENDS, default_backend
 
 __all__ = ["AsyncStudio", "Delivery"]
@@ -115,13 +115,13 @@ class AsyncStudio:
         """Find a measurement by the names of its specification, its cell and itself."""
         spec = await self.cell_spec.find(cell_specification, project_id)
         if spec is None:
-            raise RefusedError(f"no cell specification named {cell_specification!r}", 404)
+            raise ClientError(f"no cell specification named {cell_specification!r}", 404)
         cell = await self.cell_instance.find(spec.id, cell_instance)
         if cell is None:
-            raise RefusedError(f"no cell instance named {cell_instance!r}", 404)
+            raise ClientError(f"no cell instance named {cell_instance!r}", 404)
         found = await self.cell_measurement.find(cell.id, measurement)
         if found is None:
-            raise RefusedError(f"no cell measurement named {measurement!r}", 404)
+            raise ClientError(f"no cell measurement named {measurement!r}", 404)
         return found
 
 

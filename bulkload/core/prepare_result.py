@@ -20,7 +20,7 @@ class ExtraChecks(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class PrepareOptions:
     """How the run prepares every measurement, beside what each one states."""
 
     #: Reader for files that name none; None for detection by content.
@@ -49,7 +49,7 @@ class PrepareTask:
     job: UploadJob
     #: Checks with the run's defaults and the specification's ratings filled in.
     checks: Checks
-    recipe: Recipe = Recipe()
+    prepare_options: PrepareOptions = PrepareOptions()
     #: Where to write the Parquet; None validates and writes nothing (``check``). The steps go
     #: beside it as ``.steps.parquet``, rows that are new since ``stored`` as ``.extend.parquet``.
     spool_path: str | None
@@ -99,7 +99,7 @@ DISK_FULL: Final = "disk_full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Rejected:
     """The child's answer for a measurement that must not be sent."""
 
     #: Stable word for the report: an issue code, or a reading failure.

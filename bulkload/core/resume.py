@@ -29,14 +29,16 @@ class Known:
 
     state: JobState
     cause: str
-    recipe: str
+    options_digest: str
     #: Size and modification time of the source as it was last prepared or rejected.
     stamp: tuple[int, int] | None
     #: The same of the source whose bytes Studio holds.
     stored_stamp: tuple[int, int] | None
 
 
-def restart_reason(known: Known, *, recipe: str, stamp: tuple[int, int] | None) -> str | None:
+def restart_reason(
+    known: Known, *, options_digest: str, stamp: tuple[int, int] | None
+) -> str | None:
     """Return why the job must begin again, None where what is known still holds.
 
     ``stamp`` is the source as it is now, None where it cannot be seen.
@@ -52,7 +54,7 @@ def restart_reason(known: Known, *, recipe: str, stamp: tuple[int, int] | None) 
         return "source_changed" if has_changed else None
     if stamp != known.stamp:
         return "source_changed"
-    if recipe != known.recipe:
+    if options_digest != known.options_digest:
         return "settings_changed"
     return "failed_before" if _may_pass_unchanged(known) else None
 

@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
     DEFECT = 1
     USAGE = 2
     PARTIAL = 3
-    REFUSED = 4
+    AUTH_FAILED = 4
     STOPPED = 5
     INTERRUPTED = 130
     TERMINATED = 143

@@ -23,9 +23,9 @@ from bulkload.core.lifecycle import (
     Restarted,
 )
 from bulkload.core.terms import MeasurementType
-from bulkload.engine.jobs import LiveJob, Recorder, prepared_event
-from bulkload.engine.readback import Content, difference, read_back
-from bulkload.errors import ConflictError, RefusedError
+from bulkload.engine.jobs import JobContext, Recorder, prepared_event
+from bulkload.engine.readback import TableContent, difference, read_back
+from bulkload.errors import ClientError, ConflictError
 from bulkload.sources.stamp import quick_stamp
 
 
@@ -57,135 +57,136 @@ class Reconciler:
             async for record in self._studio.cell_measurement.list(instance_id)
         }
 
-    async def before_prepare(self, live: LiveJob, found: FoundRecord) -> Next:
+    async def before_prepare(self, context: JobContext, found: FoundRecord) -> Next:
         """Decide about a listed record before the source is read."""
         verdict = reconcile(
             found,
-            wanted=live.job.type,
-            is_ours=found.id in live.given,
-            holds_current_source=_holds_current_source(live, found),
+            wanted=context.job.type,
+            is_ours=found.id in context.known_ids,
+            holds_current_source=_holds_current_source(context, found),
             existing=self._existing,
         )
-        return await self._carry_out(live, found, verdict)
+        return await self._carry_out(context, found, verdict)
 
-    async def after_conflict(self, live: LiveJob, error: ConflictError) -> Next:
+    async def after_conflict(self, context: JobContext, error: ConflictError) -> Next:
         """Decide about the record that a 409 tells of; the source is prepared by now."""
-        assert live.instance_id is not None
-        instance_id = live.instance_id
+        assert context.instance_id is not None
+        instance_id = context.instance_id
         record = await resolve_conflict(
             error,
-            name=live.name,
-            find=lambda: self._studio.cell_measurement.find(instance_id, live.name),
+            name=context.name,
+            find=lambda: self._studio.cell_measurement.find(instance_id, context.name),
             fetch=self._studio.cell_measurement.get,
             belongs=lambda found: found.cell_instance_id == instance_id,
         )
         if record is None:
-            await self._recorder.record(live, _refused(live, error))
+            await self._recorder.record(context, _refused(context, error))
             return Next.DONE
-        step = await self.before_prepare(live, found_record(record))
-        return await self.after_prepare(live) if step is Next.PREPARE else step
+        step = await self.before_prepare(context, found_record(record))
+        return await self.after_prepare(context) if step is Next.PREPARE else step
 
-    async def after_prepare(self, live: LiveJob) -> Next:
+    async def after_prepare(self, context: JobContext) -> Next:
         """Compare the prepared source with the record it was found beside, if there is one."""
-        found = live.found
+        found = context.found
         if found is None:
             return Next.UPLOAD
-        assert live.prepared is not None
-        stored = live.stored
+        assert context.prepared is not None
+        stored = context.stored
         if stored is not None and stored.measurement_id == found.id:
-            if live.prepared.is_longer and found.is_open:
+            if context.prepared.is_longer and found.is_open:
                 return Next.EXTEND
-            is_same = stored.content_digest == live.prepared.content_digest
+            is_same = stored.content_digest == context.prepared.content_digest
             words = None if is_same else f"Studio holds its {stored.rows} rows of before"
         else:
-            words = await self._read_back_difference(live, found)
-        return await self._conclude(live, found, words)
+            words = await self._read_back_difference(context, found)
+        return await self._conclude(context, found, words)
 
-    async def after_lost_extension(self, live: LiveJob, error: RefusedError) -> Next:
+    async def after_lost_extension(self, context: JobContext, error: ClientError) -> Next:
         """Decide whether a refused extension had been made before: then Studio holds it all."""
-        assert live.found is not None
-        if await self._read_back_difference(live, live.found) is not None:
+        assert context.found is not None
+        if await self._read_back_difference(context, context.found) is not None:
             raise error
-        await self._recorder.record(live, Extended(measurement_id=live.found.id))
+        await self._recorder.record(context, Extended(measurement_id=context.found.id))
         return Next.SETTLE
 
-    async def _conclude(self, live: LiveJob, found: FoundRecord, words: str | None) -> Next:
+    async def _conclude(self, context: JobContext, found: FoundRecord, words: str | None) -> Next:
         if words is not None:
-            await self._fail(live, *_differs(live, found, words))
+            await self._fail(context, *_differs(context, found, words))
             return Next.DONE
-        return await self._accept(live, found)
+        return await self._accept(context, found)
 
-    async def _read_back_difference(self, live: LiveJob, found: FoundRecord) -> str | None:
-        assert live.prepared is not None
-        if live.job.type is not MeasurementType.TIME_SERIES:
+    async def _read_back_difference(self, context: JobContext, found: FoundRecord) -> str | None:
+        assert context.prepared is not None
+        if context.job.type is not MeasurementType.TIME_SERIES:
             return "only a time series can be compared with what Studio holds"
-        meant = Content(
-            rows=live.prepared.rows,
-            columns=live.prepared.columns,
-            digest=live.prepared.content_digest,
+        meant = TableContent(
+            rows=context.prepared.rows,
+            columns=context.prepared.columns,
+            digest=context.prepared.content_digest,
         )
         return difference(meant, await read_back(self._studio, found.id, self._scratch))
 
-    async def _carry_out(self, live: LiveJob, found: FoundRecord, verdict: Verdict) -> Next:
+    async def _carry_out(self, context: JobContext, found: FoundRecord, verdict: Verdict) -> Next:
         match verdict:
             case Verdict.ADOPT | Verdict.REUSE | Verdict.AWAIT:
-                return await self._accept(live, found)
+                return await self._accept(context, found)
             case Verdict.COMPARE | Verdict.VERIFY:
-                live.found = found
+                context.found = found
                 return Next.PREPARE
             case Verdict.WITHDRAW:
-                await self._recorder.record(live, Attempting(act=Act.WITHDRAW))
+                await self._recorder.record(context, Attempting(act=Act.WITHDRAW))
                 await self._studio.cell_measurement.delete(found.id)
-                if live.prepared is not None:
+                if context.prepared is not None:
                     # Found on the way: the way begins again, with what is prepared already.
-                    await self._recorder.record(live, Restarted(reason="withdrawn"))
-                    await self._recorder.record(live, prepared_event(live.prepared))
+                    await self._recorder.record(context, Restarted(reason="withdrawn"))
+                    await self._recorder.record(context, prepared_event(context.prepared))
                 return Next.PREPARE
             case Verdict.FOUND_FAILED:
                 reason = found.processing_error or "without a reason"
                 await self._fail(
-                    live,
+                    context,
                     "existing_failed",
                     f"Studio has a measurement of this name ({found.id}) that it could not "
                     f"process: {reason}; delete it there, or use another name",
                 )
             case Verdict.OTHER_TYPE:
                 await self._fail(
-                    live,
+                    context,
                     "name_taken",
                     f"Studio has a {found.type.value} measurement of this name ({found.id}), and "
-                    f"this one is {live.job.type.value}; use another name",
+                    f"this one is {context.job.type.value}; use another name",
                 )
             case Verdict.NAME_TAKEN:
                 await self._fail(
-                    live,
+                    context,
                     "name_taken",
                     f"Studio has a measurement of this name ({found.id}), and --existing fail "
                     "asks for new ones only",
                 )
         return Next.DONE
 
-    async def _accept(self, live: LiveJob, found: FoundRecord) -> Next:
-        if found.id in live.given:
-            await self._recorder.record(live, Confirmed(measurement_id=found.id))
+    async def _accept(self, context: JobContext, found: FoundRecord) -> Next:
+        if found.id in context.known_ids:
+            await self._recorder.record(context, Confirmed(measurement_id=found.id))
             return Next.SETTLE
-        live.found = found
+        context.found = found
         if found.is_processing:
-            live.measurement_id = found.id
+            context.measurement_id = found.id
             return Next.SETTLE
-        await self._recorder.record(live, Found(measurement_id=found.id))
+        await self._recorder.record(context, Found(measurement_id=found.id))
         return Next.DONE
 
-    async def _fail(self, live: LiveJob, cause: str, message: str) -> None:
+    async def _fail(self, context: JobContext, cause: str, message: str) -> None:
         await self._recorder.record(
-            live, Failed(cause=cause, message=f"{live.job.path}: {live.job.key}: {message}")
+            context,
+            Failed(cause=cause, message=f"{context.job.path}: {context.job.key}: {message}"),
         )
 
 
-def _refused(live: LiveJob, error: ConflictError) -> Event:
+def _refused(context: JobContext, error: ConflictError) -> Event:
     """Return the event of a 409 behind which no measurement of this name is found."""
-    where = f"{live.job.path}: {live.job.key}"
-    if not is_duplicate_name(error.data, error.message, live.name):
+    where = f"{context.job.path}: {context.job.key}"
+    if not is_duplicate_name(error.data, error.message, context.name):
         return Failed(cause="conflict", message=f"{where}: Studio refused it: {error}")
     return GaveUp(
         cause="name_held",
@@ -206,17 +207,17 @@ def found_record(record: CellMeasurement) -> FoundRecord:
     )
 
 
-def _holds_current_source(live: LiveJob, found: FoundRecord) -> bool:
-    stored = live.stored
+def _holds_current_source(context: JobContext, found: FoundRecord) -> bool:
+    stored = context.stored
     if stored is None or stored.measurement_id != found.id:
         return False
-    if live.prepared is not None:
-        return live.prepared.content_digest == stored.content_digest
-    return quick_stamp(Path(live.job.path)) == stored.stamp
+    if context.prepared is not None:
+        return context.prepared.content_digest == stored.content_digest
+    return quick_stamp(Path(context.job.path)) == stored.stamp
 
 
-def _differs(live: LiveJob, found: FoundRecord, words: str) -> tuple[str, str]:
-    if found.id in live.given:
+def _differs(context: JobContext, found: FoundRecord, words: str) -> tuple[str, str]:
+    if found.id in context.known_ids:
         return "source_changed", (
             f"the source changed since it was uploaded as {found.id}, and {words}; Studio keeps "
             "a measurement as it is: upload it under another name, or delete the old one"

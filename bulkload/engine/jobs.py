@@ -36,14 +36,14 @@ class StoredSource:
 
 
 @dataclass(slots=True, kw_only=True)
-class LiveJob:
+class JobContext:
     """A job and all that the run must know of it. Kept only while the job is in hand."""
 
     id: int
     job: UploadJob
     state: JobState
     #: Ids that Studio gave this job, ever: a record that bears one is our own.
-    given: frozenset[str]
+    known_ids: frozenset[str]
     stored: StoredSource | None
     instance_id: str | None
     measurement_id: str | None
@@ -56,10 +56,10 @@ class LiveJob:
     found: FoundRecord | None = None
     #: What has happened and is lost with the run without harm: it goes into the journal in one
     #: commit with what comes next.
-    news: list[Event] = field(default_factory=list)
+    pending_events: list[Event] = field(default_factory=list)
 
     @classmethod
-    def load(cls, row: sqlite3.Row, connection: sqlite3.Connection) -> LiveJob:
+    def load(cls, row: sqlite3.Row, connection: sqlite3.Connection) -> JobContext:
         """Take up a job from its row in the journal."""
         stored = None
         if row["stored_id"] is not None:
@@ -73,7 +73,7 @@ class LiveJob:
             id=row["id"],
             job=job_from_text(row["payload"]),
             state=JobState(row["state"]),
-            given=store.given_ids(connection, row["id"]),
+            known_ids=store.known_ids(connection, row["id"]),
             stored=stored,
             instance_id=row["instance_id"],
             measurement_id=row["measurement_id"],
@@ -90,7 +90,7 @@ class LiveJob:
 class Watcher(Protocol):
     """Hears of each event after it is on disk."""
 
-    def on_event(self, live: LiveJob, event: Event) -> None:
+    def on_event(self, context: JobContext, event: Event) -> None:
         """Take note of an event; must not raise and must not wait."""
 
 
@@ -101,31 +101,31 @@ class Recorder:
         self._journal = journal
         self._watcher = watcher
 
-    async def record(self, live: LiveJob, *events: Event) -> None:
+    async def record(self, context: JobContext, *events: Event) -> None:
         """Make the job's news and the events durable, all or none, then change it by each."""
-        happened = (*live.news, *events)
-        live.state = await self._journal.append(live.id, *happened)
-        live.news.clear()
+        happened = (*context.pending_events, *events)
+        context.state = await self._journal.append(context.id, *happened)
+        context.pending_events.clear()
         for event in happened:
-            _change(live, event)
-            self._watcher.on_event(live, event)
+            _change(context, event)
+            self._watcher.on_event(context, event)
 
     async def keep_parent(self, parent: Parent) -> None:
         """Note that this run made a parent."""
         await self._journal.keep_parent(parent)
 
 
-def _change(live: LiveJob, event: Event) -> None:
+def _change(context: JobContext, event: Event) -> None:
     match event:
         case ParentsKnown():
-            live.instance_id = event.instance_id
+            context.instance_id = event.instance_id
         case Initiated() | Confirmed() | Extended():
-            live.measurement_id = event.measurement_id
-            live.given |= {event.measurement_id}
+            context.measurement_id = event.measurement_id
+            context.known_ids |= {event.measurement_id}
         case SourcePrepared():
-            live.source_sha256 = event.source_sha256
+            context.source_sha256 = event.source_sha256
         case RawAttached():
-            live.raw_data_id = event.raw_data_id
+            context.raw_data_id = event.raw_data_id
         case _:
             pass
 

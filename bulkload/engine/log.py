@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from bulkload.client.http.events import Exchanged, WireEvent
 from bulkload.core.lifecycle import Attempting, Event
-from bulkload.engine.jobs import LiveJob
+from bulkload.engine.jobs import JobContext
 from bulkload.errors import DiskError
 
 FILE_NAME: Final = "log.jsonl"
@@ -69,11 +69,11 @@ class LogWatcher:
     def __init__(self, logger: FilteringBoundLogger) -> None:
         self._logger = logger
 
-    def on_event(self, live: LiveJob, event: Event) -> None:
+    def on_event(self, context: JobContext, event: Event) -> None:
         """Write an event of a job."""
         if not isinstance(event, Attempting):
             self._logger.info(
-                type(event).__name__, job=live.id, key=str(live.job.key), **_fields(event)
+                type(event).__name__, job=context.id, key=str(context.job.key), **_fields(event)
             )
 
     def on_wire(self, event: WireEvent) -> None:

@@ -14,7 +14,7 @@ from bulkload.client.api.records import Record
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.terms import JobKey
 from bulkload.engine.jobs import Recorder
-from bulkload.engine.single_flight import Once
+from bulkload.engine.single_flight import SingleFlight
 from bulkload.journal import Parent
 
 #: Cells whose id is remembered: a cell's measurements follow one another, so the cells in
@@ -38,9 +38,9 @@ class Parents:
         self._recorder = recorder
         self._specification = specification
         self._cell = cell
-        self._spec_ids = Once(REMEMBERED_CELLS)
-        self._lot_ids = Once(REMEMBERED_CELLS)
-        self._instance_ids = Once(REMEMBERED_CELLS)
+        self._spec_ids = SingleFlight(REMEMBERED_CELLS)
+        self._lot_ids = SingleFlight(REMEMBERED_CELLS)
+        self._instance_ids = SingleFlight(REMEMBERED_CELLS)
         #: Specifications made by this run: none of their cells can be there already.
         self._new_specs: set[str] = set()
 

@@ -26,13 +26,13 @@ import anyio
 from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskGroup
 
 from bulkload.core.lifecycle import JobState, SourceRejected
-from bulkload.core.prepare_result import DISK_FULL, Prepared, PrepareTask, Refused, StoredBefore
+from bulkload.core.prepare_result import DISK_FULL, Prepared, PrepareTask, Rejected, StoredBefore
 from bulkload.engine.backlog import Backlog
 from bulkload.engine.existing import Next, Reconciler
-from bulkload.engine.jobs import LiveJob, Recorder, prepared_event
+from bulkload.engine.jobs import JobContext, Recorder, prepared_event
 from bulkload.engine.parents import Parents
-from bulkload.engine.plan_reader import PlanBook
-from bulkload.engine.processing import Settler
+from bulkload.engine.plan_reader import PlanReader
+from bulkload.engine.processing import ProcessingPoller
 from bulkload.engine.progress import Progress
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.uploader import Uploader, failure_event
@@ -43,8 +43,8 @@ from bulkload.sources.stamp import quick_stamp
 from bulkload.worker.pool import Preparer
 from bulkload.worker.spool import Spool
 
-Jobs = ObjectReceiveStream[LiveJob]
-JobsOut = ObjectSendStream[LiveJob]
+Jobs = ObjectReceiveStream[JobContext]
+JobsOut = ObjectSendStream[JobContext]
 
 
 class Pipeline:
@@ -55,13 +55,13 @@ class Pipeline:
         *,
         journal: Journal,
         recorder: Recorder,
-        plan: PlanBook,
+        plan: PlanReader,
         pool: Preparer,
         spool: Spool,
         parents: Parents,
         reconciler: Reconciler,
         uploader: Uploader,
-        settler: Settler,
+        settler: ProcessingPoller,
         backlog: Backlog,
         settings: RunSettings,
         progress: Progress,
@@ -82,13 +82,13 @@ class Pipeline:
         self._progress = progress
         self._intake = intake
         limits = settings.limits
-        self._to_prepare, self._prepare_jobs = anyio.create_memory_object_stream[LiveJob](
+        self._to_prepare, self._prepare_jobs = anyio.create_memory_object_stream[JobContext](
             limits.workers
         )
-        self._to_upload, self._upload_jobs = anyio.create_memory_object_stream[LiveJob](
+        self._to_upload, self._upload_jobs = anyio.create_memory_object_stream[JobContext](
             limits.connections
         )
-        self._to_settle, self._settle_jobs = anyio.create_memory_object_stream[LiveJob](
+        self._to_settle, self._settle_jobs = anyio.create_memory_object_stream[JobContext](
             limits.connections
         )
 
@@ -131,111 +131,111 @@ class Pipeline:
     async def _look_at(self, spec: str, cell: str, limiter: anyio.CapacityLimiter) -> None:
         try:
             lives = [self._load(row) for row in self._plan.open_jobs(spec, cell)]
-            waiting = [live for live in lives if live.state is JobState.CONFIRMED]
-            for live in waiting:
-                await self._settle_later(live)
-            fresh = [live for live in lives if live.state is not JobState.CONFIRMED]
+            waiting = [context for context in lives if context.state is JobState.CONFIRMED]
+            for context in waiting:
+                await self._settle_later(context)
+            fresh = [context for context in lives if context.state is not JobState.CONFIRMED]
             if fresh:
                 await self._compare(spec, cell, fresh)
         finally:
             limiter.release_on_behalf_of((spec, cell))
 
-    def _load(self, row: sqlite3.Row) -> LiveJob:
-        return LiveJob.load(row, self._journal.reader)
+    def _load(self, row: sqlite3.Row) -> JobContext:
+        return JobContext.load(row, self._journal.reader)
 
-    async def _compare(self, spec: str, cell: str, lives: list[LiveJob]) -> None:
+    async def _compare(self, spec: str, cell: str, lives: list[JobContext]) -> None:
         try:
             instance_id = await self._parents.find_instance(spec, cell)
             found = {} if instance_id is None else await self._reconciler.listing(instance_id)
         except RUN_ENDING:
             raise
         except BulkloadError as error:
-            for live in lives:
-                await self._recorder.record(live, failure_event(live, error))
+            for context in lives:
+                await self._recorder.record(context, failure_event(context, error))
             return
-        for live in lives:
-            live.instance_id = instance_id
-            if (record := found.get(live.name)) is None:
-                await self._to_prepare.send(live)
+        for context in lives:
+            context.instance_id = instance_id
+            if (record := found.get(context.name)) is None:
+                await self._to_prepare.send(context)
                 continue
             try:
-                step = await self._reconciler.before_prepare(live, record)
+                step = await self._reconciler.before_prepare(context, record)
             except RUN_ENDING:
                 raise
             except BulkloadError as error:
-                await self._recorder.record(live, failure_event(live, error))
+                await self._recorder.record(context, failure_event(context, error))
                 continue
             if step is Next.PREPARE:
-                await self._to_prepare.send(live)
+                await self._to_prepare.send(context)
             elif step is Next.SETTLE:
-                await self._settle_later(live)
+                await self._settle_later(context)
 
-    async def _settle_later(self, live: LiveJob) -> None:
+    async def _settle_later(self, context: JobContext) -> None:
         """Hand on a measurement that is in Studio already and may still be in processing."""
         step = Next.SETTLE
-        if live.state is JobState.CONFIRMED:
-            step = await self._uploader.attach(live)
+        if context.state is JobState.CONFIRMED:
+            step = await self._uploader.attach(context)
         if step is Next.SETTLE and self._settings.is_waiting:
             self._backlog.join()
-            await self._to_settle.send(live)
+            await self._to_settle.send(context)
 
     async def _prepare_all(self, jobs: Jobs, ready: JobsOut) -> None:
         async with jobs, ready:
-            async for live in jobs:
+            async for context in jobs:
                 await self._spool.wait_for_room()
-                task = self._task(live)
+                task = self._task(context)
                 with self._progress.busy("prepare"):
                     answer = await self._pool.prepare(task)
-                if isinstance(answer, Refused) and answer.cause == DISK_FULL:
+                if isinstance(answer, Rejected) and answer.cause == DISK_FULL:
                     raise DiskError(answer.message)
-                if isinstance(answer, Refused):
-                    await self._recorder.record(live, rejected_event(live, answer))
+                if isinstance(answer, Rejected):
+                    await self._recorder.record(context, rejected_event(context, answer))
                     continue
-                self._take_up(live, answer, task)
-                await ready.send(live)
+                self._take_up(context, answer, task)
+                await ready.send(context)
 
-    def _task(self, live: LiveJob) -> PrepareTask:
-        stored = live.stored
+    def _task(self, context: JobContext) -> PrepareTask:
+        stored = context.stored
         return PrepareTask(
-            job=live.job,
-            checks=self._plan.checks_for(live.job, self._settings.checks),
-            recipe=self._settings.recipe,
-            spool_path=str(self._spool.path(live.id)),
+            job=context.job,
+            checks=self._plan.checks_for(context.job, self._settings.checks),
+            prepare_options=self._settings.prepare_options,
+            spool_path=str(self._spool.path(context.id)),
             stored=None
-            if live.found is None or stored is None
+            if context.found is None or stored is None
             else StoredBefore(rows=stored.rows, content_digest=stored.content_digest),
         )
 
-    def _take_up(self, live: LiveJob, prepared: Prepared, task: PrepareTask) -> None:
-        live.prepared = prepared
+    def _take_up(self, context: JobContext, prepared: Prepared, task: PrepareTask) -> None:
+        context.prepared = prepared
         # A run that dies prepares it anew: the next file need not wait for the disk.
-        live.news.append(prepared_event(prepared))
-        self._progress.taken_up(live)
+        context.pending_events.append(prepared_event(prepared))
+        self._progress.taken_up(context)
         assert task.spool_path is not None
-        live.spool = Path(task.spool_path)
-        self._spool.add(live.id, prepared.size_bytes)
+        context.spool = Path(task.spool_path)
+        self._spool.add(context.id, prepared.size_bytes)
 
     async def _upload_all(self, jobs: Jobs, confirmed: JobsOut) -> None:
         async with jobs, confirmed:
-            async for live in jobs:
+            async for context in jobs:
                 await self._backlog.enter()
                 try:
-                    step = await self._uploader.deliver(live)
-                    if step is Next.SETTLE and live.state is JobState.CONFIRMED:
-                        step = await self._uploader.attach(live)
+                    step = await self._uploader.deliver(context)
+                    if step is Next.SETTLE and context.state is JobState.CONFIRMED:
+                        step = await self._uploader.attach(context)
                 finally:
-                    self._spool.remove(live.id)
+                    self._spool.remove(context.id)
                 if step is Next.SETTLE and self._settings.is_waiting:
-                    await confirmed.send(live)
+                    await confirmed.send(context)
                 else:
                     self._backlog.leave()
 
 
-def rejected_event(live: LiveJob, refused: Refused) -> SourceRejected:
+def rejected_event(context: JobContext, refused: Rejected) -> SourceRejected:
     """Return the event of a source that must not be sent."""
     source = refused.source
     # A child that died tells nothing: then it is what the file is now.
-    seen = (source.size_bytes, source.mtime_ns) if source else quick_stamp(Path(live.job.path))
+    seen = (source.size_bytes, source.mtime_ns) if source else quick_stamp(Path(context.job.path))
     size_bytes, mtime_ns = seen or (0, 0)
     return SourceRejected(
         cause=refused.cause,

@@ -21,7 +21,7 @@ REMEMBERED_SPECIFICATIONS: Final = 256
 T = TypeVar("T")
 
 
-class PlanBook:
+class PlanReader:
     """Reads a run's plan."""
 
     def __init__(self, reader: sqlite3.Connection, run: int) -> None:

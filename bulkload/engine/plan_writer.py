@@ -21,7 +21,7 @@ from bulkload.core.plan_items import (
     Specification,
     UploadJob,
 )
-from bulkload.core.prepare_result import Recipe
+from bulkload.core.prepare_result import PrepareOptions
 from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_window
 from bulkload.core.resume import Known, restart_reason
 from bulkload.core.version import VERSION
@@ -88,7 +88,7 @@ def plan_into(
     items: Iterable[PlanItem],
     *,
     checks: Checks,
-    recipe: Recipe,
+    prepare_options: PrepareOptions,
     at: float,
 ) -> PlanAccount:
     """Write a plan into the journal and return the account of it.
@@ -97,7 +97,7 @@ def plan_into(
     event for each known job that has to begin again.
     """
     account = PlanAccount()
-    run_wide = _run_wide(checks, recipe)
+    run_wide = _run_wide(checks, prepare_options)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for count, item in enumerate(items, start=1):
@@ -142,15 +142,19 @@ def _put_job(
 ) -> bool:
     """Add a job or take a known one up; False where this very plan holds its name already."""
     payload = job_to_text(job)
-    recipe = _digest(run_wide, payload)
+    options_digest = _digest(run_wide, payload)
     row = store.find_job(connection, job.key)
     if row is None:
-        store.add_job(connection, run, job, payload, recipe)
+        store.add_job(connection, run, job, payload, options_digest)
         return True
     if row["plan_run"] == run:
         return False
-    reason = restart_reason(_known(row), recipe=recipe, stamp=quick_stamp(Path(job.path)))
-    store.replan_job(connection, run, row["id"], path=job.path, payload=payload, recipe=recipe)
+    reason = restart_reason(
+        _known(row), options_digest=options_digest, stamp=quick_stamp(Path(job.path))
+    )
+    store.replan_job(
+        connection, run, row["id"], path=job.path, payload=payload, options_digest=options_digest
+    )
     if reason is not None:
         events.append(connection, run, row["id"], at, Restarted(reason=reason))
     return True
@@ -164,10 +168,14 @@ def _claimed_twice(job: UploadJob) -> Problem:
     )
 
 
-def _run_wide(checks: Checks, recipe: Recipe) -> str:
+def _run_wide(checks: Checks, prepare_options: PrepareOptions) -> str:
     """Return all that decides, for every job alike, what preparing the same bytes gives."""
-    dialects = None if recipe.dialects is None else Path(recipe.dialects).read_text("utf-8")
-    return dump([VERSION, checks_as_json(checks), asdict(recipe), dialects])
+    dialects = (
+        None
+        if prepare_options.dialects is None
+        else Path(prepare_options.dialects).read_text("utf-8")
+    )
+    return dump([VERSION, checks_as_json(checks), asdict(prepare_options), dialects])
 
 
 def _digest(*parts: str) -> str:
@@ -178,7 +186,7 @@ def _known(row: sqlite3.Row) -> Known:
     return Known(
         state=JobState(row["state"]),
         cause=row["cause"],
-        recipe=row["recipe"],
+        options_digest=row["recipe"],
         stamp=_pair(row["source_bytes"], row["source_mtime_ns"]),
         stored_stamp=_pair(row["stored_source_bytes"], row["stored_source_mtime_ns"]),
     )

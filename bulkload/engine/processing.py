@@ -25,7 +25,7 @@ from bulkload.core.lifecycle import (
     ProcessingReady,
 )
 from bulkload.engine.backlog import Backlog
-from bulkload.engine.jobs import LiveJob, Recorder
+from bulkload.engine.jobs import JobContext, Recorder
 from bulkload.errors import RUN_ENDING, BulkloadError, TransientError
 
 #: First wait before a cell is asked, and the longest between two questions.
@@ -48,12 +48,12 @@ PROCESSING_LIMIT_S: Final = 3600.0
 class _Cell:
     """A cell's waiting measurements, by id, and when to ask next."""
 
-    waiting: dict[str, tuple[LiveJob, float]] = field(default_factory=dict)
+    waiting: dict[str, tuple[JobContext, float]] = field(default_factory=dict)
     interval_s: float = FIRST_POLL_S
     due_at: float = math.inf
 
 
-class Settler:
+class ProcessingPoller:
     """Waits for processing and records how it ended."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Settler:
         """How many measurements wait for their processing."""
         return sum(len(cell.waiting) for cell in self._cells.values())
 
-    async def run(self, confirmed: ObjectReceiveStream[LiveJob]) -> None:
+    async def run(self, confirmed: ObjectReceiveStream[JobContext]) -> None:
         """Settle all that comes over ``confirmed``; ends when it is closed and nothing waits."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._take_up, confirmed)
@@ -82,14 +82,14 @@ class Settler:
                     for instance_id in self._due():
                         questions.start_soon(self._ask, instance_id)
 
-    async def _take_up(self, confirmed: ObjectReceiveStream[LiveJob]) -> None:
+    async def _take_up(self, confirmed: ObjectReceiveStream[JobContext]) -> None:
         async with confirmed:
-            async for live in confirmed:
-                assert live.instance_id is not None
-                assert live.measurement_id is not None
+            async for context in confirmed:
+                assert context.instance_id is not None
+                assert context.measurement_id is not None
                 now = self._clock.monotonic()
-                cell = self._cells.setdefault(live.instance_id, _Cell())
-                cell.waiting[live.measurement_id] = (live, now)
+                cell = self._cells.setdefault(context.instance_id, _Cell())
+                cell.waiting[context.measurement_id] = (context, now)
                 cell.interval_s = FIRST_POLL_S
                 cell.due_at = min(cell.due_at, now + FIRST_POLL_S)
                 self._arrived.set()
@@ -126,15 +126,15 @@ class Settler:
             records = {}
             await self._fail_all(cell, error)
         for measurement_id, record in records.items():
-            live, since = cell.waiting[measurement_id]
+            context, since = cell.waiting[measurement_id]
             if record is None:
                 if asked_at - since < VISIBLE_AFTER_S:
                     continue
-                await self._lost(live, measurement_id)
+                await self._lost(context, measurement_id)
             elif record.is_processing:
                 continue
             else:
-                await self._end(live, record)
+                await self._end(context, record)
             del cell.waiting[measurement_id]
             self._backlog.settled(self._clock.monotonic() - since)
         await self._give_up_old(cell, "Studio was still processing it")
@@ -161,40 +161,41 @@ class Settler:
                 found[measurement_id] = await self._studio.cell_measurement.status(measurement_id)
         return found
 
-    async def _end(self, live: LiveJob, record: CellMeasurement) -> None:
-        is_ours = live.state is JobState.CONFIRMED
+    async def _end(self, context: JobContext, record: CellMeasurement) -> None:
+        is_ours = context.state is JobState.CONFIRMED
         # A failed extension leaves the record ready, with the reason beside it.
         if not record.has_failed and not (is_ours and record.processing_error):
             event = ready_event(record) if is_ours else Found(measurement_id=record.id)
-            await self._recorder.record(live, event)
+            await self._recorder.record(context, event)
             return
         reason = record.processing_error or "Studio gave no reason"
-        words = f"{live.job.path}: {live.job.key} was stored, and Studio could not process it: "
+        words = (
+            f"{context.job.path}: {context.job.key} was stored, and Studio could not process it: "
+        )
         if is_ours:
-            await self._recorder.record(live, ProcessingFailed(message=words + reason))
+            await self._recorder.record(context, ProcessingFailed(message=words + reason))
         else:
             await self._recorder.record(
-                live, Failed(cause="existing_failed", message=words + reason)
+                context, Failed(cause="existing_failed", message=words + reason)
             )
 
-    async def _lost(self, live: LiveJob, measurement_id: str) -> None:
-        await self._recorder.record(
-            live,
-            Failed(
-                cause="record_vanished",
-                message=f"{live.job.path}: {live.job.key} was confirmed as {measurement_id}, and "
-                "Studio no longer has it; run `bulkload retry` to upload it again",
-            ),
+    async def _lost(self, context: JobContext, measurement_id: str) -> None:
+        message = (
+            f"{context.job.path}: {context.job.key} was confirmed as {measurement_id}, and "
+            "Studio no longer has it; run `bulkload retry` to upload it again"
         )
+        await self._recorder.record(context, Failed(cause="record_vanished", message=message))
 
     async def _fail_all(self, cell: _Cell, error: BulkloadError) -> None:
         """End a cell's measurements: Studio refuses to say what became of them."""
         while cell.waiting:
-            measurement_id, (live, since) = cell.waiting.popitem()
+            measurement_id, (context, since) = cell.waiting.popitem()
             self._backlog.settled(self._clock.monotonic() - since)
-            words = f"{live.job.path}: {live.job.key} was stored as {measurement_id}, and Studio"
+            words = (
+                f"{context.job.path}: {context.job.key} was stored as {measurement_id}, and Studio"
+            )
             message = f"{words} does not say how its processing ended: {error}"
-            await self._recorder.record(live, Failed(cause=error.cause, message=message))
+            await self._recorder.record(context, Failed(cause=error.cause, message=message))
 
     async def _give_up_old(self, cell: _Cell, reason: str) -> None:
         now = self._clock.monotonic()
@@ -204,13 +205,13 @@ class Settler:
             if now - since > PROCESSING_LIMIT_S
         ]
         for measurement_id in old:
-            live, since = cell.waiting.pop(measurement_id)
+            context, since = cell.waiting.pop(measurement_id)
             self._backlog.settled(now - since)
             await self._recorder.record(
-                live,
+                context,
                 GaveUp(
                     cause="processing_unfinished",
-                    message=f"{live.job.path}: {live.job.key}: {reason} after "
+                    message=f"{context.job.path}: {context.job.key}: {reason} after "
                     f"{PROCESSING_LIMIT_S / 60:.0f} minutes; run again to look once more",
                 ),
             )

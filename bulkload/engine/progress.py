@@ -20,7 +20,7 @@ from bulkload.core.lifecycle import (
     SourceRejected,
 )
 from bulkload.core.outcome import OutcomeKind
-from bulkload.engine.jobs import LiveJob
+from bulkload.engine.jobs import JobContext
 
 _ENDINGS = {
     ProcessingReady: OutcomeKind.CREATED,
@@ -80,11 +80,11 @@ class Progress:
         """Return how full a stage of that capacity was, 0 to 1, over the run."""
         return self._busy_s[stage] / (capacity * max(self.elapsed_s, 1e-9))
 
-    def taken_up(self, live: LiveJob) -> None:
+    def taken_up(self, context: JobContext) -> None:
         """Count the time of a job's delivery from here on, its wait for a free upload included."""
-        self._prepared_at[live.id] = self._clock.monotonic()
+        self._prepared_at[context.id] = self._clock.monotonic()
 
-    def on_event(self, live: LiveJob, event: Event) -> None:
+    def on_event(self, context: JobContext, event: Event) -> None:
         """Count an event of a job."""
         if isinstance(event, SourcePrepared):
             self.prepared += 1
@@ -94,7 +94,7 @@ class Progress:
             self.confirmed += 1
         elif (kind := _ENDINGS.get(type(event))) is not None:
             self.counts[kind] += 1
-            if (began := self._prepared_at.pop(live.id, None)) is not None:
+            if (began := self._prepared_at.pop(context.id, None)) is not None:
                 took_s = self._clock.monotonic() - began
                 self.longest_delivery_s = max(self.longest_delivery_s, took_s)
         if isinstance(event, SourceRejected | Failed | GaveUp):

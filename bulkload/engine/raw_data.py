@@ -10,8 +10,8 @@ import anyio
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import Act, Attempting, RawAttached
 from bulkload.core.terms import MeasurementType
-from bulkload.engine.jobs import LiveJob, Recorder
-from bulkload.engine.single_flight import Once
+from bulkload.engine.jobs import JobContext, Recorder
+from bulkload.engine.single_flight import SingleFlight
 from bulkload.errors import UnreadableError
 from bulkload.journal import Journal, store
 from bulkload.sources.stamp import stamp
@@ -27,23 +27,23 @@ class RawFiles:
         self._studio = studio
         self._recorder = recorder
         self._journal = journal
-        self._stored = Once(REMEMBERED_FILES)
+        self._stored = SingleFlight(REMEMBERED_FILES)
 
-    async def attach(self, live: LiveJob) -> None:
+    async def attach(self, context: JobContext) -> None:
         """Store a confirmed measurement's source, where it is not stored yet, and link it.
 
         Raises ``UnreadableError`` for a source that is no longer what was uploaded, and the
         client's errors.
         """
-        if live.job.type is not MeasurementType.TIME_SERIES or live.raw_data_id is not None:
+        if context.job.type is not MeasurementType.TIME_SERIES or context.raw_data_id is not None:
             return
-        assert live.measurement_id is not None
-        assert live.source_sha256 is not None
-        sha256 = live.source_sha256
-        await self._recorder.record(live, Attempting(act=Act.ATTACH))
-        raw_data_id = await self._stored.get(sha256, lambda: self._store(live.job.path, sha256))
-        await self._studio.cell_measurement.attach_raw_data(live.measurement_id, [raw_data_id])
-        await self._recorder.record(live, RawAttached(raw_data_id=raw_data_id))
+        assert context.measurement_id is not None
+        assert context.source_sha256 is not None
+        sha256 = context.source_sha256
+        await self._recorder.record(context, Attempting(act=Act.ATTACH))
+        raw_data_id = await self._stored.get(sha256, lambda: self._store(context.job.path, sha256))
+        await self._studio.cell_measurement.attach_raw_data(context.measurement_id, [raw_data_id])
+        await self._recorder.record(context, RawAttached(raw_data_id=raw_data_id))
 
     async def _store(self, path: str, sha256: str) -> str:
         known = store.raw_data_id(self._journal.reader, sha256)

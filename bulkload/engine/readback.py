@@ -16,7 +16,7 @@ from bulkload.tables.frames import to_frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class TableContent:
     """What a table holds, in a form that can be compared."""
 
     rows: int
@@ -24,7 +24,7 @@ class Content:
     digest: str
 
 
-async def read_back(studio: AsyncStudio, measurement_id: str, scratch: Path) -> Content:
+async def read_back(studio: AsyncStudio, measurement_id: str, scratch: Path) -> TableContent:
     """Download a time series and return what it holds.
 
     Raises ``IntegrityError`` where what comes back is no Parquet file, and the client's errors.
@@ -35,19 +35,19 @@ async def read_back(studio: AsyncStudio, measurement_id: str, scratch: Path) -> 
         return await anyio.to_thread.run_sync(_content, path)
 
 
-def _content(path: Path) -> Content:
+def _content(path: Path) -> TableContent:
     try:
         table = pq.read_table(path)
     except (OSError, ValueError) as error:
         raise IntegrityError(f"what Studio gave back cannot be read as Parquet: {error}") from error
-    return Content(
+    return TableContent(
         rows=table.num_rows,
         columns=tuple(table.column_names),
         digest=content_digest(to_frame(table)),
     )
 
 
-def difference(meant: Content, found: Content) -> str | None:
+def difference(meant: TableContent, found: TableContent) -> str | None:
     """Say in words how what Studio holds differs from what was meant, None where it does not."""
     if found.rows != meant.rows:
         return f"Studio holds {found.rows} rows, the source {meant.rows}"

@@ -10,7 +10,7 @@ from typing import Final
 from bulkload.client.api.records import Record
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import RolledBack
-from bulkload.errors import BulkloadError, RefusedError
+from bulkload.errors import BulkloadError, ClientError
 from bulkload.journal import Journal, store
 
 #: The order in which parents go: a parent only when nothing is left under it.
@@ -18,7 +18,7 @@ PARENT_ORDER: Final = ("cell_instance", "cell_batch", "cell_specification")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Leftover:
     """A record that the job made."""
 
     kind: str
@@ -34,7 +34,7 @@ class Candidate:
 class Left:
     """A record that is not deleted, with the reason."""
 
-    candidate: Candidate
+    candidate: Leftover
     reason: str
 
 
@@ -42,14 +42,14 @@ class Left:
 class RollbackReport:
     """What was deleted and what was left."""
 
-    deleted: tuple[Candidate, ...]
+    deleted: tuple[Leftover, ...]
     left: tuple[Left, ...]
 
 
-def candidates(connection: sqlite3.Connection) -> list[Candidate]:
+def candidates(connection: sqlite3.Connection) -> list[Leftover]:
     """Return what the job made, measurements first, parents before their own parents."""
     measurements = [
-        Candidate(
+        Leftover(
             kind="cell_measurement",
             id=row["measurement_id"],
             name=f"{row['spec']} / {row['cell']} / {row['measurement']}",
@@ -60,7 +60,7 @@ def candidates(connection: sqlite3.Connection) -> list[Candidate]:
     ]
     parents = store.parents(connection)
     return measurements + [
-        Candidate(kind=one.kind, id=one.id, name=one.name, updated_at=one.updated_at)
+        Leftover(kind=one.kind, id=one.id, name=one.name, updated_at=one.updated_at)
         for kind in PARENT_ORDER
         for one in parents
         if one.kind == kind
@@ -86,9 +86,9 @@ class Rollback:
             "cell_specification": studio.cell_spec.delete,
         }
 
-    async def run(self, wanted: list[Candidate]) -> RollbackReport:
+    async def run(self, wanted: list[Leftover]) -> RollbackReport:
         """Delete what may be deleted; a record that cannot be looked at is left."""
-        deleted: list[Candidate] = []
+        deleted: list[Leftover] = []
         left: list[Left] = []
         for candidate in wanted:
             try:
@@ -101,11 +101,11 @@ class Rollback:
                 left.append(Left(candidate=candidate, reason=reason))
         return RollbackReport(deleted=tuple(deleted), left=tuple(left))
 
-    async def _undo(self, candidate: Candidate) -> str | None:
+    async def _undo(self, candidate: Leftover) -> str | None:
         """Delete a record; return why it is left instead, None where it is gone."""
         try:
             record = await self._get[candidate.kind](candidate.id)
-        except RefusedError as error:
+        except ClientError as error:
             if error.status_code != 404:
                 raise
             await self._forget(candidate)
@@ -116,7 +116,7 @@ class Rollback:
         await self._forget(candidate)
         return None
 
-    async def _reason_to_leave(self, candidate: Candidate, record: Record) -> str | None:
+    async def _reason_to_leave(self, candidate: Leftover, record: Record) -> str | None:
         if record.updated_at is None or candidate.updated_at is None:
             return "Studio does not say when it was last changed"
         if record.updated_at != candidate.updated_at:
@@ -133,7 +133,7 @@ class Rollback:
                 return f"{lot.instance_count} cells belong to it"
         return None
 
-    async def _forget(self, candidate: Candidate) -> None:
+    async def _forget(self, candidate: Leftover) -> None:
         """Note that a record is gone, so that the next upload makes it again."""
         if candidate.job is not None:
             await self._journal.append(candidate.job, RolledBack())

@@ -21,21 +21,21 @@ from bulkload.core.lifecycle import Event
 from bulkload.core.tally import ExitCode, RunReport, exit_code
 from bulkload.engine.backlog import Backlog
 from bulkload.engine.existing import Reconciler
-from bulkload.engine.jobs import LiveJob, Recorder
+from bulkload.engine.jobs import JobContext, Recorder
 from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import LogWatcher, open_log
 from bulkload.engine.parents import Parents
 from bulkload.engine.pipeline import Pipeline
-from bulkload.engine.plan_reader import PlanBook
+from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.plan_writer import PlanAccount
-from bulkload.engine.processing import FIRST_POLL_S, Settler
+from bulkload.engine.processing import FIRST_POLL_S, ProcessingPoller
 from bulkload.engine.progress import Progress
 from bulkload.engine.raw_data import RawFiles
-from bulkload.engine.run_settings import treatment_of
+from bulkload.engine.run_settings import kept_settings
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.uploader import Uploader
 from bulkload.errors import (
-    CredentialsError,
+    AuthenticationError,
     DiskError,
     JournalError,
     OutageError,
@@ -52,7 +52,7 @@ from bulkload.worker.spool import Spool
 SPOOL_NAME: Final = "spool"
 
 
-class PlanRefusedError(PlanError):
+class PlanInvalidError(PlanError):
     """The plan has problems; nothing was sent. ``account`` names them."""
 
     def __init__(self, account: PlanAccount) -> None:
@@ -121,9 +121,9 @@ class _Watchers:
         self._progress = progress
         self._log = log
 
-    def on_event(self, live: LiveJob, event: Event) -> None:
-        self._progress.on_event(live, event)
-        self._log.on_event(live, event)
+    def on_event(self, context: JobContext, event: Event) -> None:
+        self._progress.on_event(context, event)
+        self._log.on_event(context, event)
 
     def on_wire(self, event: WireEvent) -> None:
         self._progress.on_wire(event)
@@ -133,7 +133,7 @@ class _Watchers:
 async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunResult:
     """Carry out a run and return its account.
 
-    Raises ``PlanRefusedError`` before anything is sent, ``JournalBusyError``,
+    Raises ``PlanInvalidError`` before anything is sent, ``JournalBusyError``,
     ``JournalError`` and ``SettingsError``; everything else that can happen is in the result.
 
     Side effects: the job folder with journal, log, spool and summary.
@@ -148,20 +148,18 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
             run = store.begin_run(
                 connection,
                 request.command,
-                request.target.as_json() | treatment_of(request.settings),
+                request.target.as_json() | kept_settings(request.settings),
                 _seconds(request.clock),
             )
             # The children start while the plan is made: that is half of a run's first seconds.
-            async with _open_workshop(request) as workshop:
+            async with _open_preparing_parts(request) as parts:
                 account = await anyio.to_thread.run_sync(request.make_plan, connection, run)
                 if account.problem_count:
                     ending = {"problems": account.problem_count}
                     store.end_run(connection, run, _seconds(request.clock), ending)
-                    raise PlanRefusedError(account)
+                    raise PlanInvalidError(account)
                 progress.planned = account.planned
-                stopped = await _deliver(
-                    request, connection, run, progress, stop, workshop=workshop
-                )
+                stopped = await _deliver(request, connection, run, progress, stop, parts=parts)
             return _account(request, connection, run, progress, account=account, stopped=stopped)
 
 
@@ -170,7 +168,7 @@ def _seconds(clock: Clock) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Workshop:
+class _PreparingParts:
     """Where files are prepared, and where what comes of them lies."""
 
     pool: Preparer
@@ -178,7 +176,7 @@ class _Workshop:
 
 
 @asynccontextmanager
-async def _open_workshop(request: RunRequest) -> AsyncIterator[_Workshop]:
+async def _open_preparing_parts(request: RunRequest) -> AsyncIterator[_PreparingParts]:
     """Start the children; what a run that died left in the spool goes, as does this one's."""
     limits = request.settings.limits
     with closing(Spool(request.job_dir / SPOOL_NAME, limits.spool_limit_bytes)) as spool:
@@ -188,7 +186,7 @@ async def _open_workshop(request: RunRequest) -> AsyncIterator[_Workshop]:
             memory_limit_bytes=limits.child_memory_bytes,
         )
         async with request.open_pool(pool_limits, spool.folder) as pool:
-            yield _Workshop(pool=pool, spool=spool)
+            yield _PreparingParts(pool=pool, spool=spool)
 
 
 async def _deliver(
@@ -198,7 +196,7 @@ async def _deliver(
     progress: Progress,
     stop: Stop,
     *,
-    workshop: _Workshop,
+    parts: _PreparingParts,
 ) -> tuple[ExitCode | None, str]:
     """Run the pipeline where there is work; return why it stopped early, if it did."""
     counts, _ = tally(connection, run, is_waiting=request.settings.is_waiting)
@@ -207,9 +205,9 @@ async def _deliver(
         return None, ""
     try:
         with stop.whole:
-            await _run_pipeline(request, run, progress, stop, workshop)
-    except CredentialsError as error:
-        return ExitCode.REFUSED, f"Studio refused the credentials: {error}"
+            await _run_pipeline(request, run, progress, stop, parts)
+    except AuthenticationError as error:
+        return ExitCode.AUTH_FAILED, f"Studio refused the credentials: {error}"
     except OutageError as error:
         return ExitCode.STOPPED, str(error)
     except (JournalError, DiskError) as error:
@@ -220,7 +218,7 @@ async def _deliver(
 
 
 async def _run_pipeline(
-    request: RunRequest, run: int, progress: Progress, stop: Stop, workshop: _Workshop
+    request: RunRequest, run: int, progress: Progress, stop: Stop, parts: _PreparingParts
 ) -> None:
     settings = request.settings
     async with AsyncExitStack() as stack:
@@ -238,17 +236,17 @@ async def _run_pipeline(
             request.clock,
             lambda limit: logger.info("backlog.limit", value=limit),
         )
-        plan = PlanBook(journal.reader, run)
+        plan = PlanReader(journal.reader, run)
         parents = Parents(studio, recorder, specification=plan.specification, cell=plan.cell)
         reconciler = Reconciler(
-            studio, recorder, existing=settings.existing, scratch=workshop.spool.folder
+            studio, recorder, existing=settings.existing, scratch=parts.spool.folder
         )
         pipeline = Pipeline(
             journal=journal,
             recorder=recorder,
             plan=plan,
-            pool=workshop.pool,
-            spool=workshop.spool,
+            pool=parts.pool,
+            spool=parts.spool,
             parents=parents,
             reconciler=reconciler,
             uploader=Uploader(
@@ -258,7 +256,7 @@ async def _run_pipeline(
                 recorder=recorder,
                 raw_files=RawFiles(studio, recorder, journal) if settings.attaches_raw else None,
             ),
-            settler=Settler(studio, recorder, request.clock, backlog),
+            settler=ProcessingPoller(studio, recorder, request.clock, backlog),
             backlog=backlog,
             settings=settings,
             progress=progress,

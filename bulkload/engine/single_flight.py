@@ -11,7 +11,7 @@ import anyio
 from bulkload.errors import TerminalError
 
 
-class Once:
+class SingleFlight:
     """Runs an act once a key and remembers its answer.
 
     A refusal is an answer too: whoever asks again is told the same, without another request. A

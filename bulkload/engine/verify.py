@@ -20,8 +20,8 @@ from bulkload.core.digest import files_digest, properties_digest
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.sample_confidence import statement
 from bulkload.core.terms import JobKey, MeasurementType
-from bulkload.engine.readback import Content, difference, read_back
-from bulkload.errors import BulkloadError, CredentialsError, OutageError
+from bulkload.engine.readback import TableContent, difference, read_back
+from bulkload.errors import AuthenticationError, BulkloadError, OutageError
 from bulkload.journal import store
 from bulkload.journal.codec import job_from_text
 
@@ -63,7 +63,7 @@ class _Meant:
 
     job: UploadJob
     measurement_id: str
-    content: Content
+    content: TableContent
 
 
 async def verify(
@@ -115,7 +115,7 @@ def _meant(connection: sqlite3.Connection, job: int) -> _Meant:
     return _Meant(
         job=job_from_text(row["payload"]),
         measurement_id=row["measurement_id"],
-        content=Content(
+        content=TableContent(
             rows=row["rows"] or 0,
             columns=store.prepared_columns(connection, job),
             digest=row["stored_digest"] or row["content_digest"] or "",
@@ -149,7 +149,7 @@ async def _compare(studio: AsyncStudio, meant: _Meant, scratch: Path) -> str | N
         else:
             full = await studio.cell_measurement.get(meant.measurement_id)
             digest = properties_digest((full.model_extra or {}).get("properties") or {})
-    except (CredentialsError, OutageError):
+    except (AuthenticationError, OutageError):
         raise
     except BulkloadError as error:
         return f"it cannot be read back: {error}"

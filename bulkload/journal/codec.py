@@ -9,7 +9,7 @@ from typing import Any
 
 from bulkload.core.lifecycle import EVENTS, Event
 from bulkload.core.plan_items import Checks, UploadJob
-from bulkload.core.prepare_result import ExtraChecks, Recipe
+from bulkload.core.prepare_result import ExtraChecks, PrepareOptions
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import JournalError
 
@@ -93,9 +93,9 @@ def checks_from_json(values: Mapping[str, Any]) -> Checks:
     )
 
 
-def recipe_from_json(values: Mapping[str, Any]) -> Recipe:
+def prepare_options_from_json(values: Mapping[str, Any]) -> PrepareOptions:
     """Return the recipe whose fields these are."""
-    return Recipe(
+    return PrepareOptions(
         **dict(values)
         | {
             "transforms": tuple(values["transforms"]),

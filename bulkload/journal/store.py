@@ -164,23 +164,29 @@ def put_cell(connection: sqlite3.Connection, item: CellMetadata) -> None:
 
 
 def add_job(
-    connection: sqlite3.Connection, run: int, job: UploadJob, payload: str, recipe: str
+    connection: sqlite3.Connection, run: int, job: UploadJob, payload: str, options_digest: str
 ) -> None:
     """Add a job that the journal does not know."""
     connection.execute(
         "INSERT INTO job (spec, cell, measurement, path, payload, plan_run, recipe, state) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*job.key, job.path, payload, run, recipe, JobState.PLANNED.value),
+        (*job.key, job.path, payload, run, options_digest, JobState.PLANNED.value),
     )
 
 
 def replan_job(
-    connection: sqlite3.Connection, run: int, job: int, *, path: str, payload: str, recipe: str
+    connection: sqlite3.Connection,
+    run: int,
+    job: int,
+    *,
+    path: str,
+    payload: str,
+    options_digest: str,
 ) -> None:
     """Take a known job into this run's plan, as the plan states it now."""
     connection.execute(
         "UPDATE job SET plan_run=?, path=?, payload=?, recipe=?, has_given_up=0 WHERE id=?",
-        (run, path, payload, recipe, job),
+        (run, path, payload, options_digest, job),
     )
 
 
@@ -309,7 +315,7 @@ def not_arrived(connection: sqlite3.Connection, run: int, cause: str | None) -> 
     return [row["id"] for row in rows]
 
 
-def given_ids(connection: sqlite3.Connection, job: int) -> frozenset[str]:
+def known_ids(connection: sqlite3.Connection, job: int) -> frozenset[str]:
     """Return every measurement id that this job was ever given."""
     rows = connection.execute(
         "SELECT json_extract(payload, '$.measurement_id') AS id FROM event "

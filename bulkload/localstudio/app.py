@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bulkload.localstudio.call import JSON_HEADERS, Call
 from bulkload.localstudio.refusal import NotAuthenticatedError, Refusal
-from bulkload.localstudio.studio import Studio
+from bulkload.localstudio.studio import StudioState
 from bulkload.localstudio.trouble import performed
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -34,7 +34,7 @@ OPEN_ENDPOINTS: Final = frozenset({"health"})
 _READING: Final = frozenset({"GET", "HEAD"})
 
 
-def make_app(studio: Studio, endpoints: Sequence[Endpoint]) -> web.Application:
+def make_app(studio: StudioState, endpoints: Sequence[Endpoint]) -> web.Application:
     """Return the API as an application."""
     app = web.Application(client_max_size=studio.settings.max_body_bytes)
     door = Door(studio)
@@ -50,7 +50,7 @@ def make_app(studio: Studio, endpoints: Sequence[Endpoint]) -> web.Application:
 class Door:
     """Wraps handlers for the framework."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: StudioState) -> None:
         self._studio = studio
         self._start = secrets.token_hex(6)
         self._numbers = itertools.count(1)

@@ -17,10 +17,10 @@ from bulkload.localstudio.refusal import (
     InvalidBodyError,
     not_found,
 )
-from bulkload.localstudio.store import NameTakenError, Record, Upload
+from bulkload.localstudio.store import NameTakenError, StoredRecord, Upload
 
 if TYPE_CHECKING:
-    from bulkload.localstudio.studio import Studio
+    from bulkload.localstudio.studio import StudioState
 
 JSON_HEADERS: Final = {"Content-Type": "application/json"}
 
@@ -32,7 +32,7 @@ CASE_BLIND_KINDS: Final = frozenset({"cell_batch"})
 class Call:
     """A request that passed the door, with its body read."""
 
-    studio: Studio
+    studio: StudioState
     request: web.Request
     body: Any = field(default_factory=dict)
 
@@ -47,7 +47,7 @@ class Call:
             raise InvalidBodyError("body", "Input should be an object", self.body)
         return self.body
 
-    def record(self, kind: str, record_id: str) -> Record:
+    def record(self, kind: str, record_id: str) -> StoredRecord:
         """Return a record, or refuse with 404."""
         found = self.studio.store.get(kind, record_id)
         if found is None or self.studio.faults.hides(record_id):
@@ -73,10 +73,10 @@ class Call:
         ref: str | None = None,
         start_time: str | None = None,
         status: str | None = None,
-    ) -> Record:
+    ) -> StoredRecord:
         """Add a record, or refuse with 409 where its name is taken."""
         now = now_text()
-        record = Record(
+        record = StoredRecord(
             id=record_id or str(uuid.uuid4()),
             kind=kind,
             scope=scope,
@@ -97,7 +97,7 @@ class Call:
             raise DuplicateNameError(kind, name, error.existing_id) from error
         return record
 
-    def save(self, record: Record, **changes: Any) -> Record:
+    def save(self, record: StoredRecord, **changes: Any) -> StoredRecord:
         """Write a changed record back, or refuse with 409 where its new name is taken."""
         if "name" in changes and record.name_key is not None:
             changes["name_key"] = self.name_key(record.kind, changes["name"])

@@ -11,7 +11,7 @@ from aiohttp import web
 from bulkload.localstudio.call import Call, answer
 from bulkload.localstudio.moments import normalise
 from bulkload.localstudio.refusal import Refusal
-from bulkload.localstudio.store import Record
+from bulkload.localstudio.store import StoredRecord
 
 ORDER_COLUMNS: Final = ("name", "created_at", "updated_at", "start_time")
 #: Kinds whose records have no name of their own alone, and so no ``name_key`` made of it.
@@ -53,7 +53,7 @@ def condition(kind: str, scope: str | None = None, project: str | None = None) -
 def page(
     call: Call,
     wanted: Condition,
-    view: Callable[[Record], Any],
+    view: Callable[[StoredRecord], Any],
     *,
     default: int | None = None,
     largest: int | None = None,
@@ -66,7 +66,7 @@ def page(
 def page_items(
     call: Call,
     wanted: Condition,
-    view: Callable[[Record], Any],
+    view: Callable[[StoredRecord], Any],
     *,
     default: int | None = None,
     largest: int | None = None,

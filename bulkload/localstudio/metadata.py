@@ -9,7 +9,7 @@ from bulkload.core.terms import MAX_NAME_LENGTH, MeasurementType
 from bulkload.localstudio.call import Call
 from bulkload.localstudio.moments import normalise
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
-from bulkload.localstudio.store import Record
+from bulkload.localstudio.store import StoredRecord
 
 #: Limits of tags, per measurement and in characters each.
 MAX_TAGS: Final = 50
@@ -84,7 +84,7 @@ def _moment(body: Mapping[str, Any], name: str) -> str | None:
         raise InvalidBodyError(name, "Input should be a valid datetime", text) from error
 
 
-def _channel(call: Call, channel_id: Any, project: str, measurement_type: str) -> Record:
+def _channel(call: Call, channel_id: Any, project: str, measurement_type: str) -> StoredRecord:
     channel = call.studio.store.get("channel", str(channel_id))
     if channel is None or channel.project != project:
         raise Refusal(400, f"channel {channel_id} is no channel of this project")
@@ -95,7 +95,9 @@ def _channel(call: Call, channel_id: Any, project: str, measurement_type: str) -
     return channel
 
 
-def _refuse_overlap(call: Call, channel: Record, start: str, end: str | None, but: str) -> None:
+def _refuse_overlap(
+    call: Call, channel: StoredRecord, start: str, end: str | None, but: str
+) -> None:
     forever = call.studio.settings.open_run_holds_channel
     wanted = (start, _end(start, end, forever=forever))
     for run in call.studio.store.runs_on_channel(channel.id, but):
@@ -103,7 +105,7 @@ def _refuse_overlap(call: Call, channel: Record, start: str, end: str | None, bu
             raise Refusal(409, f"the run overlaps {run.name!r} on channel {channel.name}")
 
 
-def _span(run: Record, *, forever: bool) -> tuple[str, str]:
+def _span(run: StoredRecord, *, forever: bool) -> tuple[str, str]:
     start = run.start_time or ""
     end = run.fields.get("end_time")
     return start, _end(start, None if end is None else normalise(end), forever=forever)

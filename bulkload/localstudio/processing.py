@@ -15,8 +15,8 @@ from bulkload.localstudio.faults import FaultKind
 from bulkload.localstudio.moments import now_text
 from bulkload.localstudio.objects import EXTEND_FILE, STEPS_FILE, TIME_SERIES_FILE, object_key
 from bulkload.localstudio.parquet import UnfitError, append_rows, read_series
-from bulkload.localstudio.store import Record
-from bulkload.localstudio.studio import Studio
+from bulkload.localstudio.store import StoredRecord
+from bulkload.localstudio.studio import StudioState
 
 #: One thread: a bench on two cores must leave the other to the client.
 PROCESSING_THREADS: Final = 1
@@ -31,28 +31,28 @@ UNSETTLED: Final = frozenset({"pending", "running"})
 class Processing:
     """The queue of confirmed measurements."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: StudioState) -> None:
         self._studio = studio
         self._slots = asyncio.Semaphore(studio.settings.processing_slots)
         self._threads = ThreadPoolExecutor(PROCESSING_THREADS, "studio-processing")
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, record: Record) -> None:
+    def begin(self, record: StoredRecord) -> None:
         """Process a measurement whose time series has been confirmed."""
         rated = self._rated_capacity(record)
         self._spawn(record, lambda: self._accept(record.id, rated), on_failure="failed")
 
-    def begin_extend(self, record: Record) -> None:
+    def begin_extend(self, record: StoredRecord) -> None:
         """Append the confirmed rows; where that fails, the measurement stays as it was."""
         self._spawn(record, lambda: self._extend(record.id), on_failure="ready")
 
-    async def tables(self, record: Record) -> tuple[Frame | None, Frame | None]:
+    async def tables(self, record: StoredRecord) -> tuple[Frame | None, Frame | None]:
         """Return the steps and cycles of a processed measurement, None where it has none."""
         rated = self._rated_capacity(record)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._tables, record.id, rated)
 
-    async def steps_object(self, record: Record) -> str:
+    async def steps_object(self, record: StoredRecord) -> str:
         """Return the key of the step table, which is made at the first request."""
         key = object_key(record.id, STEPS_FILE)
         if not self._studio.objects.exists(key):
@@ -81,12 +81,12 @@ class Processing:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._threads.shutdown(wait=True)
 
-    def _spawn(self, record: Record, work: Callable[[], None], on_failure: str) -> None:
+    def _spawn(self, record: StoredRecord, work: Callable[[], None], on_failure: str) -> None:
         task = asyncio.get_running_loop().create_task(self._run(record, work, on_failure))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, record: Record, work: Callable[[], None], on_failure: str) -> None:
+    async def _run(self, record: StoredRecord, work: Callable[[], None], on_failure: str) -> None:
         kinds = {rule.kind: rule for rule in self._studio.faults.strike(ENDPOINT, record.name)}
         if FaultKind.PROCESSING_LOST in kinds:
             return
@@ -128,7 +128,7 @@ class Processing:
     def _series(self, record_id: str) -> Path:
         return self._studio.objects.path(object_key(record_id, TIME_SERIES_FILE))
 
-    def _rated_capacity(self, record: Record) -> float | None:
+    def _rated_capacity(self, record: StoredRecord) -> float | None:
         instance = self._studio.store.get("cell_instance", record.scope)
         found = instance and self._studio.store.get("cell_specification", instance.scope)
         try:

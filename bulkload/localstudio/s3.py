@@ -8,10 +8,10 @@ from typing import Any
 
 from bulkload.errors import MissingExtraError
 from bulkload.localstudio.settings import S3Target
-from bulkload.localstudio.studio import Studio
+from bulkload.localstudio.studio import StudioState
 
 
-async def collect(studio: Studio, keys: Sequence[str]) -> None:
+async def collect(studio: StudioState, keys: Sequence[str]) -> None:
     """Fetch the objects that are not here yet from S3, where one is offered and has them."""
     target = studio.settings.s3
     missing = [key for key in keys if not studio.objects.exists(key)]

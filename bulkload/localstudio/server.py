@@ -1,4 +1,4 @@
-"""A local Studio that listens: in-process for tests and the demo, or as a command."""
+"""A local StudioState that listens: in-process for tests and the demo, or as a command."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from bulkload.localstudio.processing import Processing
 from bulkload.localstudio.routes import ENDPOINTS
 from bulkload.localstudio.settings import StudioSettings
 from bulkload.localstudio.storage import make_storage
-from bulkload.localstudio.studio import Requests, Studio
+from bulkload.localstudio.studio import Requests, StudioState
 
 #: How long a stop waits for answers under way, in seconds; longer ones are cut.
 SHUTDOWN_GRACE_S: Final = 1.0
 
-#: Where a running Studio says how to reach it.
+#: Where a running StudioState says how to reach it.
 ADDRESS_FILE: Final = "studio.json"
 
 
@@ -33,12 +33,12 @@ class LocalStudio:
 
     def __init__(self, settings: StudioSettings) -> None:
         self.settings = settings
-        self._studio: Studio | None = None
+        self._studio: StudioState | None = None
         self._api: _Listener | None = None
         self._storage: _Listener | None = None
 
     async def __aenter__(self) -> Self:
-        self._studio = studio = Studio(self.settings)
+        self._studio = studio = StudioState(self.settings)
         studio.processing = Processing(studio)
         settings = self.settings
         self._storage = _Listener(make_storage(studio), settings.host, settings.storage_port)
@@ -135,7 +135,7 @@ class LocalStudio:
         await self._api.start()
 
     @property
-    def _open(self) -> Studio:
+    def _open(self) -> StudioState:
         assert self._studio is not None, "the Studio is not started"
         return self._studio
 

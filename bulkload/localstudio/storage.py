@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bulkload.localstudio.call import JSON_HEADERS
 from bulkload.localstudio.signing import Verb
-from bulkload.localstudio.studio import Studio
+from bulkload.localstudio.studio import StudioState
 from bulkload.localstudio.trouble import OBJECT_FILE, performed
 
 #: Headers that belong to the API host alone.
@@ -32,7 +32,7 @@ class _StorageRefusal(Exception):  # noqa: N818 - an answer, not a defect
         self.status = status
 
 
-def make_storage(studio: Studio) -> web.Application:
+def make_storage(studio: StudioState) -> web.Application:
     """Return the storage as an application."""
     app = web.Application()
     app.router.add_put("/object/{key}", _guarded(studio, "storage.put", "PUT", _put))
@@ -40,11 +40,11 @@ def make_storage(studio: Studio) -> web.Application:
     return app
 
 
-_Handler = Callable[[Studio, web.Request], Awaitable[web.StreamResponse]]
+_Handler = Callable[[StudioState, web.Request], Awaitable[web.StreamResponse]]
 
 
 def _guarded(
-    studio: Studio, name: str, verb: Verb, handler: _Handler
+    studio: StudioState, name: str, verb: Verb, handler: _Handler
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def entry(request: web.Request) -> web.StreamResponse:
         async def act() -> web.StreamResponse:
@@ -60,7 +60,7 @@ def _guarded(
     return entry
 
 
-def _check(studio: Studio, request: web.Request, verb: Verb) -> None:
+def _check(studio: StudioState, request: web.Request, verb: Verb) -> None:
     if any(_IONWORKS_HEADER.fullmatch(name) for name in request.headers):
         studio.requests.leaked_headers += 1
         if verb == "PUT" or studio.settings.storage_guard == "always":
@@ -76,7 +76,7 @@ def _check(studio: Studio, request: web.Request, verb: Verb) -> None:
         raise _StorageRefusal(403, "InvalidJWT", '"exp" claim timestamp check failed')
 
 
-async def _put(studio: Studio, request: web.Request) -> web.StreamResponse:
+async def _put(studio: StudioState, request: web.Request) -> web.StreamResponse:
     if _STORED in request:
         # Delivered twice: the second body is the first one's, and has been read.
         return request[_STORED]
@@ -110,7 +110,7 @@ async def _put(studio: Studio, request: web.Request) -> web.StreamResponse:
     return answer
 
 
-async def _get(studio: Studio, request: web.Request) -> web.StreamResponse:
+async def _get(studio: StudioState, request: web.Request) -> web.StreamResponse:
     path = studio.objects.path(request.match_info["key"])
     if not path.is_file():
         raise _StorageRefusal(404, "not_found", "Object not found")

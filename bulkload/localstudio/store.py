@@ -21,7 +21,7 @@ from bulkload.errors import SettingsError
 DATABASE_NAME: Final = "studio.sqlite"
 
 
-class Record(NamedTuple):
+class StoredRecord(NamedTuple):
     """One row: a project, a specification, an instance, a measurement, ..."""
 
     id: str
@@ -139,7 +139,7 @@ class Store:
         found: str = self._one("fact_get", (name,))[0]
         return found
 
-    def insert(self, record: Record) -> None:
+    def insert(self, record: StoredRecord) -> None:
         """Add a record, or raise `NameTakenError`."""
         try:
             self._write("record_insert", record)
@@ -147,17 +147,17 @@ class Store:
             found = self.find(record.kind, record.scope, record.name_key)
             raise NameTakenError(found or record.id) from error
 
-    def get(self, kind: str, record_id: str) -> Record | None:
+    def get(self, kind: str, record_id: str) -> StoredRecord | None:
         """Return one record, None where there is none of this kind and id."""
         row = self._run("record_get", (record_id, kind)).fetchone()
-        return None if row is None else Record._make(row)
+        return None if row is None else StoredRecord._make(row)
 
     def find(self, kind: str, scope: str, name_key: str | None) -> str | None:
         """Return the id of the record that bears this name."""
         row = self._run("record_find", (kind, scope, name_key)).fetchone()
         return None if row is None else row[0]
 
-    def update(self, record: Record) -> None:
+    def update(self, record: StoredRecord) -> None:
         """Write back the fields that a client may change, or raise `NameTakenError`."""
         values = (
             record.name,
@@ -178,9 +178,9 @@ class Store:
         """Note where processing stands."""
         self._write("record_status", (status, error, now, record_id))
 
-    def unsettled(self) -> list[Record]:
+    def unsettled(self) -> list[StoredRecord]:
         """Return what was waiting or running when the Studio went down."""
-        return [Record._make(row) for row in self._run("record_unsettled", ())]
+        return [StoredRecord._make(row) for row in self._run("record_unsettled", ())]
 
     def delete_tree(self, record_id: str) -> list[tuple[str, str]]:
         """Delete a record and all below it; return (id, kind) of each that went."""
@@ -200,18 +200,18 @@ class Store:
         count: int = self._one("ref_count", (record_id,))[0]
         return count
 
-    def runs_on_channel(self, channel_id: str, but: str) -> list[Record]:
+    def runs_on_channel(self, channel_id: str, but: str) -> list[StoredRecord]:
         """Return the measurements on a channel, without one of them."""
-        return [Record._make(row) for row in self._run("runs_on_channel", (channel_id, but))]
+        return [StoredRecord._make(row) for row in self._run("runs_on_channel", (channel_id, but))]
 
     def page(
         self, where: str, values: Sequence[Any], order: str, limit: int, offset: int
-    ) -> tuple[list[Record], int]:
+    ) -> tuple[list[StoredRecord], int]:
         """Return one page of records and the number of all matches.
 
         ``where`` and ``order`` are built by `listing` from fixed words; values are bound.
         """
-        columns = ", ".join(Record._fields)
+        columns = ", ".join(StoredRecord._fields)
         rows = self._connection.execute(
             f"SELECT {columns} FROM record WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
             (*values, limit, offset),
@@ -223,7 +223,7 @@ class Store:
                 f"SELECT COUNT(*) FROM record WHERE {where}",  # noqa: S608
                 tuple(values),
             ).fetchone()[0]
-        return [Record._make(row) for row in rows], total
+        return [StoredRecord._make(row) for row in rows], total
 
     def tags(self, project: str, pattern: str, limit: int) -> list[tuple[str, int]]:
         """Return the tags of a project with their use, most used first."""

@@ -13,7 +13,7 @@ from bulkload.localstudio.faults import FaultKind, FaultRule, Faults
 from bulkload.localstudio.keys import Keys
 from bulkload.localstudio.objects import ObjectStore
 from bulkload.localstudio.signing import UrlSigner, Verb
-from bulkload.localstudio.store import NameTakenError, Record, Store
+from bulkload.localstudio.store import NameTakenError, Store, StoredRecord
 
 if TYPE_CHECKING:
     from bulkload.core.frame import Frame
@@ -65,16 +65,16 @@ class Requests:
 class Processor(Protocol):
     """What becomes of confirmed measurements, as the routes use it."""
 
-    def begin(self, record: Record) -> None:
+    def begin(self, record: StoredRecord) -> None:
         """Process a measurement whose time series has been confirmed."""
 
-    def begin_extend(self, record: Record) -> None:
+    def begin_extend(self, record: StoredRecord) -> None:
         """Append the confirmed rows of an extension."""
 
-    async def tables(self, record: Record) -> tuple[Frame | None, Frame | None]:
+    async def tables(self, record: StoredRecord) -> tuple[Frame | None, Frame | None]:
         """Return the steps and cycles of a processed measurement."""
 
-    async def steps_object(self, record: Record) -> str:
+    async def steps_object(self, record: StoredRecord) -> str:
         """Return the key of the step table."""
 
     def resume(self) -> None:
@@ -87,7 +87,7 @@ class Processor(Protocol):
         """Stop."""
 
 
-class Studio:
+class StudioState:
     """One data folder, opened."""
 
     processing: Processor
@@ -144,7 +144,7 @@ class Studio:
     def _first_project(self) -> str:
         project_id = self.store.fact("project_id", _new_id())
         now = now_text()
-        project = Record(
+        project = StoredRecord(
             id=project_id,
             kind="project",
             scope=self.organization_id,

@@ -17,7 +17,7 @@ from aiohttp import web
 from bulkload.localstudio.call import JSON_HEADERS
 from bulkload.localstudio.faults import FaultKind, FaultRule, Faults, http_date_in
 from bulkload.localstudio.refusal import ERROR_CODES
-from bulkload.localstudio.studio import SeenRequest, Studio
+from bulkload.localstudio.studio import SeenRequest, StudioState
 
 Act = Callable[[], Awaitable[web.StreamResponse]]
 _Performer = Callable[[FaultRule, web.Request, Act, Faults], Awaitable[web.StreamResponse]]
@@ -40,7 +40,7 @@ _EXPIRED: Final = {
 
 
 async def performed(
-    studio: Studio, endpoint: str, request: web.Request, act: Act
+    studio: StudioState, endpoint: str, request: web.Request, act: Act
 ) -> web.StreamResponse:
     """Answer a request, in what trouble strikes it, and count it."""
     rules = studio.faults.strike(endpoint, request.path)

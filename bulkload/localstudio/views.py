@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bulkload.localstudio.store import Record
-from bulkload.localstudio.studio import Studio
+from bulkload.localstudio.store import StoredRecord
+from bulkload.localstudio.studio import StudioState
 
 COMPONENT_SLOTS: Final = ("anode", "cathode", "electrolyte", "separator", "case")
 
 
-def _common(studio: Studio, record: Record) -> dict[str, Any]:
+def _common(studio: StudioState, record: StoredRecord) -> dict[str, Any]:
     return {
         "id": record.id,
         "name": record.name,
@@ -22,12 +22,12 @@ def _common(studio: Studio, record: Record) -> dict[str, Any]:
     }
 
 
-def project_view(studio: Studio, record: Record) -> dict[str, Any]:
+def project_view(studio: StudioState, record: StoredRecord) -> dict[str, Any]:
     """Show a project."""
     return {**record.fields, **_common(studio, record)}
 
 
-def specification_view(studio: Studio, record: Record, *, full: bool) -> dict[str, Any]:
+def specification_view(studio: StudioState, record: StoredRecord, *, full: bool) -> dict[str, Any]:
     """Show a specification, with its components nested or as ids."""
     fields = record.fields
     shown = {
@@ -51,7 +51,7 @@ def specification_view(studio: Studio, record: Record, *, full: bool) -> dict[st
     return shown
 
 
-def batch_view(studio: Studio, record: Record) -> dict[str, Any]:
+def batch_view(studio: StudioState, record: StoredRecord) -> dict[str, Any]:
     """Show a lot."""
     return {
         "notes": None,
@@ -65,7 +65,9 @@ def batch_view(studio: Studio, record: Record) -> dict[str, Any]:
     }
 
 
-def instance_view(studio: Studio, record: Record, *, full: bool = False) -> dict[str, Any]:
+def instance_view(
+    studio: StudioState, record: StoredRecord, *, full: bool = False
+) -> dict[str, Any]:
     """Show a cell; the single read also names its measurements."""
     batch = None if record.ref is None else studio.store.get("cell_batch", record.ref)
     shown = {
@@ -83,7 +85,7 @@ def instance_view(studio: Studio, record: Record, *, full: bool = False) -> dict
     return shown
 
 
-def measurement_view(studio: Studio, record: Record) -> dict[str, Any]:
+def measurement_view(studio: StudioState, record: StoredRecord) -> dict[str, Any]:
     """Show a measurement."""
     return {
         "notes": None,
@@ -108,7 +110,7 @@ def measurement_view(studio: Studio, record: Record) -> dict[str, Any]:
     }
 
 
-def raw_data_view(_studio: Studio, record: Record) -> dict[str, Any]:
+def raw_data_view(_studio: StudioState, record: StoredRecord) -> dict[str, Any]:
     """Show a raw file."""
     return {
         **record.fields,
@@ -117,7 +119,7 @@ def raw_data_view(_studio: Studio, record: Record) -> dict[str, Any]:
     }
 
 
-def equipment_view(studio: Studio, record: Record) -> dict[str, Any]:
+def equipment_view(studio: StudioState, record: StoredRecord) -> dict[str, Any]:
     """Show a site, cycler or channel."""
     shown = {**record.fields, **_common(studio, record)}
     if record.kind != "site":
@@ -128,6 +130,6 @@ def equipment_view(studio: Studio, record: Record) -> dict[str, Any]:
     return shown
 
 
-def protocol_view(studio: Studio, record: Record) -> dict[str, Any]:
+def protocol_view(studio: StudioState, record: StoredRecord) -> dict[str, Any]:
     """Show a saved protocol."""
     return {**record.fields, **_common(studio, record), "project_id": record.project}

@@ -17,7 +17,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import Content, load, printable
+from bulkload.readers.content import FileContent, load, printable
 from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Format, Reading, ReadOptions, TimeSeries
 from bulkload.readers.registry import Candidate, Detection, chosen, detect_probe
@@ -89,7 +89,7 @@ def _refusing_nonsense(probe: Probe) -> Iterator[None]:
 
 
 def _provenance(
-    content: Content, options: ReadOptions, reader: Format, reading: Reading
+    content: FileContent, options: ReadOptions, reader: Format, reading: Reading
 ) -> dict[str, Any]:
     stated = {
         name: value

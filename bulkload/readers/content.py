@@ -42,7 +42,7 @@ _DAMAGED: Final = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class FileContent:
     """The bytes of one file and what they were."""
 
     path: Path
@@ -75,7 +75,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 
-def load(path: Path) -> Content:
+def load(path: Path) -> FileContent:
     """Read a file whole and decompress it where its first bytes say so."""
     name = printable(path.name)
     try:
@@ -106,7 +106,7 @@ def load(path: Path) -> Content:
             f"{name}: the file is empty (0 bytes); export it again", cause="empty_file"
         )
     compression = compression_of(raw)
-    return Content(
+    return FileContent(
         path=path,
         data=raw if compression is None else decompress(raw, compression, name),
         sha256=hashlib.sha256(raw).hexdigest(),

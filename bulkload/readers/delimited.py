@@ -34,7 +34,7 @@ _BAD_VALUE = re.compile(r"CSV column #(\d+): (?:Row #(\d+): )?.*invalid value '(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class TextLayout:
     """Where the rows of a delimited text begin and how they are cut."""
 
     names: tuple[str, ...]
@@ -62,7 +62,7 @@ def refuse_duplicates(names: Sequence[str], name: str) -> None:
 
 
 def parse(
-    text: Text, layout: Layout, numbers: Sequence[str], keep: Sequence[str] | None = None
+    text: Text, layout: TextLayout, numbers: Sequence[str], keep: Sequence[str] | None = None
 ) -> tuple[pa.Table, str]:
     """Parse the rows; return the table and the decimal mark.
 
@@ -123,7 +123,7 @@ class _ValueRefusedError(Exception):
 
 def _parse_rows(
     text: Text,
-    layout: Layout,
+    layout: TextLayout,
     types: Mapping[str, pa.DataType],
     wanted: Sequence[str],
     decimal: str,
@@ -152,7 +152,7 @@ def _parse_rows(
         raise _explained(error, text.name, layout) from error
 
 
-def _explained(error: pa.ArrowInvalid, name: str, layout: Layout) -> Exception:
+def _explained(error: pa.ArrowInvalid, name: str, layout: TextLayout) -> Exception:
     message = str(error)
     if match := _BAD_VALUE.search(message):
         column, row, value = match.groups()
@@ -170,7 +170,7 @@ def _explained(error: pa.ArrowInvalid, name: str, layout: Layout) -> Exception:
     return UnreadableError(f"{name}: cannot be cut into rows: {_quoted(message)}", cause="bad_rows")
 
 
-def whole_last_line(data: bytes, layout: Layout, name: str) -> bytes:
+def whole_last_line(data: bytes, layout: TextLayout, name: str) -> bytes:
     """Complete a last line that lacks only the trailing delimiter; refuse one that was cut.
 
     A last line that is short of fields shows that the file was cut, and nobody knows how much
@@ -196,7 +196,7 @@ def whole_last_line(data: bytes, layout: Layout, name: str) -> bytes:
     return data
 
 
-def _ragged(name: str, layout: Layout, row: int, expected: int, found: int) -> UnreadableError:
+def _ragged(name: str, layout: TextLayout, row: int, expected: int, found: int) -> UnreadableError:
     where = f"{name}, line {layout.header_line + row}"
     counts = f"{found} fields where the header has {expected}"
     if found > expected and layout.delimiter == "," and found >= 2 * expected - 1:
@@ -210,7 +210,7 @@ def _ragged(name: str, layout: Layout, row: int, expected: int, found: int) -> U
 
 def _parse_by_evidence(
     text: Text,
-    layout: Layout,
+    layout: TextLayout,
     numbers: Sequence[str],
     wanted: Sequence[str],
     refusal: _ValueRefusedError,
@@ -231,7 +231,7 @@ def _parse_by_evidence(
 
 
 def _no_number(
-    name: str, layout: Layout, column: str, value: str, row: int | None
+    name: str, layout: TextLayout, column: str, value: str, row: int | None
 ) -> UnreadableError:
     where = name if row is None else f"{name}, line {layout.header_line + row}"
     return UnreadableError(

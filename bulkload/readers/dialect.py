@@ -70,7 +70,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnRule:
     """One column of the result, or a role, and the headers it may come under."""
 
     target: str
@@ -89,8 +89,8 @@ class Column:
 
 #: The columns that tell several tests in one table apart, for the makes that export such tables.
 TESTS: Final = (
-    Column(TEST, ("test id", "test number", "test no"), kind=Kind.TEXT),
-    Column(
+    ColumnRule(TEST, ("test id", "test number", "test no"), kind=Kind.TEXT),
+    ColumnRule(
         CHANNEL,
         ("channel", "channel id", "channel number", "channel no", "channel index", "chl", "chan"),
         kind=Kind.TEXT,
@@ -116,7 +116,7 @@ class Dialect:
     cycler: str
     #: Folded names that the header must hold; a group of several needs one of them.
     signature: tuple[tuple[str, ...], ...]
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnRule, ...]
     series: tuple[Series, ...] = ()
     sign: Sign = Sign.UNSTATED
     #: Pairs of columns that count charge and discharge: they witness the sign of current.
@@ -258,7 +258,7 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
     return Match(columns=(*found, *_numbered(names, split, dialect)), remarks=tuple(remarks))
 
 
-def _is_usable(column: Column, unit: str | None) -> bool:
+def _is_usable(column: ColumnRule, unit: str | None) -> bool:
     """Leave an optional column out, rather than guess, where nobody knows its scale."""
     if column.target in REQUIRED or column.kind is not Kind.NUMBER or column.ignores_unit:
         return True

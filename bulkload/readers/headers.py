@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bulkload.errors import UnreadableError
-from bulkload.readers.delimited import DELIMITERS, Layout, header_only, whole_last_line
+from bulkload.readers.delimited import DELIMITERS, TextLayout, header_only, whole_last_line
 from bulkload.readers.dialect import MIN_COLUMNS, Dialect, Named, may_be_header
 from bulkload.readers.table_source import TextGrid, unique_names
 from bulkload.readers.text import Text
@@ -109,7 +109,7 @@ def grid_below(text: Text, header: HeaderLine, dialect: Dialect) -> TextGrid:
     if not first_row:
         raise header_only(text.name)
     units = [*units, *[None] * len(names)][: len(names)]
-    layout = Layout(
+    layout = TextLayout(
         names=unique_names(names),
         delimiter=header.delimiter,
         body=body,

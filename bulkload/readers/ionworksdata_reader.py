@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulkload.errors import MissingExtraError, UnreadableError
-from bulkload.readers.content import Content, printable
+from bulkload.readers.content import FileContent, printable
 from bulkload.readers.probe import TEXT, WORKBOOK, Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 
@@ -107,7 +107,7 @@ def _package() -> Any:
 
 
 @contextmanager
-def _on_disk(content: Content) -> Iterator[Path]:
+def _on_disk(content: FileContent) -> Iterator[Path]:
     """Yield the file itself, or its decompressed copy: the vendor's reader wants a path."""
     if content.compression is None:
         yield content.path

@@ -14,9 +14,15 @@ import pyarrow.parquet as pq
 
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import Content, printable
+from bulkload.readers.content import FileContent, printable
 from bulkload.readers.decimal_marks import whole_to_int
-from bulkload.readers.delimited import DELIMITERS, Layout, number_others, parse, refuse_duplicates
+from bulkload.readers.delimited import (
+    DELIMITERS,
+    TextLayout,
+    number_others,
+    parse,
+    refuse_duplicates,
+)
 from bulkload.readers.probe import PARQUET, TEXT, Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.text import HEAD_BYTES, Text
@@ -61,13 +67,13 @@ def is_native(names: Sequence[str]) -> bool:
     return sum(name.strip() in NUMBERS for name in names) >= MIN_NATIVE_COLUMNS
 
 
-def native_layout(text: Text) -> Layout | None:
+def native_layout(text: Text) -> TextLayout | None:
     """Find the native header on the first line that is not blank, None where there is none."""
     offset, line_number, line = _first_line(text)
     for delimiter in DELIMITERS:
         names = cut_line(line, delimiter)
         if is_native(names):
-            return Layout(
+            return TextLayout(
                 names=tuple(name.strip() for name in names),
                 delimiter=delimiter,
                 body=offset,
@@ -132,7 +138,7 @@ def _read_text(text: Text) -> Reading:
     )
 
 
-def _read_parquet(content: Content) -> Reading:
+def _read_parquet(content: FileContent) -> Reading:
     """Read a Parquet file whose columns are Ionworks'."""
     table = parquet_table(content)
     refuse_duplicates(table.column_names, content.name)
@@ -142,7 +148,7 @@ def _read_parquet(content: Content) -> Reading:
     return Reading(table=with_counts(table))
 
 
-def parquet_table(content: Content) -> pa.Table:
+def parquet_table(content: FileContent) -> pa.Table:
     """Read a Parquet file whole; a damaged or empty one is refused."""
     try:
         table = pq.read_table(pa.BufferReader(content.data), use_threads=False)

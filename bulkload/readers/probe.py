@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import Content
+from bulkload.readers.content import FileContent
 from bulkload.readers.headers import HeaderLine, header_lines
 from bulkload.readers.text import Text, decode
 from bulkload.readers.workbook import Book, CalamineBook
@@ -42,7 +42,7 @@ _MAGIC: Final = (
 class Probe:
     """A file under examination."""
 
-    content: Content
+    content: FileContent
 
     @property
     def name(self) -> str:

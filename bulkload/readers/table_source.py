@@ -12,7 +12,7 @@ import pyarrow as pa
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import printable
 from bulkload.readers.decimal_marks import blank_to_null
-from bulkload.readers.delimited import Layout, parse
+from bulkload.readers.delimited import TextLayout, parse
 from bulkload.readers.dialect import Kind
 from bulkload.readers.text import Text
 
@@ -54,7 +54,7 @@ class TextGrid:
     """A delimited text: parsed once, with only the columns that are wanted."""
 
     text: Text
-    layout: Layout
+    layout: TextLayout
     names: Sequence[str]
     units: Sequence[str | None]
     decimal: str | None = None

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import Content
+from bulkload.readers.content import FileContent
 
 #: Longest line accepted, in bytes. A cycler's widest row is a few kilobytes; a longer
 #: "line" is a binary file or one that lost its line ends.
@@ -65,7 +65,7 @@ class Text:
         return start.decode("utf-8", "replace")
 
 
-def decode(content: Content) -> Text:
+def decode(content: FileContent) -> Text:
     """Return the content as text, or refuse what is not text."""
     data, encoding = _to_utf8(content)
     _refuse_binary(content.name, data[:HEAD_BYTES])
@@ -77,7 +77,7 @@ def decode(content: Content) -> Text:
     return Text(data=data, encoding=encoding, name=content.name)
 
 
-def _to_utf8(content: Content) -> tuple[bytes, str]:
+def _to_utf8(content: FileContent) -> tuple[bytes, str]:
     data = content.data
     for mark, encoding in _MARKS:
         if data.startswith(mark):

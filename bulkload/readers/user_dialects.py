@@ -36,7 +36,7 @@ from typing import Any, Final
 from bulkload.core import terms
 from bulkload.errors import SettingsError
 from bulkload.readers.content import printable
-from bulkload.readers.dialect import MODE, RECORD, TIMESTAMP, Column, Dialect, Kind, Sign
+from bulkload.readers.dialect import MODE, RECORD, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.probe import TEXT, Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.table_format import TableFormat
@@ -199,7 +199,7 @@ def _sign(source: _Source, index: int, entry: Mapping[str, Any]) -> Sign:
         raise source.wrong(index, "sign", f"'sign' is one of {listed}, not {value!r}") from error
 
 
-def _columns(source: _Source, index: int, entry: Mapping[str, Any]) -> tuple[Column, ...]:
+def _columns(source: _Source, index: int, entry: Mapping[str, Any]) -> tuple[ColumnRule, ...]:
     stated = entry.get("columns")
     if not isinstance(stated, dict):
         raise source.wrong(index, "columns", "a dialect needs a table [dialect.columns]")
@@ -211,7 +211,7 @@ def _columns(source: _Source, index: int, entry: Mapping[str, Any]) -> tuple[Col
     return tuple(_column(source, index, target, value) for target, value in stated.items())
 
 
-def _column(source: _Source, index: int, target: str, value: Any) -> Column:
+def _column(source: _Source, index: int, target: str, value: Any) -> ColumnRule:
     described = {"header": value} if isinstance(value, str) else value
     if not isinstance(described, dict) or not isinstance(described.get("header"), str):
         raise source.wrong(index, target, f"{target!r} needs the header of its column")
@@ -220,7 +220,7 @@ def _column(source: _Source, index: int, target: str, value: Any) -> Column:
     heading = split_heading(described["header"])
     role = _ROLES.get(target)
     if role is not None:
-        return Column(role[0], (heading.base,), kind=role[1])
+        return ColumnRule(role[0], (heading.base,), kind=role[1])
     unit = described.get("unit", heading.unit)
     if target in UNITS:
         if not isinstance(unit, str):
@@ -228,11 +228,13 @@ def _column(source: _Source, index: int, target: str, value: Any) -> Column:
         if conversion(target, unit) is None:
             raise source.wrong(index, target, f"the unit {unit!r} is not known for {target!r}")
     kind = Kind.DURATION if target == terms.TIME else Kind.NUMBER
-    return Column(target, (heading.base,), unit=unit, kind=kind, ignores_unit="unit" in described)
+    return ColumnRule(
+        target, (heading.base,), unit=unit, kind=kind, ignores_unit="unit" in described
+    )
 
 
 def _signature(
-    source: _Source, index: int, entry: Mapping[str, Any], columns: Sequence[Column]
+    source: _Source, index: int, entry: Mapping[str, Any], columns: Sequence[ColumnRule]
 ) -> tuple[tuple[str, ...], ...]:
     stated = entry.get("signature")
     if stated is None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import Content, printable
+from bulkload.readers.content import FileContent, printable
 from bulkload.readers.dialect import HeaderRow, Kind, may_be_header
 from bulkload.readers.xlsx import HEAD_ROWS, PlainGrid
 
@@ -45,7 +45,7 @@ class Book(Protocol):
 class CalamineBook:
     """Any workbook, .xls included, each sheet read when asked for."""
 
-    content: Content
+    content: FileContent
 
     @cached_property
     def _book(self) -> Any:
@@ -97,7 +97,7 @@ def _header_rows(rows: Sequence[Sequence[Any]]) -> Iterator[HeaderRow]:
 
 
 @contextmanager
-def _refused(content: Content) -> Iterator[None]:
+def _refused(content: FileContent) -> Iterator[None]:
     import python_calamine
 
     try:

@@ -23,7 +23,7 @@ import anyio
 import psutil
 from anyio.abc import Process
 
-from bulkload.core.prepare_result import Prepared, PrepareTask, Refused
+from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.worker.child import HEADER, encode_message
 
 #: How often a busy child's memory is looked at: it can outgrow its limit by what it
@@ -58,7 +58,7 @@ class PoolLimits:
 class Preparer(Protocol):
     """Where files are prepared."""
 
-    async def prepare(self, task: PrepareTask) -> Prepared | Refused:
+    async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
         """Prepare one file; never raises for what the file does."""
 
 
@@ -66,7 +66,7 @@ class _DiedError(Exception):
     """The child went away; the message says how."""
 
 
-class _Child:
+class _Worker:
     """One child process and the conversation with it."""
 
     def __init__(self, process: Process, stderr_path: Path) -> None:
@@ -81,7 +81,7 @@ class _Child:
             self._seen = psutil.Process(process.pid)
 
     @classmethod
-    async def start(cls, stderr_path: Path) -> _Child:
+    async def start(cls, stderr_path: Path) -> _Worker:
         with stderr_path.open("wb") as stderr:
             process = await anyio.open_process(
                 [sys.executable, "-X", "faulthandler", "-m", "bulkload.worker.child"],
@@ -100,20 +100,20 @@ class _Child:
         try:
             await self.process.stdin.send(encode_message(task))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            raise _DiedError(await self._obituary()) from error
+            raise _DiedError(await self._exit_reason()) from error
 
-    async def answer(self) -> Prepared | Refused:
+    async def answer(self) -> Prepared | Rejected:
         """Wait for the answer; ``_DiedError`` where none comes. Loses nothing when cancelled."""
         assert self.process.stdout is not None
         try:
             while (size := self._answer_size()) > len(self._arrived):
                 self._arrived += await self.process.stdout.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            raise _DiedError(await self._obituary()) from error
+            raise _DiedError(await self._exit_reason()) from error
         body = self._arrived[HEADER.size : size]
         del self._arrived[:size]
         answer = pickle.loads(body)  # noqa: S301 - our own child, over our own pipe
-        assert isinstance(answer, Prepared | Refused)
+        assert isinstance(answer, Prepared | Rejected)
         return answer
 
     def _answer_size(self) -> int:
@@ -125,7 +125,7 @@ class _Child:
             raise _DiedError("the reader process gave an answer that is not one")
         return HEADER.size + size
 
-    async def _obituary(self) -> str:
+    async def _exit_reason(self) -> str:
         code = await self.process.wait()
         how = f"ended with code {code}"
         if code < 0:
@@ -155,17 +155,17 @@ class Pool:
     def __init__(self, limits: PoolLimits, stderr_dir: Path) -> None:
         self._limits = limits
         self._stderr_dir = stderr_dir
-        self._idle_send, self._idle_receive = anyio.create_memory_object_stream[_Child](
+        self._idle_send, self._idle_receive = anyio.create_memory_object_stream[_Worker](
             limits.workers
         )
-        self._children: dict[int, _Child] = {}
+        self._children: dict[int, _Worker] = {}
 
-    async def _add(self, slot: int) -> _Child:
-        child = await _Child.start(self._stderr_dir / f"worker-{slot}.stderr")
+    async def _add(self, slot: int) -> _Worker:
+        child = await _Worker.start(self._stderr_dir / f"worker-{slot}.stderr")
         self._children[slot] = child
         return child
 
-    async def prepare(self, task: PrepareTask) -> Prepared | Refused:
+    async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
         """Prepare one file in a child; never raises for what the file does."""
         words = ""
         for _ in range(MAX_DEATHS):
@@ -178,13 +178,13 @@ class Pool:
             else:
                 await self._hand_back(child)
                 return answer
-        return Refused(
+        return Rejected(
             cause="reader_died",
             message=f"{task.job.path}: {words}, {MAX_DEATHS} times; the file is left out: "
             "check that it is whole, or export it again",
         )
 
-    async def _living(self) -> _Child:
+    async def _living(self) -> _Worker:
         """Wait for a child that lives: one that died idle is not this file's fault."""
         child = await self._idle_receive.receive()
         while child.process.returncode is not None:
@@ -192,7 +192,7 @@ class Pool:
             child = await self._idle_receive.receive()
         return child
 
-    async def _hand_back(self, child: _Child) -> None:
+    async def _hand_back(self, child: _Worker) -> None:
         """Make the child, or its replacement where it is gone, free for the next task."""
         if child.process.returncode is not None:
             slot = next(slot for slot, one in self._children.items() if one is child)
@@ -201,7 +201,7 @@ class Pool:
                 child = await self._add(slot)
         self._idle_send.send_nowait(child)
 
-    async def _watched(self, child: _Child, task: PrepareTask) -> Prepared | Refused:
+    async def _watched(self, child: _Worker, task: PrepareTask) -> Prepared | Rejected:
         """Have a child prepare a file; the child is ended where that takes too long or too much."""
         limits = self._limits
         is_answered = False
@@ -232,16 +232,16 @@ class Pool:
         self._idle_receive.close()
 
 
-def _over_time(task: PrepareTask, limit_s: float) -> Refused:
-    return Refused(
+def _over_time(task: PrepareTask, limit_s: float) -> Rejected:
+    return Rejected(
         cause="time_limit",
         message=f"{task.job.path}: reading took longer than {limit_s:g} s and was stopped; "
         "the file may be damaged: check it, or export it again",
     )
 
 
-def _over_memory(task: PrepareTask, limit_bytes: int) -> Refused:
-    return Refused(
+def _over_memory(task: PrepareTask, limit_bytes: int) -> Rejected:
+    return Rejected(
         cause="memory_limit",
         message=f"{task.job.path}: reading needed more than {limit_bytes / 2**20:.0f} MiB and was "
         "stopped; allow more with --memory, or split the file",

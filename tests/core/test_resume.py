@@ -10,14 +10,14 @@ from bulkload.core.lifecycle import FINAL, JobState
 from bulkload.core.resume import OF_THE_MOMENT, Known, restart_reason
 
 NOW, OTHER = (100, 1), (100, 2)
-RECIPE = "recipe"
+RECIPE = "options_digest"
 
 
 def known(state: JobState, **given: object) -> Known:
     values: dict[str, object] = {
         "state": state,
         "cause": "",
-        "recipe": RECIPE,
+        "options_digest": RECIPE,
         "stamp": NOW,
         "stored_stamp": None,
     }
@@ -26,19 +26,19 @@ def known(state: JobState, **given: object) -> Known:
 
 @pytest.mark.parametrize("state", [JobState.PLANNED, JobState.CONFIRMED])
 def test_what_is_planned_or_confirmed_goes_on_as_it_is(state: JobState) -> None:
-    assert restart_reason(known(state), recipe="other", stamp=OTHER) is None
+    assert restart_reason(known(state), options_digest="other", stamp=OTHER) is None
 
 
 @pytest.mark.parametrize("state", sorted(set(JobState) - FINAL))
 def test_what_was_in_hand_begins_again(state: JobState) -> None:
     if state in {JobState.PLANNED, JobState.CONFIRMED}:
         return
-    assert restart_reason(known(state), recipe=RECIPE, stamp=NOW) == "interrupted"
+    assert restart_reason(known(state), options_digest=RECIPE, stamp=NOW) == "interrupted"
 
 
 @pytest.mark.parametrize("stamp", [NOW, OTHER, None])
 def test_what_was_there_before_us_stays_so(stamp: tuple[int, int] | None) -> None:
-    assert restart_reason(known(JobState.EXISTING), recipe="other", stamp=stamp) is None
+    assert restart_reason(known(JobState.EXISTING), options_digest="other", stamp=stamp) is None
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_what_arrived_begins_again_only_when_its_source_changed(
     stored: tuple[int, int] | None, stamp: tuple[int, int] | None, reason: str | None
 ) -> None:
     state = known(JobState.READY, stored_stamp=stored)
-    assert restart_reason(state, recipe=RECIPE, stamp=stamp) == reason
+    assert restart_reason(state, options_digest=RECIPE, stamp=stamp) == reason
     # Other settings do not bring back what has arrived.
-    assert restart_reason(state, recipe="other", stamp=stamp) == reason
+    assert restart_reason(state, options_digest="other", stamp=stamp) == reason
 
 
 @pytest.mark.parametrize("state", [JobState.REJECTED, JobState.FAILED])
@@ -66,10 +66,10 @@ def test_what_did_not_arrive_begins_again_with_another_source_or_settings(
     state: JobState,
 ) -> None:
     ended = known(state, cause="processing_failed")
-    assert restart_reason(ended, recipe=RECIPE, stamp=NOW) is None
-    assert restart_reason(ended, recipe=RECIPE, stamp=OTHER) == "source_changed"
-    assert restart_reason(ended, recipe=RECIPE, stamp=None) == "source_changed"
-    assert restart_reason(ended, recipe="other", stamp=NOW) == "settings_changed"
+    assert restart_reason(ended, options_digest=RECIPE, stamp=NOW) is None
+    assert restart_reason(ended, options_digest=RECIPE, stamp=OTHER) == "source_changed"
+    assert restart_reason(ended, options_digest=RECIPE, stamp=None) == "source_changed"
+    assert restart_reason(ended, options_digest="other", stamp=NOW) == "settings_changed"
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_what_did_not_arrive_begins_again_with_another_source_or_settings(
 def test_the_same_bytes_are_tried_again_only_where_they_are_not_the_reason(
     state: JobState, cause: str, reason: str | None
 ) -> None:
-    assert restart_reason(known(state, cause=cause), recipe=RECIPE, stamp=NOW) == reason
+    assert restart_reason(known(state, cause=cause), options_digest=RECIPE, stamp=NOW) == reason
 
 
 def test_the_answer_depends_on_what_it_is_given_alone() -> None:
     for state, cause in itertools.product(JobState, ("", "conflict")):
         one, other = known(state, cause=cause), known(state, cause=cause)
-        assert restart_reason(one, recipe=RECIPE, stamp=NOW) == restart_reason(
-            other, recipe=RECIPE, stamp=NOW
+        assert restart_reason(one, options_digest=RECIPE, stamp=NOW) == restart_reason(
+            other, options_digest=RECIPE, stamp=NOW
         )

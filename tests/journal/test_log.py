@@ -80,7 +80,9 @@ def live_a_run(connection: sqlite3.Connection) -> None:
     second = store.begin_run(connection, "again", {"url": None}, 4.5)
     with transaction(connection):
         store.take_over_plan(connection, second)
-        store.replan_job(connection, second, 1, path="n.csv", payload=job_to_text(job), recipe="x")
+        store.replan_job(
+            connection, second, 1, path="n.csv", payload=job_to_text(job), options_digest="x"
+        )
         events.append(connection, second, 1, 5.5, Restarted(reason="again"))
 
 

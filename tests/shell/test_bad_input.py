@@ -26,7 +26,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from bulkload.core.plan_items import Checks, UploadJob
-from bulkload.core.prepare_result import PrepareTask, Refused
+from bulkload.core.prepare_result import PrepareTask, Rejected
 from bulkload.core.terms import JobKey
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio, StudioSettings
 from bulkload.sources.stamp import quick_stamp
@@ -348,7 +348,7 @@ def test_what_is_written_to_a_file_while_it_is_refused_is_read_by_the_next_run(
     seen = quick_stamp(path)
     job = UploadJob(key=JobKey("spec", "cell", "run"), path=str(path))
     answer = prepare(PrepareTask(job=job, checks=Checks(), spool_path=None))
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, Rejected)
     write(path, TABLE)
     assert answer.source is not None
     assert (answer.source.size_bytes, answer.source.mtime_ns) == seen != quick_stamp(path)

@@ -145,7 +145,7 @@ class Replay(RuleBasedStateMachine):
         row = self.row()
         meant = replayed(self.connection)
         assert {name: row[name] for name in meant} == meant
-        assert store.given_ids(self.connection, 1) == self.given
+        assert store.known_ids(self.connection, 1) == self.given
 
 
 NO_WORDS: dict[str, Any] = {"cause": "", "message": ""}

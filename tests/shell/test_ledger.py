@@ -11,7 +11,7 @@ import pytest
 
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.plan_items import Checks, UploadJob
-from bulkload.core.prepare_result import PrepareTask, Refused
+from bulkload.core.prepare_result import PrepareTask, Rejected
 from bulkload.core.terms import CURRENT, JobKey
 from bulkload.journal import FILE_NAME, store
 from bulkload.journal.report import row_ledger
@@ -93,9 +93,9 @@ def test_rows_that_get_lost_between_reading_and_sending_are_a_refusal(
         series = read(source, options)
         return replace(series, provenance={**series.provenance, "rows_read": 21})
 
-    monkeypatch.setattr("bulkload.worker.prepare.read", forgetful)
+    monkeypatch.setattr("bulkload.worker.time_series.read", forgetful)
     job = UploadJob(key=JobKey("s", "c", "run"), path=str(path))
     answer = prepare(PrepareTask(job=job, checks=Checks(strict=False), spool_path=None))
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, Rejected)
     assert answer.cause == "rows_lost"
     assert "21 rows were read, and 20" in answer.message

@@ -16,7 +16,7 @@ import pytest
 from anyio.abc import Process
 
 from bulkload.core.plan_items import Checks, UploadJob
-from bulkload.core.prepare_result import Prepared, PrepareTask, Refused
+from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.terms import JobKey
 from bulkload.worker.pool import MAX_DEATHS, Pool, PoolLimits, open_pool
 from tests.archives import series, write
@@ -89,7 +89,7 @@ async def gone(child: psutil.Process) -> None:
 
 async def test_many_files_go_through_few_children(tmp_path: Path) -> None:
     tasks = [task(write(tmp_path / f"{n}.csv", series(seed=n))) for n in range(12)]
-    answers: list[Prepared | Refused] = []
+    answers: list[Prepared | Rejected] = []
 
     async def prepare(one: PrepareTask) -> None:
         answers.append(await pool.prepare(one))
@@ -107,7 +107,7 @@ async def test_many_files_go_through_few_children(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 async def test_a_child_that_dies_once_costs_nothing(tmp_path: Path, endless: PrepareTask) -> None:
-    answers: list[Prepared | Refused] = []
+    answers: list[Prepared | Rejected] = []
 
     async def prepare() -> None:
         answers.append(await pool.prepare(endless))
@@ -125,7 +125,7 @@ async def test_a_child_that_dies_once_costs_nothing(tmp_path: Path, endless: Pre
 async def test_a_file_that_kills_its_child_again_is_refused_and_the_pool_goes_on(
     tmp_path: Path, endless: PrepareTask, good: PrepareTask
 ) -> None:
-    answers: list[Prepared | Refused] = []
+    answers: list[Prepared | Rejected] = []
 
     async def prepare() -> None:
         answers.append(await pool.prepare(endless))
@@ -138,7 +138,7 @@ async def test_a_file_that_kills_its_child_again_is_refused_and_the_pool_goes_on
                 os.kill(victim.pid, signal.SIGSEGV)
                 await gone(victim)
         refused = answers[0]
-        assert isinstance(refused, Refused)
+        assert isinstance(refused, Rejected)
         assert refused.cause == "reader_died"
         assert "big.csv" in refused.message
         assert "SIGSEGV" in refused.message
@@ -149,7 +149,7 @@ async def test_a_file_that_kills_its_child_again_is_refused_and_the_pool_goes_on
 async def test_a_child_that_hangs_is_ended_at_the_time_limit(
     tmp_path: Path, endless: PrepareTask, good: PrepareTask
 ) -> None:
-    answers: list[Prepared | Refused] = []
+    answers: list[Prepared | Rejected] = []
 
     async def prepare() -> None:
         answers.append(await pool.prepare(endless))
@@ -162,7 +162,7 @@ async def test_a_child_that_hangs_is_ended_at_the_time_limit(
             hung = readers()[0]
             hung.suspend()
         refused = answers[0]
-        assert isinstance(refused, Refused)
+        assert isinstance(refused, Rejected)
         assert refused.cause == "time_limit"
         assert "big.csv" in refused.message
         assert "4 s" in refused.message
@@ -175,7 +175,7 @@ async def test_a_child_that_outgrows_its_memory_is_ended(
 ) -> None:
     async with pool_of(tmp_path, memory=300 * MIB) as pool:
         refused = await pool.prepare(endless)
-        assert isinstance(refused, Refused)
+        assert isinstance(refused, Rejected)
         assert refused.cause == "memory_limit"
         assert "big.csv" in refused.message
         assert "300 MiB" in refused.message

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from bulkload.core.lifecycle import Found, ProcessingReady, SourcePrepared
-from bulkload.engine.jobs import LiveJob
+from bulkload.engine.jobs import JobContext
 from bulkload.engine.progress import Progress
 
 
@@ -30,8 +30,8 @@ class HandClock:
         self.seconds += seconds
 
 
-def job(number: int) -> LiveJob:
-    return cast(LiveJob, SimpleNamespace(id=number))
+def job(number: int) -> JobContext:
+    return cast(JobContext, SimpleNamespace(id=number))
 
 
 PREPARED: dict[str, Any] = {

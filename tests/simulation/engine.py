@@ -24,7 +24,7 @@ from bulkload.client.http.wire import Transport
 from bulkload.client.storage.storage import Storage
 from bulkload.core.flow.retry_budget import RetryBudget
 from bulkload.core.lifecycle import Event, Initiated, JobState, ProcessingReady, Stored
-from bulkload.core.prepare_result import Prepared, PrepareTask, Refused
+from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.terms import JobKey
 from bulkload.journal import Journal, store
 from bulkload.journal.journal import Write, commit, tell
@@ -44,7 +44,7 @@ class Meant:
     rows: int
     columns: tuple[str, ...]
     content_digest: str
-    #: Refused by the child: never to be sent.
+    #: Rejected by the child: never to be sent.
     is_bad: bool = False
 
     @property
@@ -142,13 +142,13 @@ class MemoryPool:
         self._world = world
         self._meant = meant
 
-    async def prepare(self, task: PrepareTask) -> Prepared | Refused:
+    async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
         """Write the spool file of a measurement."""
         await self._world.step()
         await asyncio.sleep(self._world.chance.expovariate(20.0))
         meant = self._meant[task.job.key]
         if meant.is_bad:
-            return Refused(cause="unreadable", message=f"{task.job.path}: bad by design")
+            return Rejected(cause="unreadable", message=f"{task.job.path}: bad by design")
         assert task.spool_path is not None
         _write(Path(task.spool_path), meant.data)
         return Prepared(

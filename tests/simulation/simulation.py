@@ -27,11 +27,11 @@ from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.verify import verify
 from bulkload.journal import FILE_NAME, store
-from bulkload.settings import Limits, RunSettings
+from bulkload.settings import RunLimits, RunSettings
 from tests.simulation.engine import InLine, Meant, WorldDelivery, threads_in_line
 from tests.simulation.memory_studio import MemoryRecord
 from tests.simulation.story import CONTENTS, Story, content, story_of
-from tests.simulation.verdict import Telling, Verdict
+from tests.simulation.verdict import ScenarioJudge, Telling
 from tests.simulation.virtual_clock import VirtualTimeLoop
 from tests.simulation.world import World, WorldClock
 
@@ -178,7 +178,7 @@ class _Life:
     def _request(self, clock: WorldClock) -> RunRequest:
         story, in_line = self._story, InLine(self._world, self._meant)
         settings = RunSettings(
-            limits=Limits(
+            limits=RunLimits(
                 workers=story.workers,
                 connections=story.connections,
                 memory_bytes=2**30,
@@ -192,7 +192,7 @@ class _Life:
                 run,
                 self._plan(),
                 checks=settings.checks,
-                recipe=settings.recipe,
+                prepare_options=settings.prepare_options,
                 at=clock.now().timestamp(),
             ),
             target=Target(url="http://studio.invalid", project_id="project"),
@@ -253,7 +253,7 @@ class _Life:
         if result is None or not self._is_over(result):
             self._telling.complaints.append(f"no end in {self._telling.lives} lives")
             return
-        verdict = Verdict(self._telling, self._world, self._meant, self._job_dir)
+        verdict = ScenarioJudge(self._telling, self._world, self._meant, self._job_dir)
         verdict.judge(result.report)
         self._verify_all()
 

@@ -14,11 +14,11 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
-from bulkload.client.http.session import TIMED_OUT
+from bulkload.client.http.api_session import TIMED_OUT
 from bulkload.client.http.wire import Answer, Request
 from bulkload.client.storage.body import Body, Sending
-from bulkload.client.storage.http import StorageHttp
-from bulkload.errors import AnswerLostError, RefusedError, UnreachableError
+from bulkload.client.storage.store_http import StorageHttp
+from bulkload.errors import AnswerLostError, ClientError, UnreachableError
 from tests.simulation.memory_studio import STORE_HOST
 from tests.simulation.world import EPOCH, World
 
@@ -335,7 +335,7 @@ class TroubledStore(StorageHttp):
         await self._world.travel()
         found = self._world.studio.fetch(url)
         if found is None:
-            raise RefusedError(f"{STORE_HOST} has no such object", 404)
+            raise ClientError(f"{STORE_HOST} has no such object", 404)
         await anyio.to_thread.run_sync(to.write_bytes, found)
         return len(found)
 

@@ -46,7 +46,7 @@ class Telling:
     exchanged: list[tuple[float, str, int | None]] = field(default_factory=list)
 
 
-class Verdict:
+class ScenarioJudge:
     """Judges a story that has ended."""
 
     def __init__(

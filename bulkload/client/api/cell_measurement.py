@@ -22,7 +22,7 @@ from bulkload.client.api.records import (
 )
 from bulkload.client.api.time_series import (
     CheckedSeries,
-    Limits,
+    CheckLimits,
     MeasurementDetail,
     check,
     limits_of_cell,
@@ -55,7 +55,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
         series = await self._checked(
             cell_instance_id,
             measurement_detail,
-            Limits(validate_strict, rated_capacity, voltage_window, skip_checks),
+            CheckLimits(validate_strict, rated_capacity, voltage_window, skip_checks),
         )
         return await self._create(cell_instance_id, series, wait=wait_for_processing)
 
@@ -77,7 +77,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
         series = await self._checked(
             cell_instance_id,
             measurement_detail,
-            Limits(validate_strict, rated_capacity, voltage_window, skip_checks),
+            CheckLimits(validate_strict, rated_capacity, voltage_window, skip_checks),
         )
         return await self._create_or_get(
             cell_instance_id,
@@ -221,7 +221,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
         )
 
     async def _checked(
-        self, cell_instance_id: str, measurement_detail: Mapping[str, Any], limits: Limits
+        self, cell_instance_id: str, measurement_detail: Mapping[str, Any], limits: CheckLimits
     ) -> CheckedSeries:
         detail = MeasurementDetail.of(measurement_detail)
         completed = await limits_of_cell(self._caller, cell_instance_id, limits, detail)

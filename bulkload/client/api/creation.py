@@ -16,7 +16,7 @@ import anyio
 from bulkload.client.api.records import Record
 from bulkload.client.api.resource import is_not_found
 from bulkload.core.conflict import agrees, existing_id, is_duplicate_name, same_name
-from bulkload.errors import ConflictError, RefusedError
+from bulkload.errors import ClientError, ConflictError
 
 R = TypeVar("R", bound=Record)
 
@@ -145,7 +145,7 @@ async def fetch_or_none(fetch: Callable[[str], Awaitable[R]], record_id: str) ->
     """Fetch a record by its id, None where there is none."""
     try:
         return await fetch(record_id)
-    except RefusedError as error:
+    except ClientError as error:
         if is_not_found(error):
             return None
         raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from bulkload.client.api.lists import Listing
-from bulkload.errors import IonworksError, RefusedError
+from bulkload.errors import ClientError, IonworksError
 
 if TYPE_CHECKING:
     from bulkload.client.http.caller import Caller
@@ -76,7 +76,7 @@ def part_of(answer: Any, name: str) -> Any:
     raise IonworksError(f"the server's answer has no {name!r}")
 
 
-def is_not_found(error: RefusedError) -> bool:
+def is_not_found(error: ClientError) -> bool:
     """Tell whether the server says that there is no such thing."""
     return error.status_code == 404
 

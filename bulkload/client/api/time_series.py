@@ -26,7 +26,7 @@ LOCAL_KEYS = frozenset({"data_type"})
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CheckLimits:
     """How a time series is checked."""
 
     strict: bool
@@ -90,7 +90,7 @@ class CheckedSeries:
         return paths
 
 
-def check(detail: MeasurementDetail, limits: Limits) -> CheckedSeries:
+def check(detail: MeasurementDetail, limits: CheckLimits) -> CheckedSeries:
     """Check a time series; :class:`MeasurementValidationError` where it breaks a rule."""
     from bulkload.validators import validate_measurement_data
 
@@ -111,8 +111,8 @@ def check(detail: MeasurementDetail, limits: Limits) -> CheckedSeries:
 
 
 async def limits_of_cell(
-    caller: Caller, cell_instance_id: str, limits: Limits, detail: MeasurementDetail
-) -> Limits:
+    caller: Caller, cell_instance_id: str, limits: CheckLimits, detail: MeasurementDetail
+) -> CheckLimits:
     """Fill in from the ratings what a check needs and nobody gave; costs nothing otherwise."""
     needs_capacity = limits.rated_capacity is None and (
         detail.steps is not None or detail.data_type == "eis"

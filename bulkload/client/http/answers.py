@@ -13,11 +13,11 @@ from bulkload.client.http.wire import Answer
 from bulkload.core.flow.retry import parse_http_date, parse_retry_after
 from bulkload.errors import (
     AnswerLostError,
+    AuthenticationError,
+    ClientError,
     ConflictError,
-    CredentialsError,
     IonworksError,
     PermissionDeniedError,
-    RefusedError,
     UnavailableError,
 )
 
@@ -106,10 +106,10 @@ def _kind(status: int, message: str, retry_after_s: float | None) -> type[Ionwor
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and retry_after_s is not None:
         return UnavailableError
     if status == HTTPStatus.UNAUTHORIZED:
-        return CredentialsError
+        return AuthenticationError
     if status == HTTPStatus.FORBIDDEN:
-        return CredentialsError if _CONCERNS_KEY.search(message) else PermissionDeniedError
-    return ConflictError if status == HTTPStatus.CONFLICT else RefusedError
+        return AuthenticationError if _CONCERNS_KEY.search(message) else PermissionDeniedError
+    return ConflictError if status == HTTPStatus.CONFLICT else ClientError
 
 
 def _parse(text: str) -> Any:

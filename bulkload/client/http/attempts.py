@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import tenacity
 
-from bulkload.client.http.events import GaveUp, Observer, Paused, Retrying, Service
+from bulkload.client.http.events import Observer, Paused, RetriesExhausted, Retrying, Service
 from bulkload.clock import Clock
 from bulkload.core.flow.retry import Failure, GiveUp, RetryIn, RetryPolicy, decide
 from bulkload.core.flow.retry_budget import RetryBudget
@@ -20,7 +20,7 @@ Look = Callable[[], Awaitable[T | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Persistence:
+class RetryContext:
     """What all calls of a run share: patience, the budget, the clock and the dice."""
 
     clock: Clock
@@ -41,7 +41,7 @@ class Attempts(Generic[T]):
 
     def __init__(
         self,
-        shared: Persistence,
+        shared: RetryContext,
         act: Callable[[], Awaitable[T]],
         *,
         service: Service,
@@ -88,7 +88,7 @@ class Attempts(Generic[T]):
             first, self._first = self._first, None
             raise first
         if self._next is not None and not self._is_excused():
-            await self._pay()
+            await self._wait_for_budget()
         if self._must_look and self._look is not None:
             found = await self._look()
             if found is not None:
@@ -96,7 +96,7 @@ class Attempts(Generic[T]):
             self._must_look = False
         return await self._act()
 
-    async def _pay(self) -> None:
+    async def _wait_for_budget(self) -> None:
         """Wait until the shared budget allows another retry."""
         clock = self._shared.clock
         began = clock.monotonic()
@@ -165,7 +165,7 @@ class Attempts(Generic[T]):
 
     def _tell_give_up(self, error: IonworksError, reason: str) -> None:
         self._shared.observer(
-            GaveUp(
+            RetriesExhausted(
                 service=self._service,
                 endpoint=self._endpoint,
                 cause=error.cause,

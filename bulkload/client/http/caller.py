@@ -11,11 +11,11 @@ from urllib.parse import urljoin
 
 from bulkload.client.http.access import Access
 from bulkload.client.http.answers import error_of, is_web_page, read_answer
-from bulkload.client.http.attempts import Attempts, Persistence
+from bulkload.client.http.api_session import TIMED_OUT
+from bulkload.client.http.attempts import Attempts, RetryContext
+from bulkload.client.http.circuit_breaker import CircuitBreaker
 from bulkload.client.http.events import Exchanged, Observer, Paused, unobserved
-from bulkload.client.http.gate import OutageGate
 from bulkload.client.http.limiter import CallLimiter
-from bulkload.client.http.session import TIMED_OUT
 from bulkload.client.http.transport import DEFAULT_CONNECTIONS
 from bulkload.client.http.wire import Answer, Request, Transport, make_request
 from bulkload.clock import Clock, SystemClock
@@ -25,8 +25,8 @@ from bulkload.core.flow.retry import RetryPolicy
 from bulkload.core.flow.retry_budget import RetryBudget
 from bulkload.errors import (
     AnswerLostError,
+    ClientError,
     IonworksError,
-    RefusedError,
     UnavailableError,
     UnreachableError,
 )
@@ -73,7 +73,7 @@ class Caller:
         self._access = access
         self._clock: Clock = clock or SystemClock()
         self._observer = observer
-        self._shared = Persistence(
+        self._shared = RetryContext(
             clock=self._clock,
             observer=observer,
             chance=chance,
@@ -81,7 +81,7 @@ class Caller:
             budget=budget or RetryBudget(),
         )
         self._limiter = CallLimiter(connections, clock=self._clock, observer=observer)
-        self._gate = OutageGate(
+        self._breaker = CircuitBreaker(
             "api",
             OutageMonitor(limit_s=outage_limit_s),
             clock=self._clock,
@@ -135,7 +135,7 @@ class Caller:
                 return urljoin(f"{self._access.base_url}{path}", location)
             if answer.status < 400:
                 # A web page is from something on the way, which answered in Studio's place.
-                kind = AnswerLostError if is_web_page(answer) else RefusedError
+                kind = AnswerLostError if is_web_page(answer) else ClientError
                 raise kind("no redirect where one was expected", answer.status)
             raise error_of(answer, now=self._clock.now(), mask=self._access.mask)
 
@@ -170,7 +170,7 @@ class Caller:
             service="api",
             endpoint=endpoint,
             is_ambiguous=is_ambiguous,
-            is_excused=lambda: self._gate.is_down,
+            is_excused=lambda: self._breaker.is_down,
             look=look,
         ).run()
 
@@ -181,8 +181,8 @@ class Caller:
             async with self._limiter.slot() as is_timely:
                 if not is_timely:
                     continue
-                was_down = self._gate.is_down
-                is_probe = await self._gate.enter()
+                was_down = self._breaker.is_down
+                is_probe = await self._breaker.enter()
                 try:
                     # While it waited, the endpoint may have been paused; and after an outage
                     # the window is small again, so that not all come back at once.
@@ -190,7 +190,7 @@ class Caller:
                         return await self._send(request, endpoint, read, is_probe=is_probe)
                 finally:
                     if is_probe:
-                        self._gate.leave()
+                        self._breaker.leave()
 
     async def _send(
         self, request: Request, endpoint: str, read: Callable[[Answer], T], *, is_probe: bool
@@ -235,14 +235,14 @@ class Caller:
     def _learn(
         self, endpoint: str, error: IonworksError | None, began: float, *, is_probe: bool
     ) -> None:
-        """Tell gate, window and rate how an attempt ended."""
+        """Tell breaker, window and rate how an attempt ended."""
         if error is None or not isinstance(error, _MAY_PASS):
-            self._gate.succeeded(began)
+            self._breaker.succeeded(began)
             self._limiter.served(began)
             return
         asked_s = error.retry_after_s if isinstance(error, UnavailableError) else None
         if error.status_code == 429:
-            self._gate.succeeded(began)
+            self._breaker.succeeded(began)
             self._limiter.refused(began)
             asked_s = UNSTATED_PAUSE_S if asked_s is None else asked_s
         if asked_s:
@@ -250,7 +250,7 @@ class Caller:
         if error.status_code == 503 or error.cause == TIMED_OUT:
             self._limiter.overloaded(error.message, began)
         if says_away(error):
-            self._gate.failed(str(error), was_probe=is_probe)
+            self._breaker.failed(str(error), was_probe=is_probe)
 
     async def _wait_for(self, endpoint: str) -> None:
         while (seconds := self._pause_s(endpoint)) > 0:

@@ -42,7 +42,7 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GaveUp:
+class RetriesExhausted:
     """A call that might have succeeded later is not repeated any more."""
 
     service: Service
@@ -89,7 +89,7 @@ class Recovered:
     seconds: float
 
 
-WireEvent = Exchanged | Retrying | GaveUp | Paused | LevelChanged | OutOfReach | Recovered
+WireEvent = Exchanged | Retrying | RetriesExhausted | Paused | LevelChanged | OutOfReach | Recovered
 #: Hears each event, in the event loop: it must not block.
 Observer = Callable[[WireEvent], None]
 

@@ -9,7 +9,7 @@ import aiohttp
 from yarl import URL
 
 from bulkload.client.http.access import Access
-from bulkload.client.http.session import (
+from bulkload.client.http.api_session import (
     Timeouts,
     close_session,
     in_chunks,
@@ -18,7 +18,7 @@ from bulkload.client.http.session import (
     translate,
 )
 from bulkload.client.http.wire import Answer, Request
-from bulkload.errors import AnswerLostError, RefusedError
+from bulkload.errors import AnswerLostError, ClientError
 
 #: Open connections to the API host: above this the server's limits, not ours, set the pace.
 DEFAULT_CONNECTIONS: Final = 64
@@ -87,7 +87,7 @@ class HttpTransport:
                     body=await self._read(response),
                 )
         except aiohttp.InvalidURL as error:
-            raise RefusedError(f"not a path of the API: {request.path!r}") from error
+            raise ClientError(f"not a path of the API: {request.path!r}") from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise translate(error, self._host) from error
 

@@ -10,10 +10,10 @@ from typing import Final
 from bulkload.client.http.answers import clean_text, error_of, words_of
 from bulkload.client.http.wire import Answer
 from bulkload.errors import (
+    ClientError,
     ExpiredUrlError,
     IonworksError,
     PermissionDeniedError,
-    RefusedError,
     TransientError,
 )
 
@@ -53,7 +53,7 @@ def storage_error_of(answer: Answer, *, now: datetime) -> IonworksError:
     return kind(f"storage refused: {said or error.message}", answer.status)
 
 
-def _kind(status: int, said: str) -> type[RefusedError]:
+def _kind(status: int, said: str) -> type[ClientError]:
     if _EXISTS.search(said) or status == 409:
         # Perhaps our own, whole or not: only a new target tells for certain.
         return ExpiredUrlError
@@ -62,7 +62,7 @@ def _kind(status: int, said: str) -> type[RefusedError]:
     if status in {401, 403}:
         # A refusal without a reason is most often an old URL, and a new one is the remedy.
         return PermissionDeniedError if _FOR_GOOD.search(said) else ExpiredUrlError
-    return RefusedError
+    return ClientError
 
 
 def _xml_text(body: bytes) -> str:

@@ -22,20 +22,20 @@ import anyio.to_thread
 
 from bulkload.client.storage.answers import reported_md5
 from bulkload.client.storage.body import Body
-from bulkload.client.storage.lane import StorageLane
 from bulkload.client.storage.s3_errors import (
     EXPIRED_CREDENTIALS,
     NO_SUCH_UPLOAD,
     REFUSED_CREDENTIALS,
     s3_error_of,
 )
+from bulkload.client.storage.session import StorageSession
 from bulkload.errors import (
     AnswerLostError,
     BulkloadError,
+    ClientError,
     ExpiredUrlError,
     IntegrityError,
     MissingExtraError,
-    RefusedError,
     TransientError,
 )
 
@@ -80,7 +80,7 @@ class MultipartTarget:
         known: dict[str, Any] = {item.name: offer.get(item.name) for item in fields(cls)}
         absent = [name for name, value in known.items() if not value]
         if absent:
-            raise RefusedError(f"the multipart target lacks {', '.join(absent)}")
+            raise ClientError(f"the multipart target lacks {', '.join(absent)}")
         return cls(**known)
 
     @property
@@ -90,7 +90,7 @@ class MultipartTarget:
 
 
 async def put_in_parts(
-    lane: StorageLane,
+    session: StorageSession,
     target: MultipartTarget,
     body: Body,
     *,
@@ -104,7 +104,7 @@ async def put_in_parts(
     machine is not asked, it may be wrong.
     """
     async with _s3_client(target) as client:
-        upload = _Upload(lane, target, body, client, part_bytes)
+        upload = _Upload(session, target, body, client, part_bytes)
         await upload.create(content_type)
         try:
             etags = await upload.put_parts()
@@ -152,9 +152,14 @@ class _Upload:
     """One object on its way."""
 
     def __init__(
-        self, lane: StorageLane, target: MultipartTarget, body: Body, client: Any, part_bytes: int
+        self,
+        session: StorageSession,
+        target: MultipartTarget,
+        body: Body,
+        client: Any,
+        part_bytes: int,
     ) -> None:
-        self._lane = lane
+        self._session = session
         self._target = target
         self._body = body
         self._client = client
@@ -206,7 +211,7 @@ class _Upload:
             reported = reported_md5({"etag": str(answer.get("ETag", ""))})
             if reported not in {None, md5}:
                 raise IntegrityError(f"storage reports another MD5 of part {number}", 200)
-            self._lane.streams.moved(len(content))
+            self._session.streams.moved(len(content))
             return md5
 
         async def act() -> str:
@@ -219,7 +224,7 @@ class _Upload:
                     raise
                 raise AnswerLostError(f"{error.message}; it is sent again") from error
 
-        return await self._lane.persist(self._target.url, act)
+        return await self._session.persist(self._target.url, act)
 
     async def complete(self, md5s: list[str]) -> None:
         """Make the object of its parts; after a lost answer, look before doing it again."""
@@ -242,13 +247,13 @@ class _Upload:
             except TransientError:
                 may_be_done = True
                 raise
-            except RefusedError as error:
+            except ClientError as error:
                 if not (may_be_done and error.error_code == NO_SUCH_UPLOAD):
                     raise
                 raise ExpiredUrlError("nobody can tell whether the upload was completed") from error
             _compare_etag(str(answer.get("ETag", "")), etag)
 
-        await self._lane.persist(self._target.url, act)
+        await self._session.persist(self._target.url, act)
 
     async def abort(self) -> None:
         """Free what was stored so far; the store cleans up by itself where this fails."""
@@ -267,7 +272,7 @@ class _Upload:
 
         try:
             found = await self._attempt("HEAD", 0, send)
-        except (RefusedError, MultipartUnavailableError):
+        except (ClientError, MultipartUnavailableError):
             return False
         if found.get("ContentLength") != self._body.size_bytes:
             return False
@@ -278,7 +283,7 @@ class _Upload:
         async def act() -> T:
             return await self._attempt(method, 0, send)
 
-        return await self._lane.persist(self._target.url, act)
+        return await self._session.persist(self._target.url, act)
 
     async def _attempt(self, method: str, size_bytes: int, send: Callable[[], Awaitable[T]]) -> T:
         async def translated() -> T:
@@ -291,10 +296,10 @@ class _Upload:
                 raise ours from error
 
         try:
-            return await self._lane.attempt(
+            return await self._session.attempt(
                 self._target.url, method, translated, sent_bytes=lambda: size_bytes
             )
-        except RefusedError as error:
+        except ClientError as error:
             if error.error_code not in REFUSED_CREDENTIALS:
                 raise
             if error.error_code in EXPIRED_CREDENTIALS:

@@ -7,11 +7,11 @@ from typing import Any, Final
 import aiohttp
 
 from bulkload.client.http.answers import clean_text
-from bulkload.client.http.session import TIMED_OUT
+from bulkload.client.http.api_session import TIMED_OUT
 from bulkload.errors import (
     AnswerLostError,
+    ClientError,
     IonworksError,
-    RefusedError,
     UnavailableError,
     UnreachableError,
 )
@@ -65,5 +65,5 @@ def _answered(response: Any) -> IonworksError:
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     message = clean_text(f"storage refused: {code}: {said.get('Message', '')}")
     is_busy = code in _BUSY or (isinstance(status, int) and (status >= 500 or status == 429))
-    kind = UnavailableError if is_busy else RefusedError
+    kind = UnavailableError if is_busy else ClientError
     return kind(message, status, error_code=code or None)

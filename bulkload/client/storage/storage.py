@@ -14,17 +14,17 @@ from typing import Any, Final, Self
 
 import anyio.to_thread
 
-from bulkload.client.http.attempts import Persistence
+from bulkload.client.http.attempts import RetryContext
 from bulkload.client.http.events import Observer, unobserved
 from bulkload.client.storage.body import Body, Sending, body_of
-from bulkload.client.storage.http import ANSWER_TIMEOUT_S, PROGRESS_TIMEOUT_S, StorageHttp
-from bulkload.client.storage.lane import EDGE_TIMEOUTS, StorageLane
 from bulkload.client.storage.multipart import (
     PART_BYTES,
     MultipartTarget,
     MultipartUnavailableError,
     put_in_parts,
 )
+from bulkload.client.storage.session import EDGE_TIMEOUTS, StorageSession
+from bulkload.client.storage.store_http import ANSWER_TIMEOUT_S, PROGRESS_TIMEOUT_S, StorageHttp
 from bulkload.clock import Clock, SystemClock
 from bulkload.core.flow.retry import RetryPolicy
 from bulkload.core.flow.retry_budget import RetryBudget
@@ -66,14 +66,14 @@ class Storage:
         """``http`` makes the single attempts, where they do not go over real connections."""
         self._clock: Clock = clock or SystemClock()
         self._part_bytes = part_bytes
-        shared = Persistence(
+        shared = RetryContext(
             clock=self._clock,
             observer=observer,
             chance=chance,
             policy=policy or RetryPolicy(),
             budget=budget or RetryBudget(),
         )
-        self._lane = StorageLane(shared, streams=streams, outage_limit_s=outage_limit_s)
+        self._session = StorageSession(shared, streams=streams, outage_limit_s=outage_limit_s)
         self._http = http or StorageHttp(
             connections=streams,
             progress_timeout_s=progress_timeout_s,
@@ -117,7 +117,7 @@ class Storage:
                 return False
             try:
                 await put_in_parts(
-                    self._lane,
+                    self._session,
                     parts,
                     body,
                     content_type=content_type,
@@ -167,7 +167,7 @@ class Storage:
                 if not await another_way():
                     raise
 
-        await self._lane.persist(url, act)
+        await self._session.persist(url, act)
 
     async def download(self, url: str, to: Path) -> Path:
         """Fetch an object to a file, whole or not at all."""
@@ -180,19 +180,19 @@ class Storage:
                 nonlocal received
                 received = await self._http.get(url, part, self._clock.now())
 
-            await self._lane.attempt(url, "GET", send, received_bytes=lambda: received)
+            await self._session.attempt(url, "GET", send, received_bytes=lambda: received)
 
         try:
-            await self._lane.persist(url, act)
+            await self._session.persist(url, act)
             await anyio.to_thread.run_sync(part.replace, to)
         finally:
             part.unlink(missing_ok=True)
         return to
 
     async def _put_once(self, url: str, body: Body, content_type: str) -> None:
-        sending = Sending(body, self._lane.streams.moved)
+        sending = Sending(body, self._session.streams.moved)
 
         async def send() -> None:
             await self._http.put(url, body, content_type, sending, self._clock.now())
 
-        await self._lane.attempt(url, "PUT", send, sent_bytes=lambda: sending.sent_bytes)
+        await self._session.attempt(url, "PUT", send, sent_bytes=lambda: sending.sent_bytes)

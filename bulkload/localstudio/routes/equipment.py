@@ -13,7 +13,7 @@ from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
 from bulkload.localstudio.listing import condition, page
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
-from bulkload.localstudio.store import Record
+from bulkload.localstudio.store import StoredRecord
 from bulkload.localstudio.views import equipment_view
 
 #: Planned visits, which must say when.
@@ -87,7 +87,7 @@ def _updater(kind: str) -> Callable[[Call], Awaitable[web.Response]]:
     return update
 
 
-def _check_outage(call: Call, record: Record) -> None:
+def _check_outage(call: Call, record: StoredRecord) -> None:
     fields = call.fields
     if not fields.get("out_of_commission") or record.fields.get("out_of_commission"):
         return

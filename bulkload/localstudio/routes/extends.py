@@ -15,7 +15,7 @@ from bulkload.localstudio.objects import EXTEND_FILE, object_key
 from bulkload.localstudio.processing import UNSETTLED
 from bulkload.localstudio.refusal import Refusal
 from bulkload.localstudio.routes.uploads import require_objects, upload_target
-from bulkload.localstudio.store import Record, Upload
+from bulkload.localstudio.store import StoredRecord, Upload
 from bulkload.localstudio.views import measurement_view
 
 
@@ -43,7 +43,7 @@ async def _confirm(call: Call) -> web.Response:
     return answer({**measurement_view(call.studio, claimed), "steps_created": 0})
 
 
-def _extensible(call: Call) -> Record:
+def _extensible(call: Call) -> StoredRecord:
     record = call.record("cell_measurement", call.id("measurement"))
     fields = record.fields
     if fields["measurement_type"] != MeasurementType.TIME_SERIES:

@@ -21,7 +21,7 @@ from bulkload.localstudio.objects import (
 from bulkload.localstudio.parquet import UnfitError
 from bulkload.localstudio.processing import UNSETTLED
 from bulkload.localstudio.refusal import Refusal
-from bulkload.localstudio.store import Record
+from bulkload.localstudio.store import StoredRecord
 
 
 async def _time_series(call: Call) -> web.Response:
@@ -70,7 +70,7 @@ def redirect(call: Call, key: str, file_name: str) -> web.Response:
     return web.Response(status=call.studio.settings.redirect_status, headers={"Location": url})
 
 
-def _series(call: Call) -> Record:
+def _series(call: Call) -> StoredRecord:
     record = call.record("cell_measurement", call.id("measurement"))
     if record.fields["measurement_type"] != MeasurementType.TIME_SERIES:
         raise Refusal(400, "the measurement is not a time series")
@@ -86,7 +86,7 @@ def _refusing() -> Iterator[None]:
         raise Refusal(404, str(unfit)) from unfit
 
 
-def _processed(call: Call) -> Record:
+def _processed(call: Call) -> StoredRecord:
     record = _series(call)
     if record.status in UNSETTLED:
         status = call.studio.settings.steps_while_processing_status

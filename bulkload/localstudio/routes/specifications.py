@@ -15,7 +15,7 @@ from bulkload.localstudio.call import Call, answer, no_content
 from bulkload.localstudio.listing import body_filter, condition, page
 from bulkload.localstudio.moments import now_text
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
-from bulkload.localstudio.store import Record
+from bulkload.localstudio.store import StoredRecord
 from bulkload.localstudio.views import COMPONENT_SLOTS, specification_view
 
 #: What has a column of its own, or is the server's to say.
@@ -116,7 +116,7 @@ def _component(call: Call, project: str, slot: str, given: Mapping[str, Any]) ->
     return component
 
 
-def _material(call: Call, project: str, slot: str, given: Mapping[str, Any]) -> Record:
+def _material(call: Call, project: str, slot: str, given: Mapping[str, Any]) -> StoredRecord:
     """Return the project's material of this name, maker and product; made where there is none."""
     name = given.get("name")
     if not isinstance(name, str) or not name:

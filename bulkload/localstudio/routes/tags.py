@@ -12,7 +12,7 @@ from bulkload.localstudio.call import Call, answer
 from bulkload.localstudio.listing import whole_number
 from bulkload.localstudio.metadata import normal_tags
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
-from bulkload.localstudio.store import Record
+from bulkload.localstudio.store import StoredRecord
 
 #: Ids in one bulk request.
 MAX_BULK_IDS: Final = 1000
@@ -48,7 +48,7 @@ async def _bulk(call: Call) -> web.Response:
     return answer({"updated_count": sum(changed)})
 
 
-def _retag(call: Call, record: Record, add: list[str], remove: list[str]) -> bool:
+def _retag(call: Call, record: StoredRecord, add: list[str], remove: list[str]) -> bool:
     body = record.fields
     before = body.get("tags") or []
     gone = {tag.strip().casefold() for tag in remove}

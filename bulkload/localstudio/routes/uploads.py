@@ -23,7 +23,7 @@ from bulkload.localstudio.objects import (
 )
 from bulkload.localstudio.refusal import DuplicateNameError, InvalidBodyError, Refusal
 from bulkload.localstudio.s3 import collect
-from bulkload.localstudio.store import Record, Upload
+from bulkload.localstudio.store import StoredRecord, Upload
 from bulkload.localstudio.views import instance_view, measurement_view
 
 _UPLOADED_TYPES: Final = (MeasurementType.TIME_SERIES, MeasurementType.FILE)
@@ -171,7 +171,7 @@ async def _create_properties(call: Call) -> web.Response:
     return answer(measurement_view(call.studio, record), 201)
 
 
-def _confirmed_before(call: Call, measurement_id: str, instance: Record) -> web.Response:
+def _confirmed_before(call: Call, measurement_id: str, instance: StoredRecord) -> web.Response:
     record = call.studio.store.get("cell_measurement", measurement_id)
     if record is None or record.scope != instance.id:
         raise Refusal(404, f"no open upload with id {measurement_id} for this cell")
@@ -180,7 +180,7 @@ def _confirmed_before(call: Call, measurement_id: str, instance: Record) -> web.
     return _bundle(call, record, instance, 200)
 
 
-def _bundle(call: Call, record: Record, instance: Record, status: int) -> web.Response:
+def _bundle(call: Call, record: StoredRecord, instance: StoredRecord, status: int) -> web.Response:
     view = measurement_view(call.studio, record)
     view["steps_created"] = 0
     view["instance"] = instance_view(call.studio, instance)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from bulkload.core import terms
-from bulkload.readers.dialect import RECORD, TESTS, TIMESTAMP, Column, Dialect, Kind, Sign
+from bulkload.readers.dialect import RECORD, TESTS, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.metadata import grouped, with_iso_start
 from bulkload.readers.table_format import TableFormat
 from bulkload.readers.workbook import Book
@@ -14,18 +14,18 @@ from bulkload.readers.workbook import Book
 #: MITS stores SI units; its exports state others in the header.
 COLUMNS: Final = (
     *TESTS,
-    Column(RECORD, ("data point",)),
-    Column(TIMESTAMP, ("date time", "datetime"), kind=Kind.TIMESTAMP),
-    Column(terms.TIME, ("test time",), unit="s", kind=Kind.DURATION),
-    Column(terms.VOLTAGE, ("voltage",), unit="V"),
-    Column(terms.CURRENT, ("current",), unit="A"),
-    Column(terms.CYCLE_FROM_CYCLER, ("cycle index",)),
-    Column(terms.STEP_FROM_CYCLER, ("step index",)),
-    Column(terms.CHARGE_CAPACITY, ("charge capacity",), unit="Ah"),
-    Column(terms.DISCHARGE_CAPACITY, ("discharge capacity",), unit="Ah"),
-    Column(terms.CHARGE_ENERGY, ("charge energy",), unit="Wh"),
-    Column(terms.DISCHARGE_ENERGY, ("discharge energy",), unit="Wh"),
-    Column(
+    ColumnRule(RECORD, ("data point",)),
+    ColumnRule(TIMESTAMP, ("date time", "datetime"), kind=Kind.TIMESTAMP),
+    ColumnRule(terms.TIME, ("test time",), unit="s", kind=Kind.DURATION),
+    ColumnRule(terms.VOLTAGE, ("voltage",), unit="V"),
+    ColumnRule(terms.CURRENT, ("current",), unit="A"),
+    ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle index",)),
+    ColumnRule(terms.STEP_FROM_CYCLER, ("step index",)),
+    ColumnRule(terms.CHARGE_CAPACITY, ("charge capacity",), unit="Ah"),
+    ColumnRule(terms.DISCHARGE_CAPACITY, ("discharge capacity",), unit="Ah"),
+    ColumnRule(terms.CHARGE_ENERGY, ("charge energy",), unit="Wh"),
+    ColumnRule(terms.DISCHARGE_ENERGY, ("discharge energy",), unit="Wh"),
+    ColumnRule(
         terms.TEMPERATURE,
         ("surface temp", "aux temperature 1", "aux temperature", "temperature"),
         unit="C",

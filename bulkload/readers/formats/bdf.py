@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulkload.core import terms
-from bulkload.readers.dialect import Column, Dialect, Kind, headings, missing
+from bulkload.readers.dialect import ColumnRule, Dialect, Kind, headings, missing
 from bulkload.readers.headers import find, grid_below
 from bulkload.readers.native import parquet_table
 from bulkload.readers.normalise import read_grid
@@ -19,16 +19,16 @@ MACHINE: Final = Dialect(
     cycler="BDF",
     signature=(("test time second",), ("voltage volt",), ("current ampere",)),
     columns=(
-        Column(terms.TIME, ("test time second",), unit="s", kind=Kind.DURATION),
-        Column(terms.VOLTAGE, ("voltage volt",), unit="V"),
-        Column(terms.CURRENT, ("current ampere",), unit="A"),
-        Column(terms.CYCLE_FROM_CYCLER, ("cycle count",)),
-        Column(terms.STEP_FROM_CYCLER, ("step count",)),
-        Column(terms.TEMPERATURE, ("ambient temperature celsius",), unit="degC"),
-        Column(terms.CHARGE_CAPACITY, ("charging capacity ampere hour",), unit="Ah"),
-        Column(terms.DISCHARGE_CAPACITY, ("discharging capacity ampere hour",), unit="Ah"),
-        Column(terms.CHARGE_ENERGY, ("charging energy watt hour",), unit="Wh"),
-        Column(terms.DISCHARGE_ENERGY, ("discharging energy watt hour",), unit="Wh"),
+        ColumnRule(terms.TIME, ("test time second",), unit="s", kind=Kind.DURATION),
+        ColumnRule(terms.VOLTAGE, ("voltage volt",), unit="V"),
+        ColumnRule(terms.CURRENT, ("current ampere",), unit="A"),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle count",)),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("step count",)),
+        ColumnRule(terms.TEMPERATURE, ("ambient temperature celsius",), unit="degC"),
+        ColumnRule(terms.CHARGE_CAPACITY, ("charging capacity ampere hour",), unit="Ah"),
+        ColumnRule(terms.DISCHARGE_CAPACITY, ("discharging capacity ampere hour",), unit="Ah"),
+        ColumnRule(terms.CHARGE_ENERGY, ("charging energy watt hour",), unit="Wh"),
+        ColumnRule(terms.DISCHARGE_ENERGY, ("discharging energy watt hour",), unit="Wh"),
     ),
     # The capacities under names of a later version stay as they are, and tell the sign.
     totals=(
@@ -43,17 +43,17 @@ LABELS: Final = Dialect(
     cycler="BDF",
     signature=(("test time",), ("voltage",), ("current",)),
     columns=(
-        Column(terms.TIME, ("test time",), kind=Kind.DURATION),
-        Column(terms.VOLTAGE, ("voltage",)),
-        Column(terms.CURRENT, ("current",)),
-        Column(terms.CYCLE_FROM_CYCLER, ("cycle count",)),
-        Column(terms.STEP_FROM_CYCLER, ("step count",)),
-        Column(terms.TEMPERATURE, ("ambient temperature",), unit="degC"),
-        Column(terms.CHARGE_CAPACITY, ("charging capacity",), unit="Ah"),
-        Column(terms.DISCHARGE_CAPACITY, ("discharging capacity",), unit="Ah"),
-        Column(terms.CHARGE_ENERGY, ("charging energy",), unit="Wh"),
-        Column(terms.DISCHARGE_ENERGY, ("discharging energy",), unit="Wh"),
-        Column(terms.POWER, ("power",), needs_unit=True),
+        ColumnRule(terms.TIME, ("test time",), kind=Kind.DURATION),
+        ColumnRule(terms.VOLTAGE, ("voltage",)),
+        ColumnRule(terms.CURRENT, ("current",)),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle count",)),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("step count",)),
+        ColumnRule(terms.TEMPERATURE, ("ambient temperature",), unit="degC"),
+        ColumnRule(terms.CHARGE_CAPACITY, ("charging capacity",), unit="Ah"),
+        ColumnRule(terms.DISCHARGE_CAPACITY, ("discharging capacity",), unit="Ah"),
+        ColumnRule(terms.CHARGE_ENERGY, ("charging energy",), unit="Wh"),
+        ColumnRule(terms.DISCHARGE_ENERGY, ("discharging energy",), unit="Wh"),
+        ColumnRule(terms.POWER, ("power",), needs_unit=True),
     ),
     slash_units=True,
     keep_others=True,
@@ -64,10 +64,10 @@ PYPROBE: Final = Dialect(
     cycler="PyProBE",
     signature=(("time",), ("step",), ("event",), ("current",), ("voltage",)),
     columns=(
-        Column(terms.TIME, ("time",), kind=Kind.DURATION),
-        Column(terms.VOLTAGE, ("voltage",)),
-        Column(terms.CURRENT, ("current",)),
-        Column(terms.TEMPERATURE, ("temperature",), needs_unit=True),
+        ColumnRule(terms.TIME, ("time",), kind=Kind.DURATION),
+        ColumnRule(terms.VOLTAGE, ("voltage",)),
+        ColumnRule(terms.CURRENT, ("current",)),
+        ColumnRule(terms.TEMPERATURE, ("temperature",), needs_unit=True),
     ),
 )
 

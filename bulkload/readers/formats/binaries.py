@@ -15,13 +15,13 @@ import pyarrow as pa
 
 from bulkload.core import terms
 from bulkload.errors import MissingExtraError, UnreadableError
-from bulkload.readers.content import Content, printable
+from bulkload.readers.content import FileContent, printable
 from bulkload.readers.dialect import (
     MODE,
     RECORD,
     RECORD_CHARGE,
     Z_IM_NEGATED,
-    Column,
+    ColumnRule,
     Dialect,
     Kind,
     Sign,
@@ -40,13 +40,13 @@ NEWARE: Final = Dialect(
     cycler="Neware",
     signature=(("voltage v",), ("current ma",)),
     columns=(
-        Column(RECORD, ("index",)),
-        Column(terms.TIME, ("total time s",), unit="s"),
-        Column(terms.VOLTAGE, ("voltage v",), unit="V"),
-        Column(terms.CURRENT, ("current ma",), unit="mA"),
-        Column(terms.CYCLE_FROM_CYCLER, ("cycle count",)),
-        Column(terms.STEP_FROM_CYCLER, ("step count",)),
-        Column(MODE, ("step type",), kind=Kind.TEXT),
+        ColumnRule(RECORD, ("index",)),
+        ColumnRule(terms.TIME, ("total time s",), unit="s"),
+        ColumnRule(terms.VOLTAGE, ("voltage v",), unit="V"),
+        ColumnRule(terms.CURRENT, ("current ma",), unit="mA"),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle count",)),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("step count",)),
+        ColumnRule(MODE, ("step type",), kind=Kind.TEXT),
     ),
     sign=Sign.CHARGE_POSITIVE,
 )
@@ -90,7 +90,7 @@ class BioLogicBinary(Format):
 BINARY: Final = replace(
     EXPORT,
     name="EC-Lab binary",
-    columns=(*EXPORT.columns, Column(RECORD_CHARGE, ("dq",), unit="mAh")),
+    columns=(*EXPORT.columns, ColumnRule(RECORD_CHARGE, ("dq",), unit="mAh")),
     # EC-Lab counts the oxidation of the working electrode as positive: for a cell, its charge.
     sign=Sign.CHARGE_POSITIVE,
 )
@@ -159,7 +159,7 @@ class NewareBinary(Format):
         return replace(reading, header=merged(reading.header, _neware_header(said, table)))
 
 
-def _copy(content: Content, folder: Path, kind: str) -> Path:
+def _copy(content: FileContent, folder: Path, kind: str) -> Path:
     """Write the bytes that were hashed under the suffix that the library goes by."""
     path = folder / ("file.ndax" if kind == NEWARE_ARCHIVE else "file.nda")
     path.write_bytes(content.data)

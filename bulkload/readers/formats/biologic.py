@@ -11,7 +11,7 @@ import numpy as np
 
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import Z_IM_NEGATED, Column, Dialect, Kind, Sign
+from bulkload.readers.dialect import Z_IM_NEGATED, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.headers import HeaderLine, grid_below
 from bulkload.readers.metadata import grouped, merged, with_iso_start
 from bulkload.readers.normalise import read_grid
@@ -24,18 +24,18 @@ EXPORT: Final = Dialect(
     cycler="BioLogic",
     signature=(("time",), ("ewe", "ecell", "<ewe>", "<ecell>")),
     columns=(
-        Column(terms.TIME, ("time",), kind=Kind.DURATION),
-        Column(terms.VOLTAGE, ("ecell", "ewe", "<ewe>", "<ecell>")),
-        Column(terms.CURRENT, ("i", "<i>")),
-        Column(terms.TEMPERATURE, ("temperature",), needs_unit=True),
-        Column(terms.STEP_FROM_CYCLER, ("ns",)),
-        Column(terms.CYCLE_FROM_CYCLER, ("cycle number",)),
-        Column(terms.FREQUENCY, ("freq",)),
-        Column(terms.Z_RE, ("re(z)",)),
-        Column(Z_IM_NEGATED, ("-im(z)",)),
-        Column(terms.Z_IM, ("im(z)",)),
-        Column("Z_Mod [Ohm]", ("|z|",)),
-        Column("Z_Phase [deg]", ("phase(z)",)),
+        ColumnRule(terms.TIME, ("time",), kind=Kind.DURATION),
+        ColumnRule(terms.VOLTAGE, ("ecell", "ewe", "<ewe>", "<ecell>")),
+        ColumnRule(terms.CURRENT, ("i", "<i>")),
+        ColumnRule(terms.TEMPERATURE, ("temperature",), needs_unit=True),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("ns",)),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle number",)),
+        ColumnRule(terms.FREQUENCY, ("freq",)),
+        ColumnRule(terms.Z_RE, ("re(z)",)),
+        ColumnRule(Z_IM_NEGATED, ("-im(z)",)),
+        ColumnRule(terms.Z_IM, ("im(z)",)),
+        ColumnRule("Z_Mod [Ohm]", ("|z|",)),
+        ColumnRule("Z_Phase [deg]", ("phase(z)",)),
     ),
     # EC-Lab counts oxidation positive, which raises the voltage.
     sign=Sign.CHARGE_POSITIVE,

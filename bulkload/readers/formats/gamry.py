@@ -12,7 +12,7 @@ import pyarrow as pa
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import printable
-from bulkload.readers.dialect import Column, Dialect, Sign
+from bulkload.readers.dialect import ColumnRule, Dialect, Sign
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import TEXT, Probe
@@ -25,15 +25,15 @@ IMPEDANCE: Final = Dialect(
     cycler="Gamry",
     signature=(("time",), ("vdc",)),
     columns=(
-        Column(terms.TIME, ("time",), unit="s"),
-        Column(terms.VOLTAGE, ("vdc",), unit="V"),
-        Column(terms.CURRENT, ("idc",), unit="A"),
-        Column(terms.FREQUENCY, ("freq",), unit="Hz"),
-        Column(terms.Z_RE, ("zreal",), unit="Ohm"),
-        Column(terms.Z_IM, ("zimag",), unit="Ohm"),
-        Column("Z_Mod [Ohm]", ("zmod",), unit="Ohm"),
-        Column("Z_Phase [deg]", ("zphz",), unit="deg"),
-        Column(terms.TEMPERATURE, ("temp",), unit="degC"),
+        ColumnRule(terms.TIME, ("time",), unit="s"),
+        ColumnRule(terms.VOLTAGE, ("vdc",), unit="V"),
+        ColumnRule(terms.CURRENT, ("idc",), unit="A"),
+        ColumnRule(terms.FREQUENCY, ("freq",), unit="Hz"),
+        ColumnRule(terms.Z_RE, ("zreal",), unit="Ohm"),
+        ColumnRule(terms.Z_IM, ("zimag",), unit="Ohm"),
+        ColumnRule("Z_Mod [Ohm]", ("zmod",), unit="Ohm"),
+        ColumnRule("Z_Phase [deg]", ("zphz",), unit="deg"),
+        ColumnRule(terms.TEMPERATURE, ("temp",), unit="degC"),
     ),
     sign=Sign.UNSTATED,
 )

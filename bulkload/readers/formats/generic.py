@@ -6,7 +6,7 @@ from typing import Final
 
 from bulkload.core import terms
 from bulkload.readers.derive import ENERGY
-from bulkload.readers.dialect import MODE, RECORD, TESTS, TIMESTAMP, Column, Dialect, Kind
+from bulkload.readers.dialect import MODE, RECORD, TESTS, TIMESTAMP, ColumnRule, Dialect, Kind
 from bulkload.readers.table_format import TableFormat
 
 _TIME: Final = ("test time", "time", "elapsed time", "total time", "t", "run time")
@@ -21,24 +21,28 @@ def _plain(*, slash: bool) -> Dialect:
         signature=(_TIME, _VOLTAGE, _CURRENT),
         columns=(
             *TESTS,
-            Column(RECORD, ("record", "rec", "data point", "point", "index")),
-            Column(TIMESTAMP, ("date time", "datetime", "timestamp", "date"), kind=Kind.TIMESTAMP),
-            Column(terms.TIME, _TIME, kind=Kind.DURATION),
-            Column(terms.VOLTAGE, _VOLTAGE),
-            Column(terms.CURRENT, _CURRENT),
-            Column(
+            ColumnRule(RECORD, ("record", "rec", "data point", "point", "index")),
+            ColumnRule(
+                TIMESTAMP, ("date time", "datetime", "timestamp", "date"), kind=Kind.TIMESTAMP
+            ),
+            ColumnRule(terms.TIME, _TIME, kind=Kind.DURATION),
+            ColumnRule(terms.VOLTAGE, _VOLTAGE),
+            ColumnRule(terms.CURRENT, _CURRENT),
+            ColumnRule(
                 terms.TEMPERATURE,
                 ("temperature", "temp", "cell temperature", "temperature 1"),
                 needs_unit=True,
             ),
-            Column(terms.STEP_FROM_CYCLER, ("step", "step index", "step number", "step id")),
-            Column(terms.CYCLE_FROM_CYCLER, ("cycle", "cycle index", "cycle number", "cycle id")),
-            Column(terms.CHARGE_CAPACITY, ("charge capacity",), needs_unit=True),
-            Column(terms.DISCHARGE_CAPACITY, ("discharge capacity",), needs_unit=True),
-            Column(terms.CHARGE_ENERGY, ("charge energy",), needs_unit=True),
-            Column(terms.DISCHARGE_ENERGY, ("discharge energy",), needs_unit=True),
-            Column(ENERGY, ("energy",), needs_unit=True),
-            Column(MODE, ("mode", "status", "state", "step type"), kind=Kind.TEXT),
+            ColumnRule(terms.STEP_FROM_CYCLER, ("step", "step index", "step number", "step id")),
+            ColumnRule(
+                terms.CYCLE_FROM_CYCLER, ("cycle", "cycle index", "cycle number", "cycle id")
+            ),
+            ColumnRule(terms.CHARGE_CAPACITY, ("charge capacity",), needs_unit=True),
+            ColumnRule(terms.DISCHARGE_CAPACITY, ("discharge capacity",), needs_unit=True),
+            ColumnRule(terms.CHARGE_ENERGY, ("charge energy",), needs_unit=True),
+            ColumnRule(terms.DISCHARGE_ENERGY, ("discharge energy",), needs_unit=True),
+            ColumnRule(ENERGY, ("energy",), needs_unit=True),
+            ColumnRule(MODE, ("mode", "status", "state", "step type"), kind=Kind.TEXT),
         ),
         slash_units=slash,
     )

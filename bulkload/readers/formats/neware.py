@@ -15,7 +15,7 @@ from bulkload.readers.dialect import (
     STEP_TIME,
     TESTS,
     TIMESTAMP,
-    Column,
+    ColumnRule,
     Dialect,
     Kind,
     Sign,
@@ -37,22 +37,24 @@ FLAT: Final = Dialect(
     ),
     columns=(
         *TESTS,
-        Column(
+        ColumnRule(
             RECORD, ("datapoint", "record index", "record id", "数据序号", "记录序号", "记录号")
         ),
-        Column(
+        ColumnRule(
             TIMESTAMP,
             ("datetime", "absolute time", "date", "绝对时间", "日期", "系统时间"),
             kind=Kind.TIMESTAMP,
         ),
-        Column(terms.CURRENT, ("current", "cur", "电流")),
-        Column(terms.VOLTAGE, ("voltage", "电压")),
-        Column(terms.STEP_FROM_CYCLER, ("step index", "step id", "step", "工步号", "工步序号")),
-        Column(terms.CYCLE_FROM_CYCLER, ("cycle index", "cycle id", "cycle", "循环号", "循环序号")),
-        Column(terms.TEMPERATURE, ("temperature 1",), unit="C"),
-        Column(MODE, ("step type", "status", "工步类型", "状态"), kind=Kind.TEXT),
+        ColumnRule(terms.CURRENT, ("current", "cur", "电流")),
+        ColumnRule(terms.VOLTAGE, ("voltage", "电压")),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("step index", "step id", "step", "工步号", "工步序号")),
+        ColumnRule(
+            terms.CYCLE_FROM_CYCLER, ("cycle index", "cycle id", "cycle", "循环号", "循环序号")
+        ),
+        ColumnRule(terms.TEMPERATURE, ("temperature 1",), unit="C"),
+        ColumnRule(MODE, ("step type", "status", "工步类型", "状态"), kind=Kind.TEXT),
         # Only looked at where the dates jump by an hour.
-        Column(STEP_TIME, ("time", "relative time", "时间"), kind=Kind.TEXT),
+        ColumnRule(STEP_TIME, ("time", "relative time", "时间"), kind=Kind.TEXT),
     ),
     sign=Sign.CHARGE_POSITIVE,
     time_from_timestamps=True,

@@ -8,7 +8,7 @@ from typing import Final
 
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import MODE, RECORD, TIMESTAMP, Column, Dialect, Kind, Sign
+from bulkload.readers.dialect import MODE, RECORD, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.formats.neware import FLAT, prepare
 from bulkload.readers.headers import HeaderLine, cut, grid_below, lines
 from bulkload.readers.normalise import read_grid
@@ -22,17 +22,17 @@ RECORDS: Final = Dialect(
     cycler="Neware",
     signature=FLAT.signature,
     columns=(
-        Column(RECORD, ("datapoint",)),
-        Column(TIMESTAMP, ("date",), kind=Kind.TIMESTAMP),
-        Column(terms.TIME, ("total time",), kind=Kind.DURATION),
-        Column(terms.CURRENT, ("current",)),
-        Column(terms.VOLTAGE, ("voltage",)),
-        Column(terms.STEP_FROM_CYCLER, ("step number",)),
-        Column(terms.CYCLE_FROM_CYCLER, ("cycle index",)),
-        Column(terms.TEMPERATURE, ("t1",), unit="degC", ignores_unit=True),
-        Column(terms.CAPACITY, ("capacity",), needs_unit=True),
-        Column("Energy [W.h]", ("energy",), needs_unit=True),
-        Column(MODE, ("step type",), kind=Kind.TEXT),
+        ColumnRule(RECORD, ("datapoint",)),
+        ColumnRule(TIMESTAMP, ("date",), kind=Kind.TIMESTAMP),
+        ColumnRule(terms.TIME, ("total time",), kind=Kind.DURATION),
+        ColumnRule(terms.CURRENT, ("current",)),
+        ColumnRule(terms.VOLTAGE, ("voltage",)),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("step number",)),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle index",)),
+        ColumnRule(terms.TEMPERATURE, ("t1",), unit="degC", ignores_unit=True),
+        ColumnRule(terms.CAPACITY, ("capacity",), needs_unit=True),
+        ColumnRule("Energy [W.h]", ("energy",), needs_unit=True),
+        ColumnRule(MODE, ("step type",), kind=Kind.TEXT),
     ),
     sign=Sign.CHARGE_POSITIVE,
     delimiter=",",

@@ -13,7 +13,7 @@ from bulkload.core import terms
 from bulkload.errors import UnreadableError
 from bulkload.readers import timestamps as clock
 from bulkload.readers.derive import FRAME
-from bulkload.readers.dialect import TIMESTAMP, Column, Dialect, Kind, Sign
+from bulkload.readers.dialect import TIMESTAMP, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.headers import HeaderLine, cut, grid_below
 from bulkload.readers.metadata import grouped, labelled, merged, with_iso_start
 from bulkload.readers.normalise import read_grid
@@ -33,14 +33,14 @@ EXPORT: Final = Dialect(
     cycler="Novonix",
     signature=(("date and time",), ("run time",), ("potential",), ("current",)),
     columns=(
-        Column(TIMESTAMP, ("date and time",), kind=Kind.TIMESTAMP),
-        Column(terms.TIME, ("run time",), kind=Kind.DURATION),
-        Column(terms.VOLTAGE, ("potential",)),
-        Column(terms.CURRENT, ("current",)),
-        Column(terms.TEMPERATURE, ("temperature",), needs_unit=True),
-        Column(_CIRCUIT, ("circuit temperature",)),
-        Column(terms.STEP_FROM_CYCLER, ("step number",)),
-        Column(terms.CYCLE_FROM_CYCLER, ("cycle number",)),
+        ColumnRule(TIMESTAMP, ("date and time",), kind=Kind.TIMESTAMP),
+        ColumnRule(terms.TIME, ("run time",), kind=Kind.DURATION),
+        ColumnRule(terms.VOLTAGE, ("potential",)),
+        ColumnRule(terms.CURRENT, ("current",)),
+        ColumnRule(terms.TEMPERATURE, ("temperature",), needs_unit=True),
+        ColumnRule(_CIRCUIT, ("circuit temperature",)),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("step number",)),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle number",)),
     ),
     sign=Sign.UNSTATED,
     delimiter=",",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bulkload.core import terms
-from bulkload.readers.dialect import MODE, TIMESTAMP, Column, Dialect, Kind, Sign
+from bulkload.readers.dialect import MODE, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.metadata import grouped, labelled, with_iso_start
 from bulkload.readers.probe import Probe
 from bulkload.readers.table_format import TableFormat
@@ -16,18 +16,18 @@ BASYTEC_RESULT: Final = Dialect(
     cycler="BaSyTec",
     signature=(("dataset",), ("line",), ("u",), ("i",), ("time",)),
     columns=(
-        Column(terms.TIME, ("time",), unit="s", kind=Kind.DURATION),
+        ColumnRule(terms.TIME, ("time",), unit="s", kind=Kind.DURATION),
         # Always with their units: a bare letter may be anything.
-        Column(terms.VOLTAGE, ("u",)),
-        Column(terms.CURRENT, ("i",)),
+        ColumnRule(terms.VOLTAGE, ("u",)),
+        ColumnRule(terms.CURRENT, ("i",)),
         # Its degree sign is lost in many an export; a BaSyTec logs no other unit.
-        Column(terms.TEMPERATURE, ("t1",), unit="degC", ignores_unit=True),
-        Column(terms.STEP_FROM_CYCLER, ("line",)),
-        Column(terms.CYCLE_FROM_CYCLER, ("cyc count",)),
-        Column(terms.CHARGE_CAPACITY, ("ah charge",), unit="Ah"),
-        Column(terms.DISCHARGE_CAPACITY, ("ah discharge",), unit="Ah"),
-        Column(terms.CHARGE_ENERGY, ("wh charge",), unit="Wh"),
-        Column(terms.DISCHARGE_ENERGY, ("wh discharge",), unit="Wh"),
+        ColumnRule(terms.TEMPERATURE, ("t1",), unit="degC", ignores_unit=True),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("line",)),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cyc count",)),
+        ColumnRule(terms.CHARGE_CAPACITY, ("ah charge",), unit="Ah"),
+        ColumnRule(terms.DISCHARGE_CAPACITY, ("ah discharge",), unit="Ah"),
+        ColumnRule(terms.CHARGE_ENERGY, ("wh charge",), unit="Wh"),
+        ColumnRule(terms.DISCHARGE_ENERGY, ("wh discharge",), unit="Wh"),
     ),
     sign=Sign.CHARGE_POSITIVE,
 )
@@ -51,19 +51,19 @@ DIGATRON_EXPORT: Final = Dialect(
     cycler="Digatron",
     signature=(("step",), ("status",), ("prog time",), ("voltage",), ("current",), ("ahaccu",)),
     columns=(
-        Column(terms.TIME, ("prog time",), kind=Kind.DURATION),
-        Column(terms.VOLTAGE, ("voltage",)),
-        Column(terms.CURRENT, ("current",)),
+        ColumnRule(terms.TIME, ("prog time",), kind=Kind.DURATION),
+        ColumnRule(terms.VOLTAGE, ("voltage",)),
+        ColumnRule(terms.CURRENT, ("current",)),
         # The units row holds the sensor's name in the place of the unit.
-        Column(
+        ColumnRule(
             terms.TEMPERATURE,
             ("logtempmid", "logtemp001", "logtemppositive"),
             unit="degC",
             ignores_unit=True,
         ),
-        Column(terms.STEP_FROM_CYCLER, ("step",)),
-        Column(terms.CYCLE_FROM_CYCLER, ("cycle",)),
-        Column(MODE, ("status",), kind=Kind.TEXT),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("step",)),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle",)),
+        ColumnRule(MODE, ("status",), kind=Kind.TEXT),
     ),
     sign=Sign.CHARGE_POSITIVE,
     units_row=True,
@@ -88,12 +88,12 @@ BITRODE_EXPORT: Final = Dialect(
     cycler="Bitrode",
     signature=(("exclude",), ("time",), ("loop",), ("current",), ("voltage",), ("mode",)),
     columns=(
-        Column(terms.TIME, ("time",), kind=Kind.DURATION),
-        Column(terms.VOLTAGE, ("voltage",)),
-        Column(terms.CURRENT, ("current",)),
-        Column(terms.CYCLE_FROM_CYCLER, ("cycle",)),
-        Column(terms.STEP_FROM_CYCLER, ("step",)),
-        Column(MODE, ("mode",), kind=Kind.TEXT),
+        ColumnRule(terms.TIME, ("time",), kind=Kind.DURATION),
+        ColumnRule(terms.VOLTAGE, ("voltage",)),
+        ColumnRule(terms.CURRENT, ("current",)),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle",)),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("step",)),
+        ColumnRule(MODE, ("mode",), kind=Kind.TEXT),
     ),
     sign=Sign.UNSIGNED,
 )
@@ -103,18 +103,18 @@ LANDT_EXPORT: Final = Dialect(
     cycler="Landt",
     signature=(("test time s",), ("current a",), ("voltage v",), ("step index",), ("step name",)),
     columns=(
-        Column(TIMESTAMP, ("date time iso string",), kind=Kind.TIMESTAMP),
-        Column(terms.TIME, ("test time s",), unit="s", kind=Kind.DURATION),
-        Column(terms.VOLTAGE, ("voltage v",), unit="V"),
-        Column(terms.CURRENT, ("current a",), unit="A"),
-        Column(terms.TEMPERATURE, ("temperature 1 c",), unit="C"),
-        Column(terms.CYCLE_FROM_CYCLER, ("cycle index",)),
-        Column(terms.STEP_FROM_CYCLER, ("step index",)),
-        Column(terms.DISCHARGE_CAPACITY, ("discharge capacity ah",), unit="Ah"),
-        Column(terms.CHARGE_CAPACITY, ("charge capacity ah",), unit="Ah"),
-        Column(terms.DISCHARGE_ENERGY, ("discharge energy wh",), unit="Wh"),
-        Column(terms.CHARGE_ENERGY, ("charge energy wh",), unit="Wh"),
-        Column(MODE, ("step name",), kind=Kind.TEXT),
+        ColumnRule(TIMESTAMP, ("date time iso string",), kind=Kind.TIMESTAMP),
+        ColumnRule(terms.TIME, ("test time s",), unit="s", kind=Kind.DURATION),
+        ColumnRule(terms.VOLTAGE, ("voltage v",), unit="V"),
+        ColumnRule(terms.CURRENT, ("current a",), unit="A"),
+        ColumnRule(terms.TEMPERATURE, ("temperature 1 c",), unit="C"),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle index",)),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("step index",)),
+        ColumnRule(terms.DISCHARGE_CAPACITY, ("discharge capacity ah",), unit="Ah"),
+        ColumnRule(terms.CHARGE_CAPACITY, ("charge capacity ah",), unit="Ah"),
+        ColumnRule(terms.DISCHARGE_ENERGY, ("discharge energy wh",), unit="Wh"),
+        ColumnRule(terms.CHARGE_ENERGY, ("charge energy wh",), unit="Wh"),
+        ColumnRule(MODE, ("step name",), kind=Kind.TEXT),
     ),
     sign=Sign.CHARGE_POSITIVE,
 )

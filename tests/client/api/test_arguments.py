@@ -16,7 +16,7 @@ from bulkload.client.api.records import (
     InitiateAnswer,
 )
 from bulkload.client.studio import AsyncStudio
-from bulkload.errors import IonworksError, RefusedError, UnreadableError
+from bulkload.errors import ClientError, IonworksError, UnreadableError
 from bulkload.localstudio import LocalStudio
 from tests.client.api.samples import charge_and_discharge
 
@@ -101,7 +101,7 @@ async def test_a_detail_without_its_parts_is_told_at_once(
 @pytest.mark.anyio
 async def test_ids_that_lead_elsewhere_are_escaped(client: AsyncStudio) -> None:
     for wrong in ("../projects", "a/b", "x?y=1", "#", "%2e%2e"):
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(ClientError) as caught:
             await client.cell_measurement.get(wrong)
         assert caught.value.status_code == 404, wrong
 

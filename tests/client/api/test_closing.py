@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from bulkload.client.http import transport
-from bulkload.client.http.session import open_session
-from bulkload.client.storage import http as storage_http
+from bulkload.client.http.api_session import open_session
+from bulkload.client.storage import store_http as storage_http
 from bulkload.localstudio import LocalStudio
 from tests.client.api.conftest import connect
 

@@ -13,11 +13,11 @@ from bulkload.client.api.measurement_upload import MAX_INITIATES
 from bulkload.client.delivery import Delivery
 from bulkload.client.studio import AsyncStudio
 from bulkload.errors import (
+    ClientError,
     ConflictError,
     ExpiredUrlError,
     MeasurementProcessingError,
     MeasurementValidationError,
-    RefusedError,
 )
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio, StudioSettings
 from tests.client.api.samples import charge_and_discharge, detail
@@ -133,7 +133,7 @@ def test_an_ended_test_is_not_extended(tmp_path: Path) -> None:
         made = await client.cell_measurement.create(cell.id, detail("RPT 0", frame))
         await client.cell_measurement.update(made.id, {"end_time": "2025-01-01T00:00:00Z"})
         before = studio.requests.by_endpoint["extend.initiate"]
-        with pytest.raises(RefusedError):
+        with pytest.raises(ClientError):
             await client.cell_measurement.extend(made.id, later(frame))
         assert studio.requests.by_endpoint["extend.initiate"] == before + 1
 

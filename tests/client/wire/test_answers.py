@@ -15,11 +15,11 @@ from bulkload.client.http.answers import MAX_MESSAGE_LENGTH, error_of, read_answ
 from bulkload.client.http.wire import Answer
 from bulkload.errors import (
     AnswerLostError,
+    AuthenticationError,
+    ClientError,
     ConflictError,
-    CredentialsError,
     IonworksError,
     PermissionDeniedError,
-    RefusedError,
     TransientError,
     UnavailableError,
 )
@@ -70,7 +70,7 @@ def test_each_form_of_body_gives_an_error_with_its_words(
     body: Any, message: str, code: str | None
 ) -> None:
     error = error_of(made(400, body, x_correlation_id="c-1"), now=NOW)
-    assert type(error) is RefusedError
+    assert type(error) is ClientError
     assert (error.message, error.error_code, error.status_code) == (message, code, 400)
     assert error.correlation_id == "c-1"
     assert "c-1" in str(error)
@@ -81,23 +81,23 @@ def test_each_form_of_body_gives_an_error_with_its_words(
 @pytest.mark.parametrize(
     ("status", "body", "headers", "kind"),
     [
-        (401, {"detail": "no"}, {}, CredentialsError),
-        (403, {"detail": "Invalid API key"}, {}, CredentialsError),
-        (403, {"detail": "token expired"}, {}, CredentialsError),
+        (401, {"detail": "no"}, {}, AuthenticationError),
+        (403, {"detail": "Invalid API key"}, {}, AuthenticationError),
+        (403, {"detail": "token expired"}, {}, AuthenticationError),
         (403, {"detail": "not your project"}, {}, PermissionDeniedError),
         (403, None, {}, PermissionDeniedError),
-        (404, None, {}, RefusedError),
+        (404, None, {}, ClientError),
         (408, None, {}, UnavailableError),
         (409, None, {}, ConflictError),
-        (413, None, {}, RefusedError),
+        (413, None, {}, ClientError),
         (413, None, {"retry_after": "3"}, UnavailableError),
-        (422, None, {}, RefusedError),
+        (422, None, {}, ClientError),
         (425, None, {}, UnavailableError),
         (429, None, {}, UnavailableError),
         (500, None, {}, UnavailableError),
         (503, None, {"retry_after": "3"}, UnavailableError),
         (524, None, {}, UnavailableError),
-        (302, None, {}, RefusedError),
+        (302, None, {}, ClientError),
         (999, None, {}, UnavailableError),
     ],
 )

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from bulkload.client.http.caller import Caller
-from bulkload.client.http.events import Exchanged, GaveUp, Paused, Retrying
+from bulkload.client.http.events import Exchanged, Paused, RetriesExhausted, Retrying
 from bulkload.client.http.transport import HttpTransport
 from bulkload.errors import (
     AnswerLostError,
+    AuthenticationError,
+    ClientError,
     ConflictError,
-    CredentialsError,
     IonworksError,
-    RefusedError,
     UnavailableError,
 )
 from tests.client.wire.scripted import (
@@ -116,7 +116,7 @@ async def test_a_post_that_may_be_done_is_not_sent_again_blindly(trouble: Step) 
         with pytest.raises((AnswerLostError, UnavailableError)):
             await caller(http, server, heard).call("POST", "/a", json={})
     assert len(server.seen) == 1
-    assert len(heard.of(GaveUp)) == 1
+    assert len(heard.of(RetriesExhausted)) == 1
 
 
 @pytest.mark.parametrize("trouble", AMBIGUOUS)
@@ -181,7 +181,7 @@ async def test_a_committed_post_is_never_done_twice() -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, RefusedError), (401, CredentialsError), (404, RefusedError), (409, ConflictError)],
+    [(400, ClientError), (401, AuthenticationError), (404, ClientError), (409, ConflictError)],
 )
 @in_virtual_time
 async def test_a_final_answer_is_final(status: int, kind: type[IonworksError]) -> None:
@@ -200,7 +200,7 @@ async def test_the_same_answer_eight_times_parks_the_call() -> None:
             await caller(http, server, heard).call("GET", "/a")
     assert caught.value.error_code == "BOOM"
     assert len(server.seen) == 8
-    assert heard.of(GaveUp)[0].reason == "the same answer 8 times"
+    assert heard.of(RetriesExhausted)[0].reason == "the same answer 8 times"
 
 
 @in_virtual_time
@@ -260,7 +260,7 @@ async def test_a_deletion_whose_answer_was_lost_is_done_when_the_thing_is_gone()
     async with scripted(reset(), answer(404)) as server, HttpTransport(server.access) as http:
         assert await caller(http, server).call("DELETE", "/a/m1") is None
     async with scripted(answer(404)) as server, HttpTransport(server.access) as http:
-        with pytest.raises(RefusedError):
+        with pytest.raises(ClientError):
             await caller(http, server).call("DELETE", "/a/m1")
     # It is Studio that must say so.
     async with scripted(reset(), ASTRAY, OK) as server, HttpTransport(server.access) as http:
@@ -281,13 +281,13 @@ async def test_a_download_is_located_and_not_followed(status: int) -> None:
 @in_virtual_time
 async def test_a_download_without_a_redirect_is_refused() -> None:
     async with scripted(OK) as server, HttpTransport(server.access) as http:
-        with pytest.raises(RefusedError, match="no redirect"):
+        with pytest.raises(ClientError, match="no redirect"):
             await caller(http, server).locate("/a")
     found = answer(302, headers={"Location": "/x"})
     async with scripted(HTML, found) as server, HttpTransport(server.access) as http:
         assert await caller(http, server).locate("/a") == f"{server.url}/x"
     async with scripted(answer(404)) as server, HttpTransport(server.access) as http:
-        with pytest.raises(RefusedError, match="Not Found"):
+        with pytest.raises(ClientError, match="Not Found"):
             await caller(http, server).locate("/a")
 
 

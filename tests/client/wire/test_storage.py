@@ -11,17 +11,17 @@ import anyio
 import pytest
 from aiohttp import web
 
+from bulkload.client.http.api_session import TIMED_OUT
 from bulkload.client.http.events import Exchanged
-from bulkload.client.http.session import TIMED_OUT
 from bulkload.client.storage.body import BLOCK_BYTES, FileBody
 from bulkload.client.storage.storage import Storage
 from bulkload.errors import (
     AnswerLostError,
+    ClientError,
     ExpiredUrlError,
     IntegrityError,
     IonworksError,
     PermissionDeniedError,
-    RefusedError,
     UnavailableError,
 )
 from tests.client.wire.scripted import (
@@ -270,10 +270,10 @@ SAYS = {
         (403, "skewed", ExpiredUrlError),
         (403, "denied", PermissionDeniedError),
         (403, "quota", PermissionDeniedError),
-        (400, "nothing", RefusedError),
-        (404, "nothing", RefusedError),
-        (413, "nothing", RefusedError),
-        (307, "nothing", RefusedError),
+        (400, "nothing", ClientError),
+        (404, "nothing", ClientError),
+        (413, "nothing", ClientError),
+        (307, "nothing", ClientError),
     ],
 )
 @in_virtual_time
@@ -382,7 +382,7 @@ async def test_a_name_that_only_a_container_knows_is_reached_as_localhost() -> N
 @in_virtual_time
 async def test_what_is_no_url_is_refused(url: str) -> None:
     async with storage() as store:
-        with pytest.raises(RefusedError):
+        with pytest.raises(ClientError):
             await store.put(url, b"x")
 
 

@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 
 from bulkload.client.http.access import Access
+from bulkload.client.http.api_session import TIMED_OUT, Timeouts
 from bulkload.client.http.bodies import GZIP_FROM_BYTES, join_path
-from bulkload.client.http.session import TIMED_OUT, Timeouts
 from bulkload.client.http.transport import HttpTransport
 from bulkload.client.http.wire import make_request
 from bulkload.errors import AnswerLostError, UnreachableError

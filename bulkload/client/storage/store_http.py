@@ -15,7 +15,7 @@ import anyio.to_thread
 from yarl import URL
 
 from bulkload.client.http.answers import is_web_page
-from bulkload.client.http.session import (
+from bulkload.client.http.api_session import (
     CHUNK_BYTES,
     TIMED_OUT,
     Timeouts,
@@ -27,8 +27,8 @@ from bulkload.client.http.session import (
 from bulkload.client.http.wire import Answer
 from bulkload.client.storage.answers import reported_md5, reported_size, storage_error_of
 from bulkload.client.storage.body import Body, Sending
-from bulkload.client.storage.lane import host_of
-from bulkload.errors import AnswerLostError, IntegrityError, RefusedError
+from bulkload.client.storage.session import host_of
+from bulkload.errors import AnswerLostError, ClientError, IntegrityError
 
 #: Longest time for one block of a body to leave, or to come, in seconds. Progress is bounded,
 #: not the whole: a large file on a slow link is slow, not stuck.
@@ -110,7 +110,7 @@ class StorageHttp:
                 # The wire knows only that the body ended early; this is why.
                 raise sending.error from None
             if isinstance(error, aiohttp.InvalidURL):
-                raise RefusedError("storage gave a URL that is none") from error
+                raise ClientError("storage gave a URL that is none") from error
             if isinstance(error, aiohttp.ClientError | OSError | TimeoutError):
                 raise translate(error, host_of(url)) from error
             raise
@@ -138,7 +138,7 @@ class StorageHttp:
                         raise storage_error_of(await _answer(response), now=now)
                     return await _receive(response, to, moved)
         except aiohttp.InvalidURL as error:
-            raise RefusedError("storage gave a URL that is none") from error
+            raise ClientError("storage gave a URL that is none") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise translate(error, host_of(url)) from error
         lost = AnswerLostError(f"{host_of(url)} gave {received} bytes, and then hardly any more")
@@ -228,7 +228,7 @@ def _local(url: str) -> URL:
     """Take a signed URL to the letter, but for a name that only a container knows."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise RefusedError("storage gave a URL that is none")
+        raise ClientError("storage gave a URL that is none")
     if parts.hostname == "host.docker.internal":
         netloc = parts.netloc.replace("host.docker.internal", "localhost")
         url = urlunsplit(parts._replace(netloc=netloc))

@@ -12,7 +12,7 @@ from bulkload.core.flow.outage import OutageMonitor
 from bulkload.errors import OutageError
 
 
-class OutageGate:
+class CircuitBreaker:
     """One service's gate; open while the service answers."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What all traffic with a store shares: its streams, its gate, its patience."""
+"""What all traffic with a store shares: its streams, its breaker, its patience."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
-from bulkload.client.http.attempts import Attempts, Persistence
+from bulkload.client.http.api_session import TIMED_OUT
+from bulkload.client.http.attempts import Attempts, RetryContext
+from bulkload.client.http.circuit_breaker import CircuitBreaker
 from bulkload.client.http.events import Exchanged
-from bulkload.client.http.gate import OutageGate
-from bulkload.client.http.session import TIMED_OUT
 from bulkload.client.storage.streams import StreamLimiter
 from bulkload.core.flow.outage import OutageMonitor
 from bulkload.errors import AnswerLostError, IntegrityError, IonworksError, UnreachableError
@@ -31,26 +31,26 @@ class _Attempt:
     received_bytes: Callable[[], int]
 
 
-class StorageLane:
+class StorageSession:
     """Repeats acts on a store, and bounds how many are made at a time."""
 
-    def __init__(self, shared: Persistence, *, streams: int, outage_limit_s: float) -> None:
+    def __init__(self, shared: RetryContext, *, streams: int, outage_limit_s: float) -> None:
         self.shared = shared
         self.streams = StreamLimiter(streams, clock=shared.clock, observer=shared.observer)
         self._outage_limit_s = outage_limit_s
         #: One gate a store; there are as many as the API hands out hosts: one or two.
-        self._gates: dict[str, OutageGate] = {}
+        self._breakers: dict[str, CircuitBreaker] = {}
 
     async def persist(self, url: str, act: Callable[[], Awaitable[T]]) -> T:
         """Repeat ``act`` until it succeeds or must be given up: storing twice is storing once."""
-        gate = self._gate(url)
+        breaker = self._breaker(url)
         return await Attempts(
             self.shared,
             act,
             service="storage",
             endpoint=host_of(url),
             is_ambiguous=lambda _: False,
-            is_excused=lambda: gate.is_down,
+            is_excused=lambda: breaker.is_down,
         ).run()
 
     async def attempt(
@@ -67,17 +67,17 @@ class StorageLane:
         ``sent_bytes`` and ``received_bytes`` tell afterwards how far it got.
         """
         attempt = _Attempt(url, method, sent_bytes, received_bytes)
-        gate = self._gate(url)
+        breaker = self._breaker(url)
         while True:
             async with self.streams.slot():
-                was_down = gate.is_down
-                is_probe = await gate.enter()
+                was_down = breaker.is_down
+                is_probe = await breaker.enter()
                 try:
                     if is_probe or not was_down:
                         return await self._send(attempt, send, is_probe=is_probe)
                 finally:
                     if is_probe:
-                        gate.leave()
+                        breaker.leave()
 
     async def _send(
         self, attempt: _Attempt, send: Callable[[], Awaitable[T]], *, is_probe: bool
@@ -87,10 +87,10 @@ class StorageLane:
         try:
             result = await send()
         except IonworksError as error:
-            self._learn(self._gate(attempt.url), error, began, is_probe=is_probe)
+            self._learn(self._breaker(attempt.url), error, began, is_probe=is_probe)
             self._tell(attempt, began, error)
             raise
-        self._learn(self._gate(attempt.url), None, began, is_probe=is_probe)
+        self._learn(self._breaker(attempt.url), None, began, is_probe=is_probe)
         self._tell(attempt, began, None)
         return result
 
@@ -109,29 +109,29 @@ class StorageLane:
         )
 
     def _learn(
-        self, gate: OutageGate, error: IonworksError | None, began: float, *, is_probe: bool
+        self, breaker: CircuitBreaker, error: IonworksError | None, began: float, *, is_probe: bool
     ) -> None:
         if error is None:
-            gate.succeeded(began)
+            breaker.succeeded(began)
         elif error.cause == TIMED_OUT or error.status_code in EDGE_TIMEOUTS:
             self.streams.timed_out(error.message)
         elif isinstance(error, UnreachableError | AnswerLostError) or error.status_code in _AWAY:
-            gate.failed(str(error), was_probe=is_probe)
+            breaker.failed(str(error), was_probe=is_probe)
         elif not isinstance(error, IntegrityError):
-            gate.succeeded(began)
+            breaker.succeeded(began)
 
-    def _gate(self, url: str) -> OutageGate:
+    def _breaker(self, url: str) -> CircuitBreaker:
         host = host_of(url)
-        gate = self._gates.get(host)
-        if gate is None:
-            gate = self._gates[host] = OutageGate(
+        breaker = self._breakers.get(host)
+        if breaker is None:
+            breaker = self._breakers[host] = CircuitBreaker(
                 "storage",
                 OutageMonitor(limit_s=self._outage_limit_s),
                 clock=self.shared.clock,
                 observer=self.shared.observer,
                 on_recovery=_nothing,
             )
-        return gate
+        return breaker
 
 
 def _nothing() -> None:

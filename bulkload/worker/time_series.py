@@ -1,0 +1,259 @@
+"""A time series on its way to Studio: read, transform, validate, summarise, encode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from bulkload.core.digest import content_digest
+from bulkload.core.frame import Frame
+from bulkload.core.issues import ExtraCode, Severity, ValidationIssue
+from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.prepare_result import (
+    ExtraChecks,
+    Prepared,
+    PrepareTask,
+    Rejected,
+    SourceStamp,
+    StoredBefore,
+)
+from bulkload.core.rules import check, not_finite
+from bulkload.core.rules.extra_checks import check_extra
+from bulkload.core.rules.file_summary import summarise_file, summary_to_text
+from bulkload.core.rules.transforms import TransformError, TransformRecord, apply
+from bulkload.core.steps import summarise_steps
+from bulkload.core.terms import CURRENT, TIME, VOLTAGE
+from bulkload.errors import UnreadableError
+from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
+from bulkload.readers.reading import Format
+from bulkload.sources.stamp import stamp
+from bulkload.tables.frames import to_frame, to_table
+from bulkload.tables.parquet import encode
+from bulkload.worker.spool import extension_path, steps_path
+
+#: Findings kept of one file: a file with more is described by its first ones.
+MAX_ISSUES: Final = 100
+
+
+def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
+    """Read, validate and encode a time series.
+
+    Raises ``UnreadableError``, ``MissingExtraError`` and ``OSError``.
+    """
+    path = Path(task.job.path)
+    path.stat()
+    series = read(path, _read_options(task))
+    before = _read_from(series)
+    if (changed := _changed_since(path, before)) is not None:
+        return changed
+    frame, table, records = _transformed(series.table, task)
+    left_out = series.provenance.get("rows_left_out", 0)
+    if (lost := _lost_rows(series, table.num_rows + left_out, task)) is not None:
+        return lost
+    steps = (
+        _steps(frame, task.checks)
+        if task.checks.strict or task.prepare_options.stores_steps
+        else None
+    )
+    data_type = task.job.data_type or series.provenance.get("data_type")
+    issues = check(
+        frame,
+        strict=bool(task.checks.strict),
+        data_type=data_type,
+        steps=steps,
+        rated_capacity=task.checks.rated_capacity,
+        voltage_window=task.checks.voltage_window,
+        skip_checks=task.checks.skip_checks,
+        start_time=task.job.metadata.get("start_time"),
+        end_time=task.job.metadata.get("end_time"),
+        now=datetime.now(UTC),
+    )
+    issues += _infinities(frame, issues)
+    issues += _extra_issues(frame, task, data_type)
+    errors = [issue for issue in issues if issue.severity is Severity.ERROR]
+    if errors:
+        refused = _invalid(task.job, errors, before)
+        return replace(refused, rows=table.num_rows, rows_left_out=left_out)
+    prepared = Prepared(
+        rows=table.num_rows,
+        rows_left_out=left_out,
+        columns=tuple(table.column_names),
+        size_bytes=0,
+        sha256="",
+        content_digest=content_digest(frame),
+        source=before,
+        is_longer=_is_longer(table, task.stored),
+        last_time_s=_last_time(frame),
+        warnings=tuple(issues)[:MAX_ISSUES],
+        header=series.header,
+        summary=_campaign_summary(frame, steps, task, series.header),
+        changes=tuple(record.name for record in records if record.is_changed),
+        provenance={**series.provenance, "transforms": [asdict(record) for record in records]},
+    )
+    if task.spool_path is None:
+        return prepared
+    return _spooled(prepared, table, steps, task)
+
+
+def _lost_rows(series: TimeSeries, rows: int, task: PrepareTask) -> Rejected | None:
+    """Refuse a table that lost or won rows on its way from the file, without a word on it."""
+    read_rows = series.provenance.get("rows_read", series.table.num_rows)
+    if rows == read_rows:
+        return None
+    return Rejected(
+        cause="rows_lost",
+        message=f"{task.job.path}: {read_rows:,} rows were read, and {rows:,} are accounted for; "
+        "this is a defect of bulkload",
+    )
+
+
+def _transformed(
+    table: pa.Table, task: PrepareTask
+) -> tuple[Frame, pa.Table, tuple[TransformRecord, ...]]:
+    """Make the transforms that were asked for; without one the table stays what was read."""
+    frame = to_frame(table)
+    names = task.job.transforms or task.prepare_options.transforms
+    if not names:
+        return frame, table, ()
+    try:
+        frame, records = apply(frame, names)
+    except TransformError as error:
+        raise UnreadableError(f"{task.job.path}: {error}", cause="transform_failed") from error
+    is_changed = any(record.is_changed for record in records)
+    return frame, to_table(frame) if is_changed else table, records
+
+
+def _campaign_summary(
+    frame: Frame, steps: Frame | None, task: PrepareTask, header: Mapping[str, Any]
+) -> str | None:
+    if task.prepare_options.extra_checks is ExtraChecks.OFF:
+        return None
+    stated = task.job.metadata.get("start_time") or header.get("start_time")
+    name = task.job.key.measurement
+    return summary_to_text(summarise_file(frame, name, _moment(stated), steps))
+
+
+def _moment(text: object) -> datetime | None:
+    """Return a moment with its zone; None for one without, which nothing can be compared with."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def _infinities(frame: Frame, found: list[ValidationIssue]) -> list[ValidationIssue]:
+    """Refuse a measured infinity that the vendor's rules let pass: no cell has one."""
+    if any(issue.code == ExtraCode.VALUE_NOT_FINITE for issue in found):
+        return []
+    names = [
+        name
+        for name in (TIME, VOLTAGE, CURRENT)
+        if frame.is_numeric(name) and np.isinf(frame.values(name)).any()
+    ]
+    return [not_finite(tuple(names))] if names else []
+
+
+def _extra_issues(frame: Frame, task: PrepareTask, data_type: str | None) -> list[ValidationIssue]:
+    wanted = task.prepare_options.extra_checks
+    if wanted is ExtraChecks.OFF:
+        return []
+    return check_extra(
+        frame,
+        data_type=data_type,
+        rated_capacity=task.checks.rated_capacity,
+        voltage_window=task.checks.voltage_window,
+        as_errors=wanted is ExtraChecks.ERROR,
+    )
+
+
+def _read_from(series: TimeSeries) -> SourceStamp:
+    """Return the stamp of the very bytes that were parsed."""
+    told = series.provenance
+    return SourceStamp(
+        size_bytes=told["size_bytes"], mtime_ns=told["mtime_ns"], sha256=told["sha256"]
+    )
+
+
+def _read_options(task: PrepareTask) -> ReadOptions:
+    dialects = task.prepare_options.dialects
+    return ReadOptions(
+        reader=task.job.reader or task.prepare_options.reader,
+        member=task.job.member,
+        data_type=task.job.data_type,
+        voltage_window=task.checks.voltage_window,
+        rated_capacity=task.checks.rated_capacity,
+        dialects=() if dialects is None else _dialects(dialects),
+    )
+
+
+@lru_cache(1)
+def _dialects(path: str) -> tuple[Format, ...]:
+    return load_dialects(Path(path))
+
+
+def _steps(frame: Frame, checks: Checks) -> Frame | None:
+    """Return the step summary, None for a table that has no steps: the checks say why."""
+    try:
+        return summarise_steps(frame, checks.rated_capacity)
+    except (ValueError, TypeError):
+        return None
+
+
+def _is_longer(table: pa.Table, stored: StoredBefore | None) -> bool:
+    if stored is None or table.num_rows <= stored.rows:
+        return False
+    beginning = to_frame(table.slice(0, stored.rows))
+    return content_digest(beginning) == stored.content_digest
+
+
+def _last_time(frame: Frame) -> float | None:
+    if not frame.is_numeric(TIME):
+        return None
+    times = frame.numbers(TIME)
+    finite = times[np.isfinite(times)]
+    return float(finite.max()) if len(finite) else None
+
+
+def _spooled(
+    prepared: Prepared, table: pa.Table, steps: Frame | None, task: PrepareTask
+) -> Prepared:
+    assert task.spool_path is not None
+    path = Path(task.spool_path)
+    encode(table, path)
+    if task.prepare_options.stores_steps and steps is not None:
+        encode(to_table(steps), steps_path(path))
+    if prepared.is_longer:
+        assert task.stored is not None
+        encode(table.slice(task.stored.rows), extension_path(path))
+    spool = stamp(path)
+    return replace(prepared, size_bytes=spool.size_bytes, sha256=spool.sha256)
+
+
+def _invalid(job: UploadJob, errors: list[ValidationIssue], source: SourceStamp) -> Rejected:
+    first = str(errors[0])
+    more = "" if len(errors) == 1 else f" (and {len(errors) - 1} more findings)"
+    return Rejected(
+        cause=str(errors[0].code),
+        message=f"{job.path}: {first}{more}",
+        issues=tuple(errors[:MAX_ISSUES]),
+        source=source,
+    )
+
+
+def _changed_since(path: Path, before: SourceStamp) -> Rejected | None:
+    status = path.stat()
+    if (status.st_size, status.st_mtime_ns) == (before.size_bytes, before.mtime_ns):
+        return None
+    return Rejected(
+        cause="source_changing",
+        message=f"{path}: the file changed while it was read ({before.size_bytes} bytes, then "
+        f"{status.st_size}); wait until nothing writes to it, and run again",
+    )
