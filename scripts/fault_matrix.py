@@ -1,11 +1,11 @@
-"""Every trouble at every step of the protocol, and what a rate of trouble costs in requests.
+"""Every fault at every step of the protocol, and what a rate of faults costs in requests.
 
-    python scripts/fault_matrix.py                    20 seeds a cell of the matrix
+    python scripts/fault_matrix.py                    20 seeds a case
     python scripts/fault_matrix.py --seeds 2          the short form
 
-Lived by the whole engine in virtual time (``tests.simulation``). A cell is a kind of trouble
-that strikes half of the requests of one step; at its end every measurement must be in the
-Studio exactly once, with the bytes that were meant, and be reported so.
+The whole engine runs in virtual time (``tests.simulation``). A case is a kind of fault
+that part half of the requests of one step; at its end every measurement must be in the
+Studio exactly once, with the bytes that were intended, and be reported so.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import sys
 import time
 from collections import Counter
 
-from tests.simulation.figures import at_rate, cells, in_cell
+from tests.simulation.figures import at_rate, fault_cases, run_case
 
-#: Measurements of an upload by which the cost of trouble is measured.
+#: Measurements of an upload by which the cost of faults is measured.
 MEASUREMENTS = 200
 FAULT_RATE = 0.1
-#: Requests that a measurement may take at that rate, in those that it takes without trouble.
+#: Requests that a measurement may take at that rate, in those that it takes without faults.
 MOST = 1.3
 
 
 def main() -> int:
-    """Fill the matrix; 1 where a cell or the cost is not as it must be."""
+    """Fill the matrix; return 1 where a case or the cost violates its bound."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--seeds", type=int, default=20, help="stories a cell")
+    options.add_argument("--seeds", type=int, default=20, help="scenarios a case")
     seeds = options.parse_args().seeds
     began = time.monotonic()
     failed = matrix(seeds)
@@ -38,30 +38,32 @@ def main() -> int:
 
 
 def matrix(seeds: int) -> int:
-    """Live all cells; return how many stories did not end as they must."""
-    failed = stories = 0
+    """Run all cases; return how many scenarios ended with violations."""
+    failed = scenarios = 0
     ended = Counter[str]()
-    for cell in cells():
+    for case in fault_cases():
         for seed in range(seeds):
-            told = in_cell(cell, seed)
-            stories += 1
-            ended += told.counts
-            if told.complaints:
+            result = run_case(case, seed)
+            scenarios += 1
+            ended += result.counts
+            if result.violations:
                 failed += 1
-                print(f"{cell.kind} at {cell.step}, seed {seed}: {told.counts} {told.complaints}")
-    kinds = len({cell.kind for cell in cells()})
-    steps = len({cell.step for cell in cells()})
+                print(
+                    f"{case.kind} at {case.step}, seed {seed}: {result.counts} {result.violations}"
+                )
+    kinds = len({case.kind for case in fault_cases()})
+    steps = len({case.step for case in fault_cases()})
     print(
-        f"{kinds} kinds of trouble at {steps} steps: {stories} stories, "
+        f"{kinds} kinds of faults at {steps} steps: {scenarios} scenarios, "
         f"{ended['created']} measurements delivered, {ended['failed']} failed with the right "
         f"reason, {ended['existing']} were somebody else's first, "
-        f"{failed} stories did not end as they must"
+        f"{failed} scenarios with violations"
     )
     return failed
 
 
 def cost(seeds: int) -> float:
-    """Measure requests a measurement in trouble over those without; return the worst."""
+    """Measure requests a measurement with faults over those without; return the worst."""
     calm = len(at_rate(MEASUREMENTS, 0.0, 0).sent)
     ratios = [len(at_rate(MEASUREMENTS, FAULT_RATE, seed).sent) / calm for seed in range(seeds)]
     print(

@@ -27,7 +27,7 @@ MOST_REFUSED = 0.05
 def main() -> int:
     """Show both figures; 1 where one of them does not hold."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--seeds", type=int, default=5, help="stories a figure")
+    options.add_argument("--seeds", type=int, default=5, help="scenarios a figure")
     seeds = options.parse_args().seeds
     return 0 if all([outages(seeds), limits(seeds)]) else 1
 
@@ -36,13 +36,13 @@ def outages(seeds: int) -> bool:
     """Show what happens in outages; true where all is as it must be."""
     holds = True
     for seed in range(seeds):
-        told, sent = through_outage(MEASUREMENTS, OUTAGE_S, seed)
+        result, sent = through_outage(MEASUREMENTS, OUTAGE_S, seed)
         per_s = sent / OUTAGE_S
-        holds = holds and not told.complaints and per_s <= MOST_PER_S
+        holds = holds and not result.violations and per_s <= MOST_PER_S
         print(
-            f"seed {seed}: an outage of {OUTAGE_S:.0f} s: {told.counts['created']} of "
-            f"{MEASUREMENTS} delivered in {told.lives} run, {sent} requests during the outage "
-            f"({per_s:.2f} a second), {told.complaints}"
+            f"seed {seed}: an outage of {OUTAGE_S:.0f} s: {result.counts['created']} of "
+            f"{MEASUREMENTS} delivered in {result.runs} run, {sent} requests during the outage "
+            f"({per_s:.2f} a second), {result.violations}"
         )
     return holds
 
@@ -54,11 +54,11 @@ def limits(seeds: int) -> bool:
         pace = under_limit(LIMITED_MEASUREMENTS, LIMIT_PER_S, seed, SETTLES_S)
         share = pace.served_per_s / LIMIT_PER_S
         good = share >= LEAST_OF_LIMIT and pace.refused_part < MOST_REFUSED
-        holds = holds and good and not pace.told.complaints
+        holds = holds and good and not pace.result.violations
         print(
             f"seed {seed}: a limit of {LIMIT_PER_S:.0f} requests a second: {share:.1%} of it "
             f"reached, {pace.refused_part:.2%} refused after the first {SETTLES_S:.0f} s, "
-            f"{pace.told.complaints}"
+            f"{pace.result.violations}"
         )
     return holds
 

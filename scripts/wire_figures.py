@@ -21,7 +21,7 @@ from aiohttp import web
 
 from bulkload.client.http.caller import Caller
 from bulkload.client.storage.storage import Storage
-from tests.simulation.simulated import (
+from tests.simulation.simulated_server import (
     ACCESS,
     Admit,
     SimulatedServer,

@@ -18,8 +18,8 @@ from bulkload.localstudio import LocalStudio
 from tests.archives import archive, write
 from tests.jobs import Jobs
 from tests.official import judge_of
-from tests.simulation.simulation import tell
-from tests.simulation.story import story_of
+from tests.simulation.scenario import scenario_of
+from tests.simulation.simulation import run
 
 MOUNTS = [
     ("/", "ext4", "rw"),
@@ -122,11 +122,11 @@ def test_a_damaged_log_ends_a_command_with_a_sentence(
     assert log.read_bytes() == data
 
 
-def test_crashes_and_trouble_cost_nothing_there_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crashes_and_faults_cost_nothing_there_either(monkeypatch: pytest.MonkeyPatch) -> None:
     everywhere(monkeypatch)
-    for seed in [seed for seed in range(60) if story_of(seed).crashes][:12]:
-        told = tell(story_of(seed))
-        assert not told.complaints, f"seed {seed}: {told.complaints}"
+    for seed in [seed for seed in range(60) if scenario_of(seed).crashes][:12]:
+        result = run(scenario_of(seed))
+        assert not result.violations, f"seed {seed}: {result.violations}"
 
 
 KILLED = """

@@ -1,4 +1,4 @@
-"""The whole engine in one thread and one process: what takes threads and children, in line.
+"""The whole engine in one thread and one process: threads and workers run in line.
 
 Everything else is the real thing: `run.run_job` with its pipeline, the client with its caller,
 limiters, retry and gates, the journal's SQLite file, the lock, the account.
@@ -30,26 +30,31 @@ from bulkload.journal import Journal, store
 from bulkload.journal.journal import Write, commit, tell
 from bulkload.sources.stamp import stamp
 from bulkload.worker.pool import PoolLimits
-from tests.simulation.troubled_wire import Dealer, TroubledStore, TroubledTransport, by_chance
+from tests.simulation.faulty_wire import (
+    FaultInjector,
+    FaultyStore,
+    FaultyTransport,
+    inject_by_chance,
+)
 from tests.simulation.world import World, WorldClock
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meant:
-    """What a measurement holds: prepared once, sent as often as it takes."""
+class Content:
+    """Bytes of a measurement: prepared once, sent as often as it takes."""
 
     data: bytes = field(repr=False)
     rows: int
     columns: tuple[str, ...]
     content_digest: str
-    #: Rejected by the child: never to be sent.
+    #: Rejected by the worker: never to be sent.
     is_bad: bool = False
 
     @property
     def sha256(self) -> str:
-        """Give the hash of the spooled bytes."""
+        """Return the hash of the spooled bytes."""
         return hashlib.sha256(self.data).hexdigest()
 
 
@@ -57,11 +62,11 @@ class InlineJournal(Journal):
     """The journal without its thread.
 
     Groups are committed on the loop. A crash may fall before a commit, or between a commit and
-    the moment that its senders hear of it.
+    the moment its senders are notified.
     """
 
     def __init__(
-        self, path: Path, run: int, now: Callable[[], float], world: World, judge: Judge
+        self, path: Path, run: int, now: Callable[[], float], world: World, judge: EventJudge
     ) -> None:
         super().__init__(path, run, now)
         self._world = world
@@ -72,10 +77,10 @@ class InlineJournal(Journal):
         self._pending: list[Write] = []
 
     async def append(self, job: int, *happened: Event) -> JobState:
-        """Append events; hold what they claim against the Studio."""
+        """Append events; compare what they claim with the Studio."""
         state = await super().append(job, *happened)
         for event in happened:
-            self._judge.hear(self.reader, job, event)
+            self._judge.check(self.reader, job, event)
         return state
 
     async def _write(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
@@ -104,59 +109,61 @@ class InlineJournal(Journal):
         self.reader.close()
 
 
-class Judge:
-    """Holds what the journal says against what the Studio has, at the moment that it says it."""
+class EventJudge:
+    """Compares each event of the journal with the Studio, at the moment it is written."""
 
-    def __init__(self, world: World, meant: Mapping[JobKey, Meant]) -> None:
+    def __init__(self, world: World, contents: Mapping[JobKey, Content]) -> None:
         self._world = world
-        self._meant = meant
+        self._contents = contents
 
-    def hear(self, reader: sqlite3.Connection, job: int, event: Event) -> None:
-        """Judge an event that is on disk now."""
+    def check(self, reader: sqlite3.Connection, job: int, event: Event) -> None:
+        """Check an event that is on disk now."""
         match event:
             case Initiated():
-                self._hold(event.measurement_id not in self._world.studio.records, job, event)
+                self._require(event.measurement_id not in self._world.studio.records, job, event)
             case Stored():
                 row = store.get_job(reader, job)
-                self._hold(self._holds(row, row["measurement_id"]), job, event)
+                self._require(self._holds(row, row["measurement_id"]), job, event)
             case ProcessingReady():
                 row = store.get_job(reader, job)
                 record = self._world.studio.records.get(row["measurement_id"])
                 is_there = record is not None and self._world.studio.status(record) == "ready"
-                self._hold(is_there and self._holds(row, row["measurement_id"]), job, event)
+                self._require(is_there and self._holds(row, row["measurement_id"]), job, event)
 
     def _holds(self, row: sqlite3.Row, measurement_id: str) -> bool:
-        meant = self._meant[JobKey(row["spec"], row["cell"], row["measurement"])]
+        content = self._contents[JobKey(row["spec"], row["cell"], row["measurement"])]
         found = self._world.studio.objects.get(f"{measurement_id}/time_series.parquet")
-        return found == meant.data
+        return found == content.data
 
-    def _hold(self, is_so: bool, job: int, event: Event) -> None:  # noqa: FBT001
+    def _require(self, is_so: bool, job: int, event: Event) -> None:  # noqa: FBT001
         if not is_so:
-            self._world.complain(f"job {job}: the journal says {event}, and the Studio does not")
+            self._world.report_violation(
+                f"job {job}: the journal says {event}, and the Studio does not"
+            )
 
 
 class MemoryPool:
     """Prepares from memory, in some virtual time."""
 
-    def __init__(self, world: World, meant: Mapping[JobKey, Meant]) -> None:
+    def __init__(self, world: World, contents: Mapping[JobKey, Content]) -> None:
         self._world = world
-        self._meant = meant
+        self._contents = contents
 
     async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
         """Write the spool file of a measurement."""
         await self._world.step()
         await asyncio.sleep(self._world.chance.expovariate(20.0))
-        meant = self._meant[task.job.key]
-        if meant.is_bad:
+        content = self._contents[task.job.key]
+        if content.is_bad:
             return Rejected(cause="unreadable", message=f"{task.job.path}: bad by design")
         assert task.spool_path is not None
-        _write(Path(task.spool_path), meant.data)
+        _write(Path(task.spool_path), content.data)
         return Prepared(
-            rows=meant.rows,
-            columns=meant.columns,
-            size_bytes=len(meant.data),
-            sha256=meant.sha256,
-            content_digest=meant.content_digest,
+            rows=content.rows,
+            columns=content.columns,
+            size_bytes=len(content.data),
+            sha256=content.sha256,
+            content_digest=content.content_digest,
             source=stamp(Path(task.job.path)),
         )
 
@@ -167,15 +174,15 @@ def _write(path: Path, data: bytes) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldDelivery(Delivery):
-    """The wire of a world, under the client's real caller and storage."""
+    """Wire of a world, under the client's real caller and storage."""
 
     world: World
-    deal: Dealer = by_chance
+    inject: FaultInjector = inject_by_chance
 
     def open(self, access: Access) -> tuple[Transport, Caller, Storage]:
         """Set up the ways to the API and to storage as ``Delivery`` does."""
         clock, budget = WorldClock(self.world), RetryBudget()
-        transport = TroubledTransport(self.world, self.deal)
+        transport = FaultyTransport(self.world, self.inject)
         caller = Caller(
             transport,
             access,
@@ -195,7 +202,7 @@ class WorldDelivery(Delivery):
             budget=budget,
             streams=self.streams,
             outage_limit_s=self.outage_limit_s,
-            http=TroubledStore(self.world, self.deal, connections=self.streams),
+            http=FaultyStore(self.world, self.inject, connections=self.streams),
         )
         return transport, caller, storage
 
@@ -205,14 +212,14 @@ class InLine:
     """Opens the journal and the pool of a run without a thread or a process."""
 
     world: World
-    meant: Mapping[JobKey, Meant]
+    contents: Mapping[JobKey, Content]
 
     @asynccontextmanager
     async def open_journal(
         self, path: Path, run: int, now: Callable[[], float]
     ) -> AsyncIterator[Journal]:
         """Stand in for ``journal.open_journal``."""
-        journal = InlineJournal(path, run, now, self.world, Judge(self.world, self.meant))
+        journal = InlineJournal(path, run, now, self.world, EventJudge(self.world, self.contents))
         try:
             yield journal
         finally:
@@ -221,12 +228,12 @@ class InLine:
     @asynccontextmanager
     async def open_pool(self, _limits: PoolLimits, _stderr_dir: Path) -> AsyncIterator[MemoryPool]:
         """Stand in for ``pool.open_pool``."""
-        yield MemoryPool(self.world, self.meant)
+        yield MemoryPool(self.world, self.contents)
 
 
 @contextmanager
 def threads_in_line() -> Iterator[None]:
-    """Let what is handed to a thread run at once: two threads end in an order nobody chose."""
+    """Run calls to threads at once: the order in which two threads end is not reproducible."""
     real = anyio.to_thread.run_sync
 
     async def run_sync(act: Callable[..., T], *args: Any, **_: Any) -> T:

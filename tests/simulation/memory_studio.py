@@ -148,11 +148,11 @@ class MemoryStudio:
         return Answer(status=200, headers={**_JSON, "etag": f'"{digest}"'}, body=b"{}")
 
     def fetch(self, url: str) -> bytes | None:
-        """Give the object under a signed URL, None where there is none."""
+        """Return the object under a signed URL, None where there is none."""
         return self.objects.get(urlsplit(url).path[1:])
 
     def status(self, record: MemoryRecord) -> str:
-        """Say where the processing of a measurement stands."""
+        """Return where the processing of a measurement stands."""
         if record.ends_at is None:
             return "ready"
         if record.name in self.rules.never_ends_processing or self.now() < record.ends_at:
@@ -160,11 +160,11 @@ class MemoryStudio:
         return "failed" if record.name in self.rules.fails_processing else "ready"
 
     def measurements(self) -> list[MemoryRecord]:
-        """Give all measurements, hidden or not."""
+        """Return all measurements, hidden or not."""
         return [one for one in self.records.values() if one.kind == "cell_measurement"]
 
     def key_of(self, measurement: MemoryRecord) -> tuple[str, str, str]:
-        """Give the names by which a measurement is known."""
+        """Return the names by which a measurement is known."""
         instance = self.records[measurement.parent]
         return self.records[instance.parent].name, instance.name, measurement.name
 

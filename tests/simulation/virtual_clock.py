@@ -75,7 +75,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Give the virtual seconds since the loop was made."""
+        """Return the virtual seconds since the loop was made."""
         return self._jumping.time
 
     def watch_threads(self, limiter: anyio.CapacityLimiter) -> None:
@@ -99,11 +99,11 @@ class VirtualClock:
     """The ``Clock`` of a ``VirtualTimeLoop``; usable only inside it."""
 
     def now(self) -> datetime:
-        """Give the virtual wall-clock time."""
+        """Return the virtual wall-clock time."""
         return EPOCH + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
-        """Give the virtual seconds since the loop was made."""
+        """Return the virtual seconds since the loop was made."""
         return asyncio.get_running_loop().time()
 
     async def sleep(self, seconds: float) -> None:

@@ -42,28 +42,28 @@ class World:
     seed: int
     rules: StudioRules = field(default_factory=StudioRules)
     outages: tuple[Outage, ...] = ()
-    #: Part of all requests that meet trouble.
+    #: Part of all requests that meet faults.
     fault_rate: float = 0.0
     #: Mean of a request's time on the way, in seconds.
     latency_s: float = 0.02
     #: Requests a second that the Studio takes, None for any number.
     requests_per_s: float | None = None
-    #: Time of the world when the engine that lives now was started.
+    #: Time of the world when the present run of the engine began.
     base_s: float = 0.0
     #: By how much the engine's wall clock is ahead of the Studio's, in seconds.
     clock_ahead_s: float = 0.0
-    #: Service -> the trouble that its name makes, and until when.
-    astray: dict[str, tuple[str, float]] = field(default_factory=dict)
-    #: Steps that the engine has taken in this life, and after how many it dies.
+    #: Service -> the fault of its name, and until when.
+    misdirected: dict[str, tuple[str, float]] = field(default_factory=dict)
+    #: Steps that the engine has taken in this run, and after how many it dies.
     steps: int = 0
     dies_at: int | None = None
     is_dead: bool = False
-    #: Whether all trouble is over, whatever was dealt.
-    is_at_peace: bool = False
+    #: Whether all faults are over, whatever the injector chooses.
+    faults_are_over: bool = False
     #: When each request left: (seconds, service).
     sent: list[tuple[float, str]] = field(default_factory=list)
-    #: What was not as it must be, found while the engine ran.
-    faults_found: list[str] = field(default_factory=list)
+    #: Violations found while the engine ran.
+    violations: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # Chance that can be replayed is the point.
@@ -75,19 +75,19 @@ class World:
         self._kill: Callable[[], object] | None = None
 
     def now(self) -> float:
-        """Give the seconds since the world began."""
+        """Return the seconds since the world began."""
         try:
             return self.base_s + asyncio.get_running_loop().time()
         except RuntimeError:
             return self.base_s
 
     def is_out(self) -> bool:
-        """Tell whether nothing answers now."""
-        return not self.is_at_peace and any(
+        """Return whether nothing answers now."""
+        return not self.faults_are_over and any(
             outage.begins_s <= self.now() < outage.ends_s for outage in self.outages
         )
 
-    def begin_life(self, kill: Callable[[], object], dies_at: int | None) -> None:
+    def begin_run(self, kill: Callable[[], object], dies_at: int | None) -> None:
         """Take note of a new engine; what the last one had under way may still arrive."""
         self._kill = kill
         self.steps, self.dies_at, self.is_dead = 0, dies_at, False
@@ -96,7 +96,7 @@ class World:
             loop.call_later(self.chance.uniform(0.0, LATEST_ARRIVAL_S), arrival.act)
         self._late.clear()
 
-    def end_life(self) -> None:
+    def end_run(self) -> None:
         """Take note that the engine is gone; some time passes until the next one."""
         self.base_s = self.now() + self.chance.uniform(0.0, 60.0)
 
@@ -122,7 +122,7 @@ class World:
         await asyncio.sleep(self.chance.expovariate(1.0 / mean_s))
 
     def sets_out(self, act: Callable[[], object]) -> int:
-        """Note a request that is on its way; give its number."""
+        """Note a request that is on its way; return its number."""
         self._arrivals += 1
         self._under_way[self._arrivals] = Arrival(act)
         return self._arrivals
@@ -131,9 +131,9 @@ class World:
         """Note that a request is no longer on its way: done, or lost."""
         self._under_way.pop(number, None)
 
-    def complain(self, words: str) -> None:
+    def report_violation(self, violation: str) -> None:
         """Note something that must never be."""
-        self.faults_found.append(f"at {self.now():.3f} s: {words}")
+        self.violations.append(f"at {self.now():.3f} s: {violation}")
 
 
 class WorldClock:
@@ -143,11 +143,11 @@ class WorldClock:
         self._world = world
 
     def now(self) -> datetime:
-        """Give the world's wall-clock time."""
+        """Return the world's wall-clock time."""
         return EPOCH + timedelta(seconds=self._world.now() + self._world.clock_ahead_s)
 
     def monotonic(self) -> float:
-        """Give the world's seconds."""
+        """Return the world's seconds."""
         return self._world.now()
 
     async def sleep(self, seconds: float) -> None:

@@ -16,7 +16,7 @@ from bulkload.client.http.events import Exchanged
 from bulkload.client.http.wire import Answer, Request
 from bulkload.errors import AnswerLostError, UnreachableError
 from tests.client.wire.scripted import Heard
-from tests.simulation.simulated import ACCESS
+from tests.simulation.simulated_server import ACCESS
 from tests.simulation.virtual_clock import VirtualClock, virtual_run
 
 TASKS = 20

@@ -13,7 +13,7 @@ from bulkload.client.http.events import OutOfReach, Recovered
 from bulkload.client.http.transport import HttpTransport
 from bulkload.errors import OutageError, TerminalError
 from tests.client.wire.scripted import Heard, answer, in_virtual_time, scripted
-from tests.simulation.simulated import ACCESS, SimulatedServer
+from tests.simulation.simulated_server import ACCESS, SimulatedServer
 from tests.simulation.virtual_clock import VirtualClock, virtual_run
 
 BEGIN_S, END_S = 60.0, 660.0

@@ -11,7 +11,7 @@ import pytest
 from bulkload.client.http.caller import Caller
 from bulkload.client.http.events import LevelChanged
 from tests.client.wire.scripted import Heard
-from tests.simulation.simulated import (
+from tests.simulation.simulated_server import (
     ACCESS,
     Admit,
     SimulatedServer,

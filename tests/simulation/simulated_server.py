@@ -99,6 +99,6 @@ class SimulatedServer:
         await asyncio.sleep(self.latency_s / 2 * self.dice.uniform(0.8, 1.2))
 
     def between(self, start: float, stop: float) -> tuple[int, int]:
-        """Give the numbers of requests that were served, and refused, in a span of time."""
+        """Return the numbers of requests that were served, and refused, in a span of time."""
         served = [is_served for now, is_served in self.log if start <= now < stop]
         return sum(served), len(served) - sum(served)

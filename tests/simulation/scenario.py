@@ -1,4 +1,4 @@
-"""What happens under one seed: an archive, a Studio with its ways, trouble, crashes."""
+"""What happens under one seed: an archive, a Studio with its options, faults, crashes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import pyarrow.parquet as pq
 from bulkload.core.digest import content_digest
 from bulkload.core.terms import JobKey
 from bulkload.tables.frames import to_frame
-from tests.simulation.engine import Meant
+from tests.simulation.engine import Content
+from tests.simulation.faulty_wire import FaultInjector, inject_by_chance
 from tests.simulation.memory_studio import StudioRules
-from tests.simulation.troubled_wire import Dealer, by_chance
 from tests.simulation.world import Outage
 
-#: Different measurements there are: contents are made once a process and shared by stories.
+#: Different measurements there are: contents are made once a process and shared by scenarios.
 CONTENTS: Final = 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class Scenario:
     """What happens under one seed."""
 
     seed: int
@@ -37,22 +37,22 @@ class Story:
     fault_rate: float = 0.0
     latency_s: float = 0.02
     requests_per_s: float | None = None
-    #: Steps after which each life ends; a life beyond them ends of itself.
+    #: Steps after which each run crashes; a run beyond them ends by itself.
     crashes: tuple[int, ...] = ()
-    #: Seconds after which each life is told to stop.
+    #: Seconds after which each run receives a stop.
     stops: tuple[float | None, ...] = ()
     #: By how much the clock of this machine is ahead of the Studio's, in seconds.
     clock_ahead_s: float = 0.0
     workers: int = 2
     connections: int = 8
     outage_limit_s: float = 3600.0
-    #: Causes for which a measurement may fail in the end: the right reason for this trouble.
+    #: Causes for which a measurement may fail in the end: the right reason for its faults.
     may_fail_as: frozenset[str] = frozenset()
-    deal: Dealer = by_chance
+    inject: FaultInjector = inject_by_chance
 
 
 @lru_cache(CONTENTS)
-def content(number: int) -> Meant:
+def content(number: int) -> Content:
     """Make the content of a measurement, different for each number."""
     rows = 20 + number
     table = pa.table(
@@ -64,7 +64,7 @@ def content(number: int) -> Meant:
     )
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    return Meant(
+    return Content(
         data=sink.getvalue().to_pybytes(),
         rows=rows,
         columns=tuple(table.column_names),
@@ -72,8 +72,8 @@ def content(number: int) -> Meant:
     )
 
 
-def story_of(seed: int) -> Story:
-    """Draw a story."""
+def scenario_of(seed: int) -> Scenario:
+    """Draw a scenario."""
     chance = Random(seed)
     jobs = tuple(
         JobKey(f"spec {s}", f"cell {c}", f"run {m}")
@@ -98,7 +98,7 @@ def story_of(seed: int) -> Story:
         fails_processing=frozenset(key.measurement for key in failing),
         never_ends_processing=frozenset(key.measurement for key in stuck),
     )
-    return Story(
+    return Scenario(
         seed=seed,
         jobs=jobs,
         bad=some(0.1),
@@ -117,7 +117,7 @@ def story_of(seed: int) -> Story:
         workers=chance.randint(1, 3),
         connections=chance.choice((1, 2, 8, 32)),
         outage_limit_s=chance.choice((30.0, 3600.0)),
-        # Chance may let a store lie twice in a row: then it has not stored what was sent.
+        # Chance may let a store report a wrong digest twice in a row: then it failed as it must.
         may_fail_as=frozenset({"integrity"}),
     )
 

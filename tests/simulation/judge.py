@@ -1,4 +1,4 @@
-"""What must hold when a story has ended: journal, Studio and account against what was meant."""
+"""What must hold when a scenario has ended, in journal, Studio and account."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bulkload.core.terms import JobKey
 from bulkload.engine.run import SPOOL_NAME
 from bulkload.journal import FILE_NAME, store
 from bulkload.journal.check import check_journal
-from tests.simulation.engine import Meant
+from tests.simulation.engine import Content
 from tests.simulation.memory_studio import RIVAL
-from tests.simulation.story import Story
+from tests.simulation.scenario import Scenario
 from tests.simulation.world import World
 
 #: Seconds of an outage from which on the rate of its requests is judged.
@@ -25,12 +25,12 @@ LONG_OUTAGE_S: Final = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Telling:
-    """How a story went."""
+class Result:
+    """Figures of a scenario and what it violated."""
 
-    story: Story
-    complaints: list[str] = field(default_factory=list)
-    lives: int = 0
+    scenario: Scenario
+    violations: list[str] = field(default_factory=list)
+    runs: int = 0
     exit_codes: list[int | None] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
@@ -38,28 +38,28 @@ class Telling:
     retries: int = 0
     steps: int = 0
     virtual_s: float = 0.0
-    #: When the last life ended.
+    #: When the last run ended.
     ended_s: float = 0.0
-    #: When each request left, and its service: for whoever looks at the pace.
+    #: When each request left, and its service: for measuring the pace.
     sent: list[tuple[float, str]] = field(default_factory=list)
     #: Every exchange: (seconds, status).
     exchanged: list[tuple[float, str, int | None]] = field(default_factory=list)
 
 
 class ScenarioJudge:
-    """Judges a story that has ended."""
+    """Judge of a scenario that has ended."""
 
     def __init__(
-        self, telling: Telling, world: World, meant: Mapping[JobKey, Meant], job_dir: Path
+        self, result: Result, world: World, contents: Mapping[JobKey, Content], job_dir: Path
     ) -> None:
-        self._telling = telling
-        self._story = telling.story
+        self._result = result
+        self._scenario = result.scenario
         self._world = world
-        self._meant = meant
+        self._contents = contents
         self._job_dir = job_dir
         #: What may be missing: it failed, and for the right reason.
         self._failed: set[JobKey] = set()
-        #: What somebody else made in the meantime.
+        #: What another client made in the meantime.
         self._rivals = {
             JobKey(*world.studio.key_of(one))
             for one in world.studio.measurements()
@@ -67,45 +67,45 @@ class ScenarioJudge:
         }
 
     def judge(self, report: RunReport) -> None:
-        """Note all that is not as it must be."""
-        self._telling.counts = Counter({kind.value: n for kind, n in report.counts.items() if n})
-        self._telling.causes = Counter(report.causes)
-        if not report.adds_up or report.planned != len(self._story.jobs):
-            self._complain(f"{report.counts} do not add up to {len(self._story.jobs)}")
+        """Report every violation."""
+        self._result.counts = Counter({kind.value: n for kind, n in report.counts.items() if n})
+        self._result.causes = Counter(report.causes)
+        if not report.adds_up or report.planned != len(self._scenario.jobs):
+            self._report(f"{report.counts} do not add up to {len(self._scenario.jobs)}")
         if (self._job_dir / SPOOL_NAME).exists():
-            self._complain("the spool outlives the run")
-        for fault in check_journal(self._job_dir / FILE_NAME):
-            self._complain(f"journal: {fault}")
+            self._report("the spool outlives the run")
+        for damage in check_journal(self._job_dir / FILE_NAME):
+            self._report(f"journal: {damage}")
         self._judge_jobs()
         self._judge_studio()
         self._judge_outages()
 
-    def _complain(self, words: str) -> None:
-        self._telling.complaints.append(words)
+    def _report(self, violation: str) -> None:
+        self._result.violations.append(violation)
 
     def _judge_jobs(self) -> None:
         with closing(store.connect(self._job_dir / FILE_NAME, is_read_only=True)) as reader:
             rows = reader.execute("SELECT * FROM job ORDER BY id").fetchall()
-        if len(rows) != len(self._story.jobs):
-            self._complain(f"{len(rows)} rows for {len(self._story.jobs)} jobs")
+        if len(rows) != len(self._scenario.jobs):
+            self._report(f"{len(rows)} rows for {len(self._scenario.jobs)} jobs")
         for row in rows:
             key = JobKey(row["spec"], row["cell"], row["measurement"])
             expected = self._expected(key)
             found = (row["state"], row["cause"])
-            if row["state"] == JobState.FAILED and row["cause"] in self._story.may_fail_as:
+            if row["state"] == JobState.FAILED and row["cause"] in self._scenario.may_fail_as:
                 self._failed.add(key)
             elif found not in expected:
-                self._complain(f"{key}: {found} instead of {expected}: {row['message']}")
+                self._report(f"{key}: {found} instead of {expected}: {row['message']}")
             if row["state"] == JobState.READY:
                 record = self._world.studio.records.get(row["measurement_id"])
                 if record is None or self._world.studio.key_of(record) != tuple(key):
-                    self._complain(f"{key} is said to be created, and is not there")
+                    self._report(f"{key} is reported as created and is not in the Studio")
 
     def _expected(self, key: JobKey) -> set[tuple[str, str]]:
-        rules = self._story.rules
-        if key in self._story.there_before or key in self._rivals:
+        rules = self._scenario.rules
+        if key in self._scenario.there_before or key in self._rivals:
             return {(JobState.EXISTING, "")}
-        if key in self._story.bad:
+        if key in self._scenario.bad:
             return {(JobState.REJECTED, "unreadable")}
         if key.measurement in rules.never_ends_processing:
             return {(JobState.CONFIRMED, "processing_unfinished")}
@@ -116,11 +116,13 @@ class ScenarioJudge:
     def _judge_studio(self) -> None:
         studio = self._world.studio
         held = Counter(studio.key_of(one) for one in studio.measurements())
-        wanted = {tuple(key) for key in self._story.jobs if key not in self._story.bad}
-        wanted |= {tuple(key) for key in self._story.there_before}
+        wanted = {tuple(key) for key in self._scenario.jobs if key not in self._scenario.bad}
+        wanted |= {tuple(key) for key in self._scenario.there_before}
         wanted -= {tuple(key) for key in self._failed if tuple(key) not in held}
         if set(held) != wanted:
-            self._complain(f"the Studio holds {sorted(set(held) ^ wanted)} wrongly or not")
+            self._report(
+                f"the Studio lacks {wanted - set(held)} and should not hold {set(held) - wanted}"
+            )
         parents = Counter(
             (one.kind, one.parent, one.name)
             for one in studio.records.values()
@@ -128,22 +130,22 @@ class ScenarioJudge:
         )
         for what, count in [*held.items(), *parents.items()]:
             if count > 1:
-                self._complain(f"{what} is there {count} times")
+                self._report(f"{what} is in the Studio {count} times")
         for one in studio.measurements():
             key = JobKey(*studio.key_of(one))
-            is_ours = key not in self._story.there_before and key not in self._rivals
-            meant = self._meant[key].data if is_ours else None
-            if meant is not None and studio.objects[f"{one.id}/time_series.parquet"] != meant:
-                self._complain(f"{key} holds other bytes than were meant")
+            is_ours = key not in self._scenario.there_before and key not in self._rivals
+            intended = self._contents[key].data if is_ours else None
+            if intended is not None and studio.objects[f"{one.id}/time_series.parquet"] != intended:
+                self._report(f"{key} holds bytes other than those intended")
 
     def _judge_outages(self) -> None:
-        for outage in self._story.outages:
+        for outage in self._scenario.outages:
             length_s = outage.ends_s - outage.begins_s
             if length_s < LONG_OUTAGE_S:
                 continue
             sent = sum(outage.begins_s <= at < outage.ends_s for at, _ in self._world.sent)
-            # What was open when it began, and the failures by which it is known, once a life
+            # What was open when it began, and the failures by which it is known, once a run
             # and service; from then on probes.
-            open_then = 2 * self._telling.lives * (self._story.connections + 6)
+            open_then = 2 * self._result.runs * (self._scenario.connections + 6)
             if sent > length_s + open_then:
-                self._complain(f"{sent} requests in an outage of {length_s:.0f} s")
+                self._report(f"{sent} requests in an outage of {length_s:.0f} s")

@@ -1,4 +1,4 @@
-"""The wire of a simulation: requests and bodies meet the trouble that chance deals out."""
+"""The wire of a simulation: requests and bodies meet the faults that are injected."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from tests.simulation.world import EPOCH, World
 PATIENCE_S: Final = 60.0
 WHOLE_PATIENCE_S: Final = 300.0
 CONNECT_PATIENCE_S: Final = 10.0
-#: Seconds for which a name leads astray.
-ASTRAY_S: Final = 20.0
+#: Seconds for which a name leads to the wrong machine.
+MISDIRECTED_S: Final = 20.0
 
 _HTML: Final = Answer(
     status=200,
@@ -36,7 +36,7 @@ _HTML: Final = Answer(
 )
 
 
-class Trouble(StrEnum):
+class Fault(StrEnum):
     """What may happen to a request."""
 
     REFUSED = "refused"
@@ -76,7 +76,7 @@ class Trouble(StrEnum):
     S504 = "504"
     S504_AFTER = "504_after"
     S524 = "524"
-    #: What an answer means, and no accident: dealt in the matrix only.
+    #: What an answer means, and no accident: injected in the matrix only.
     EARLY = "early"
     QUOTA = "quota"
     CHANNEL = "channel"
@@ -86,50 +86,48 @@ class Trouble(StrEnum):
 
 
 #: Status, words of Retry-After, and whether the work was done before.
-_STATUSES: Final[dict[Trouble, tuple[int, str | None, bool]]] = {
-    Trouble.S408: (408, None, False),
-    Trouble.S413: (413, "1", False),
-    Trouble.S429: (429, None, False),
-    Trouble.S429_SECONDS: (429, "2", False),
-    Trouble.S429_DATE: (429, "date", False),
-    Trouble.S429_ABSURD: (429, "99999999", False),
-    Trouble.S500: (500, None, False),
-    Trouble.S500_AFTER: (500, None, True),
-    Trouble.S502: (502, None, False),
-    Trouble.S503: (503, None, False),
-    Trouble.S503_SECONDS: (503, "2", False),
-    Trouble.S504: (504, None, False),
-    Trouble.S504_AFTER: (504, None, True),
-    Trouble.S524: (524, None, False),
+_STATUSES: Final[dict[Fault, tuple[int, str | None, bool]]] = {
+    Fault.S408: (408, None, False),
+    Fault.S413: (413, "1", False),
+    Fault.S429: (429, None, False),
+    Fault.S429_SECONDS: (429, "2", False),
+    Fault.S429_DATE: (429, "date", False),
+    Fault.S429_ABSURD: (429, "99999999", False),
+    Fault.S500: (500, None, False),
+    Fault.S500_AFTER: (500, None, True),
+    Fault.S502: (502, None, False),
+    Fault.S503: (503, None, False),
+    Fault.S503_SECONDS: (503, "2", False),
+    Fault.S504: (504, None, False),
+    Fault.S504_AFTER: (504, None, True),
+    Fault.S524: (524, None, False),
 }
 
-#: Trouble that is an answer with a meaning.
+#: Faults that are answers with a meaning.
 MEANT: Final = frozenset(
     {
-        Trouble.EARLY,
-        Trouble.QUOTA,
-        Trouble.CHANNEL,
-        Trouble.RIVAL,
-        Trouble.STALE_UPLOAD,
-        Trouble.FORGOTTEN,
+        Fault.EARLY,
+        Fault.QUOTA,
+        Fault.CHANNEL,
+        Fault.RIVAL,
+        Fault.STALE_UPLOAD,
+        Fault.FORGOTTEN,
     }
 )
-#: Trouble that only one of the two services knows.
-STORE_ONLY: Final = frozenset(
-    {Trouble.RESET_DURING, Trouble.EXPIRED, Trouble.LIE, Trouble.SLOW_BODY}
-)
+#: Faults that only one of the two services knows.
+STORE_ONLY: Final = frozenset({Fault.RESET_DURING, Fault.EXPIRED, Fault.LIE, Fault.SLOW_BODY})
 API_ONLY: Final = frozenset(
-    {Trouble.S413, Trouble.S429_DATE, Trouble.S429_ABSURD, Trouble.TRUNCATED, Trouble.LATE}
+    {Fault.S413, Fault.S429_DATE, Fault.S429_ABSURD, Fault.TRUNCATED, Fault.LATE}
 )
-FOR_API: Final = tuple(kind for kind in Trouble if kind not in STORE_ONLY | MEANT)
-FOR_STORE: Final = tuple(kind for kind in Trouble if kind not in API_ONLY | MEANT)
+FOR_API: Final = tuple(kind for kind in Fault if kind not in STORE_ONLY | MEANT)
+FOR_STORE: Final = tuple(kind for kind in Fault if kind not in API_ONLY | MEANT)
 
-#: Chooses the trouble of a request, by its step of the protocol; None for none.
-Dealer = Callable[[World, str], Trouble | None]
+#: Chooses the fault of a request, by its step of the protocol; None for none.
+FaultInjector = Callable[[World, str], Fault | None]
 
 
-def by_chance(world: World, step: str) -> Trouble | None:
-    """Deal out every kind of trouble alike, at the world's rate."""
+def inject_by_chance(world: World, step: str) -> Fault | None:
+    """Choose among all kinds of fault alike, at the world's rate."""
     if world.chance.random() >= world.fault_rate:
         return None
     return world.chance.choice(FOR_STORE if step == "put" else FOR_API)
@@ -142,10 +140,10 @@ class _Act:
     world: World
     work: Callable[[], Answer]
 
-    async def meet(self, trouble: Trouble | None) -> Answer:
-        """Carry out the act in trouble; the answer, or the error that stands for none."""
+    async def meet(self, fault: Fault | None) -> Answer:
+        """Carry out the act under a fault: return the answer, or raise what stands for none."""
         world = self.world
-        if trouble is Trouble.NAME_TO_NOBODY:
+        if fault is Fault.NAME_TO_NOBODY:
             await asyncio.sleep(CONNECT_PATIENCE_S)
             await world.step()
             raise UnreachableError("cannot connect: timed out")
@@ -155,15 +153,15 @@ class _Act:
             await world.step()
             if world.is_out():
                 raise _lost_in_outage(world)
-            if trouble is Trouble.LATE:
+            if fault is Fault.LATE:
                 loop = asyncio.get_running_loop()
                 loop.call_later(PATIENCE_S + world.chance.uniform(0.0, 30.0), self.work)
         finally:
             world.has_arrived(number)
-        answer = self._answered(trouble)
+        answer = self._answered(fault)
         await world.step()
-        if trouble in _TIMES_OUT:
-            await asyncio.sleep(_TIMES_OUT[trouble])
+        if fault in _TIMES_OUT:
+            await asyncio.sleep(_TIMES_OUT[fault])
             lost = AnswerLostError("no answer: timed out")
             lost.cause = TIMED_OUT
             raise lost
@@ -171,29 +169,29 @@ class _Act:
         await world.step()
         return answer
 
-    def _answered(self, trouble: Trouble | None) -> Answer:
-        if trouble in _ANSWERS:
-            return _ANSWERS[trouble]
-        match trouble:
-            case None | Trouble.LIE | Trouble.RIVAL | Trouble.STALE_UPLOAD | Trouble.FORGOTTEN:
+    def _answered(self, fault: Fault | None) -> Answer:
+        if fault in _ANSWERS:
+            return _ANSWERS[fault]
+        match fault:
+            case None | Fault.LIE | Fault.RIVAL | Fault.STALE_UPLOAD | Fault.FORGOTTEN:
                 return self.work()
-            case Trouble.REFUSED | Trouble.NAME_UNKNOWN | Trouble.TLS:
-                raise UnreachableError(f"cannot connect: {trouble}")
-            case Trouble.RESET_BEFORE | Trouble.RESET_DURING:
+            case Fault.REFUSED | Fault.NAME_UNKNOWN | Fault.TLS:
+                raise UnreachableError(f"cannot connect: {fault}")
+            case Fault.RESET_BEFORE | Fault.RESET_DURING:
                 raise AnswerLostError("no answer: reset")
-            case Trouble.RESET_AFTER:
+            case Fault.RESET_AFTER:
                 self.work()
                 raise AnswerLostError("no answer: reset")
-            case Trouble.SILENCE_AFTER | Trouble.SLOW_ANSWER | Trouble.HTML_AFTER:
+            case Fault.SILENCE_AFTER | Fault.SLOW_ANSWER | Fault.HTML_AFTER:
                 self.work()
                 return _HTML
-            case Trouble.DUPLICATE:
+            case Fault.DUPLICATE:
                 self.work()
                 return self.work()
-            case Trouble.TRUNCATED:
+            case Fault.TRUNCATED:
                 self.work()
                 raise AnswerLostError("no answer: the answer broke off")
-        return self._status(*_STATUSES[trouble])
+        return self._status(*_STATUSES[fault])
 
     def _status(self, status: int, retry_after: str | None, was_done: bool) -> Answer:  # noqa: FBT001
         if was_done:
@@ -202,40 +200,40 @@ class _Act:
             moment = EPOCH + timedelta(seconds=self.world.now() + 2.0)
             retry_after = format_datetime(moment, usegmt=True)
         headers = {} if retry_after is None else {"retry-after": retry_after}
-        return Answer(status=status, headers=headers, body=b"<html>trouble</html>")
+        return Answer(status=status, headers=headers, body=b"<html>error</html>")
 
 
-#: What is answered without any work; nobody waits for the answers of the slow ones.
-_ANSWERS: Final[dict[Trouble | None, Answer]] = {
-    Trouble.SILENCE_BEFORE: _HTML,
-    Trouble.LATE: _HTML,
-    Trouble.SLOW_BODY: _HTML,
-    Trouble.HTML: _HTML,
-    Trouble.NAME_TO_OTHER: Answer(
+#: What is answered without any work; the slow ones time out before their answer.
+_ANSWERS: Final[dict[Fault | None, Answer]] = {
+    Fault.SILENCE_BEFORE: _HTML,
+    Fault.LATE: _HTML,
+    Fault.SLOW_BODY: _HTML,
+    Fault.HTML: _HTML,
+    Fault.NAME_TO_OTHER: Answer(
         status=404,
         headers={"content-type": "text/html"},
         body=b"<html><head><title>404 Not Found</title></head></html>",
     ),
-    Trouble.QUOTA: Answer(status=403, headers={}, body=b'{"message": "quota exceeded"}'),
-    Trouble.CHANNEL: Answer(
+    Fault.QUOTA: Answer(status=403, headers={}, body=b'{"message": "quota exceeded"}'),
+    Fault.CHANNEL: Answer(
         status=409,
         headers={},
         body=b'{"error_code": "CONFLICT", "message": "overlaps on channel 3"}',
     ),
 }
 #: Seconds until the engine's patience with it ends.
-_TIMES_OUT: Final[dict[Trouble | None, float]] = {
-    Trouble.SILENCE_BEFORE: PATIENCE_S,
-    Trouble.SILENCE_AFTER: PATIENCE_S,
-    Trouble.LATE: PATIENCE_S,
-    Trouble.SLOW_BODY: PATIENCE_S,
-    Trouble.SLOW_ANSWER: WHOLE_PATIENCE_S,
+_TIMES_OUT: Final[dict[Fault | None, float]] = {
+    Fault.SILENCE_BEFORE: PATIENCE_S,
+    Fault.SILENCE_AFTER: PATIENCE_S,
+    Fault.LATE: PATIENCE_S,
+    Fault.SLOW_BODY: PATIENCE_S,
+    Fault.SLOW_ANSWER: WHOLE_PATIENCE_S,
 }
-_NAMES: Final = frozenset({Trouble.NAME_UNKNOWN, Trouble.NAME_TO_NOBODY, Trouble.NAME_TO_OTHER})
+_NAMES: Final = frozenset({Fault.NAME_UNKNOWN, Fault.NAME_TO_NOBODY, Fault.NAME_TO_OTHER})
 #: What a store says of a URL that its clock does not find valid: one is behind, one ahead.
-_OUT_OF_DATE: Final[dict[Trouble | None, bytes]] = {
-    Trouble.EXPIRED: b'{"message": "\\"exp\\" claim failed"}',
-    Trouble.EARLY: b"<Error><Code>AccessDenied</Code><Message>Request is not valid yet</Message>",
+_OUT_OF_DATE: Final[dict[Fault | None, bytes]] = {
+    Fault.EXPIRED: b'{"message": "\\"exp\\" claim failed"}',
+    Fault.EARLY: b"<Error><Code>AccessDenied</Code><Message>Request is not valid yet</Message>",
 }
 
 
@@ -245,24 +243,24 @@ def _lost_in_outage(world: World) -> Exception:
     return AnswerLostError("no answer: reset")
 
 
-def _dealt(world: World, service: str, step: str, deal: Dealer) -> Trouble | None:
-    """Deal out trouble; a name that leads astray does so for everybody, and for a while."""
-    if world.is_at_peace:
+def _choose(world: World, service: str, step: str, inject: FaultInjector) -> Fault | None:
+    """Choose the fault of a request; a misdirected name stays so for all requests for a while."""
+    if world.faults_are_over:
         return None
-    if service in world.astray and world.now() < world.astray[service][1]:
-        return Trouble(world.astray[service][0])
-    trouble = deal(world, step)
-    if trouble in _NAMES:
-        world.astray[service] = (trouble, world.now() + ASTRAY_S)
-    return trouble
+    if service in world.misdirected and world.now() < world.misdirected[service][1]:
+        return Fault(world.misdirected[service][0])
+    fault = inject(world, step)
+    if fault in _NAMES:
+        world.misdirected[service] = (fault, world.now() + MISDIRECTED_S)
+    return fault
 
 
-class TroubledTransport:
+class FaultyTransport:
     """The way to the API in a world."""
 
-    def __init__(self, world: World, deal: Dealer) -> None:
+    def __init__(self, world: World, inject: FaultInjector) -> None:
         self._world = world
-        self._deal = deal
+        self._inject = inject
         self._tokens, self._filled_at = 1.0, 0.0
 
     async def aclose(self) -> None:
@@ -276,14 +274,14 @@ class TroubledTransport:
         if self._is_over_limit():
             await world.travel()
             return Answer(status=429, headers={}, body=b"{}")
-        trouble = _dealt(world, "api", step_of(request), self._deal)
-        if trouble is Trouble.RIVAL:
+        fault = _choose(world, "api", step_of(request), self._inject)
+        if fault is Fault.RIVAL:
             world.studio.forestall(request)
-        if trouble is Trouble.STALE_UPLOAD:
+        if fault is Fault.STALE_UPLOAD:
             world.studio.begin_elsewhere(request)
-        if trouble is Trouble.FORGOTTEN:
+        if fault is Fault.FORGOTTEN:
             world.studio.forget_unfinished()
-        return await _Act(world, lambda: world.studio.answer(request)).meet(trouble)
+        return await _Act(world, lambda: world.studio.answer(request)).meet(fault)
 
     def _is_over_limit(self) -> bool:
         limit, now = self._world.requests_per_s, self._world.now()
@@ -297,13 +295,13 @@ class TroubledTransport:
         return False
 
 
-class TroubledStore(StorageHttp):
+class FaultyStore(StorageHttp):
     """The way to storage in a world: single attempts, whose answers are judged as real ones are."""
 
-    def __init__(self, world: World, deal: Dealer, *, connections: int) -> None:
+    def __init__(self, world: World, inject: FaultInjector, *, connections: int) -> None:
         super().__init__(connections=connections)
         self._world = world
-        self._deal = deal
+        self._inject = inject
 
     async def _put(
         self,
@@ -316,17 +314,17 @@ class TroubledStore(StorageHttp):
         world = self._world
         await world.step()
         world.sent.append((world.now(), "storage"))
-        trouble = _dealt(world, "storage", "put", self._deal)
+        fault = _choose(world, "storage", "put", self._inject)
         received = bytearray()
         async for block in sending.blocks(lambda: None):
-            if trouble is Trouble.RESET_DURING:
+            if fault is Fault.RESET_DURING:
                 break
             received += block
-        if trouble in _OUT_OF_DATE:
-            return Answer(status=403, headers={}, body=_OUT_OF_DATE[trouble])
+        if fault in _OUT_OF_DATE:
+            return Answer(status=403, headers={}, body=_OUT_OF_DATE[fault])
         act = _Act(world, lambda: world.studio.store(url, bytes(received)))
-        answer = await act.meet(trouble)
-        if trouble is Trouble.LIE and answer.status == 200:
+        answer = await act.meet(fault)
+        if fault is Fault.LIE and answer.status == 200:
             return Answer(status=200, headers={"etag": f'"{"0" * 32}"'}, body=b"")
         return answer
 
