@@ -33,6 +33,7 @@ app.command("bulkload.cli.retry:retry", help="Upload again only what did not arr
 app.command("bulkload.cli.status:status", help="Say where a job stands, also while it runs.")
 app.command("bulkload.cli.verify:verify", help="Read back what was uploaded, and compare.")
 app.command("bulkload.cli.rollback:rollback", help="Delete what a job created in Studio.")
+app.command("bulkload.cli.manual:show", name="help", help="Show a page of the manual.")
 journal: Final = App(name="journal", help="Look after a job's journal.", help_format="plaintext")
 journal.command("bulkload.cli.journal:check", help="Say whether a job's journal is whole.")
 app.command(journal)
