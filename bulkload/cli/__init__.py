@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+import tempfile
+import traceback
 from typing import Final
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from bulkload.cli.console import printable, say
+from bulkload.cli.terminal import queued_output
 from bulkload.core.tally import ExitCode
 from bulkload.core.version import VERSION
 from bulkload.errors import AuthenticationError, BulkloadError, OutageError, TransientError
@@ -39,9 +43,17 @@ journal.command("bulkload.cli.journal:check", help="Say whether a job's journal 
 app.command(journal)
 
 
+#: Errors of a disk that takes nothing more: the same command goes on when there is room again.
+_DISK_ERRORS: Final = frozenset(
+    {errno.ENOSPC, errno.EIO, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
+)
+
+
 def main() -> None:
     """Run the command of ``sys.argv`` and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    with queued_output():
+        code = run(sys.argv[1:])
+    sys.exit(code)
 
 
 def run(tokens: list[str]) -> int:
@@ -52,12 +64,38 @@ def run(tokens: list[str]) -> int:
     except CycloptsError:
         return ExitCode.USAGE
     except KeyboardInterrupt:
-        console.print("interrupted; run the same command again to go on")
+        say(console, "interrupted; run the same command again to go on")
         return ExitCode.INTERRUPTED
     except BulkloadError as error:
         say(console, printable(f"bulkload: {error}"))
         return _code_of(error)
+    except OSError as error:
+        say(console, printable(f"bulkload: {_place_of(error)}"))
+        return ExitCode.STOPPED if error.errno in _DISK_ERRORS else ExitCode.USAGE
+    # The last net: whatever was not foreseen is a defect, and says where its details are.
+    except Exception as error:  # noqa: BLE001 - nothing may end in a bare traceback
+        say(console, printable(_defect(error)))
+        return ExitCode.DEFECT
     return int(result) if isinstance(result, int) else ExitCode.ARRIVED
+
+
+def _place_of(error: OSError) -> str:
+    """Return an error of the operating system as a sentence that names the place."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return reason if error.filename is None else f"{error.filename}: {reason}"
+
+
+def _defect(error: Exception) -> str:
+    """Write the traceback to a file of its own and return the sentence that names it."""
+    said = f"bulkload: a defect of bulkload: {type(error).__name__}: {str(error)[:300]}"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", prefix="bulkload-defect-", suffix=".log", delete=False
+        ) as file:
+            traceback.print_exception(error, file=file)
+    except OSError:
+        return said
+    return f"{said}; the details are in {file.name}: please report them"
 
 
 def _code_of(error: BulkloadError) -> ExitCode:

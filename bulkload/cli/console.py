@@ -77,7 +77,7 @@ async def show_progress(console: Console, progress: Progress, clock: Clock) -> N
     if not console.is_terminal:
         while True:
             await clock.sleep(PLAIN_INTERVAL_S)
-            console.print(status_line(progress), markup=False, highlight=False)
+            say(console, status_line(progress))
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             live.update(Text(status_line(progress)), refresh=True)

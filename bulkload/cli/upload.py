@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -36,6 +36,7 @@ from bulkload.cli.options import (
     moment,
     this_command,
 )
+from bulkload.cli.terminal import dropped_output
 from bulkload.client.http.access import resolve_access
 from bulkload.client.http.events import WireEvent
 from bulkload.client.studio import AsyncStudio, Delivery, project_of
@@ -44,6 +45,8 @@ from bulkload.core.existing import Existing
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.plan_items import PlanItem
 from bulkload.core.tally import ExitCode
+from bulkload.engine.log import FILE_NAME as LOG_NAME
+from bulkload.engine.log import open_log
 from bulkload.engine.plan_reader import findings
 from bulkload.engine.plan_writer import PlanAccount, plan_into
 from bulkload.engine.progress import Progress
@@ -240,7 +243,18 @@ def carry_out(
     _show(console, request, result)
     if summary is not None:
         write_json(summary, result.report.as_json())
+    _log_dropped_output(request)
     return result.report.exit_code, result.report.counts
+
+
+def _log_dropped_output(request: RunRequest) -> None:
+    """Note in the log what the terminal did not take."""
+    if not (dropped := dropped_output()):
+        return
+    logger, log_file = open_log(request.log_path or request.job_dir / LOG_NAME)
+    with log_file:
+        for one in dropped:
+            logger.warning("terminal.output_dropped", **asdict(one))
 
 
 async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
