@@ -90,7 +90,7 @@ class Prepared:
     summary: str | None = None
     #: What the file's own header says: fills metadata that nobody stated.
     header: Mapping[str, Any] = field(default_factory=dict)
-    #: Reader, its version, dialect, options and remarks.
+    #: Reader, its version, dialect, options and decisions (``core.decisions`` as JSON has them).
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 

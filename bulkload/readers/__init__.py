@@ -55,6 +55,7 @@ def read(path: Path, options: ReadOptions | None = None) -> TimeSeries:
         table=reading.table,
         header=reading.header,
         provenance=_provenance(probe.content, options, reader, reading),
+        decisions=reading.decisions,
     )
 
 
@@ -106,6 +107,6 @@ def _provenance(
         "reader_version": reader.version,
         "dialect": reading.dialect,
         "options": stated,
-        "remarks": list(reading.remarks),
+        "decisions": [decision.as_json() for decision in reading.decisions],
         **reading.facts,
     }

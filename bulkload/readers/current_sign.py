@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkload.core import terms
+from bulkload.core.decisions import DecisionCode
 from bulkload.core.frame import Frame
 from bulkload.core.issues import IssueCode
 from bulkload.core.rules.sign import positive_is_discharge
@@ -30,6 +31,8 @@ CLEAR_SHARE: Final = 0.75
 REST_SHARE: Final = 1e-2
 REST_A: Final = 1e-3
 
+_FIT: Final = "fit of the voltage"
+
 _DISCHARGE: Final = (
     r"^D$|^(.*[^A-Z])?(D_?C(HG?|HA|HRG)?|DCHG|DCHRG|DISCHARGE|DISCHG|DIS)([^A-Z].*)?$|放电"
 )
@@ -40,7 +43,12 @@ class Settled(NamedTuple):
     """The current with its sign, and what settled it."""
 
     current: Floats
+    code: DecisionCode
     statement: str
+    #: What settled it, in a few words.
+    evidence: str
+    #: Rows whose current is another number than the file's.
+    rows: int = 0
 
 
 def settle(
@@ -50,7 +58,7 @@ def settle(
     current = np.asarray(columns[terms.CURRENT], dtype=np.float64)
     moving = np.abs(current) > _rest(current)
     if not moving.any():
-        return Settled(current, "no current flows: its sign says nothing")
+        return _kept(current, "no current flows: its sign says nothing", "no current")
     charging, discharging = _labels(mode, len(current))
     if _one_signed(current[moving]):
         settled = _magnitudes(current, charging, discharging, moving)
@@ -62,8 +70,7 @@ def settle(
         _by_format(dialect.sign),
     ):
         if vote is not None:
-            positive_is_charge, evidence = vote
-            return _oriented(current, evidence, positive_is_charge=positive_is_charge)
+            return _oriented(current, vote)
     return _by_fit(columns, current, unsigned=_one_signed(current[moving]))
 
 
@@ -75,10 +82,35 @@ def _one_signed(current: Floats) -> bool:
     return bool((current > 0).all() or (current < 0).all())
 
 
-def _oriented(current: Floats, evidence: str, *, positive_is_charge: bool) -> Settled:
-    if positive_is_charge:
-        return Settled(-current, f"positive current was charge ({evidence}): negated")
-    return Settled(current, f"positive current is discharge ({evidence}): kept")
+class _Vote(NamedTuple):
+    """What one witness says of the sign."""
+
+    positive_is_charge: bool
+    evidence: str
+    #: Its figures, for people.
+    detail: str
+
+
+def _oriented(current: Floats, vote: _Vote) -> Settled:
+    if vote.positive_is_charge:
+        return _negated(current, f"positive current was charge ({vote.detail})", vote.evidence)
+    return _kept(current, f"positive current is discharge ({vote.detail}): kept", vote.evidence)
+
+
+def _negated(current: Floats, statement: str, evidence: str) -> Settled:
+    rows = int(np.count_nonzero(current))
+    return Settled(-current, DecisionCode.CURRENT_NEGATED, f"{statement}: negated", evidence, rows)
+
+
+def _kept(current: Floats, statement: str, evidence: str) -> Settled:
+    return Settled(current, DecisionCode.CURRENT_KEPT, statement, evidence)
+
+
+def _signed(before: Floats, after: Floats, how: str, evidence: str) -> Settled:
+    rows = int(np.count_nonzero(before != after))
+    return Settled(
+        after, DecisionCode.CURRENT_SIGNED, f"current without a sign: signed {how}", evidence, rows
+    )
 
 
 def _labels(
@@ -113,19 +145,17 @@ def _magnitudes(
         return None
     size = np.abs(current)
     signed = np.where(charging, -size, np.where(discharging, size, current))
-    return Settled(signed, "current without a sign: signed by the mode column")
+    return _signed(current, signed, "by the mode column", "mode column")
 
 
 def _by_mode(
     current: Floats, charging: npt.NDArray[np.bool_], discharging: npt.NDArray[np.bool_]
-) -> tuple[bool, str] | None:
+) -> _Vote | None:
     moved = np.where(charging, current, np.where(discharging, -current, 0.0))
     return _verdict(moved, "mode column")
 
 
-def _by_capacity(
-    columns: Mapping[str, Values], current: Floats, dialect: Dialect
-) -> tuple[bool, str] | None:
+def _by_capacity(columns: Mapping[str, Values], current: Floats, dialect: Dialect) -> _Vote | None:
     """Weigh the current with the growth of the charge and discharge capacity columns."""
     there = ((c, d) for c, d in dialect.totals if c in columns and d in columns)
     charge, discharge = next(there, (None, None))
@@ -140,24 +170,24 @@ def _growth(total: Values) -> Floats:
     return np.maximum(np.nan_to_num(np.diff(values, prepend=values[:1])), 0.0)
 
 
-def _verdict(for_charge: Floats, evidence: str) -> tuple[bool, str] | None:
+def _verdict(for_charge: Floats, evidence: str) -> _Vote | None:
     """Return the direction where the witnesses agree clearly, None where they do not."""
     total = float(np.nansum(np.abs(for_charge)))
     if total <= 0.0:
         return None
     share = float(np.nansum(np.maximum(for_charge, 0.0))) / total
     if share >= CLEAR_SHARE:
-        return True, f"{evidence}, {share:.0%} agreeing"
+        return _Vote(True, evidence, f"{evidence}, {share:.0%} agreeing")
     if share <= 1.0 - CLEAR_SHARE:
-        return False, f"{evidence}, {1.0 - share:.0%} agreeing"
+        return _Vote(False, evidence, f"{evidence}, {1.0 - share:.0%} agreeing")
     return None
 
 
-def _by_format(stated: Sign) -> tuple[bool, str] | None:
+def _by_format(stated: Sign) -> _Vote | None:
     if stated is Sign.CHARGE_POSITIVE:
-        return True, "laid down by the format"
+        return _Vote(True, "format", "laid down by the format")
     if stated is Sign.DISCHARGE_POSITIVE:
-        return False, "laid down by the format"
+        return _Vote(False, "format", "laid down by the format")
     return None
 
 
@@ -172,15 +202,15 @@ def _by_fit(columns: Mapping[str, Values], current: Floats, *, unsigned: bool) -
     voltage = np.asarray(columns[terms.VOLTAGE], dtype=np.float64)[rows]
     time = np.asarray(columns[terms.TIME], dtype=np.float64)[rows]
     if not np.isfinite(np.concatenate([time, voltage, current[rows]])).all():
-        return Settled(current, "values that are not finite hide the sign of current: kept")
+        return _kept(current, "values that are not finite hide the sign of current: kept", "none")
     verdict = _fit(time, voltage, current[rows], steps)
     if verdict is None:
-        return Settled(current, "positive current is discharge (fit of the voltage): kept")
+        return _oriented(current, _Vote(False, _FIT, _FIT))
     if verdict == IssueCode.CURRENT_SIGN_REVERSED:
-        return Settled(-current, "positive current was charge (fit of the voltage): negated")
+        return _oriented(current, _Vote(True, _FIT, _FIT))
     if unsigned:
         return _each_step(time, voltage, current, rows, steps)
-    return Settled(current, "the fit of the voltage does not settle the sign of current: kept")
+    return _kept(current, f"the {_FIT} does not settle the sign of current: kept", "none")
 
 
 def _cycling(columns: Mapping[str, Values]) -> npt.NDArray[np.intp]:
@@ -219,4 +249,4 @@ def _each_step(
         inside = steps == step
         if _fit(time[inside], voltage[inside], current[rows[inside]], steps[inside]) is not None:
             signed[rows[inside]] *= -1.0
-    return Settled(signed, "current without a sign: signed step by step by the fit of the voltage")
+    return _signed(current, signed, f"step by step by the {_FIT}", _FIT)

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Final
 
 from bulkload.core import terms
+from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.readers.units import UNITS, Heading, conversion, split_heading
 
 #: Roles of columns that do not become columns of the result as they are.
@@ -161,7 +162,7 @@ class Match:
     """A header held against a dialect."""
 
     columns: tuple[Matched, ...]
-    remarks: tuple[str, ...] = field(default=())
+    decisions: tuple[Decision, ...] = field(default=())
 
     def of(self, target: str) -> Matched | None:
         """Return the column that gives this target."""
@@ -228,7 +229,7 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
     for index, heading in enumerate(split):
         places.setdefault(heading.base, []).append(index)
     found: list[Matched] = []
-    remarks: list[str] = []
+    decisions: list[Decision] = []
     for column in dialect.columns:
         hits = [
             index
@@ -242,7 +243,14 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
         if len(hits) > 1 and split[hits[1]].base == split[chosen].base:
             if column.target in REQUIRED:
                 raise TwiceError(names[chosen])
-            remarks.append(f"{names[chosen]!r} is there more than once; the first was taken")
+            decisions.append(
+                Decision(
+                    code=DecisionCode.COLUMN_TAKEN,
+                    detail=f"{names[chosen]!r} is there more than once; the first was taken",
+                    evidence="order of the columns",
+                    columns=(names[chosen],),
+                )
+            )
         stated = None if column.ignores_unit else split[chosen].unit or units[chosen]
         found.append(
             Matched(
@@ -255,7 +263,8 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
                 is_stated=stated is not None or column.ignores_unit,
             )
         )
-    return Match(columns=(*found, *_numbered(names, split, dialect)), remarks=tuple(remarks))
+    numbered = _numbered(names, split, dialect)
+    return Match(columns=(*found, *numbered), decisions=tuple(decisions))
 
 
 def _is_usable(column: ColumnRule, unit: str | None) -> bool:

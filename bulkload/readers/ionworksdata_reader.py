@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.readers.content import FileContent, printable
 from bulkload.readers.probe import TEXT, WORKBOOK, Probe
@@ -91,7 +92,10 @@ class Vendor(Format):
             table=frame.to_arrow(compat_level=None),
             header=header,
             dialect=name,
-            remarks=tuple(dict.fromkeys(printable(str(w.message)) for w in caught)),
+            decisions=tuple(
+                Decision(code=DecisionCode.LIBRARY_WARNING, detail=text, evidence="ionworksdata")
+                for text in dict.fromkeys(printable(str(w.message)) for w in caught)
+            ),
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import printable
 from bulkload.readers.dialect import CHANNEL, TEST, Dialect, Kind, Matched, match
@@ -77,7 +78,13 @@ def keep_member(raw: Raw, member: str | None) -> None:
         )
     chosen = chosen_member(raw.name, tests.names, member)
     raw.keep(tests.of_row == tests.names.index(chosen))
-    raw.remarks.append(f"{len(tests.names)} tests in the table: the rows of {chosen}")
+    raw.decide(
+        DecisionCode.TEST_TAKEN,
+        f"{len(tests.names)} tests in the table: the rows of {chosen}",
+        evidence="stated",
+        rows=raw.rows,
+        columns=[column.name for column in columns],
+    )
 
 
 def channel_of(raw: Raw) -> str | None:

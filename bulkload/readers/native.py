@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bulkload.core import terms
+from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import FileContent, printable
 from bulkload.readers.decimal_marks import whole_to_int
@@ -128,12 +129,17 @@ def _read_text(text: Text) -> Reading:
     refuse_duplicates(layout.names, text.name)
     numbers = [name for name in layout.names if name in NUMBERS]
     table, decimal = parse(text, layout, numbers)
-    table, remarks = _without_index(number_others(table, numbers), text.name)
+    table, decisions = _without_index(number_others(table, numbers), text.name)
     if decimal != ".":
-        remarks = (*remarks, "decimal commas, proved by the values")
+        commas = Decision(
+            code=DecisionCode.DECIMAL_COMMA,
+            detail="decimal commas, proved by the values",
+            evidence="values",
+        )
+        decisions = (*decisions, commas)
     return Reading(
         table=with_counts(table),
-        remarks=remarks,
+        decisions=decisions,
         facts={"encoding": text.encoding, "delimiter": layout.delimiter, "decimal": decimal},
     )
 
@@ -194,18 +200,28 @@ def _first_line(text: Text) -> tuple[int, int, str]:
     return offset, line_number, ""
 
 
-def _without_index(table: pa.Table, name: str) -> tuple[pa.Table, tuple[str, ...]]:
+def _left_out(what: str) -> Decision:
+    return Decision(
+        code=DecisionCode.COLUMNS_LEFT_OUT,
+        detail=f"left out {what}",
+        evidence="values",
+        columns=(_INDEX,),
+    )
+
+
+def _without_index(table: pa.Table, name: str) -> tuple[pa.Table, tuple[Decision, ...]]:
     """Leave out an unnamed column that only counts the rows; refuse any other unnamed one."""
     if _INDEX not in table.column_names:
         return table, ()
     values = table.column(_INDEX)
     index = table.column_names.index(_INDEX)
     if values.null_count == len(values):
-        return table.remove_column(index), ("left out an empty column without a name",)
+        return table.remove_column(index), (_left_out("an empty column without a name"),)
     if pa.types.is_integer(values.type) and values.null_count == 0:
         numbers = values.to_numpy()
         if np.array_equal(numbers - numbers[0], np.arange(len(numbers))):
-            return table.remove_column(index), ("left out an unnamed column that counts the rows",)
+            kept = table.remove_column(index)
+            return kept, (_left_out("an unnamed column that counts the rows"),)
     raise UnreadableError(
         f"{name}: column {index + 1} has values and no name; name it in the header",
         cause="unnamed_column",

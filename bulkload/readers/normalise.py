@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkload.core import terms
+from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers import dialect as vocabulary
 from bulkload.readers.content import printable
@@ -56,7 +57,7 @@ def read_grid(
     with np.errstate(all="ignore"):
         settled = settle(raw.columns, mode, dialect)
         raw.columns[terms.CURRENT] = settled.current
-        raw.remarks.append(settled.statement)
+        raw.decide(settled.code, settled.statement, evidence=settled.evidence, rows=settled.rows)
         if dialect.keep_mode and mode is not None:
             raw.columns[FRAME] = frames(mode)
         complete(raw.columns)
@@ -66,7 +67,7 @@ def read_grid(
             header, grouped({"cycler": dialect.cycler, "channel_number": channel_of(raw)})
         ),
         dialect=dialect.name,
-        remarks=tuple(dict.fromkeys((*raw.match.remarks, *raw.remarks))),
+        decisions=tuple(dict.fromkeys(raw.decisions)),
         facts={
             **grid.facts,
             **_kind_of_data(raw),
@@ -91,8 +92,7 @@ def _leave_out_messages(raw: Raw) -> None:
     message = pc.is_in(pc.utf8_trim_whitespace(mode), pa.array(sorted(raw.dialect.message_modes)))
     flags = np.asarray(message.to_numpy(zero_copy_only=False), dtype=bool)
     if flags.any():
-        raw.remarks.append(f"left out {int(flags.sum())} message rows of the mode column")
-        raw.leave_out(flags)
+        raw.leave_out(flags, "message rows of the mode column", evidence="mode column")
 
 
 def _require(raw: Raw, options: ReadOptions) -> None:
@@ -142,8 +142,7 @@ def _leave_out_gaps(raw: Raw) -> None:
             f"{raw.name}: no row has both a voltage and a current", cause="no_rows"
         )
     if gap.any():
-        raw.remarks.append(f"left out {int(gap.sum())} rows without a voltage or current")
-        raw.leave_out(gap)
+        raw.leave_out(gap, "rows without a voltage or current", evidence="no value")
 
 
 def _cut_counts(raw: Raw) -> None:
@@ -156,7 +155,12 @@ def _cut_counts(raw: Raw) -> None:
         whole = np.trunc(numbers)
         if not np.array_equal(numbers, whole, equal_nan=True):
             raw.columns[name] = whole
-            raw.remarks.append(f"{name!r} held numbers that are not whole: cut to whole ones")
+            raw.decide(
+                DecisionCode.NUMBERS_CUT,
+                f"{name!r} held numbers that are not whole: cut to whole ones",
+                evidence="values",
+                rows=int(np.count_nonzero(numbers[np.isfinite(numbers)] % 1)),
+            )
 
 
 def frames(mode: pa.ChunkedArray) -> npt.NDArray[np.int64]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers import timestamps as clock
 from bulkload.readers.content import printable
@@ -32,7 +33,7 @@ class Raw:
     texts: dict[str, pa.ChunkedArray]
     #: As what each target was read.
     kinds: Mapping[str, Kind]
-    remarks: list[str] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     #: Targets whose unit the header does not state and the data have proved.
     proved: set[str] = field(default_factory=set)
     #: Rows of this test that are no samples of it.
@@ -43,13 +44,34 @@ class Raw:
         """How many rows there are: none where no column is known."""
         return len(next(iter((self.columns or self.texts).values()), ()))
 
+    def decide(
+        self,
+        code: DecisionCode,
+        detail: str,
+        *,
+        evidence: str = "",
+        rows: int = 0,
+        columns: Sequence[str] = (),
+    ) -> None:
+        """Record a decision about this table."""
+        self.decisions.append(
+            Decision(code=code, detail=detail, evidence=evidence, rows=rows, columns=tuple(columns))
+        )
+
     def keep(self, mask: npt.NDArray[np.bool_]) -> None:
         """Keep these rows only."""
         self.reorder(np.flatnonzero(mask))
 
-    def leave_out(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Leave these rows out, and count them: no row goes unaccounted."""
-        self.left_out += int(mask.sum())
+    def leave_out(self, mask: npt.NDArray[np.bool_], why: str, *, evidence: str) -> None:
+        """Leave these rows out, count them and say why: no row goes unaccounted."""
+        rows = int(mask.sum())
+        self.left_out += rows
+        self.decide(
+            DecisionCode.ROWS_LEFT_OUT,
+            f"left out {rows} {why}",
+            evidence=evidence,
+            rows=rows,
+        )
         self.keep(~mask)
 
     def reorder(self, index: npt.NDArray[np.intp]) -> None:
@@ -72,6 +94,7 @@ def fetch_raw(grid: Grid, dialect: Dialect, name: str) -> Raw:
     fetched = _fetched(grid, kinds, others)
     read_as = {column.target: kinds[column.index] for column in found.columns}
     raw = Raw(name=name, dialect=dialect, match=found, columns={}, texts={}, kinds=read_as)
+    raw.decisions.extend(found.decisions)
     for column in found.columns:
         values = fetched[column.index]
         if kinds[column.index] is Kind.NUMBER:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from bulkload.core.decisions import Decision
 from bulkload.core.version import VERSION
 from bulkload.readers.probe import Probe
 
@@ -37,8 +38,15 @@ class TimeSeries:
     table: pa.Table
     #: What the file's own header says: start_time, protocol, test_setup, notes.
     header: Mapping[str, Any] = field(default_factory=dict)
-    #: File, SHA-256, reader, version, dialect, encoding, and every remark on what was done.
+    #: File, SHA-256, reader, version, dialect, encoding, and every decision as JSON has it.
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    #: What was decided or done on the way.
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The decisions, one sentence each."""
+        return tuple(decision.detail for decision in self.decisions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +57,8 @@ class Reading:
     header: Mapping[str, Any] = field(default_factory=dict)
     #: Name of the variant of the format, where it has several.
     dialect: str | None = None
-    #: What was decided or done on the way, one sentence each.
-    remarks: tuple[str, ...] = ()
+    #: What was decided or done on the way.
+    decisions: tuple[Decision, ...] = ()
     #: Further facts for the provenance, such as the encoding.
     facts: Mapping[str, Any] = field(default_factory=dict)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from bulkload.core import terms
+from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers import timestamps as clock
 from bulkload.readers.content import printable
@@ -35,10 +36,20 @@ def put_in_order(raw: Raw) -> None:
     if np.isnan(number).any() or bool(np.all(np.diff(number) > 0)):
         return
     if len(np.unique(number)) != len(number):
-        raw.remarks.append("record numbers repeat: the rows were left in the file's order")
+        raw.decide(
+            DecisionCode.ROWS_NOT_SORTED,
+            "record numbers repeat: the rows were left in the file's order",
+            evidence="record number",
+        )
         return
-    raw.reorder(np.argsort(number, kind="stable"))
-    raw.remarks.append("rows stood out of order: sorted by the record number")
+    order = np.argsort(number, kind="stable")
+    raw.reorder(order)
+    raw.decide(
+        DecisionCode.ROWS_SORTED,
+        "rows stood out of order: sorted by the record number",
+        evidence="record number",
+        rows=int(np.count_nonzero(order != np.arange(len(order)))),
+    )
 
 
 def start_of_test(raw: Raw) -> dict[str, Any]:
@@ -52,10 +63,14 @@ def start_of_test(raw: Raw) -> dict[str, Any]:
     try:
         start, remark = clock.first_of(dates, day_first=raw.dialect.day_first)
     except clock.ClockError:
-        raw.remarks.append("timestamps of an unknown form: no start time taken from them")
+        raw.decide(
+            DecisionCode.START_TIME_UNDECIDED,
+            "timestamps of an unknown form: no start time taken from them",
+            evidence="timestamps of the rows",
+        )
         return {}
     if remark:
-        raw.remarks.append(remark)
+        raw.decide(_order_code(raw), remark, evidence="none")
     return {"start_time": start}
 
 
@@ -65,8 +80,17 @@ def set_time(raw: Raw) -> None:
     time = time - time[0]
     time, moved = apart(time)
     if moved:
-        raw.remarks.append(f"{moved} repeated times set apart by a microsecond")
+        raw.decide(
+            DecisionCode.TIMES_SET_APART,
+            f"{moved} repeated times set apart by a microsecond",
+            evidence="values",
+            rows=moved,
+        )
     raw.columns[terms.TIME] = time
+
+
+def _order_code(raw: Raw) -> DecisionCode:
+    return DecisionCode.DAY_FIRST if raw.dialect.day_first else DecisionCode.MONTH_FIRST
 
 
 def _relative_time(raw: Raw) -> Floats:
@@ -83,8 +107,8 @@ def _relative_time(raw: Raw) -> Floats:
             cause="not_a_timestamp",
         ) from error
     if remark:
-        raw.remarks.append(remark)
-    raw.remarks.append("time from the timestamps")
+        raw.decide(_order_code(raw), remark, evidence="none")
+    raw.decide(DecisionCode.TIME_TAKEN, "time from the timestamps", evidence="format")
     return _without_daylight_saving(raw, seconds)
 
 
@@ -94,7 +118,12 @@ def _without_daylight_saving(raw: Raw, seconds: Floats) -> Floats:
     shift = np.zeros_like(seconds)
     for row in np.flatnonzero((jump < -HOUR_S + SLACK_S) & (jump > -HOUR_S - SLACK_S)) + 1:
         shift[row:] += HOUR_S
-        raw.remarks.append(f"the clock was put back an hour before row {row}: taken out")
+        raw.decide(
+            DecisionCode.CLOCK_CORRECTED,
+            f"the clock was put back an hour before row {row}: taken out",
+            evidence="timestamps of the rows",
+            rows=raw.rows - int(row),
+        )
     steps = raw.texts.get(STEP_TIME)
     if steps is not None and (jump > HOUR_S - SLACK_S).any():
         # Put forward: the dates run an hour more than the step's own time.
@@ -102,7 +131,12 @@ def _without_daylight_saving(raw: Raw, seconds: Floats) -> Floats:
         hour = np.abs(jump - ran - HOUR_S) <= CLOCK_STEP_S
         for row in np.flatnonzero((ran >= 0) & hour) + 1:
             shift[row:] -= HOUR_S
-            raw.remarks.append(f"the clock was put forward an hour before row {row}: taken out")
+            raw.decide(
+                DecisionCode.CLOCK_CORRECTED,
+                f"the clock was put forward an hour before row {row}: taken out",
+                evidence="step time",
+                rows=raw.rows - int(row),
+            )
     return seconds + shift
 
 

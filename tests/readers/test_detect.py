@@ -244,14 +244,14 @@ def test_magnitudes_are_signed_by_the_mode(write: Write) -> None:
     text = header + "1,1,1,0,0,0.5,3.7,C\n2,1,2,1,0,0.5,3.6,D\n3,1,3,2,0,0,3.6,R\n"
     series = read(write("a.csv", text))
     assert series.table["Current [A]"].to_pylist() == [-0.5, 0.5, 0.0]
-    assert any("signed by the mode column" in r for r in series.provenance["remarks"])
+    assert any("signed by the mode column" in r for r in series.remarks)
 
 
 def test_the_format_tells_the_sign_where_the_voltage_is_flat(write: Write) -> None:
     head = "EC-Lab ASCII FILE\nNb header lines : 3\ntime/s\tEwe/V\t<I>/mA\n"
     series = read(write("a.mpt", head + "".join(f"{i}\t4.2\t{9 - i}\n" for i in range(9))))
     assert series.table["Current [A]"].to_pylist() == pytest.approx([i / 1e3 for i in range(-9, 0)])
-    assert any("laid down by the format" in r for r in series.provenance["remarks"])
+    assert any("laid down by the format" in r for r in series.remarks)
 
 
 def test_a_count_of_header_lines_that_is_wrong(write: Write) -> None:
@@ -280,7 +280,7 @@ def test_capacities_under_later_names_tell_the_sign(
     series = read(write("a.csv", "\n".join([head, *rows]) + "\n"))
     assert series.table["Current [A]"].to_pylist() == [sign * 0.5] * 9
     assert series.table["charging_capacity_ah"][8].as_py() == float(charged) * 8
-    assert any("charge and discharge capacity" in r for r in series.provenance["remarks"])
+    assert any("charge and discharge capacity" in r for r in series.remarks)
 
 
 def test_a_clock_put_back_is_noticed(write: Write) -> None:
@@ -288,7 +288,7 @@ def test_a_clock_put_back_is_noticed(write: Write) -> None:
     back = text.replace("12:02:10", "11:02:10")
     series = read(write("a.csv", back))
     assert series.table["Time [s]"].to_pylist() == [0, 60, 70, 130]
-    assert any("put back an hour" in remark for remark in series.provenance["remarks"])
+    assert any("put back an hour" in remark for remark in series.remarks)
 
 
 def test_a_clock_put_forward_is_noticed_by_the_step_time(write: Write) -> None:
@@ -296,7 +296,7 @@ def test_a_clock_put_forward_is_noticed_by_the_step_time(write: Write) -> None:
     forward = text.replace("12:02:10", "13:02:10")
     series = read(write("a.csv", forward))
     assert series.table["Time [s]"].to_pylist() == [0, 60, 70, 130]
-    assert any("put forward an hour" in remark for remark in series.provenance["remarks"])
+    assert any("put forward an hour" in remark for remark in series.remarks)
 
 
 def test_rows_out_of_order_are_sorted_by_the_record_number(write: Write) -> None:
@@ -305,7 +305,7 @@ def test_rows_out_of_order_are_sorted_by_the_record_number(write: Write) -> None
     mixed = "\n".join([header, rows[2], rows[0], rows[3], rows[1]]) + "\n"
     series = read(write("a.csv", mixed))
     assert series.table["Time [s]"].to_pylist() == [0, 60, 70, 130]
-    assert any("sorted by the record number" in r for r in series.provenance["remarks"])
+    assert any("sorted by the record number" in r for r in series.remarks)
 
 
 def test_a_monstrous_header_is_no_hang(write: Write) -> None:
@@ -320,7 +320,7 @@ def test_provenance_says_what_was_read_by_what(shared_data: Path) -> None:
     assert provenance["dialect"] == "Maccor table"
     assert provenance["sha256"].startswith("c02b03d7bc898a84")  # as README.md of the data says
     assert provenance["size_bytes"] == 2363645
-    assert any("current" in remark for remark in provenance["remarks"])
+    assert any("current" in decision["detail"] for decision in provenance["decisions"])
 
 
 def test_makes_that_only_the_vendor_knows(write: Write) -> None:

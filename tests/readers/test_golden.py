@@ -80,7 +80,7 @@ def test_decimal_commas_of_a_maccor_file(shared_data: Path, tmp_path: Path) -> N
 
 def test_minutes_without_a_unit_are_proved_by_the_dates(shared_data: Path) -> None:
     series = read(shared_data / "cycler" / "maccor" / "maccor_002.txt")
-    assert any("min, proved by the timestamps" in r for r in series.provenance["remarks"])
+    assert any("min, proved by the timestamps" in r for r in series.remarks)
     # Lines 15 and 16: TestTime 0.000000 at 3:40:24 PM, 1.000000 at 3:41:24 PM.
     assert series.table["Time [s]"][1].as_py() == 60.0
 
@@ -98,7 +98,7 @@ def test_a_table_and_the_database_it_was_dumped_from_are_in_order(shared_data: P
     path = shared_data / "cycler" / "arbin" / "data.csv"
     series = read(path)
     assert np.all(np.diff(series.table["Time [s]"]) >= 0)
-    assert any("sorted by the record number" in r for r in series.provenance["remarks"])
+    assert any("sorted by the record number" in r for r in series.remarks)
 
 
 def test_a_restarted_test_runs_on(shared_data: Path) -> None:
@@ -108,14 +108,14 @@ def test_a_restarted_test_runs_on(shared_data: Path) -> None:
     # the second bear a stale run time in the file itself: they are left for validation to name.
     assert time[941] - time[940] == pytest.approx(87, abs=1)
     assert np.count_nonzero(np.diff(time) < 0) == 5
-    assert any("gaps of 87 s" in r for r in series.provenance["remarks"])
+    assert any("gaps of 87 s" in r for r in series.remarks)
     assert "Frame" not in series.table.column_names
 
 
 def test_open_circuit_has_no_current(shared_data: Path) -> None:
     series = read(shared_data / "cycler" / "biologic" / "ocv.mpt")
     assert set(series.table["Current [A]"].to_pylist()) == {0.0}
-    assert any("open-circuit" in r for r in series.provenance["remarks"])
+    assert any("open-circuit" in r for r in series.remarks)
 
 
 def test_impedance_and_the_rest_before_it_are_both_kept(shared_data: Path) -> None:

@@ -65,7 +65,7 @@ def test_each_test_has_its_rows_alone(write: Write, order: str, marks: tuple[str
         wanted = [pytest.approx(voltage - i / 100) for i in range(5)]
         assert series.table["Voltage [V]"].to_pylist() == wanted
         assert series.table["Time [s]"].to_pylist() == [0, 10, 20, 30, 40]
-        assert f"2 tests in the table: the rows of {member}" in series.provenance["remarks"]
+        assert f"2 tests in the table: the rows of {member}" in series.remarks
         assert series.provenance["options"]["member"] == member
 
 

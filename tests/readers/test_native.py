@@ -122,7 +122,7 @@ def test_decimal_commas_proved_by_the_values(write: Write) -> None:
     series = read_plainly(write("a.csv", text))
     assert series.table.column("Voltage [V]").to_pylist() == VOLTAGES
     assert series.provenance["decimal"] == ","
-    assert any("decimal commas" in remark for remark in series.provenance["remarks"])
+    assert any("decimal commas" in remark for remark in series.remarks)
 
 
 def test_grouped_thousands_proved_by_the_values(write: Write) -> None:
@@ -147,7 +147,7 @@ def test_unnamed_row_index_is_left_out_and_said(write: Write) -> None:
     text = ",Time [s],Voltage [V],Step count\n0,0,3.7,0\n1,1,3.6,0\n"
     series = read_plainly(write("a.csv", text))
     assert series.table.column_names == ["Time [s]", "Voltage [V]", "Step count"]
-    assert any("unnamed" in remark for remark in series.provenance["remarks"])
+    assert any("unnamed" in remark for remark in series.remarks)
 
 
 def test_long_whole_numbers_stay_exact(write: Write) -> None:

@@ -59,7 +59,7 @@ def test_a_home_made_file_in_three_units(table: Path, tmp_path: Path) -> None:
     assert series.header["test_setup"]["cycler"] == "home-made rig"
     assert series.provenance["dialect"] == "rig 3"
     assert series.provenance["decimal"] == ","
-    assert any("laid down by the format" in remark for remark in series.provenance["remarks"])
+    assert any("laid down by the format" in remark for remark in series.remarks)
 
 
 def test_the_same_file_without_the_dialect_is_refused(table: Path) -> None:

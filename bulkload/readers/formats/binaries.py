@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from bulkload.core import terms
+from bulkload.core.decisions import DecisionCode
 from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.readers.content import FileContent, printable
 from bulkload.readers.dialect import (
@@ -114,8 +115,11 @@ def _prepare(raw: Raw) -> None:
     with np.errstate(divide="ignore", invalid="ignore"):
         current = np.where(moved == 0.0, 0.0, moved * 3600.0 / span)
     raw.columns[terms.CURRENT] = current
-    raw.remarks.append(
-        "no current column: the charge of each record over its time, as EC-Lab's own export has it"
+    raw.decide(
+        DecisionCode.CURRENT_DERIVED,
+        "no current column: the charge of each record over its time, as EC-Lab's own export has it",
+        evidence="record charge",
+        rows=raw.rows,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from bulkload.core import terms
+from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers.dialect import Z_IM_NEGATED, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.headers import HeaderLine, grid_below
@@ -129,7 +130,12 @@ def _prepare(raw: Raw, technique: str) -> None:
         raw.columns[terms.Z_IM] = -np.asarray(negated, dtype=np.float64)
     if terms.CURRENT not in raw.columns and _OPEN_CIRCUIT in technique.lower():
         raw.columns[terms.CURRENT] = np.zeros(raw.rows)
-        raw.remarks.append("open-circuit technique without a current column: the current is zero")
+        raw.decide(
+            DecisionCode.CURRENT_DERIVED,
+            "open-circuit technique without a current column: the current is zero",
+            evidence="technique",
+            rows=raw.rows,
+        )
 
 
 def describe(preamble: Sequence[str]) -> dict[str, Any]:

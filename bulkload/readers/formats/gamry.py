@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from bulkload.core import terms
+from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import printable
 from bulkload.readers.dialect import ColumnRule, Dialect, Sign
@@ -84,7 +85,7 @@ class Gamry(Format):
                 cause="missing_column",
             )
         rests = [t for t in tables if t.name.startswith("OCVCURVE") and "Vf" in t.columns]
-        columns, remarks = _joined(rests, sweeps)
+        columns, decisions = _joined(rests, sweeps)
         grid = ArrayGrid({n: pa.chunked_array([v]) for n, v in columns.items()}, probe.name)
         reading = read_grid(grid, IMPEDANCE, probe.name, options)
         left_out = sum(table.left_out for table in (*rests, *sweeps))
@@ -92,7 +93,7 @@ class Gamry(Format):
         return replace(
             reading,
             header=merged(reading.header, _header(lines)),
-            remarks=(*reading.remarks, *remarks),
+            decisions=(*reading.decisions, *decisions),
             facts={**reading.facts, **rows, "encoding": probe.text.encoding},
         )
 
@@ -143,10 +144,16 @@ def _numbers(
 
 def _joined(
     rests: Sequence[_Table], sweeps: Sequence[_Table]
-) -> tuple[dict[str, pa.Array], list[str]]:
+) -> tuple[dict[str, pa.Array], list[Decision]]:
     """Put the tables one after the other in time; a rest at open circuit has no current."""
-    remarks = [
-        f"left out {table.left_out} line(s) of {table.name} that do not have its columns"
+    decisions = [
+        Decision(
+            code=DecisionCode.ROWS_LEFT_OUT,
+            detail=f"left out {table.left_out} line(s) of {table.name} that do not have its "
+            "columns",
+            evidence="number of fields",
+            rows=table.left_out,
+        )
         for table in (*rests, *sweeps)
         if table.left_out
     ]
@@ -157,7 +164,14 @@ def _joined(
         if table in rests:
             rows = len(columns["Vf"])
             columns = {"Time": columns["T"], "Vdc": columns["Vf"], "Idc": np.zeros(rows)}
-            remarks.append(f"{table.name}: {rows} rows at open circuit, their current is zero")
+            decisions.append(
+                Decision(
+                    code=DecisionCode.CURRENT_DERIVED,
+                    detail=f"{table.name}: {rows} rows at open circuit, their current is zero",
+                    evidence="technique",
+                    rows=rows,
+                )
+            )
         columns.pop("Temp", None)
         columns["Time"] = columns["Time"] + begin
         begin = float(columns["Time"][-1])
@@ -166,7 +180,7 @@ def _joined(
             parts.setdefault(head, []).append(values)
     wanted = ("Time", "Vdc", "Idc", "Freq", "Zreal", "Zimag", "Zmod", "Zphz")
     joined = {h: np.concatenate(parts[h]) for h in wanted if h in parts}
-    return {h: pa.array(v, from_pandas=True) for h, v in joined.items()}, remarks
+    return {h: pa.array(v, from_pandas=True) for h, v in joined.items()}, decisions
 
 
 def _header(lines: Sequence[str]) -> dict[str, Any]:

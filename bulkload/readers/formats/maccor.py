@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkload.core import terms
+from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers import timestamps as clock
 from bulkload.readers.derive import ENERGY
@@ -119,8 +120,10 @@ def _settle_unit(raw: Raw) -> None:
         if abs(ratio / scale - 1.0) < _UNIT_TOLERANCE:
             raw.columns[terms.TIME] = time * scale
             raw.proved.add(terms.TIME)
-            raw.remarks.append(
-                f"the test time states no unit: {unit}, proved by the timestamps beside it"
+            raw.decide(
+                DecisionCode.UNIT_PROVED,
+                f"the test time states no unit: {unit}, proved by the timestamps beside it",
+                evidence="timestamps of the rows",
             )
             return
     raise UnreadableError(

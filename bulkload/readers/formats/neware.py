@@ -109,8 +109,7 @@ def prepare(raw: Raw) -> None:
     if unset.any():
         flags = np.array([_UNSET.match(str(v or "")) is not None for v in stamps.to_pylist()])
         if not flags.all():
-            raw.remarks.append(f"left out {int(flags.sum())} rows stamped January 1970")
-            raw.leave_out(flags)
+            raw.leave_out(flags, "rows stamped January 1970", evidence="timestamps of the rows")
 
 
 _UNSET: Final = re.compile(r"^\s*1970[-/.]0?1[-/.]")

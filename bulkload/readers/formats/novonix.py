@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from bulkload.core import terms
+from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers import timestamps as clock
 from bulkload.readers.derive import FRAME
@@ -183,9 +184,12 @@ def _continue_time(raw: Raw, segments: Sequence[int]) -> None:
             raw.columns[terms.TIME] = time + shift[label]
             raw.columns[FRAME] = label
             gaps = ", ".join(f"{gap:.0f} s" for gap in begin[1:] - end[:-1])
-            raw.remarks.append(
+            raw.decide(
+                DecisionCode.TIME_CONTINUED,
                 f"the test was restarted {len(segments) - 1} time(s): its time runs on by the "
-                f"dates of the rows (gaps of {gaps})"
+                f"dates of the rows (gaps of {gaps})",
+                evidence="timestamps of the rows",
+                rows=raw.rows - segments[0],
             )
             return
     raise UnreadableError(
