@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from bulkload.localstudio import LocalStudio
+from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive, series, specification, sums, write, write_json
 from tests.jobs import Jobs, event_names
 from tests.official import judge_of
@@ -47,6 +47,24 @@ def test_a_longer_version_of_a_running_test_is_appended(
     assert jobs.command("verify", "job", "--all").code == 0
     again = jobs.upload("archive")
     assert again.summary["requests"] == 0
+
+
+def test_an_extension_that_studio_cannot_process_is_not_a_success(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    """The record stays ready with its old rows: only its error tells of the new ones."""
+    growing(tmp_path / "archive", 150)
+    jobs.use(studio)
+    assert jobs.upload("archive").counts == {"created": 1}
+    growing(tmp_path / "archive", 320)
+    studio.faults.add(FaultRule(kind=FaultKind.PROCESSING_FAILED, endpoint="processing", times=1))
+    ended = jobs.upload("archive")
+    assert (ended.code, ended.counts) == (3, {"failed": 1})
+    row = ended.rows["growing"]
+    assert (row.state, row.cause) == ("failed", "processing_failed")
+    assert "ordered fault" in row.message
+    with judge_of(studio) as judge:
+        assert judge.by_key()[KEY].record.processing_status == "ready"
 
 
 def test_a_test_that_has_ended_is_not_appended_to(

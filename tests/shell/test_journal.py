@@ -398,6 +398,28 @@ async def test_an_event_is_on_disk_when_append_returns(journal_path: Path) -> No
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("on_network", "mode", "level"),
+    # SQLite's numbers: 2 is FULL, 3 is EXTRA. NORMAL (1) loses commits when the power goes.
+    [(False, "wal", 2), (True, "delete", 3)],
+)
+async def test_a_commit_is_made_to_survive_a_loss_of_power(
+    *, on_network: bool, mode: str, level: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / FILE_NAME
+    new_journal(path).close()
+    monkeypatch.setattr(store, "is_on_network", lambda _: on_network)
+    async with open_journal(path, 1, lambda: 0.0) as journal:
+
+        def durability(connection: sqlite3.Connection) -> tuple[str, int]:
+            (journal_mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+            (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+            return journal_mode, synchronous
+
+        assert await journal._write(durability) == (mode, level)
+
+
+@pytest.mark.anyio
 async def test_a_writer_that_cannot_write_fails_the_event_and_those_after(
     database_path: Path,
 ) -> None:

@@ -83,6 +83,8 @@ class Fault(StrEnum):
     RIVAL = "rival"
     STALE_UPLOAD = "stale_upload"
     FORGOTTEN = "forgotten"
+    #: A 409 that names the record of another cell that has the same name.
+    NAMESAKE = "namesake"
 
 
 #: Status, words of Retry-After, and whether the work was done before.
@@ -112,6 +114,7 @@ MEANT: Final = frozenset(
         Fault.RIVAL,
         Fault.STALE_UPLOAD,
         Fault.FORGOTTEN,
+        Fault.NAMESAKE,
     }
 )
 #: Faults that only one of the two services knows.
@@ -173,7 +176,9 @@ class _Act:
         if fault in _ANSWERS:
             return _ANSWERS[fault]
         match fault:
-            case None | Fault.LIE | Fault.RIVAL | Fault.STALE_UPLOAD | Fault.FORGOTTEN:
+            case None | Fault.LIE:
+                return self.work()
+            case Fault.RIVAL | Fault.STALE_UPLOAD | Fault.FORGOTTEN | Fault.NAMESAKE:
                 return self.work()
             case Fault.REFUSED | Fault.NAME_UNKNOWN | Fault.TLS:
                 raise UnreachableError(f"cannot connect: {fault}")
@@ -281,7 +286,9 @@ class FaultyTransport:
             world.studio.begin_elsewhere(request)
         if fault is Fault.FORGOTTEN:
             world.studio.forget_unfinished()
-        return await _Act(world, lambda: world.studio.answer(request)).meet(fault)
+        studio = world.studio
+        answer = studio.answer_with_namesake if fault is Fault.NAMESAKE else studio.answer
+        return await _Act(world, lambda: answer(request)).meet(fault)
 
     def _is_over_limit(self) -> bool:
         limit, now = self._world.requests_per_s, self._world.now()

@@ -125,6 +125,16 @@ class MemoryStudio:
         name = json.loads(request.content or b"")["measurement"]["name"]
         self._begun[request.path.split("/")[2], name] = self.now()
 
+    def answer_with_namesake(self, request: Request) -> Answer:
+        """Refuse an upload with the id of another cell's measurement of the same name."""
+        name = json.loads(request.content or b"")["measurement"]["name"]
+        cell = request.path.split("/")[2]
+        for one in self.measurements():
+            if one.name == name and one.parent != cell:
+                detail = {"resource_type": one.kind, "resource_name": name, "existing_id": one.id}
+                return _refusal(409, f"A {one.kind} named {name!r} already exists", detail)
+        return self.answer(request)
+
     def forget_unfinished(self) -> None:
         """Lose the records that are being processed."""
         for one in self.measurements():

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bulkload.core.terms import JobKey
 from tests.simulation.faulty_wire import Fault
 from tests.simulation.judge import Result
 from tests.simulation.scenario import Scenario, scenario_of
@@ -84,6 +85,23 @@ def test_a_crash_at_every_single_step_costs_nothing() -> None:
         assert not result.violations, f"died at step {step} of {steps}: {result.violations}"
         assert result.exit_codes == [None, 0]
         assert result.counts == {"created": len(jobs)}
+
+
+def test_another_cells_record_is_not_ours_because_a_409_names_it() -> None:
+    """Both cells have a "run 0": a 409 that names the wrong one must not end in its adoption."""
+    answered: list[str] = []
+
+    def name_the_other(world: World, step: str) -> Fault | None:
+        held = {one.name for one in world.studio.measurements()}
+        if step == "initiate" and "run 0" in held and len(answered) < 2:
+            answered.append(step)
+            return Fault.NAMESAKE
+        return None
+
+    jobs = (JobKey("spec", "cell 0", "run 0"), JobKey("spec", "cell 1", "run 0"))
+    result = passing(calm(jobs=jobs, inject=name_the_other, connections=1, workers=1))
+    assert answered
+    assert result.counts == {"created": 2}
 
 
 # -- The judge itself: what is wrong must be found ----------------------------------------
