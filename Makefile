@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
-EXTRAS := dev,cyclers,biologic,cloud
+EXTRAS := dev,cyclers,cloud
 
 .PHONY: help demo test check bench clean
 .DEFAULT_GOAL := help

@@ -20,6 +20,8 @@ import pyarrow as pa
 
 from bulkload.errors import UnreadableError
 from bulkload.readers import read
+from bulkload.readers.content import load
+from bulkload.readers.formats.mpr import mpr_records
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("BULKLOAD_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -133,10 +135,7 @@ def _maker_capacity(
         return None
     start, delimiter, column, scale = CAPACITY_COLUMNS[path.name]
     if path.suffix == ".mpr":
-        from galvani import BioLogic
-
-        with path.open("rb") as file:
-            return np.asarray(BioLogic.MPRfile(file).data[column], dtype=np.float64) * scale
+        return np.asarray(mpr_records(load(path))[column], dtype=np.float64) * scale
     if path.suffix in {".nda", ".ndax"}:
         import fastnda
 

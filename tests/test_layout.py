@@ -59,7 +59,6 @@ HOMES = {
     "cyclopts": {"cli"},
     "psutil": {"journal", "worker", "settings"},
     "ionworksdata": {"readers"},
-    "galvani": {"readers"},
     "fastnda": {"readers"},
 }  # fmt: skip
 

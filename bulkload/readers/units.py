@@ -34,7 +34,10 @@ _TIME: Final = {
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), Conversion(3600.0)),
     **dict.fromkeys(("d", "day", "days"), Conversion(86400.0)),
 }
-_CHARGE: Final = _scaled("ah", "a.h", "a*h", "a h", "ahr", "amp-hr", "amp hr")
+_CHARGE: Final = {
+    **_scaled("ah", "a.h", "a*h", "a h", "ahr", "amp-hr", "amp hr"),
+    **dict.fromkeys(("c", "coulomb", "coulombs"), Conversion(1.0 / 3600.0)),
+}
 _ENERGY: Final = _scaled("wh", "w.h", "w*h", "w h", "whr", "watt-hr", "watt hr")
 _TEMPERATURE: Final = {
     **dict.fromkeys(

@@ -301,7 +301,7 @@ import sys
 
 class Hidden:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"fastnda", "galvani", "ionworksdata"}:
+        if name.partition(".")[0] in {"fastnda", "ionworksdata"}:
             raise ImportError(name)
 
 sys.meta_path.insert(0, Hidden())

@@ -12,13 +12,23 @@ import numpy as np
 from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import Z_IM_NEGATED, ColumnRule, Dialect, Kind, Sign
+from bulkload.readers.dialect import (
+    RECORD_CHARGE,
+    Z_IM_NEGATED,
+    ColumnRule,
+    Dialect,
+    Kind,
+    Sign,
+)
 from bulkload.readers.headers import HeaderLine, grid_below
 from bulkload.readers.metadata import grouped, merged, with_iso_start
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import TEXT, Probe
-from bulkload.readers.raw_columns import Raw
+from bulkload.readers.raw_columns import Floats, Raw
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
+
+#: EC-Lab counts changes of the current's direction; two of them are a cycle.
+HALF_CYCLE: Final = "half cycle"
 
 EXPORT: Final = Dialect(
     name="EC-Lab export",
@@ -37,6 +47,8 @@ EXPORT: Final = Dialect(
         ColumnRule(terms.Z_IM, ("im(z)",)),
         ColumnRule("Z_Mod [Ohm]", ("|z|",)),
         ColumnRule("Z_Phase [deg]", ("phase(z)",)),
+        ColumnRule(HALF_CYCLE, ("half cycle",)),
+        ColumnRule(RECORD_CHARGE, ("dq",)),
     ),
     # EC-Lab counts oxidation positive, which raises the voltage.
     sign=Sign.CHARGE_POSITIVE,
@@ -89,7 +101,7 @@ class BioLogicText(Format):
         grid = grid_below(probe.text, header, EXPORT)
 
         def prepare(raw: Raw) -> None:
-            _prepare(raw, technique)
+            make_series(raw, is_rest=_OPEN_CIRCUIT in technique.lower())
 
         reading = read_grid(grid, EXPORT, probe.name, options, prepare)
         return replace(reading, header=merged(reading.header, describe(preamble)))
@@ -123,12 +135,31 @@ def _below(data: bytes, count: int, begin: int = 0) -> int:
     return begin
 
 
-def _prepare(raw: Raw, technique: str) -> None:
-    """Turn -Im(Z) into Im(Z), and give the open-circuit technique its current of zero."""
+def make_series(raw: Raw, *, is_rest: bool) -> None:
+    """Make what the columns of an export or a binary hold in another form.
+
+    -Im(Z) is turned round; a cycle is two half cycles where cycles are not numbered (so in every
+    export that has both); a missing current is the charge of each record over its time, the first
+    record's zero (so in every pair of a binary and its export), or zero at rest.
+    """
     negated = raw.columns.pop(Z_IM_NEGATED, None)
     if negated is not None and terms.Z_IM not in raw.columns:
         raw.columns[terms.Z_IM] = -np.asarray(negated, dtype=np.float64)
-    if terms.CURRENT not in raw.columns and _OPEN_CIRCUIT in technique.lower():
+    half = raw.columns.pop(HALF_CYCLE, None)
+    if half is not None and terms.CYCLE_FROM_CYCLER not in raw.columns:
+        raw.columns[terms.CYCLE_FROM_CYCLER] = np.asarray(half, dtype=np.float64) // 2
+        raw.decide(
+            DecisionCode.CYCLES_DERIVED,
+            "cycles are not numbered: two half cycles are one",
+            evidence="half cycle",
+            rows=raw.rows,
+        )
+    charge = raw.columns.pop(RECORD_CHARGE, None)
+    if terms.CURRENT in raw.columns:
+        return
+    if charge is not None and terms.TIME in raw.columns:
+        _current_from_charge(raw, np.asarray(charge, dtype=np.float64))
+    elif is_rest:
         raw.columns[terms.CURRENT] = np.zeros(raw.rows)
         raw.decide(
             DecisionCode.CURRENT_DERIVED,
@@ -136,6 +167,22 @@ def _prepare(raw: Raw, technique: str) -> None:
             evidence="technique",
             rows=raw.rows,
         )
+
+
+def _current_from_charge(raw: Raw, charge: Floats) -> None:
+    """Make the current of each record from its charge, in A.h, and the time before it."""
+    time = np.asarray(raw.columns[terms.TIME], dtype=np.float64)
+    span = np.diff(time, prepend=time[:1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        current = np.where(charge == 0.0, 0.0, charge * 3600.0 / span)
+    current[:1] = 0.0
+    raw.columns[terms.CURRENT] = current
+    raw.decide(
+        DecisionCode.CURRENT_DERIVED,
+        "no current column: the charge of each record over its time, as EC-Lab's own export has it",
+        evidence="record charge",
+        rows=raw.rows,
+    )
 
 
 def describe(preamble: Sequence[str]) -> dict[str, Any]:
