@@ -7,6 +7,7 @@ arrives, and what becomes of its answer. `tests/simulation` holds it against the
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -32,8 +33,9 @@ _KINDS: Final = {
 class StudioRules:
     """How this Studio answers what the contract leaves open."""
 
-    #: Seconds from confirm to the end of processing.
+    #: Seconds that processing a measurement takes, and how many are processed at a time.
     processing_s: float = 1.0
+    processing_slots: int | None = None
     #: Seconds in which a new record is invisible to reads.
     gap_s: float = 0.0
     #: Life of a signed URL in seconds.
@@ -77,6 +79,8 @@ class MemoryStudio:
     objects: dict[str, bytes] = field(default_factory=dict)
     #: Instance and name of a measurement -> when an upload of it was begun last.
     _begun: dict[tuple[str, str], float] = field(default_factory=dict)
+    #: When each place for processing is free.
+    _slots: list[float] = field(default_factory=list)
     _count: int = 0
 
     def answer(self, request: Request) -> Answer:
@@ -269,9 +273,18 @@ class MemoryStudio:
         if f"{upload}/{_FILES[0]}" not in self.objects:
             return _refusal(400, "nothing was stored for this upload")
         record = self._add("cell_measurement", instance, body["measurement"], upload)
-        record.ends_at = self.now() + self.rules.processing_s
+        record.ends_at = self._processed_at()
         del self.uploads[upload]
         return _json(201, {**self._view(record), "steps_created": 0})
+
+    def _processed_at(self) -> float:
+        """Give the moment at which a measurement that is confirmed now is processed."""
+        slots, began = self.rules.processing_slots, self.now()
+        if slots is not None:
+            if len(self._slots) >= slots:
+                began = max(began, heapq.heappop(self._slots))
+            heapq.heappush(self._slots, began + self.rules.processing_s)
+        return began + self.rules.processing_s
 
     def _get(self, one: str) -> Answer:
         record = self.records.get(one)
