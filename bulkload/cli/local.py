@@ -45,8 +45,9 @@ def local_studio(data: Path, *, options: Sequence[str] = ()) -> Iterator[Running
         command = [sys.executable, "-m", "bulkload", "studio", "--data", str(data)]
         with words.open("wb") as stderr:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
-                [*command, "--port-file", str(port_file), *options],
-                stdin=subprocess.DEVNULL,
+                [*command, "--port-file", str(port_file), "--ends-with-stdin", *options],
+                # Never written to: it closes with this process, and that ends the Studio.
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 # Ctrl-C is for the run, which still needs the Studio to end well.
@@ -78,7 +79,8 @@ def _reach(data: Path) -> RunningStudio:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+    assert process.stdin is not None
+    process.stdin.close()
     try:
         process.wait(END_LIMIT_S)
     except subprocess.TimeoutExpired:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from bulkload.localstudio.app import make_app
 from bulkload.localstudio.faults import Faults
 from bulkload.localstudio.processing import Processing
 from bulkload.localstudio.routes import ENDPOINTS
-from bulkload.localstudio.settings import StudioSettings
+from bulkload.localstudio.settings import ADDRESS_FILE, StudioSettings
 from bulkload.localstudio.storage import make_storage
 from bulkload.localstudio.studio import Requests, StudioState
 
@@ -25,7 +26,6 @@ from bulkload.localstudio.studio import Requests, StudioState
 SHUTDOWN_GRACE_S: Final = 1.0
 
 #: Where a running StudioState says how to reach it.
-ADDRESS_FILE: Final = "studio.json"
 
 
 class LocalStudio:
@@ -141,6 +141,7 @@ class LocalStudio:
 
     def _say_address(self) -> None:
         address = {
+            "process_id": os.getpid(),
             "url": self.url,
             "storage_url": self.storage_url,
             "project_id": self.project_id,

@@ -23,6 +23,9 @@ ErrorForm = Literal["standard", "nested", "plain"]
 #: Codes that a redirect to storage may use.
 REDIRECT_CODES: Final = (301, 302, 303, 307, 308)
 
+#: Where a running Studio says how it is reached, in its data folder.
+ADDRESS_FILE: Final = "studio.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Target:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bulkload.errors import SettingsError
+from bulkload.localstudio.settings import ADDRESS_FILE
 
 DATABASE_NAME: Final = "studio.sqlite"
 
@@ -69,6 +70,18 @@ class NameTakenError(Exception):
         self.existing_id = existing_id
 
 
+def _holder_of(data_dir: Path) -> str:
+    """Return who holds a data folder, as its address file says, and what to do."""
+    try:
+        process_id = int(json.loads((data_dir / ADDRESS_FILE).read_text("utf-8"))["process_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another Studio uses it; end that one, or give another folder"
+    return (
+        f"it is in use by the Studio with the process id {process_id}; end that one, or give "
+        "another folder"
+    )
+
+
 class Store:
     """All records and open uploads of one data folder."""
 
@@ -84,7 +97,7 @@ class Store:
         except sqlite3.OperationalError as error:
             self._connection.close()
             raise SettingsError(
-                f"{path} is in use by another Studio, or cannot be opened: {error}"
+                f"{path} cannot be opened ({error}): {_holder_of(data_dir)}"
             ) from error
         except sqlite3.DatabaseError as error:
             self._connection.close()

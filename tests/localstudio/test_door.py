@@ -123,7 +123,7 @@ async def test_keys_are_in_no_repr_and_no_address_file(api: Api, tmp_path: Path)
 
 
 async def test_two_studios_on_one_folder_the_second_refuses(api: Api, open_api: OpenApi) -> None:
-    with pytest.raises(Exception, match="in use by another Studio"):
+    with pytest.raises(Exception, match="in use by the Studio with the process id"):
         await open_api()
     assert (await api.get("/healthz")).status == 200
 
