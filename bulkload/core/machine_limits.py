@@ -11,11 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Final
 
 #: Where the kernel shows control groups.
-CGROUP_ROOT: Final = PurePosixPath("/sys/fs/cgroup")
+CGROUP_ROOT: Final = "/sys/fs/cgroup"
 #: Version 1 states "no limit" as the largest multiple of a page below 2^63.
 UNLIMITED_FROM_BYTES: Final = 2**60
 MIB: Final = 2**20
@@ -39,14 +38,14 @@ class MachineLimits:
     cores_source: str
 
 
-def cgroup_files(membership: str) -> list[PurePosixPath]:
+def cgroup_files(membership: str) -> list[str]:
     """Return the files that may limit a process, given the text of ``/proc/self/cgroup``.
 
     A limit of any group above binds too, so each group is followed to the root. Inside a
     container the path may be that of the host, of which only the root is visible: it is always
     among the files.
     """
-    files: list[PurePosixPath] = []
+    files: list[str] = []
     for line in membership.splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -55,18 +54,22 @@ def cgroup_files(membership: str) -> list[PurePosixPath]:
         if number == "0" and not controllers:
             files += _upwards(CGROUP_ROOT, path, ("memory.max", "memory.high", "cpu.max"))
         elif "memory" in controllers.split(","):
-            files += _upwards(CGROUP_ROOT / "memory", path, ("memory.limit_in_bytes",))
+            files += _upwards(f"{CGROUP_ROOT}/memory", path, ("memory.limit_in_bytes",))
         elif "cpu" in controllers.split(","):
             names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-            for root in (CGROUP_ROOT / controllers, CGROUP_ROOT / "cpu"):
+            for root in (f"{CGROUP_ROOT}/{controllers}", f"{CGROUP_ROOT}/cpu"):
                 files += _upwards(root, path, names)
     return files
 
 
-def _upwards(root: PurePosixPath, path: str, names: Iterable[str]) -> list[PurePosixPath]:
-    group = PurePosixPath(path)
-    folders = [group, *group.parents]
-    return [root / folder.relative_to("/") / name for folder in folders for name in names]
+def _upwards(root: str, path: str, names: Iterable[str]) -> list[str]:
+    """Return the files of these names in a group's folder and all above it."""
+    group = path.rstrip("/")
+    folders = [group]
+    while group:
+        group = group.rpartition("/")[0]
+        folders.append(group)
+    return [f"{root}{folder}/{name}" for folder in folders for name in names]
 
 
 def machine_limits(
@@ -75,7 +78,7 @@ def machine_limits(
     machine_cores: int,
     affinity_cores: int | None = None,
     address_space_bytes: int | None = None,
-    cgroup: Mapping[PurePosixPath, str] | None = None,
+    cgroup: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> MachineLimits:
     """Return the smallest of all limits on memory and on cores.
@@ -91,12 +94,13 @@ def machine_limits(
     if address_space_bytes is not None:
         memory.append(Bound(value=address_space_bytes, source="ulimit -v"))
     for path, text in cgroup.items():
-        if path.name in {"memory.max", "memory.high", "memory.limit_in_bytes"}:
+        folder, _, name = path.rpartition("/")
+        if name in {"memory.max", "memory.high", "memory.limit_in_bytes"}:
             memory += _cgroup_memory(path, text)
-        elif path.name == "cpu.max":
+        elif name == "cpu.max":
             cores += _quota(path, *[*text.split(), "", ""][:2])
-        elif path.name == "cpu.cfs_quota_us":
-            cores += _quota(path, text.strip(), cgroup.get(path.with_name("cpu.cfs_period_us"), ""))
+        elif name == "cpu.cfs_quota_us":
+            cores += _quota(path, text.strip(), cgroup.get(f"{folder}/cpu.cfs_period_us", ""))
     memory += _slurm_memory(environment)
     cores += _slurm_cores(environment)
     least_memory = min(memory, key=lambda bound: bound.value)
@@ -110,19 +114,19 @@ def machine_limits(
     )
 
 
-def _cgroup_memory(path: PurePosixPath, text: str) -> list[Bound]:
+def _cgroup_memory(path: str, text: str) -> list[Bound]:
     value = _whole(text)
     if value is None or value >= UNLIMITED_FROM_BYTES:
         return []
-    return [Bound(value=value, source=str(path))]
+    return [Bound(value=value, source=path)]
 
 
-def _quota(path: PurePosixPath, quota: str, period: str) -> list[Bound]:
+def _quota(path: str, quota: str, period: str) -> list[Bound]:
     """Return the cores that a quota of CPU time grants; "max" and -1 grant all."""
     granted, of = _whole(quota), _whole(period)
     if granted is None or not of:
         return []
-    return [Bound(value=granted / of, source=str(path))]
+    return [Bound(value=granted / of, source=path)]
 
 
 def _slurm_memory(environment: Mapping[str, str]) -> list[Bound]:
