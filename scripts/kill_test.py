@@ -43,8 +43,9 @@ from anyio.from_thread import start_blocking_portal
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import JobState
 from bulkload.errors import JournalError
-from bulkload.journal import FILE_NAME, store
+from bulkload.journal import FILE_NAME, LOG_NAME, find
 from bulkload.journal.check import check_journal
+from bulkload.journal.database import connect
 from bulkload.localstudio import LocalStudio, StudioSettings
 
 #: Rounds that are lived side by side: while one starts a process, the other works.
@@ -160,7 +161,7 @@ class Round:
         self._measurements = measurements
         make_archive(folder / "archive", measurements)
         # Every other journal is of the form for a network file system.
-        form = (FILE_NAME, store.LOG_NAME)[account.rounds % 2]
+        form = (FILE_NAME, LOG_NAME)[account.rounds % 2]
         (folder / "job").mkdir()
         (folder / "job" / form).touch()
 
@@ -245,11 +246,11 @@ class Round:
         with tempfile.TemporaryDirectory(dir=self._folder) as copies:
             for file in (self._folder / "job").glob("journal*"):
                 shutil.copy(file, copies)
-            path = store.find(Path(copies))
+            path = find(Path(copies))
             if path is None or not path.stat().st_size:
                 return
             try:
-                with closing(store.connect(path)) as reader:
+                with closing(connect(path)) as reader:
                     rows = reader.execute(
                         "SELECT measurement_id FROM job WHERE state=?", (JobState.READY.value,)
                     ).fetchall()

@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from bulkload.cli import run
-from bulkload.journal import FILE_NAME, store
+from bulkload.journal import FILE_NAME
+from bulkload.journal.database import connect
 from bulkload.localstudio import LocalStudio
 
 StartStudio = Callable[..., LocalStudio]
@@ -74,14 +75,14 @@ class Row:
 def job_rows(job: Path) -> list[Row]:
     """Return the rows of a job folder's journal."""
     names = Row.__dataclass_fields__
-    with closing(store.connect(job / FILE_NAME, is_read_only=True)) as reader:
+    with closing(connect(job / FILE_NAME, is_read_only=True)) as reader:
         found = reader.execute("SELECT * FROM job ORDER BY id").fetchall()
         return [Row(**{name: row[name] for name in names}) for row in found]
 
 
 def event_names(job: Path, measurement: str) -> list[str]:
     """Return the names of what happened to a measurement, in order."""
-    with closing(store.connect(job / FILE_NAME, is_read_only=True)) as reader:
+    with closing(connect(job / FILE_NAME, is_read_only=True)) as reader:
         rows = reader.execute(
             "SELECT name FROM event JOIN job ON event.job = job.id "
             "WHERE measurement=? ORDER BY event.id",

@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "readers": {"core/rules"},
     "sources": {"core/rules", "readers"},
     "worker": {"core/rules", "readers", "sources", "tables"},
-    "journal": set(),
+    "journal": {"core/rules"},
     "client/http": {"clock", "core/flow"},
     "client/storage": {"client/http", "clock", "core/flow"},
     "client/api": {"client/http", "client/storage", "core/rules", "tables", "validators"},
@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 #: A third party has one home.
 HOMES = {
     "aiohttp": {"client/http", "client/storage", "localstudio"},
-    "sqlite3": {"journal", "localstudio", "engine", "cli"},
+    "sqlite3": {"journal", "localstudio"},
     "tenacity": {"client/http"},
     "rich": {"cli"},
     "structlog": {"engine"},

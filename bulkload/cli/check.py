@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,11 +33,10 @@ from bulkload.core.lifecycle import Event, JobState, SourceRejected
 from bulkload.core.prepare_result import PrepareTask, Rejected
 from bulkload.core.tally import ExitCode
 from bulkload.engine.jobs import prepared_event
-from bulkload.engine.plan_reader import PlanReader, findings
+from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.plan_writer import plan_into
-from bulkload.journal import events, store
-from bulkload.journal.codec import job_from_text
-from bulkload.journal.report import changes, examples, tally, warnings
+from bulkload.journal import JobRow, Store, events
+from bulkload.journal.report import changes, examples, findings, tally, warnings
 from bulkload.settings import RunSettings
 from bulkload.worker.pool import Pool, PoolLimits, open_pool
 
@@ -65,11 +62,11 @@ def check(
         limits=limit_options.limits(),
     )
     clock = SystemClock()
-    with closing(store.connect(None)) as connection:
+    with Store(None) as store:
         at = clock.now().timestamp()
-        run = store.begin_run(connection, this_command(), {}, at)
+        run = store.begin_run(this_command(), {}, at)
         account = plan_into(
-            connection,
+            store,
             run,
             source_options.read(sources, settings.prepare_options),
             checks=settings.checks,
@@ -78,12 +75,12 @@ def check(
         )
         show_problems(console, account.problems, account.problem_count)
         show_problems(console, account.warnings, len(account.warnings))
-        anyio.run(partial(_check_all, connection, run, settings))
-        fit = store.count_state(connection, run, JobState.PREPARED)
-        _, causes = tally(connection, run, is_waiting=True)
-        show_causes(console, causes, examples(connection, run, EXAMPLES))
-        show_remarks(console, warnings(connection, run, EXAMPLES), changes(connection, run))
-        show_findings(console, findings(connection, run))
+        anyio.run(partial(_check_all, store, run, settings))
+        fit = store.count_state(run, JobState.PREPARED)
+        _, causes = tally(store, run, is_waiting=True)
+        show_causes(console, causes, examples(store, run, EXAMPLES))
+        show_remarks(console, warnings(store, run, EXAMPLES), changes(store, run))
+        show_findings(console, findings(store, run))
     left_out = f"; {account.skips:,} entries left out by a rule" if account.skips else ""
     say(
         console,
@@ -95,10 +92,10 @@ def check(
     return ExitCode.ARRIVED if fit == account.jobs else ExitCode.PARTIAL
 
 
-async def _check_all(connection: sqlite3.Connection, run: int, settings: RunSettings) -> None:
+async def _check_all(store: Store, run: int, settings: RunSettings) -> None:
     """Prepare every job of the plan, and note in its journal what became of it."""
     limits = settings.limits
-    plan = PlanReader(connection, run)
+    plan = PlanReader(store, run)
     pool_limits = PoolLimits(
         workers=limits.workers,
         time_limit_s=limits.time_limit_s,
@@ -111,7 +108,7 @@ async def _check_all(connection: sqlite3.Connection, run: int, settings: RunSett
             anyio.create_task_group() as group,
         ):
             for _ in range(limits.workers):
-                group.start_soon(_check_some, pool, receive.clone(), connection, run)
+                group.start_soon(_check_some, pool, receive.clone(), store, run)
             receive.close()
             async with send:
                 for spec, cell in plan.cells():
@@ -127,20 +124,18 @@ class _Job:
     task: PrepareTask
 
 
-def _job(row: sqlite3.Row, plan: PlanReader, settings: RunSettings) -> _Job:
-    job = job_from_text(row["payload"])
+def _job(row: JobRow, plan: PlanReader, settings: RunSettings) -> _Job:
+    job = row.job
     checks = plan.checks_for(job, settings.checks)
     return _Job(
-        row["id"],
+        row.id,
         PrepareTask(
             job=job, checks=checks, prepare_options=settings.prepare_options, spool_path=None
         ),
     )
 
 
-async def _check_some(
-    pool: Pool, jobs: ObjectReceiveStream[_Job], connection: sqlite3.Connection, run: int
-) -> None:
+async def _check_some(pool: Pool, jobs: ObjectReceiveStream[_Job], store: Store, run: int) -> None:
     clock = SystemClock()
     async with jobs:
         async for one in jobs:
@@ -150,4 +145,4 @@ async def _check_some(
                 if isinstance(answer, Rejected)
                 else prepared_event(answer)
             )
-            events.append(connection, run, one.id, clock.now().timestamp(), event)
+            events.append(store, run, one.id, clock.now().timestamp(), event)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -12,12 +11,12 @@ from urllib.request import url2pathname
 from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.engine.run import Target
 from bulkload.errors import SettingsError
-from bulkload.journal import FILE_NAME, store
+from bulkload.journal import FILE_NAME, Store, find
 
 
 def journal_of(job_dir: Path) -> Path:
     """Return a job folder's journal; ``SettingsError`` where there is none."""
-    path = store.find(job_dir)
+    path = find(job_dir)
     if path is None:
         raise SettingsError(f"{job_dir} is no job folder: it holds no {FILE_NAME}")
     return path
@@ -25,11 +24,11 @@ def journal_of(job_dir: Path) -> Path:
 
 def target_in(job_dir: Path) -> Target:
     """Return the target that a job folder uploads to."""
-    with closing(store.connect(journal_of(job_dir), is_read_only=True)) as reader:
-        last = store.last_run(reader)
+    with Store(journal_of(job_dir), is_read_only=True) as store:
+        last = store.last_run()
         if last is None:
             raise SettingsError(f"{job_dir} holds a journal without a run")
-        values = json.loads(last["settings"])
+        values = last.settings
     return Target(url=values["url"], project_id=values["project"])
 
 

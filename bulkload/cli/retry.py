@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +17,7 @@ from bulkload.engine.plan_writer import retry_into
 from bulkload.engine.run import RunRequest
 from bulkload.engine.run_settings import with_kept_settings
 from bulkload.errors import SettingsError
-from bulkload.journal import store
+from bulkload.journal import Store
 from bulkload.journal.report import tally
 from bulkload.settings import RunSettings
 
@@ -54,16 +52,16 @@ def retry(
     """
     path = journal_of(job_dir)
     target = target_in(job_dir)
-    with closing(store.connect(path, is_read_only=True)) as reader:
-        last = store.last_upload(reader)
+    with Store(path, is_read_only=True) as store:
+        last = store.last_upload()
         if last is None:
             raise SettingsError(f"{job_dir} holds a journal without an upload")
-        _, causes = tally(reader, last["id"], is_waiting=True)
+        _, causes = tally(store, last.id, is_waiting=True)
     if cause is not None and cause not in causes:
         known = ", ".join(sorted(causes)) or "none"
         raise SettingsError(f"no job of {job_dir} has the cause {cause}; its causes: {known}")
     settings = with_kept_settings(
-        json.loads(last["settings"]),
+        last.settings,
         RunSettings(existing=existing, is_waiting=wait, limits=limit_options.limits()),
     )
     check_dialects(settings.prepare_options)

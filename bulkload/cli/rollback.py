@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +23,7 @@ from bulkload.core.tally import ExitCode
 from bulkload.engine.rollback import Leftover, Rollback, RollbackReport, candidates
 from bulkload.engine.run import Target
 from bulkload.errors import SettingsError
-from bulkload.journal import open_journal, store
+from bulkload.journal import Store, open_journal
 from bulkload.journal.lock import exclusive
 from bulkload.settings import RunSettings
 
@@ -46,20 +45,20 @@ def rollback(job_dir: Path, *, yes: Annotated[bool, Parameter(negative=())] = Fa
     path = journal_of(job_dir)
     target = target_in(job_dir)
     with exclusive(job_dir):
-        with closing(store.connect(path)) as connection:
-            wanted = candidates(connection)
+        with Store(path) as store:
+            wanted = candidates(store)
             _show(console, wanted)
             if not wanted or not (yes or _is_confirmed(console)):
                 say(console, "nothing was deleted")
                 return ExitCode.ARRIVED
             at = SystemClock().now().timestamp()
             settings = target.as_json()
-            run = store.begin_run(connection, this_command(), settings, at)
+            run = store.begin_run(this_command(), settings, at)
         with studio_of(target) as running:
             report = anyio.run(partial(_rollback, path, run, target, running, wanted))
-        with closing(store.connect(path)) as connection:
+        with Store(path) as store:
             told = {"deleted": len(report.deleted), "left": len(report.left)}
-            store.end_run(connection, run, SystemClock().now().timestamp(), told)
+            store.end_run(run, SystemClock().now().timestamp(), told)
     for one in report.left:
         say(console, printable(f"left: {one.candidate.kind} {one.candidate.name}: {one.reason}"))
     say(console, f"{len(report.deleted):,} deleted, {len(report.left):,} left")

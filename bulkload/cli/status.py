@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from bulkload.cli.jobfolder import journal_of
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.tally import ExitCode
 from bulkload.errors import SettingsError
-from bulkload.journal import store
+from bulkload.journal import RunRow, Store
 from bulkload.journal.report import count_planned, examples, row_ledger, tally
 
 
@@ -27,32 +25,32 @@ def status(job_dir: Path) -> int:
         The job's folder.
     """
     console = Console()
-    with closing(store.connect(journal_of(job_dir), is_read_only=True)) as reader:
-        run, newest = store.last_upload(reader), store.last_run(reader)
+    with Store(journal_of(job_dir), is_read_only=True) as store:
+        run, newest = store.last_upload(), store.last_run()
         if run is None or newest is None:
             raise SettingsError(f"{job_dir} holds a journal without an upload")
-        counts, causes = tally(reader, run["id"], is_waiting=True)
-        planned = count_planned(reader, run["id"])
+        counts, causes = tally(store, run.id, is_waiting=True)
+        planned = count_planned(store, run.id)
         say(console, _told(run))
-        if newest["id"] != run["id"]:
-            say(console, f"{_told(newest)}: {printable(newest['command'])}")
+        if newest.id != run.id:
+            say(console, f"{_told(newest)}: {printable(newest.command)}")
         for kind in OutcomeKind:
             if counts[kind]:
                 say(console, f"{counts[kind]:>12,}  {kind.value}")
         say(console, f"{planned - counts.total():>12,}  not done")
         say(console, f"{planned:>12,}  planned")
-        say(console, rows_equation(row_ledger(reader, run["id"], is_waiting=True)))
+        say(console, rows_equation(row_ledger(store, run.id, is_waiting=True)))
         for cause, count in causes.most_common():
             say(console, f"{cause}: {count:,}")
-        for outcome in examples(reader, run["id"], EXAMPLES):
+        for outcome in examples(store, run.id, EXAMPLES):
             say(console, f"  {printable(outcome.message)}")
         missing = counts[OutcomeKind.REJECTED] + counts[OutcomeKind.FAILED]
         word = "to go on" if missing or planned > counts.total() else "it was"
-        say(console, f"{word}: {printable(run['command'])}")
+        say(console, f"{word}: {printable(run.command)}")
     return ExitCode.ARRIVED
 
 
-def _told(run: sqlite3.Row) -> str:
-    began = datetime.fromtimestamp(run["started_at"], UTC)
-    state = "has ended" if run["ended_at"] else "is in progress, or was killed"
-    return f"run {run['id']} of {began:%Y-%m-%d %H:%M} UTC {state}"
+def _told(run: RunRow) -> str:
+    began = datetime.fromtimestamp(run.started_at, UTC)
+    state = "has ended" if run.ended_at else "is in progress, or was killed"
+    return f"run {run.id} of {began:%Y-%m-%d %H:%M} UTC {state}"

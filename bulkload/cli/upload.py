@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -47,15 +46,21 @@ from bulkload.core.plan_items import PlanItem
 from bulkload.core.tally import ExitCode
 from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import open_log
-from bulkload.engine.plan_reader import findings
 from bulkload.engine.plan_writer import PlanAccount, plan_into
 from bulkload.engine.progress import Progress
 from bulkload.engine.run import PlanInvalidError, RunRequest, RunResult, Target, run_job
 from bulkload.engine.shutdown import Stop, obeying_signals, stop_by
 from bulkload.engine.single_flight import one_error
 from bulkload.errors import SettingsError
-from bulkload.journal import FILE_NAME, store
-from bulkload.journal.report import changes, examples, warnings, write_json, write_references
+from bulkload.journal import FILE_NAME, Store
+from bulkload.journal.report import (
+    changes,
+    examples,
+    findings,
+    warnings,
+    write_json,
+    write_references,
+)
 from bulkload.settings import RunSettings
 
 #: Where job folders lie where none is named.
@@ -157,18 +162,18 @@ def upload(
         )
         code, _ = carry_out(request, summary=summary, is_quiet=quiet)
     if references is not None:
-        with closing(store.connect(job_dir / FILE_NAME, is_read_only=True)) as reader:
-            write_references(reader, references)
+        with Store(job_dir / FILE_NAME, is_read_only=True) as store:
+            write_references(store, references)
     return code
 
 
 def planner(
     read: Callable[[], Iterable[PlanItem]], settings: RunSettings
-) -> Callable[[sqlite3.Connection, int], PlanAccount]:
+) -> Callable[[Store, int], PlanAccount]:
     """Return what plans a run from sources."""
     at = SystemClock().now().timestamp()
-    return lambda connection, run: plan_into(
-        connection,
+    return lambda store, run: plan_into(
+        store,
         run,
         read(),
         checks=settings.checks,
@@ -280,13 +285,10 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
 
 
 def _show(console: Console, request: RunRequest, result: RunResult) -> None:
-    reader = store.connect(request.job_dir / FILE_NAME, is_read_only=True)
-    try:
-        show_report(console, result.report, examples(reader, result.run, EXAMPLES))
-        show_remarks(console, warnings(reader, result.run, EXAMPLES), changes(reader, result.run))
-        show_findings(console, findings(reader, result.run))
-    finally:
-        reader.close()
+    with Store(request.job_dir / FILE_NAME, is_read_only=True) as store:
+        show_report(console, result.report, examples(store, result.run, EXAMPLES))
+        show_remarks(console, warnings(store, result.run, EXAMPLES), changes(store, result.run))
+        show_findings(console, findings(store, result.run))
     say(console, f"job folder: {request.job_dir}")
     if result.stopped_because:
         say(console, printable(f"stopped: {result.stopped_because}"))

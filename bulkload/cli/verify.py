@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from bulkload.engine.single_flight import one_error
 from bulkload.engine.verify import VerifyReport
 from bulkload.engine.verify import verify as compare
 from bulkload.errors import SettingsError
-from bulkload.journal import store
+from bulkload.journal import Store
 from bulkload.journal.report import write_json
 from bulkload.settings import RunSettings
 
@@ -84,6 +83,6 @@ async def _verify(
     # Reproducible by its seed, and nobody's secret.
     chance = random.Random(seed)  # noqa: S311 - chance that can be replayed, no secret
     open_studio = opener(running, target)
-    with closing(store.connect(journal_of(job_dir), is_read_only=True)) as reader:
+    with Store(journal_of(job_dir), is_read_only=True) as store:
         async with open_studio(unobserved, RunSettings()) as studio:
-            return await compare(reader, studio, sample=sample, chance=chance)
+            return await compare(store, studio, sample=sample, chance=chance)

@@ -44,6 +44,17 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSource:
+    """What Studio's storage was given for a job, in this run or an earlier one."""
+
+    measurement_id: str
+    rows: int
+    content_digest: str
+    #: Size in bytes and modification time in ns of the source it came from.
+    stamp: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundRecord:
     """A measurement that Studio lists under the job's cell and name."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bulkload.core.existing import FoundRecord
+from bulkload.core.existing import FoundRecord, StoredSource
 from bulkload.core.lifecycle import (
     Confirmed,
     Event,
@@ -20,19 +19,8 @@ from bulkload.core.lifecycle import (
 )
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.prepare_result import Prepared
-from bulkload.journal import Journal, Parent, store
-from bulkload.journal.codec import dump, job_from_text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredSource:
-    """What Studio's storage was given for this job, in this run or an earlier one."""
-
-    measurement_id: str
-    rows: int
-    content_digest: str
-    #: Size and modification time of the source it came from.
-    stamp: tuple[int, int]
+from bulkload.journal import JobRow, Journal, Parent, Store
+from bulkload.journal.codec import dump
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,26 +47,18 @@ class JobContext:
     pending_events: list[Event] = field(default_factory=list)
 
     @classmethod
-    def load(cls, row: sqlite3.Row, connection: sqlite3.Connection) -> JobContext:
-        """Take up a job from its row in the journal."""
-        stored = None
-        if row["stored_id"] is not None:
-            stored = StoredSource(
-                measurement_id=row["stored_id"],
-                rows=row["stored_rows"],
-                content_digest=row["stored_digest"],
-                stamp=(row["stored_source_bytes"], row["stored_source_mtime_ns"]),
-            )
+    def load(cls, row: JobRow, store: Store) -> JobContext:
+        """Return the job of a row of the journal."""
         return cls(
-            id=row["id"],
-            job=job_from_text(row["payload"]),
-            state=JobState(row["state"]),
-            known_ids=store.known_ids(connection, row["id"]),
-            stored=stored,
-            instance_id=row["instance_id"],
-            measurement_id=row["measurement_id"],
-            source_sha256=row["source_sha256"],
-            raw_data_id=row["raw_data_id"],
+            id=row.id,
+            job=row.job,
+            state=row.state,
+            known_ids=store.known_ids(row.id),
+            stored=row.stored,
+            instance_id=row.instance_id,
+            measurement_id=row.measurement_id,
+            source_sha256=row.source_sha256,
+            raw_data_id=row.raw_data_id,
         )
 
     @property

@@ -18,7 +18,6 @@ what was in hand is taken up by the next run from the journal.
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -37,7 +36,7 @@ from bulkload.engine.progress import Progress
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.uploader import Uploader, failure_event
 from bulkload.errors import RUN_ENDING, BulkloadError, DiskError
-from bulkload.journal import Journal
+from bulkload.journal import JobRow, Journal
 from bulkload.settings import RunSettings
 from bulkload.sources.stamp import quick_stamp
 from bulkload.worker.pool import Preparer
@@ -140,7 +139,7 @@ class Pipeline:
         finally:
             limiter.release_on_behalf_of((spec, cell))
 
-    def _load(self, row: sqlite3.Row) -> JobContext:
+    def _load(self, row: JobRow) -> JobContext:
         return JobContext.load(row, self._journal.reader)
 
     async def _compare(self, spec: str, cell: str, lives: list[JobContext]) -> None:

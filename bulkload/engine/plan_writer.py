@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from bulkload.core.issues import Severity
-from bulkload.core.lifecycle import JobState, Restarted
+from bulkload.core.lifecycle import Restarted
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import (
     CellMetadata,
@@ -23,9 +23,9 @@ from bulkload.core.plan_items import (
 )
 from bulkload.core.prepare_result import PrepareOptions
 from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_window
-from bulkload.core.resume import Known, restart_reason
+from bulkload.core.resume import restart_reason
 from bulkload.core.version import VERSION
-from bulkload.journal import events, store
+from bulkload.journal import Store, events
 from bulkload.journal.codec import checks_as_json, dump, job_to_text
 from bulkload.sources.stamp import quick_stamp
 
@@ -83,7 +83,7 @@ class PlanAccount:
 
 
 def plan_into(
-    connection: sqlite3.Connection,
+    store: Store,
     run: int,
     items: Iterable[PlanItem],
     *,
@@ -98,24 +98,20 @@ def plan_into(
     """
     account = PlanAccount()
     run_wide = _run_wide(checks, prepare_options)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for count, item in enumerate(items, start=1):
-            account.count(item)
-            _put(connection, run, item, account, run_wide=run_wide, at=at)
-            if count % BATCH == 0:
-                connection.execute("COMMIT")
-                connection.execute("BEGIN IMMEDIATE")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+    stream = iter(items)
+    is_open = True
+    while is_open:
+        with store.transaction():
+            is_open = False
+            for item in islice(stream, BATCH):
+                is_open = True
+                account.count(item)
+                _put(store, run, item, account, run_wide=run_wide, at=at)
     return account
 
 
 def _put(
-    connection: sqlite3.Connection,
+    store: Store,
     run: int,
     item: PlanItem,
     account: PlanAccount,
@@ -124,39 +120,35 @@ def _put(
     at: float,
 ) -> None:
     match item:
-        case UploadJob() if not _put_job(connection, run, item, run_wide=run_wide, at=at):
+        case UploadJob() if not _put_job(store, run, item, run_wide=run_wide, at=at):
             account.count(_claimed_twice(item))
         case Specification():
-            store.put_specification(connection, item)
+            store.put_specification(item)
         case CellMetadata():
-            store.put_cell(connection, item)
-        case Skip() if not store.put_skip(connection, run, item):
+            store.put_cell(item)
+        case Skip() if not store.put_skip(run, item):
             # A folder of specifications within a source: the entry was told of already.
             account.skips -= 1
         case _:
             pass
 
 
-def _put_job(
-    connection: sqlite3.Connection, run: int, job: UploadJob, *, run_wide: str, at: float
-) -> bool:
+def _put_job(store: Store, run: int, job: UploadJob, *, run_wide: str, at: float) -> bool:
     """Add a job or take a known one up; False where this very plan holds its name already."""
     payload = job_to_text(job)
     options_digest = _digest(run_wide, payload)
-    row = store.find_job(connection, job.key)
+    row = store.find_job(job.key)
     if row is None:
-        store.add_job(connection, run, job, payload, options_digest)
+        store.add_job(run, job, payload, options_digest)
         return True
-    if row["plan_run"] == run:
+    if row.plan_run == run:
         return False
     reason = restart_reason(
-        _known(row), options_digest=options_digest, stamp=quick_stamp(Path(job.path))
+        row.known, options_digest=options_digest, stamp=quick_stamp(Path(job.path))
     )
-    store.replan_job(
-        connection, run, row["id"], path=job.path, payload=payload, options_digest=options_digest
-    )
+    store.replan_job(run, row.id, path=job.path, payload=payload, options_digest=options_digest)
     if reason is not None:
-        events.append(connection, run, row["id"], at, Restarted(reason=reason))
+        events.append(store, run, row.id, at, Restarted(reason=reason))
     return True
 
 
@@ -182,32 +174,15 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _known(row: sqlite3.Row) -> Known:
-    return Known(
-        state=JobState(row["state"]),
-        cause=row["cause"],
-        options_digest=row["recipe"],
-        stamp=_pair(row["source_bytes"], row["source_mtime_ns"]),
-        stored_stamp=_pair(row["stored_source_bytes"], row["stored_source_mtime_ns"]),
-    )
-
-
-def _pair(size: int | None, mtime_ns: int | None) -> tuple[int, int] | None:
-    return None if size is None or mtime_ns is None else (size, mtime_ns)
-
-
-def retry_into(
-    connection: sqlite3.Connection, run: int, *, cause: str | None, at: float
-) -> PlanAccount:
+def retry_into(store: Store, run: int, *, cause: str | None, at: float) -> PlanAccount:
     """Take up the last run's plan again and have what did not arrive begin anew.
 
     ``cause`` limits that to the jobs that it kept back; the others stay as they are.
 
     Side effects: the plan's rows belong to ``run``; a ``Restarted`` event for each such job.
     """
-    connection.execute("BEGIN IMMEDIATE")
-    jobs, skips = store.take_over_plan(connection, run)
-    for job in store.not_arrived(connection, run, cause):
-        events.append(connection, run, job, at, Restarted(reason="retry"))
-    connection.execute("COMMIT")
+    with store.transaction():
+        jobs, skips = store.take_over_plan(run)
+        for job in store.not_arrived(run, cause):
+            events.append(store, run, job, at, Restarted(reason="retry"))
     return PlanAccount(jobs=jobs, skips=skips)

@@ -13,7 +13,7 @@ from bulkload.core.terms import MeasurementType
 from bulkload.engine.jobs import JobContext, Recorder
 from bulkload.engine.single_flight import SingleFlight
 from bulkload.errors import UnreadableError
-from bulkload.journal import Journal, store
+from bulkload.journal import Journal
 from bulkload.sources.stamp import stamp
 
 #: Files whose place in Studio is remembered in memory; the journal knows all of them.
@@ -46,7 +46,7 @@ class RawFiles:
         await self._recorder.record(context, RawAttached(raw_data_id=raw_data_id))
 
     async def _store(self, path: str, sha256: str) -> str:
-        known = store.raw_data_id(self._journal.reader, sha256)
+        known = self._journal.reader.raw_data_id(sha256)
         if known is not None:
             return known
         found = await anyio.to_thread.run_sync(stamp, Path(path))

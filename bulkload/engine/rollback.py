@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +10,7 @@ from bulkload.client.api.records import Record
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import RolledBack
 from bulkload.errors import BulkloadError, ClientError
-from bulkload.journal import Journal, store
+from bulkload.journal import Journal, Store
 
 #: The order in which parents go: a parent only when nothing is left under it.
 PARENT_ORDER: Final = ("cell_instance", "cell_batch", "cell_specification")
@@ -46,19 +45,20 @@ class RollbackReport:
     left: tuple[Left, ...]
 
 
-def candidates(connection: sqlite3.Connection) -> list[Leftover]:
+def candidates(store: Store) -> list[Leftover]:
     """Return what the job made, measurements first, parents before their own parents."""
     measurements = [
         Leftover(
             kind="cell_measurement",
-            id=row["measurement_id"],
-            name=f"{row['spec']} / {row['cell']} / {row['measurement']}",
-            updated_at=row["ready_updated_at"],
-            job=row["id"],
+            id=row.measurement_id,
+            name=str(row.key),
+            updated_at=row.ready_updated_at,
+            job=row.id,
         )
-        for row in store.created_rows(connection)
+        for row in store.created()
+        if row.measurement_id is not None
     ]
-    parents = store.parents(connection)
+    parents = store.parents()
     return measurements + [
         Leftover(kind=one.kind, id=one.id, name=one.name, updated_at=one.updated_at)
         for kind in PARENT_ORDER

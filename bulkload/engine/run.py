@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
@@ -42,7 +40,7 @@ from bulkload.errors import (
     PlanError,
     SettingsError,
 )
-from bulkload.journal import FILE_NAME, Journal, open_journal, store
+from bulkload.journal import FILE_NAME, Journal, Store, open_journal
 from bulkload.journal.lock import exclusive
 from bulkload.journal.report import SUMMARY_NAME, row_ledger, tally, write_json
 from bulkload.settings import RunSettings
@@ -87,7 +85,7 @@ class RunRequest:
 
     job_dir: Path
     #: Writes the plan of a run into the journal.
-    make_plan: Callable[[sqlite3.Connection, int], PlanAccount]
+    make_plan: Callable[[Store, int], PlanAccount]
     target: Target
     settings: RunSettings
     #: The command that resumes the run, as typed.
@@ -141,26 +139,25 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
     request.job_dir.mkdir(parents=True, exist_ok=True)
     with exclusive(request.job_dir):
         path = request.job_dir / FILE_NAME
-        with closing(store.connect(path)) as connection:
-            last = store.last_run(connection)
+        with Store(path) as store:
+            last = store.last_run()
             if last is not None:
-                request.target.check_same(json.loads(last["settings"]), request.job_dir)
+                request.target.check_same(last.settings, request.job_dir)
             run = store.begin_run(
-                connection,
                 request.command,
                 request.target.as_json() | kept_settings(request.settings),
                 _seconds(request.clock),
             )
             # The children start while the plan is made: that is half of a run's first seconds.
             async with _open_preparing_parts(request) as parts:
-                account = await anyio.to_thread.run_sync(request.make_plan, connection, run)
+                account = await anyio.to_thread.run_sync(request.make_plan, store, run)
                 if account.problem_count:
                     ending = {"problems": account.problem_count}
-                    store.end_run(connection, run, _seconds(request.clock), ending)
+                    store.end_run(run, _seconds(request.clock), ending)
                     raise PlanInvalidError(account)
                 progress.planned = account.planned
-                stopped = await _deliver(request, connection, run, progress, stop, parts=parts)
-            return _account(request, connection, run, progress, account=account, stopped=stopped)
+                stopped = await _deliver(request, store, run, progress, stop, parts=parts)
+            return _account(request, store, run, progress, account=account, stopped=stopped)
 
 
 def _seconds(clock: Clock) -> float:
@@ -191,7 +188,7 @@ async def _open_preparing_parts(request: RunRequest) -> AsyncIterator[_Preparing
 
 async def _deliver(
     request: RunRequest,
-    connection: sqlite3.Connection,
+    store: Store,
     run: int,
     progress: Progress,
     stop: Stop,
@@ -199,9 +196,9 @@ async def _deliver(
     parts: _PreparingParts,
 ) -> tuple[ExitCode | None, str]:
     """Run the pipeline where there is work; return why it stopped early, if it did."""
-    counts, _ = tally(connection, run, is_waiting=request.settings.is_waiting)
+    counts, _ = tally(store, run, is_waiting=request.settings.is_waiting)
     progress.counts.update(counts)
-    if next(store.cells(connection, run), None) is None:
+    if next(store.cells_with_work(run), None) is None:
         return None, ""
     try:
         with stop.whole:
@@ -267,7 +264,7 @@ async def _run_pipeline(
 
 def _account(
     request: RunRequest,
-    connection: sqlite3.Connection,
+    store: Store,
     run: int,
     progress: Progress,
     *,
@@ -275,8 +272,8 @@ def _account(
     stopped: tuple[ExitCode | None, str],
 ) -> RunResult:
     is_waiting = request.settings.is_waiting
-    counts, causes = tally(connection, run, is_waiting=is_waiting)
-    ledger = row_ledger(connection, run, is_waiting=is_waiting)
+    counts, causes = tally(store, run, is_waiting=is_waiting)
+    ledger = row_ledger(store, run, is_waiting=is_waiting)
     report = RunReport(
         job=str(request.job_dir),
         planned=account.planned,
@@ -295,8 +292,8 @@ def _account(
     )
     why = stopped[1]
     try:
-        _keep_account(request, connection, run, report)
-    except (sqlite3.Error, OSError) as error:
+        _keep_account(request, store, run, report)
+    except (JournalError, OSError) as error:
         # What was delivered is in the journal; only this run's own account is not on disk.
         why = why or f"the account of the run cannot be written: {error}"
         if stopped[0] is None:
@@ -304,11 +301,9 @@ def _account(
     return RunResult(report=report, run=run, plan=account, stopped_because=why)
 
 
-def _keep_account(
-    request: RunRequest, connection: sqlite3.Connection, run: int, report: RunReport
-) -> None:
+def _keep_account(request: RunRequest, store: Store, run: int, report: RunReport) -> None:
     summary = report.as_json()
-    store.end_run(connection, run, _seconds(request.clock), summary)
+    store.end_run(run, _seconds(request.clock), summary)
     write_json(request.job_dir / SUMMARY_NAME, summary)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import sqlite3
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +21,7 @@ from bulkload.core.sample_confidence import statement
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.engine.readback import TableContent, difference, read_back
 from bulkload.errors import AuthenticationError, BulkloadError, OutageError
-from bulkload.journal import store
-from bulkload.journal.codec import job_from_text
+from bulkload.journal import Store
 
 #: Measurements read back at once: a download each, and one table of memory each.
 READERS: Final = 4
@@ -67,7 +65,7 @@ class _Meant:
 
 
 async def verify(
-    connection: sqlite3.Connection,
+    store: Store,
     studio: AsyncStudio,
     *,
     sample: int | None,
@@ -78,7 +76,7 @@ async def verify(
 
     A measurement that cannot be read back counts as a difference: it cannot be proved.
     """
-    ids = [row["id"] for row in store.created_rows(connection)]
+    ids = store.created_ids()
     chosen = ids if sample is None or sample >= len(ids) else sorted(chance.sample(ids, sample))
     differences: list[Difference] = []
     rows = 0
@@ -100,25 +98,26 @@ async def verify(
             receive.close()
             async with send:
                 for job in chosen:
-                    await send.send(_meant(connection, job))
+                    await send.send(_meant(store, job))
     return VerifyReport(
         total=len(ids),
         sample=len(chosen),
         rows=rows,
         differences=tuple(sorted(differences, key=lambda one: one.key)),
-        existing=store.count_existing(connection),
+        existing=store.count_existing(),
     )
 
 
-def _meant(connection: sqlite3.Connection, job: int) -> _Meant:
-    row = store.get_job(connection, job)
+def _meant(store: Store, job: int) -> _Meant:
+    row = store.get_job(job)
+    assert row.measurement_id is not None
     return _Meant(
-        job=job_from_text(row["payload"]),
-        measurement_id=row["measurement_id"],
+        job=row.job,
+        measurement_id=row.measurement_id,
         content=TableContent(
-            rows=row["rows"] or 0,
-            columns=store.prepared_columns(connection, job),
-            digest=row["stored_digest"] or row["content_digest"] or "",
+            rows=row.rows or 0,
+            columns=store.prepared_columns(job),
+            digest=row.stored_digest or row.content_digest or "",
         ),
     )
 

@@ -1,7 +1,18 @@
-"""What happened, on disk before it is acted upon: the job folder's memory."""
+"""The job folder's memory: what happened, on disk before it is acted upon."""
 
-from bulkload.journal.events import Parent
+from bulkload.journal.database import FILE_NAME, LOG_NAME, find
 from bulkload.journal.journal import Journal, open_journal
-from bulkload.journal.store import FILE_NAME
+from bulkload.journal.rows import JobRow, Parent, RunRow
+from bulkload.journal.store import Store
 
-__all__ = ["FILE_NAME", "Journal", "Parent", "open_journal"]
+__all__ = [
+    "FILE_NAME",
+    "LOG_NAME",
+    "JobRow",
+    "Journal",
+    "Parent",
+    "RunRow",
+    "Store",
+    "find",
+    "open_journal",
+]

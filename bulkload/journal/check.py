@@ -1,15 +1,15 @@
-"""Is a journal whole? Its file, its events, and what follows from them."""
+"""Check that a journal is whole: its file, its events, and the rows that follow from them."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from bulkload.core.lifecycle import IllegalEventError, JobState, advance
 from bulkload.errors import JournalError
-from bulkload.journal import store
-from bulkload.journal.codec import event_from_text, job_from_text
+from bulkload.journal.codec import event_from_text
+from bulkload.journal.rows import JobRow
+from bulkload.journal.store import Store
 
 
 def check_journal(path: Path) -> Iterator[str]:
@@ -17,35 +17,31 @@ def check_journal(path: Path) -> Iterator[str]:
 
     Raises ``JournalError`` where the file cannot be opened as a journal at all.
     """
-    connection = store.connect(path, is_read_only=True)
-    try:
-        for row in connection.execute("PRAGMA integrity_check"):
-            if row[0] != "ok":
-                yield f"the file is damaged: {row[0]}"
-        for job in connection.execute("SELECT * FROM job ORDER BY id"):
-            yield from _check_job(connection, job)
-        for row in connection.execute(
-            "SELECT id, job FROM event WHERE job NOT IN (SELECT id FROM job)"
-        ):
-            yield f"event {row['id']} belongs to job {row['job']}, which is not there"
-    except sqlite3.DatabaseError as error:
-        yield f"the file is damaged: {error}"
-    finally:
-        connection.close()
-
-
-def _check_job(connection: sqlite3.Connection, job: sqlite3.Row) -> Iterator[str]:
-    """Replay a job's events and compare what follows with what its row says."""
-    try:
-        job_from_text(job["payload"])
-    except JournalError as error:
-        yield f"job {job['id']}: {error}"
-    state = JobState.PLANNED
-    for row in connection.execute("SELECT * FROM event WHERE job=? ORDER BY id", (job["id"],)):
+    with Store(path, is_read_only=True) as store:
         try:
-            state = advance(state, event_from_text(row["name"], row["payload"]))
+            for row in store.rows("integrity"):
+                if row[0] != "ok":
+                    yield f"the file is damaged: {row[0]}"
+            for job in store.jobs():
+                yield from _check_job(store, job)
+            for row in store.rows("events_without_job"):
+                yield f"event {row['id']} belongs to job {row['job']}, which does not exist"
+        except JournalError as error:
+            yield f"the file is damaged: {error}"
+
+
+def _check_job(store: Store, row: JobRow) -> Iterator[str]:
+    """Replay a job's events and compare the state that follows with that of its row."""
+    try:
+        _ = row.job
+    except JournalError as error:
+        yield f"job {row.id}: {error}"
+    state = JobState.PLANNED
+    for event in list(store.rows("events_of", row.id)):
+        try:
+            state = advance(state, event_from_text(event["name"], event["payload"]))
         except (JournalError, IllegalEventError) as error:
-            yield f"job {job['id']}, event {row['id']}: {error}"
+            yield f"job {row.id}, event {event['id']}: {error}"
             return
-    if state != job["state"]:
-        yield f"job {job['id']} is said to be {job['state']}, and its events say {state}"
+    if state != row.state_text:
+        yield f"job {row.id}: its row says {row.state_text}, its events say {state}"

@@ -1,9 +1,8 @@
-"""An event goes into the journal together with all that follows from it."""
+"""Write an event into the journal, together with the row that follows from it."""
 
 from __future__ import annotations
 
-import sqlite3
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Final
 
 from bulkload.core.lifecycle import (
@@ -20,6 +19,7 @@ from bulkload.core.lifecycle import (
     advance,
 )
 from bulkload.journal.codec import dump, event_to_text
+from bulkload.journal.store import Store
 
 #: Fields of events that are columns of a job's row, under the same name.
 _COLUMNS: Final = frozenset(
@@ -43,9 +43,9 @@ _COLUMNS: Final = frozenset(
     }
 )
 
-#: What an event says of a job beside its own fields.
-_BESIDES: Final[dict[type[Event], dict[str, Any]]] = {
-    # What an earlier attempt ended with is over.
+#: Columns that an event sets besides those of its own fields.
+_CONSEQUENCES: Final[dict[type[Event], dict[str, Any]]] = {
+    # The cause of an earlier attempt no longer holds.
     Found: {"cause": "", "message": ""},
     Confirmed: {"cause": "", "message": ""},
     ProcessingReady: {"cause": "", "message": ""},
@@ -57,79 +57,45 @@ _BESIDES: Final[dict[type[Event], dict[str, Any]]] = {
         "message": "",
         "has_given_up": 0,
         "is_extending": 0,
-        # What was prepared then says nothing of the source now.
+        # The source may have changed since it was prepared.
         "content_digest": None,
     },
 }
 
-_KEEP_STORED: Final = """
-UPDATE job SET stored_id=measurement_id, stored_rows=rows, stored_digest=content_digest,
-    stored_source_bytes=source_bytes, stored_source_mtime_ns=source_mtime_ns
-WHERE id=?
-"""
-#: Of a record that exists: it holds what was prepared last. Properties are never put anywhere,
-#: so that their record is the first to say so.
-_IS_STORED: Final = """
-AND content_digest IS NOT NULL
-AND (stored_id IS NULL OR (stored_id=measurement_id AND stored_digest=content_digest))
-"""
+#: What else a row takes over once an event has happened, by the name of the statement.
+_THEN: Final[dict[type[Event], str]] = {
+    Stored: "job_stored",
+    Confirmed: "job_confirmed",
+    ProcessingReady: "job_processed",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
-    """What is needed to find it again, and to see whether somebody changed it since."""
+def append(store: Store, run: int, job: int, at: float, *events: Event) -> JobState:
+    """Append events, bring the job's row up to date and return its new state.
 
-    #: ``cell_specification``, ``cell_batch`` or ``cell_instance``.
-    kind: str
-    id: str
-    name: str
-    parent_id: str | None
-    updated_at: str | None
-
-
-def append(
-    connection: sqlite3.Connection, run: int, job: int, at: float, *events: Event
-) -> JobState:
-    """Append events and bring the job's row up to date; inside the caller's transaction."""
-    row = connection.execute("SELECT state FROM job WHERE id=?", (job,)).fetchone()
+    Inside the caller's transaction. ``at`` is in seconds since 1970. Raises
+    ``IllegalEventError`` and ``JournalError``.
+    """
+    row = store.row("job_state", job)
+    assert row is not None
     state = JobState(row["state"])
     for event in events:
         state = advance(state, event)
-        _append(connection, (job, run, at), event, state)
+        store.write("event_insert", job, run, at, type(event).__name__, event_to_text(event))
+        columns = {"state": state.value} | _facts(event)
+        # The column names are ours: no text from outside is joined into SQL.
+        assignments = ", ".join(f"{name}=?" for name in columns)
+        store.write("job_set", *columns.values(), job, assignments=assignments)
+        if (then := _THEN.get(type(event))) is not None:
+            store.write(then, job)
     return state
-
-
-def _append(
-    connection: sqlite3.Connection, where: tuple[int, int, float], event: Event, state: JobState
-) -> None:
-    job = where[0]
-    connection.execute(
-        "INSERT INTO event (job, run, at, name, payload) VALUES (?, ?, ?, ?, ?)",
-        (*where, type(event).__name__, event_to_text(event)),
-    )
-    columns = {"state": state.value} | _facts(event)
-    assignments = ", ".join(f"{name}=?" for name in columns)
-    # The column names are ours: no text from outside is joined into SQL.
-    connection.execute(
-        f"UPDATE job SET {assignments} WHERE id=?",  # noqa: S608
-        (*columns.values(), job),
-    )
-    if isinstance(event, Stored):
-        connection.execute(_KEEP_STORED, (job,))
-    elif isinstance(event, Confirmed):
-        # Also of a source that was touched and read again: later runs need not.
-        connection.execute(f"{_KEEP_STORED} {_IS_STORED}", (job,))
-    elif isinstance(event, ProcessingReady):
-        # Studio holds the appended rows from here on, not from when they were sent.
-        connection.execute(f"{_KEEP_STORED} AND is_extending", (job,))
-        connection.execute("UPDATE job SET is_extending=0 WHERE id=?", (job,))
 
 
 def _facts(event: Event) -> dict[str, Any]:
     """Return the columns of a job's row that an event sets."""
     names = (field.name for field in fields(event) if field.name in _COLUMNS)
     values = ((name, getattr(event, name)) for name in names)
-    told = {
+    facts = {
         name: dump(value) if isinstance(value, tuple | list) else value for name, value in values
     }
-    return told | _BESIDES.get(type(event), {})
+    return facts | _CONSEQUENCES.get(type(event), {})

@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import anyio
 
 from bulkload.core.lifecycle import Event, JobState
-from bulkload.errors import JournalError
-from bulkload.journal import events, store
-from bulkload.journal.events import Parent
-
-#: Most writes that share one commit: bounds the time that the first of them waits.
-MAX_GROUP: Final = 256
+from bulkload.journal import events
+from bulkload.journal.limits import MAX_GROUP
+from bulkload.journal.rows import Parent
+from bulkload.journal.store import Store
 
 
 class Write:
@@ -33,7 +30,7 @@ class Write:
 
     __slots__ = ("act", "done", "error", "result")
 
-    def __init__(self, act: Callable[[sqlite3.Connection], Any]) -> None:
+    def __init__(self, act: Callable[[Store], Any]) -> None:
         self.act = act
         self.done = anyio.Event()
         self.result: Any = None
@@ -47,30 +44,30 @@ class Journal:
         self.run = run
         self._now = now
         self._path = path
-        self.reader = store.connect(path)
+        self.reader = Store(path)
         self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
 
     async def append(self, job: int, *happened: Event) -> JobState:
         """Make events durable, all or none, and return the job's new state."""
         at = self._now()
         state: JobState = await self._write(
-            lambda connection: events.append(connection, self.run, job, at, *happened)
+            lambda store: events.append(store, self.run, job, at, *happened)
         )
         return state
 
     async def keep_parent(self, parent: Parent) -> None:
         """Note a parent that this run made."""
-        await self._write(lambda connection: store.put_parent(connection, self.run, parent))
+        await self._write(lambda store: store.put_parent(self.run, parent))
 
     async def keep_raw_data(self, sha256: str, raw_data_id: str) -> None:
         """Note which raw file in Studio holds these bytes."""
-        await self._write(lambda connection: store.put_raw_data(connection, sha256, raw_data_id))
+        await self._write(lambda store: store.put_raw_data(sha256, raw_data_id))
 
     async def drop_parent(self, kind: str, parent_id: str) -> None:
         """Forget a parent that is gone."""
-        await self._write(lambda connection: store.drop_parent(connection, kind, parent_id))
+        await self._write(lambda store: store.drop_parent(kind, parent_id))
 
-    async def _write(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
+    async def _write(self, act: Callable[[Store], Any]) -> Any:
         write = Write(act)
         self._queue.put(write)
         # A cancelled sender must still learn whether its event was written: the wait is short.
@@ -87,16 +84,13 @@ class Journal:
 
     def write_until_closed(self, loop: asyncio.AbstractEventLoop) -> None:
         """Commit what is queued, group by group: the body of the writer thread."""
-        connection = store.connect(self._path)
-        try:
+        with Store(self._path) as store:
             is_open = True
             while is_open:
                 group, is_open = self._next_group()
-                commit(connection, group)
+                commit(store, group)
                 if group:
-                    loop.call_soon_threadsafe(tell, group)
-        finally:
-            connection.close()
+                    loop.call_soon_threadsafe(release, group)
 
     def _next_group(self) -> tuple[list[Write], bool]:
         group: list[Write] = []
@@ -112,31 +106,20 @@ class Journal:
         return group, False
 
 
-def commit(connection: sqlite3.Connection, group: list[Write]) -> None:
-    """Make a group of writes durable together, or note in each why it is not."""
+def commit(store: Store, group: list[Write]) -> None:
+    """Make a group of writes durable together, or record in each why it is not."""
     if not group:
         return
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        with store.transaction():
+            for write in group:
+                write.result = write.act(store)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the senders must get it
         for write in group:
-            write.result = write.act(connection)
-        connection.execute("COMMIT")
-    # Whatever it is, the senders must hear of it.
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must be told
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        failure = _translate(error)
-        for write in group:
-            write.error = failure
+            write.error = error
 
 
-def _translate(error: Exception) -> Exception:
-    if isinstance(error, sqlite3.Error):
-        return JournalError(f"the journal cannot be written: {error}")
-    return error
-
-
-def tell(group: list[Write]) -> None:
+def release(group: list[Write]) -> None:
     """Let the senders of a group go on."""
     for write in group:
         write.done.set()
@@ -144,7 +127,7 @@ def tell(group: list[Write]) -> None:
 
 @asynccontextmanager
 async def open_journal(path: Path, run: int, now: Callable[[], float]) -> AsyncIterator[Journal]:
-    """Open a journal for a run that ``store.begin_run`` has begun."""
+    """Open a journal for a run that ``Store.begin_run`` has begun."""
     journal = Journal(path, run, now)
     loop = asyncio.get_running_loop()
     thread = threading.Thread(

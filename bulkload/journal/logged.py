@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,10 +24,10 @@ import psutil
 
 from bulkload.errors import JournalError
 from bulkload.journal.codec import dump
+from bulkload.journal.limits import BUSY_TIMEOUT_S
+from bulkload.journal.queries import SQL
 from bulkload.journal.recordfile import RecordFile, read_records
 
-#: How long a connection waits for another one's transaction.
-BUSY_TIMEOUT_S: Final = 30.0
 #: First words of what changes rows.
 _CHANGING: Final = ("INSERT", "UPDATE", "DELETE")
 #: What begins the names of folders that hold databases played back; the number of the process
@@ -123,14 +123,11 @@ class LoggedConnection(sqlite3.Connection):
 
     def _write_down(self) -> None:
         assert self._log is not None
-        changed = super().execute(
-            "SELECT name, key, group_concat(field) AS fields FROM temp.changed "
-            "GROUP BY name, key ORDER BY MIN(rowid)"
-        )
+        changed = super().execute(SQL["log_changes"])
         rows = [self._row(one["name"], one["key"], one["fields"]) for one in changed.fetchall()]
         if not rows:
             return
-        super().execute("DELETE FROM temp.changed")
+        super().execute(SQL["log_changes_clear"])
         try:
             self._log.file.append(dump(rows))
         except (OSError, JournalError) as error:
@@ -142,17 +139,15 @@ class LoggedConnection(sqlite3.Connection):
         assert self._log is not None
         columns, keys = self._log.tables[name]
         values = json.loads(key)
-        where = " AND ".join(f"{one}=?" for one in keys)
         # The names are the schema's own: no text from outside is joined into SQL.
-        row = (
-            super()
-            .execute(f"SELECT {','.join(columns)} FROM {name} WHERE {where}", values)  # noqa: S608 - names of the schema
-            .fetchone()
+        sql = SQL["log_row"].format(
+            columns=",".join(columns), table=name, keys=_equal(keys, " AND ")
         )
+        row = super().execute(sql, values).fetchone()
         if row is None:
             return [name, values, None]
-        told = set(columns) if "*" in fields else set(fields.split(","))
-        return [name, values, {one: row[one] for one in columns if one in told}]
+        changed = set(columns) if "*" in fields else set(fields.split(","))
+        return [name, values, {one: row[one] for one in columns if one in changed}]
 
 
 class _Log:
@@ -215,9 +210,8 @@ def _play(connection: sqlite3.Connection, schema: str, records: Iterator[str]) -
 
 def _tables(connection: sqlite3.Connection) -> Schema:
     found: Schema = {}
-    names = connection.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall()
-    for (name,) in names:
-        info = connection.execute("SELECT name, pk FROM pragma_table_info(?)", (name,)).fetchall()
+    for (name,) in connection.execute(SQL["log_tables"]).fetchall():
+        info = connection.execute(SQL["log_columns"], (name,)).fetchall()
         found[name] = tuple(one for one, _ in info), tuple(one for one, is_key in info if is_key)
     return found
 
@@ -231,46 +225,39 @@ def _put(
 ) -> None:
     """Carry out one change. Names are looked up in the schema before they become SQL."""
     columns, keys = tables[name]
-    where = " AND ".join(f"{one}=?" for one in keys)
+    which = _equal(keys, " AND ")
     if values is None:
-        connection.execute(f"DELETE FROM {name} WHERE {where}", key)  # noqa: S608 - names of the schema
+        connection.execute(SQL["log_delete"].format(table=name, keys=which), key)
         return
-    told = tuple(one for one in columns if one in values)
-    if len(told) != len(values) or len(key) != len(keys):
+    given = tuple(one for one in columns if one in values)
+    if len(given) != len(values) or len(key) != len(keys):
         raise ValueError(f"a row of {name} has other columns")
-    given = [values[one] for one in told]
-    if told == columns:
+    data = [values[one] for one in given]
+    if given == columns:
         marks = ",".join("?" * len(columns))
-        connection.execute(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", given)  # noqa: S608 - names of the schema
+        connection.execute(SQL["log_insert"].format(table=name, marks=marks), data)
         return
-    news = ", ".join(f"{one}=?" for one in told)
-    done = connection.execute(f"UPDATE {name} SET {news} WHERE {where}", [*given, *key])  # noqa: S608 - names of the schema
-    if done.rowcount != 1:
-        raise ValueError(f"a row of {name} is not there")
+    sql = SQL["log_update"].format(table=name, assignments=_equal(given, ", "), keys=which)
+    if connection.execute(sql, [*data, *key]).rowcount != 1:
+        raise ValueError(f"a row of {name} does not exist")
+
+
+def _equal(names: Iterable[str], between: str) -> str:
+    return between.join(f"{name}=?" for name in names)
 
 
 def _watching(tables: Schema) -> str:
     """Return the SQL by which a connection notes which columns of which rows it changed."""
-    parts = [
-        "CREATE TEMP TABLE changed (name TEXT, key TEXT, field TEXT, UNIQUE (name, key, field));",
-        # Rows that REPLACE removes are removed rows.
-        "PRAGMA recursive_triggers=ON;",
-    ]
-    for name, (columns, keys) in tables.items():
+    parts = [SQL["log_changes_table"]]
+    for table, (columns, keys) in tables.items():
         for act, row in (("INSERT", "NEW"), ("DELETE", "OLD")):
-            key = f"json_array({', '.join(f'{row}.{one}' for one in keys)})"
-            parts.append(
-                f"CREATE TEMP TRIGGER {name}_{act} AFTER {act} ON main.{name} BEGIN "  # noqa: S608 - names of the schema
-                f"INSERT OR IGNORE INTO changed VALUES ('{name}', {key}, '*'); END;"
-            )
-        key = f"json_array({', '.join(f'NEW.{one}' for one in keys)})"
+            key = ", ".join(f"{row}.{one}" for one in keys)
+            parts.append(SQL["log_trigger_row"].format(table=table, act=act, keys=key))
+        key = ", ".join(f"NEW.{one}" for one in keys)
         notes = " ".join(
-            f"INSERT OR IGNORE INTO changed SELECT '{name}', {key}, '{one}' "
-            f"WHERE NEW.{one} IS NOT OLD.{one};"
-            for one in columns
-            if one not in keys
+            SQL["log_note"].format(table=table, keys=key, column=column)
+            for column in columns
+            if column not in keys
         )
-        parts.append(
-            f"CREATE TEMP TRIGGER {name}_UPDATE AFTER UPDATE ON main.{name} BEGIN {notes} END;"
-        )
+        parts.append(SQL["log_trigger_update"].format(table=table, notes=notes))
     return "\n".join(parts)

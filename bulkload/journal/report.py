@@ -5,45 +5,29 @@ from __future__ import annotations
 import csv
 import json
 import os
-import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 from bulkload.core.lifecycle import JobState
 from bulkload.core.outcome import Outcome, OutcomeKind
+from bulkload.core.rules.cross_file import CampaignFinding, check_campaign
+from bulkload.core.rules.file_summary import summary_from_text
 from bulkload.core.tally import RowLedger, outcome_of
-from bulkload.core.terms import JobKey
+from bulkload.journal.rows import JobRow
+from bulkload.journal.store import Store
 
 SUMMARY_NAME: Final = "summary.json"
 
 
-#: Rows of jobs by how they ended. What a reader left out is in the last event that tells of a
-#: reading.
-_ROWS: Final = """
-SELECT state, has_given_up, COUNT(*) - COUNT(rows) AS unknown,
-    COALESCE(SUM(rows), 0) AS rows, COALESCE(SUM(stored_rows), 0) AS stored_rows,
-    COALESCE(SUM(CASE WHEN rows IS NOT NULL THEN (
-        SELECT COALESCE(json_extract(payload, '$.rows_left_out'), 0) FROM event
-        WHERE event.job = job.id AND name IN ('SourcePrepared', 'SourceRejected')
-        ORDER BY event.id DESC LIMIT 1
-    ) END), 0) AS left_out
-FROM job WHERE plan_run=? GROUP BY state, has_given_up
-"""
-
-
-def tally(
-    reader: sqlite3.Connection, run: int, *, is_waiting: bool
-) -> tuple[Counter[OutcomeKind], Counter[str]]:
+def tally(store: Store, run: int, *, is_waiting: bool) -> tuple[Counter[OutcomeKind], Counter[str]]:
     """Return a plan's outcomes and its causes."""
     counts: Counter[OutcomeKind] = Counter()
     causes: Counter[str] = Counter()
-    query = (
-        "SELECT state, has_given_up, cause, COUNT(*) AS jobs "
-        "FROM job WHERE plan_run=? GROUP BY state, has_given_up, cause"
-    )
-    for group in reader.execute(query, (run,)):
+    for group in store.rows("tally", run):
         kind, why = outcome_of(
             JobState(group["state"]),
             has_given_up=bool(group["has_given_up"]),
@@ -54,21 +38,18 @@ def tally(
             causes[cause] += group["jobs"]
         if kind is not None:
             counts[kind] += group["jobs"]
-    skipped = reader.execute(
-        "SELECT rule, COUNT(*) AS entries FROM skip WHERE plan_run=? GROUP BY rule", (run,)
-    )
-    for group in skipped:
+    for group in store.rows("tally_skips", run):
         counts[OutcomeKind.SKIPPED] += group["entries"]
         causes[group["rule"]] += group["entries"]
     return counts, causes
 
 
-def row_ledger(reader: sqlite3.Connection, run: int, *, is_waiting: bool) -> RowLedger:
+def row_ledger(store: Store, run: int, *, is_waiting: bool) -> RowLedger:
     """Return where the rows of a plan's files went, as far as the files have an outcome."""
     ended: Counter[OutcomeKind] = Counter()
     unknown: Counter[OutcomeKind] = Counter()
     read = left_out = 0
-    for row in reader.execute(_ROWS, (run,)):
+    for row in store.rows("row_ledger", run):
         kind, _ = outcome_of(
             JobState(row["state"]), has_given_up=bool(row["has_given_up"]), is_waiting=is_waiting
         )
@@ -81,44 +62,33 @@ def row_ledger(reader: sqlite3.Connection, run: int, *, is_waiting: bool) -> Row
     return RowLedger(read=read, left_out=left_out, ended=ended, unknown=unknown)
 
 
-def count_planned(reader: sqlite3.Connection, run: int) -> int:
+def count_planned(store: Store, run: int) -> int:
     """Return how many entries a run's plan holds, as far as it is written."""
-    query = (
-        "SELECT (SELECT COUNT(*) FROM job WHERE plan_run=?) "
-        "+ (SELECT COUNT(*) FROM skip WHERE plan_run=?)"
-    )
-    return int(reader.execute(query, (run, run)).fetchone()[0])
+    row = store.row("count_planned", run)
+    assert row is not None
+    return int(row[0])
 
 
-def examples(reader: sqlite3.Connection, run: int, each: int) -> list[Outcome]:
+def examples(store: Store, run: int, each: int) -> list[Outcome]:
     """Return the first jobs of each cause that did not arrive, the commonest cause first."""
-    causes = reader.execute(
-        "SELECT cause FROM job WHERE plan_run=? AND cause<>'' GROUP BY cause "
-        "ORDER BY COUNT(*) DESC, cause",
-        (run,),
-    ).fetchall()
     return [
-        outcome(row)
-        for group in causes
-        for row in reader.execute(
-            "SELECT * FROM job WHERE plan_run=? AND cause=? ORDER BY id LIMIT ?",
-            (run, group["cause"], each),
-        )
+        outcome(JobRow._make(row))
+        for group in list(store.rows("causes", run))
+        for row in store.rows("jobs_of_cause", run, group["cause"], each)
     ]
 
 
-def outcome(row: sqlite3.Row, *, is_waiting: bool = True) -> Outcome:
+def outcome(row: JobRow, *, is_waiting: bool = True) -> Outcome:
     """Return the outcome of a job's row; an open job counts as failed and resumable."""
-    state = JobState(row["state"])
-    kind, why = outcome_of(state, has_given_up=bool(row["has_given_up"]), is_waiting=is_waiting)
+    kind, why = outcome_of(row.state, has_given_up=bool(row.has_given_up), is_waiting=is_waiting)
     return Outcome(
-        key=JobKey(row["spec"], row["cell"], row["measurement"]),
+        key=row.key,
         kind=kind or OutcomeKind.FAILED,
-        path=row["path"],
-        measurement_id=row["measurement_id"],
-        cause=row["cause"] or why,
-        message=row["message"],
-        is_resumable=kind is None or bool(row["has_given_up"]),
+        path=row.path,
+        measurement_id=row.measurement_id,
+        cause=row.cause or why,
+        message=row.message,
+        is_resumable=kind is None or bool(row.has_given_up),
     )
 
 
@@ -131,14 +101,11 @@ class Remark:
     examples: tuple[str, ...]
 
 
-def warnings(reader: sqlite3.Connection, run: int, each: int) -> list[Remark]:
+def warnings(store: Store, run: int, each: int) -> list[Remark]:
     """Return the warnings of a plan's measurements by code, the commonest first."""
     found: dict[str, list[str]] = {}
     counts: Counter[str] = Counter()
-    rows = reader.execute(
-        "SELECT path, warnings FROM job WHERE plan_run=? AND warnings<>'[]' ORDER BY id", (run,)
-    )
-    for row in rows:
+    for row in store.rows("warnings", run):
         for code, message in json.loads(row["warnings"]):
             counts[code] += 1
             if len(kept := found.setdefault(code, [])) < each:
@@ -146,27 +113,25 @@ def warnings(reader: sqlite3.Connection, run: int, each: int) -> list[Remark]:
     return [Remark(code, count, tuple(found[code])) for code, count in counts.most_common()]
 
 
-def changes(reader: sqlite3.Connection, run: int) -> Counter[str]:
+def changes(store: Store, run: int) -> Counter[str]:
     """Return how many measurements each transform changed."""
-    rows = reader.execute(
-        "SELECT value, COUNT(*) AS jobs FROM job, json_each(job.changes) WHERE plan_run=? "
-        "GROUP BY value",
-        (run,),
-    )
-    return Counter({row["value"]: row["jobs"] for row in rows})
+    return Counter({row["value"]: row["jobs"] for row in store.rows("changes", run)})
 
 
-def write_references(reader: sqlite3.Connection, path: Path) -> None:
+def findings(store: Store, run: int) -> Iterator[tuple[str, CampaignFinding]]:
+    """Yield what the files of each cell of a plan show together, with the cell's names."""
+    rows = store.rows("summaries", run)
+    for (spec, cell), files in groupby(rows, key=lambda row: (row["spec"], row["cell"])):
+        for finding in check_campaign([summary_from_text(row["summary"]) for row in files]):
+            yield f"{spec} / {cell}", finding
+
+
+def write_references(store: Store, path: Path) -> None:
     """Write a table of the last plan's measurements that are in Studio, with their ids."""
-    query = (
-        "SELECT spec, cell, measurement, measurement_id FROM job WHERE state IN (?, ?) "
-        "AND plan_run=(SELECT MAX(plan_run) FROM job) ORDER BY spec, cell, id"
-    )
-    states = (JobState.READY.value, JobState.EXISTING.value)
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(("spec", "cell", "measurement", "id", "reference"))
-        for row in reader.execute(query, states):
+        for row in store.rows("references"):
             table.writerow((*row, f"db:{row['measurement_id']}"))
 
 

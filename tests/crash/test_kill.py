@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bulkload.journal import FILE_NAME, store
+from bulkload.journal import FILE_NAME, LOG_NAME, find
 from bulkload.journal.check import check_journal
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive, sums
@@ -38,7 +38,7 @@ def moments(seed: int) -> list[tuple[int, float]]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("form", [FILE_NAME, store.LOG_NAME])
+@pytest.mark.parametrize("form", [FILE_NAME, LOG_NAME])
 def test_killed_ten_times_an_upload_still_brings_each_measurement_once(
     form: str, start_studio: StartStudio, tmp_path: Path
 ) -> None:
@@ -65,7 +65,7 @@ def test_killed_ten_times_an_upload_still_brings_each_measurement_once(
     assert ended.summary["rows"] == sum(table.num_rows for table in made.values())
     assert not (tmp_path / "job" / "spool").exists()
     assert {row.state for row in ended.rows.values()} == {"ready"}
-    assert store.find(tmp_path / "job") == tmp_path / "job" / form
+    assert find(tmp_path / "job") == tmp_path / "job" / form
     assert list(check_journal(tmp_path / "job" / form)) == []
     with judge_of(studio) as judge:
         held = judge.by_key()

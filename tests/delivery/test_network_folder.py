@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from bulkload.journal import FILE_NAME, store
+from bulkload.journal import FILE_NAME, LOG_NAME, Store, database, find
 from bulkload.journal.check import check_journal
 from bulkload.journal.filesystem import is_on_network
 from bulkload.localstudio import LocalStudio
@@ -55,13 +55,13 @@ def test_the_deepest_mount_decides(folder: str, *, expected: bool) -> None:
 
 
 def mode_of(path: Path) -> str:
-    with closing(store.connect(path)) as connection:
+    with closing(database.connect(path)) as connection:
         return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
 
 
 def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every folder be on a network file system."""
-    monkeypatch.setattr(store, "is_on_network", lambda _: True)
+    monkeypatch.setattr(database, "is_on_network", lambda _: True)
 
 
 def test_a_database_that_was_moved_there_needs_no_shared_memory(
@@ -85,7 +85,7 @@ def test_every_command_works_with_the_log_of_transactions(
         ended = jobs.upload("archive")
     assert (ended.code, ended.counts) == (3, {"created": 3, "rejected": 1})
     # From here on the file itself says what it is, wherever it lies.
-    assert store.find(tmp_path / "job") == tmp_path / "job" / store.LOG_NAME
+    assert find(tmp_path / "job") == tmp_path / "job" / LOG_NAME
     assert jobs.command("journal", "check", "job").code == 0
     assert "3  created" in jobs.command("status", "job").out
     assert jobs.command("verify", "job", "--all").code == 0
@@ -106,7 +106,7 @@ def test_a_damaged_log_ends_a_command_with_a_sentence(
 ) -> None:
     archive(tmp_path / "archive", measurements=1)
     (tmp_path / "job").mkdir()
-    log = tmp_path / "job" / store.LOG_NAME
+    log = tmp_path / "job" / LOG_NAME
     log.touch()
     jobs.use(studio)
     assert jobs.upload("archive").code == 0
@@ -132,12 +132,13 @@ def test_crashes_and_faults_cost_nothing_there_either(monkeypatch: pytest.Monkey
 KILLED = """
 import os, sys
 from pathlib import Path
-from bulkload.journal import store
+from bulkload.journal import Store, database
 path = Path(sys.argv[1])
-store.connect(path).close()
-store.is_on_network = lambda _: True
-connection = store.connect(path)
-run = store.begin_run(connection, "upload", {}, 0.0)
+Store(path).close()
+database.is_on_network = lambda _: True
+store = Store(path)
+run = store.begin_run("upload", {}, 0.0)
+connection = store._connection
 connection.execute("BEGIN IMMEDIATE")
 connection.execute("UPDATE run SET command='torn'")
 connection.execute("PRAGMA cache_spill=1")
@@ -150,10 +151,10 @@ def test_a_commit_that_was_torn_is_undone(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / FILE_NAME
     subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     everywhere(monkeypatch)
-    with closing(store.connect(path)) as connection:
-        last = store.last_run(connection)
-        assert last is not None
-        assert last["command"] == "upload"
+    with Store(path) as store:
+        last = store.last_run()
+    assert last is not None
+    assert last.command == "upload"
     assert list(check_journal(path)) == []
 
 
@@ -168,5 +169,5 @@ def test_a_database_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
         foreign.commit()
     before = path.read_bytes()
     with pytest.raises(JournalError, match="not a journal of bulkload"):
-        store.connect(path)
+        database.connect(path)
     assert path.read_bytes() == before

@@ -28,10 +28,11 @@ def stored_series(studio: LocalStudio, ended: Ended, cell: str, name: str) -> Pa
     """Return the file in which the Studio keeps a measurement."""
     from contextlib import closing
 
-    from bulkload.journal import FILE_NAME, store
+    from bulkload.journal import FILE_NAME
+    from bulkload.journal.database import connect
 
     assert ended.job is not None
-    with closing(store.connect(ended.job / FILE_NAME, is_read_only=True)) as reader:
+    with closing(connect(ended.job / FILE_NAME, is_read_only=True)) as reader:
         row = reader.execute(
             "SELECT measurement_id FROM job WHERE cell=? AND measurement=?", (cell, name)
         ).fetchone()

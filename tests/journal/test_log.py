@@ -6,8 +6,6 @@ import errno
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from bulkload.core.lifecycle import Act, Attempting, Failed, Restarted
 from bulkload.core.plan_items import CellMetadata, Skip, Specification, UploadJob
 from bulkload.core.terms import JobKey
 from bulkload.errors import JournalError
-from bulkload.journal import FILE_NAME, Parent, events, store
+from bulkload.journal import FILE_NAME, LOG_NAME, Parent, Store, events
 from bulkload.journal.check import check_journal
 from bulkload.journal.codec import job_to_text
 from bulkload.journal.recordfile import RecordFile, read_records
@@ -29,25 +27,20 @@ HEADER = b"bulkload journal log 1\n"
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Give a journal's path in a folder that keeps a log: an empty one is one not begun."""
-    (tmp_path / store.LOG_NAME).touch()
+    (tmp_path / LOG_NAME).touch()
     return tmp_path / FILE_NAME
 
 
 @pytest.fixture
 def log(path: Path) -> Path:
-    return path.with_name(store.LOG_NAME)
+    return path.with_name(LOG_NAME)
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    yield
-    connection.execute("COMMIT")
-
-
-def content(connection: sqlite3.Connection) -> dict[str, list[Any]]:
+def content(store: Store) -> dict[str, list[Any]]:
     return {
-        name: sorted(map(repr, map(tuple, connection.execute(f"SELECT * FROM {name}").fetchall())))
+        name: sorted(
+            map(repr, map(tuple, store._connection.execute(f"SELECT * FROM {name}").fetchall()))
+        )
         for name in TABLES
     }
 
@@ -56,89 +49,87 @@ def specification(called: str) -> Specification:
     return Specification(name="s", payload={"name": called}, origin="spec.json")
 
 
-def live_a_run(connection: sqlite3.Connection) -> None:
+def write_everything(store: Store) -> None:
     """Write by every way that the journal has."""
-    first = store.begin_run(connection, "bulkload upload 🔋", {"url": None}, 0.1 + 1e9)
+    first = store.begin_run("bulkload upload 🔋", {"url": None}, 0.1 + 1e9)
     job = UploadJob(key=JobKey("s", 'c"\n', "m"), path="m.csv")
-    with transaction(connection):
-        store.put_specification(connection, specification("s"))
-        store.put_cell(connection, CellMetadata(spec="s", cell='c"\n', payload={}))
-        store.add_job(connection, first, job, job_to_text(job), "recipe")
-        store.put_skip(connection, first, Skip(where="a", rule="hidden"))
-        store.put_skip(connection, first, Skip(where="b", rule="hidden"))
-    with transaction(connection):
-        events.append(connection, first, 1, 1.5, Attempting(act=Act.INITIATE))
-        events.append(connection, first, 1, 2.5, Failed(cause="a", message="b"))
-    with transaction(connection):
-        store.put_parent(connection, first, Parent("cell_instance", "i1", "c", None, "now"))
-        store.put_parent(connection, first, Parent("cell_instance", "i2", "d", "i1", None))
-        store.put_raw_data(connection, "ff", "r1")
-        store.put_raw_data(connection, "ff", "r2")
-        store.drop_parent(connection, "cell_instance", "i1")
-        store.put_specification(connection, specification("t"))
-    store.end_run(connection, first, 3.5, {"exit_code": 3})
-    second = store.begin_run(connection, "again", {"url": None}, 4.5)
-    with transaction(connection):
-        store.take_over_plan(connection, second)
-        store.replan_job(
-            connection, second, 1, path="n.csv", payload=job_to_text(job), options_digest="x"
-        )
-        events.append(connection, second, 1, 5.5, Restarted(reason="again"))
+    with store.transaction():
+        store.put_specification(specification("s"))
+        store.put_cell(CellMetadata(spec="s", cell='c"\n', payload={}))
+        store.add_job(first, job, job_to_text(job), "recipe")
+        store.put_skip(first, Skip(where="a", rule="hidden"))
+        store.put_skip(first, Skip(where="b", rule="hidden"))
+    with store.transaction():
+        events.append(store, first, 1, 1.5, Attempting(act=Act.INITIATE))
+        events.append(store, first, 1, 2.5, Failed(cause="a", message="b"))
+    with store.transaction():
+        store.put_parent(first, Parent("cell_instance", "i1", "c", None, "now"))
+        store.put_parent(first, Parent("cell_instance", "i2", "d", "i1", None))
+        store.put_raw_data("ff", "r1")
+        store.put_raw_data("ff", "r2")
+        store.drop_parent("cell_instance", "i1")
+        store.put_specification(specification("t"))
+    store.end_run(first, 3.5, {"exit_code": 3})
+    second = store.begin_run("again", {"url": None}, 4.5)
+    with store.transaction():
+        store.take_over_plan(second)
+        store.replan_job(second, 1, path="n.csv", payload=job_to_text(job), options_digest="x")
+        events.append(store, second, 1, 5.5, Restarted(reason="again"))
 
 
 def test_what_is_read_back_is_what_was_written(path: Path, log: Path, tmp_path: Path) -> None:
     """By the connection that wrote, by a reader, by the next run, and as a database has it."""
     plain = tmp_path / "plain"
     plain.mkdir()
-    with closing(store.connect(plain / FILE_NAME)) as database:
-        live_a_run(database)
-        meant = content(database)
-    with closing(store.connect(path)) as connection:
-        live_a_run(connection)
-        assert content(connection) == meant
-        with closing(store.connect(path, is_read_only=True)) as reader:
+    with Store(plain / FILE_NAME) as store:
+        write_everything(store)
+        meant = content(store)
+    with Store(path) as store:
+        write_everything(store)
+        assert content(store) == meant
+        with Store(path, is_read_only=True) as reader:
             assert content(reader) == meant
             with pytest.raises(sqlite3.OperationalError, match="readonly"):
-                reader.execute("DELETE FROM run")
-    with closing(store.connect(path)) as connection:
-        assert content(connection) == meant
+                reader._connection.execute("DELETE FROM run")
+    with Store(path) as store:
+        assert content(store) == meant
     assert list(check_journal(log)) == []
-    assert sorted(one.name for one in tmp_path.iterdir()) == [store.LOG_NAME, "plain"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == [LOG_NAME, "plain"]
 
 
 def test_what_was_rolled_back_is_not_there(path: Path) -> None:
-    with closing(store.connect(path)) as connection:
-        store.begin_run(connection, "kept", {}, 0.0)
-        connection.execute("BEGIN")
-        store.begin_run(connection, "undone", {}, 0.0)
-        connection.execute("ROLLBACK")
+    with Store(path) as store:
+        store.begin_run("kept", {}, 0.0)
+        store._connection.execute("BEGIN")
+        store.begin_run("undone", {}, 0.0)
+        store._connection.execute("ROLLBACK")
         with pytest.raises(sqlite3.IntegrityError):
-            connection.execute("INSERT INTO run (id, command) VALUES (9, 'lacks the rest')")
-        store.begin_run(connection, "kept too", {}, 0.0)
-    with closing(store.connect(path, is_read_only=True)) as reader:
-        runs = [row["command"] for row in reader.execute("SELECT command FROM run")]
+            store._connection.execute("INSERT INTO run (id, command) VALUES (9, 'lacks the rest')")
+        store.begin_run("kept too", {}, 0.0)
+    with Store(path, is_read_only=True) as reader:
+        runs = [row["command"] for row in reader._connection.execute("SELECT command FROM run")]
     assert runs == ["kept", "kept too"]
 
 
 def test_two_connections_of_a_process_see_one_journal(path: Path) -> None:
     """As a run has it: one plans and reads, a thread writes."""
-    with closing(store.connect(path)) as first:
-        store.begin_run(first, "one", {}, 0.0)
+    with Store(path) as first:
+        first.begin_run("one", {}, 0.0)
 
         def write() -> None:
-            with closing(store.connect(path)) as second:
-                store.begin_run(second, "two", {}, 0.0)
+            with Store(path) as second:
+                second.begin_run("two", {}, 0.0)
 
         thread = threading.Thread(target=write)
         thread.start()
         thread.join()
-        assert [row["command"] for row in first.execute("SELECT command FROM run")] == [
+        assert [row["command"] for row in first._connection.execute("SELECT command FROM run")] == [
             "one",
             "two",
         ]
-        store.begin_run(first, "three", {}, 0.0)
-    with closing(store.connect(path, is_read_only=True)) as reader:
-        assert reader.execute("SELECT COUNT(*) FROM run").fetchone()[0] == 3
+        first.begin_run("three", {}, 0.0)
+    with Store(path, is_read_only=True) as reader:
+        assert reader._connection.execute("SELECT COUNT(*) FROM run").fetchone()[0] == 3
 
 
 # -- What a crash, a disk or a hand does to the file ---------------------------------------
@@ -148,16 +139,16 @@ def test_two_connections_of_a_process_see_one_journal(path: Path) -> None:
 def whole(path: Path, log: Path) -> list[bytes]:
     """Give the log after each of four transactions."""
     states = []
-    with closing(store.connect(path)) as connection:
+    with Store(path) as store:
         for number in range(4):
-            store.begin_run(connection, f"run {number} 🔋", {}, float(number))
+            store.begin_run(f"run {number} 🔋", {}, float(number))
             states.append(log.read_bytes())
     return states
 
 
 def runs_in(path: Path, *, is_read_only: bool = False) -> int:
-    with closing(store.connect(path, is_read_only=is_read_only)) as connection:
-        return int(connection.execute("SELECT COUNT(*) FROM run").fetchone()[0])
+    with Store(path, is_read_only=is_read_only) as store:
+        return int(store._connection.execute("SELECT COUNT(*) FROM run").fetchone()[0])
 
 
 def test_a_record_cut_short_at_any_byte_is_not_there_and_the_others_are(
@@ -175,8 +166,8 @@ def test_a_record_cut_short_at_any_byte_is_not_there_and_the_others_are(
             assert runs_in(path) == 3, cut
             assert log.read_bytes() == before
             assert ("cut short by a crash" in caplog.text) == (torn != before)
-    with closing(store.connect(path)) as connection:
-        store.begin_run(connection, "after it", {}, 0.0)
+    with Store(path) as store:
+        store.begin_run("after it", {}, 0.0)
     assert runs_in(path) == 4
 
 
@@ -198,7 +189,7 @@ def test_a_byte_that_changed_in_the_middle_is_damage(
         log.write_bytes(damaged)
         for is_read_only in (True, False):
             with pytest.raises(JournalError) as told:
-                store.connect(path, is_read_only=is_read_only)
+                Store(path, is_read_only=is_read_only)
             if at >= len(HEADER):
                 assert "is damaged at byte" in str(told.value)
         assert log.read_bytes() == damaged
@@ -209,7 +200,7 @@ def test_a_record_that_is_missing_in_the_middle_is_damage(
 ) -> None:
     log.write_bytes(whole[0] + whole[-1][len(whole[1]) :])
     with pytest.raises(JournalError, match="is damaged at byte"):
-        store.connect(path)
+        Store(path)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +216,7 @@ def test_a_file_of_another_kind_is_left_as_it_is(
 ) -> None:
     log.write_bytes(said)
     with pytest.raises(JournalError, match=words):
-        store.connect(path, is_read_only=is_read_only)
+        Store(path, is_read_only=is_read_only)
     assert log.read_bytes() == said
 
 
@@ -242,37 +233,37 @@ def test_a_file_of_another_kind_is_left_as_it_is(
 )
 def test_a_record_that_says_what_cannot_be_is_refused(change: object, path: Path) -> None:
     """Whole by its checksum: written by another program, or a defect of ours."""
-    with closing(store.connect(path)) as connection:
-        store.begin_run(connection, "upload", {}, 0.0)
-    file = RecordFile(path.with_name(store.LOG_NAME))
+    with Store(path) as store:
+        store.begin_run("upload", {}, 0.0)
+    file = RecordFile(path.with_name(LOG_NAME))
     assert len(list(file.records())) == 1
     file.append(json.dumps([change]))
     file.close()
     with pytest.raises(JournalError, match="record 2 of the journal"):
-        store.connect(path)
+        Store(path)
 
 
 def test_two_journals_in_one_folder_are_refused(path: Path, log: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    store.connect(other / FILE_NAME).close()
+    Store(other / FILE_NAME).close()
     (other / FILE_NAME).rename(path)
     with pytest.raises(JournalError, match="two journals"):
-        store.connect(path)
+        Store(path)
     assert log.read_bytes() == b""
 
 
 def test_what_somebody_else_wrote_meanwhile_ends_the_writing(path: Path, log: Path) -> None:
     """Where the locks of a file system are none, two runs must still not mix."""
-    with closing(store.connect(path)) as connection:
-        store.begin_run(connection, "ours", {}, 0.0)
+    with Store(path) as store:
+        store.begin_run("ours", {}, 0.0)
         theirs = RecordFile(log)
         list(theirs.records())
         theirs.append("[]")
         theirs.close()
         for _ in range(2):
-            with pytest.raises(sqlite3.OperationalError, match="somebody else"):
-                store.begin_run(connection, "ours again", {}, 0.0)
+            with pytest.raises(JournalError, match="somebody else"):
+                store.begin_run("ours again", {}, 0.0)
     assert runs_in(path) == 1
 
 
@@ -290,7 +281,7 @@ class Full(RecordFile):
 def test_what_a_full_disk_did_not_take_is_not_there_and_what_it_takes_later_is(
     tmp_path: Path,
 ) -> None:
-    path = tmp_path / store.LOG_NAME
+    path = tmp_path / LOG_NAME
     log = Full(path)
     assert list(log.records()) == []
     log.append("one")

@@ -41,13 +41,14 @@ from bulkload.core.lifecycle import (
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import JournalBusyError, JournalError
-from bulkload.journal import FILE_NAME, open_journal, store
+from bulkload.journal import FILE_NAME, LOG_NAME, Store, database, events, open_journal
 from bulkload.journal.codec import (
     event_from_text,
     event_to_text,
     job_from_text,
     job_to_text,
 )
+from bulkload.journal.database import connect
 from bulkload.journal.lock import exclusive
 from bulkload.journal.recordfile import read_records
 from bulkload.localstudio import LocalStudio
@@ -89,15 +90,14 @@ def a_job(number: int = 0) -> UploadJob:
     return UploadJob(key=JobKey("spec", f"cell {number % 3}", f"run {number}"), path=f"{number}")
 
 
-def new_journal(path: Path | None, jobs: int = 1) -> sqlite3.Connection:
-    connection = store.connect(path)
-    store.begin_run(connection, "bulkload upload", {"url": None}, 0.0)
-    connection.execute("BEGIN")
-    for number in range(jobs):
-        job = a_job(number)
-        store.add_job(connection, 1, job, job_to_text(job), "recipe")
-    connection.execute("COMMIT")
-    return connection
+def new_journal(path: Path | None, jobs: int = 1) -> Store:
+    store = Store(path)
+    store.begin_run("bulkload upload", {"url": None}, 0.0)
+    with store.transaction():
+        for number in range(jobs):
+            job = a_job(number)
+            store.add_job(1, job, job_to_text(job), "recipe")
+    return store
 
 
 # What follows from the events ----------------------------------------------------------------
@@ -108,44 +108,34 @@ class Replay(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.connection = new_journal(None)
+        self.store = new_journal(None)
         self.given: set[str] = set()
 
     def teardown(self) -> None:
-        self.connection.close()
+        self.store.close()
 
     @rule(event=EVENTS)
     def happen(self, event: Event) -> None:
-        before = self.row()
-        if (JobState(before["state"]), type(event)) in TRANSITIONS:
+        before = self.store.get_job(1)
+        if (before.state, type(event)) in TRANSITIONS:
             self.append(event)
         else:
             with pytest.raises(IllegalEventError):
                 self.append(event)
-            assert tuple(self.row()) == tuple(before)
+            assert self.store.get_job(1) == before
 
     def append(self, event: Event) -> None:
-        from bulkload.journal import events
-
-        self.connection.execute("BEGIN")
-        try:
-            events.append(self.connection, 1, 1, 0.0, event)
-        except IllegalEventError:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+        with self.store.transaction():
+            events.append(self.store, 1, 1, 0.0, event)
         if isinstance(event, Initiated | Confirmed):
             self.given.add(event.measurement_id)
 
-    def row(self) -> sqlite3.Row:
-        return store.get_job(self.connection, 1)
-
     @invariant()
     def the_row_is_what_the_events_say(self) -> None:
-        row = self.row()
-        meant = replayed(self.connection)
+        row = self.store._connection.execute("SELECT * FROM job WHERE id=1").fetchone()
+        meant = replayed(self.store._connection)
         assert {name: row[name] for name in meant} == meant
-        assert store.known_ids(self.connection, 1) == self.given
+        assert self.store.known_ids(1) == self.given
 
 
 NO_WORDS: dict[str, Any] = {"cause": "", "message": ""}
@@ -292,7 +282,7 @@ def test_a_file_that_is_no_journal_is_not_opened(
     spoil, words = SPOILED[case]
     spoil(path)
     with pytest.raises(JournalError, match=words) as told:
-        store.connect(path, is_read_only=read_only)
+        Store(path, is_read_only=read_only)
     assert str(path) in str(told.value)
 
 
@@ -304,9 +294,8 @@ def test_a_command_on_a_spoiled_journal_ends_with_a_sentence(
     archive(tmp_path / "archive", measurements=1)
     (tmp_path / "job").mkdir()
     path = tmp_path / "job" / FILE_NAME
-    connection = new_journal(path, jobs=50)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
+    with new_journal(path, jobs=50) as store:
+        store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     spoil, words = SPOILED[case]
     spoil(path)
     jobs.use(studio)
@@ -339,7 +328,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 def database_path(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / FILE_NAME
-    with closing(new_journal(path, jobs=500)):
+    with new_journal(path, jobs=500):
         yield path
 
 
@@ -348,8 +337,8 @@ def journal_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pat
     """Give a journal in either form: a log that is not begun decides for the folder."""
     path = tmp_path / FILE_NAME
     if request.param == "log":
-        (tmp_path / store.LOG_NAME).touch()
-    with closing(new_journal(path, jobs=500)):
+        (tmp_path / LOG_NAME).touch()
+    with new_journal(path, jobs=500):
         yield path
 
 
@@ -373,7 +362,7 @@ async def test_events_that_come_together_share_a_commit(journal_path: Path) -> N
 
 def commits_of(path: Path) -> int:
     """Return a number that grows by one with each commit of another connection."""
-    log = path.with_name(store.LOG_NAME)
+    log = path.with_name(LOG_NAME)
     if log.exists():
         return len(list(read_records(log)))
     with closing(sqlite3.connect(path)) as connection:
@@ -393,8 +382,8 @@ def commits_of(path: Path) -> int:
 async def test_an_event_is_on_disk_when_append_returns(journal_path: Path) -> None:
     async with open_journal(journal_path, 1, lambda: 0.0) as journal:
         await journal.append(7, Failed(cause="a", message="b"))
-        with closing(store.connect(journal_path, is_read_only=True)) as reader:
-            assert store.get_job(reader, 7)["state"] == "failed"
+        with Store(journal_path, is_read_only=True) as reader:
+            assert reader.get_job(7).state is JobState.FAILED
 
 
 @pytest.mark.anyio
@@ -408,10 +397,11 @@ async def test_a_commit_is_made_to_survive_a_loss_of_power(
 ) -> None:
     path = tmp_path / FILE_NAME
     new_journal(path).close()
-    monkeypatch.setattr(store, "is_on_network", lambda _: on_network)
+    monkeypatch.setattr(database, "is_on_network", lambda _: on_network)
     async with open_journal(path, 1, lambda: 0.0) as journal:
 
-        def durability(connection: sqlite3.Connection) -> tuple[str, int]:
+        def durability(store: Store) -> tuple[str, int]:
+            connection = store._connection
             (journal_mode,) = connection.execute("PRAGMA journal_mode").fetchone()
             (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
             return journal_mode, synchronous
@@ -430,7 +420,7 @@ async def test_a_writer_that_cannot_write_fails_the_event_and_those_after(
     written = 0
     async with open_journal(database_path, 1, lambda: 0.0) as journal:
         limit = f"PRAGMA max_page_count={pages + 20}"
-        await journal._write(lambda one: one.execute(limit).fetchall())
+        await journal._write(lambda one: one._connection.execute(limit).fetchall())
 
         async def append_all() -> None:
             nonlocal written
@@ -443,10 +433,10 @@ async def test_a_writer_that_cannot_write_fails_the_event_and_those_after(
         with pytest.raises(JournalError, match="cannot be written"):
             await journal.append(500, Failed(cause="a" * 50_000, message="b"))
     # What was told as written is there; the one that failed left nothing half done.
-    with closing(store.connect(database_path, is_read_only=True)) as reader:
+    with closing(connect(database_path, is_read_only=True)) as reader:
         failed = reader.execute("SELECT COUNT(*) FROM job WHERE state='failed'").fetchone()[0]
-        events = reader.execute("SELECT COUNT(*) FROM event").fetchone()[0]
-    assert failed == events == written > 0
+        written_events = reader.execute("SELECT COUNT(*) FROM event").fetchone()[0]
+    assert failed == written_events == written > 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")

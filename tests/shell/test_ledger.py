@@ -13,7 +13,8 @@ from bulkload.core.outcome import OutcomeKind
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.prepare_result import PrepareTask, Rejected
 from bulkload.core.terms import CURRENT, JobKey
-from bulkload.journal import FILE_NAME, store
+from bulkload.journal import FILE_NAME, Store
+from bulkload.journal.database import connect
 from bulkload.journal.report import row_ledger
 from bulkload.localstudio import LocalStudio
 from bulkload.readers import ReadOptions, TimeSeries, read
@@ -50,8 +51,8 @@ def test_the_account_says_where_every_row_went(
         "rows: 154 read = 3 created + 120 existing + 30 rejected + 1 left out by their reader; "
         "not known are those of files that were not read (2 rejected)\n"
     ) in ended.out
-    with closing(store.connect(tmp_path / "job" / FILE_NAME, is_read_only=True)) as reader:
-        ledger = row_ledger(reader, 1, is_waiting=True)
+    with Store(tmp_path / "job" / FILE_NAME, is_read_only=True) as store:
+        ledger = row_ledger(store, 1, is_waiting=True)
     assert ledger.adds_up
     assert ledger.unknown[OutcomeKind.REJECTED] == 2
     # Again, with nothing to do: the account is the same.
@@ -75,7 +76,7 @@ def test_a_row_that_studio_was_not_given_is_a_defect(
     archive(tmp_path / "archive", measurements=2)
     jobs.use(studio)
     assert jobs.upload("archive").code == 0
-    with closing(store.connect(tmp_path / "job" / FILE_NAME)) as journal:
+    with closing(connect(tmp_path / "job" / FILE_NAME)) as journal:
         journal.execute("UPDATE job SET stored_rows = stored_rows - 1 WHERE id = 1")
     ended = jobs.upload("archive")
     assert ended.code == 1

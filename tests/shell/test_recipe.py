@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pytest
 import xlsxwriter
 
-from bulkload.journal import FILE_NAME, store
+from bulkload.journal import FILE_NAME
+from bulkload.journal.database import connect
 from bulkload.localstudio import LocalStudio
 from tests.archives import series, specification, sums, write, write_json
 from tests.jobs import Jobs
@@ -60,7 +61,7 @@ def test_a_transform_can_be_stated_beside_one_file(
     jobs.use(studio)
     ended = jobs.upload("archive")
     assert ended.counts == {"created": 2}, ended.out
-    with closing(store.connect((ended.job or tmp_path) / FILE_NAME, is_read_only=True)) as reader:
+    with closing(connect((ended.job or tmp_path) / FILE_NAME, is_read_only=True)) as reader:
         told = {
             row["measurement"]: json.loads(row["payload"])["provenance"]
             for row in reader.execute(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -26,8 +25,8 @@ from bulkload.core.flow.retry_budget import RetryBudget
 from bulkload.core.lifecycle import Event, Initiated, JobState, ProcessingReady, Stored
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.terms import JobKey
-from bulkload.journal import Journal, store
-from bulkload.journal.journal import Write, commit, tell
+from bulkload.journal import JobRow, Journal, Store
+from bulkload.journal.journal import Write, commit, release
 from bulkload.sources.stamp import stamp
 from bulkload.worker.pool import PoolLimits
 from tests.simulation.faulty_wire import (
@@ -71,9 +70,9 @@ class InlineJournal(Journal):
         super().__init__(path, run, now)
         self._world = world
         self._judge = judge
-        self._writer = store.connect(path)
+        self._writer = Store(path)
         # The simulated crash is the process's, not the machine's: no flush is needed for it.
-        self._writer.execute("PRAGMA synchronous=OFF")
+        self._writer._connection.execute("PRAGMA synchronous=OFF")
         self._pending: list[Write] = []
 
     async def append(self, job: int, *happened: Event) -> JobState:
@@ -83,7 +82,7 @@ class InlineJournal(Journal):
             self._judge.check(self.reader, job, event)
         return state
 
-    async def _write(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
+    async def _write(self, act: Callable[[Store], Any]) -> Any:
         await self._world.step()
         write = Write(act)
         self._pending.append(write)
@@ -101,7 +100,7 @@ class InlineJournal(Journal):
             return
         commit(self._writer, group)
         if not self._world.tick():
-            tell(group)
+            release(group)
 
     def close(self) -> None:
         """Close both connections."""
@@ -116,22 +115,22 @@ class EventJudge:
         self._world = world
         self._contents = contents
 
-    def check(self, reader: sqlite3.Connection, job: int, event: Event) -> None:
+    def check(self, store: Store, job: int, event: Event) -> None:
         """Check an event that is on disk now."""
         match event:
             case Initiated():
                 self._require(event.measurement_id not in self._world.studio.records, job, event)
             case Stored():
-                row = store.get_job(reader, job)
-                self._require(self._holds(row, row["measurement_id"]), job, event)
+                row = store.get_job(job)
+                self._require(self._holds(row, row.measurement_id), job, event)
             case ProcessingReady():
-                row = store.get_job(reader, job)
-                record = self._world.studio.records.get(row["measurement_id"])
+                row = store.get_job(job)
+                record = self._world.studio.records.get(str(row.measurement_id))
                 is_there = record is not None and self._world.studio.status(record) == "ready"
-                self._require(is_there and self._holds(row, row["measurement_id"]), job, event)
+                self._require(is_there and self._holds(row, row.measurement_id), job, event)
 
-    def _holds(self, row: sqlite3.Row, measurement_id: str) -> bool:
-        content = self._contents[JobKey(row["spec"], row["cell"], row["measurement"])]
+    def _holds(self, row: JobRow, measurement_id: str | None) -> bool:
+        content = self._contents[row.key]
         found = self._world.studio.objects.get(f"{measurement_id}/time_series.parquet")
         return found == content.data
 

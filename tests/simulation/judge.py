@@ -13,8 +13,9 @@ from bulkload.core.lifecycle import JobState
 from bulkload.core.tally import RunReport
 from bulkload.core.terms import JobKey
 from bulkload.engine.run import SPOOL_NAME
-from bulkload.journal import FILE_NAME, store
+from bulkload.journal import FILE_NAME
 from bulkload.journal.check import check_journal
+from bulkload.journal.database import connect
 from tests.simulation.engine import Content
 from tests.simulation.memory_studio import RIVAL
 from tests.simulation.scenario import Scenario
@@ -84,7 +85,7 @@ class ScenarioJudge:
         self._result.violations.append(violation)
 
     def _judge_jobs(self) -> None:
-        with closing(store.connect(self._job_dir / FILE_NAME, is_read_only=True)) as reader:
+        with closing(connect(self._job_dir / FILE_NAME, is_read_only=True)) as reader:
             rows = reader.execute("SELECT * FROM job ORDER BY id").fetchall()
         if len(rows) != len(self._scenario.jobs):
             self._report(f"{len(rows)} rows for {len(self._scenario.jobs)} jobs")

@@ -26,7 +26,8 @@ from bulkload.engine.run import SPOOL_NAME, RunRequest, RunResult, Target, run_j
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.verify import verify
-from bulkload.journal import FILE_NAME, store
+from bulkload.journal import FILE_NAME, Store
+from bulkload.journal.database import connect
 from bulkload.settings import RunLimits, RunSettings
 from tests.simulation.engine import Content, InLine, WorldDelivery, threads_in_line
 from tests.simulation.judge import Result, ScenarioJudge
@@ -127,7 +128,7 @@ class _Simulation:
     def _is_over(self, ended: RunResult) -> bool:
         if ended.report.exit_code not in (ExitCode.ARRIVED, ExitCode.PARTIAL):
             return False
-        with closing(store.connect(self._job_dir / FILE_NAME, is_read_only=True)) as reader:
+        with closing(connect(self._job_dir / FILE_NAME, is_read_only=True)) as reader:
             gave_up = reader.execute(
                 "SELECT COUNT(*) FROM job WHERE has_given_up AND cause<>'processing_unfinished'"
             ).fetchone()[0]
@@ -260,9 +261,9 @@ class _Simulation:
             assert me is not None
             self._world.begin_run(me.cancel, None)
             studio = self._open_studio(lambda _: None, RunSettings())
-            with closing(store.connect(self._job_dir / FILE_NAME, is_read_only=True)) as reader:
+            with Store(self._job_dir / FILE_NAME, is_read_only=True) as store:
                 async with studio:
-                    report = await verify(reader, studio, sample=None, chance=Random(0))
+                    report = await verify(store, studio, sample=None, chance=Random(0))
             return [f"verify: {one.key}: {one.message}" for one in report.differences]
 
         self._world.faults_are_over = True

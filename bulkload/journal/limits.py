@@ -1,0 +1,13 @@
+"""Every bound of the journal, with its unit and the reason for it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Writes that share one commit, in writes: bounds the time that the first of them waits. More
+#: do not arrive in the time of a flush, with a few hundred connections at work.
+MAX_GROUP: Final = 256
+
+#: How long a connection waits for the transaction of another one, in seconds: a commit takes
+#: milliseconds, and a disk that takes longer than this is broken.
+BUSY_TIMEOUT_S: Final = 30.0

@@ -1,0 +1,329 @@
+-- Every statement of a job folder's journal, each under its name.
+--
+-- The schema is version 1, and the database's user_version says so; the application id says
+-- that the file is ours. A change of the schema is a new version and a migration.
+
+-- name: schema
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY,
+    command TEXT NOT NULL,              -- what resumes it, as typed
+    settings TEXT NOT NULL,             -- JSON: target and checks, never a secret
+    started_at REAL NOT NULL,           -- seconds since 1970, UTC
+    ended_at REAL,
+    summary TEXT                        -- the summary JSON, once the run has ended
+);
+
+CREATE TABLE specification (
+    name TEXT PRIMARY KEY,
+    payload TEXT NOT NULL,
+    origin TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE cell (
+    spec TEXT NOT NULL,
+    cell TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    PRIMARY KEY (spec, cell)
+) WITHOUT ROWID;
+
+-- One row a measurement. Everything right of "recipe" follows from the events and is kept
+-- here, in the same transaction, so that nothing has to be replayed to be asked.
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY,
+    spec TEXT NOT NULL,
+    cell TEXT NOT NULL,
+    measurement TEXT NOT NULL,
+    path TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    plan_run INTEGER NOT NULL,          -- the last run whose plan holds it
+    recipe TEXT NOT NULL,               -- digest of all that decides what preparing gives
+    state TEXT NOT NULL,
+    cause TEXT NOT NULL DEFAULT '',
+    message TEXT NOT NULL DEFAULT '',
+    has_given_up INTEGER NOT NULL DEFAULT 0,
+    instance_id TEXT,
+    measurement_id TEXT,
+    rows INTEGER,
+    size_bytes INTEGER,
+    sha256 TEXT,
+    content_digest TEXT,
+    source_bytes INTEGER,
+    source_mtime_ns INTEGER,
+    stored_id TEXT,                     -- the measurement id under which bytes were stored,
+    stored_rows INTEGER,                -- and what they were
+    stored_digest TEXT,
+    stored_source_bytes INTEGER,
+    stored_source_mtime_ns INTEGER,
+    is_extending INTEGER NOT NULL DEFAULT 0,  -- rows were appended and are not processed yet
+    raw_data_id TEXT,                   -- the original file, where it was attached
+    source_sha256 TEXT,
+    warnings TEXT NOT NULL DEFAULT '[]',      -- JSON: code and message of each
+    summary TEXT,                             -- JSON: what the campaign checks need
+    changes TEXT NOT NULL DEFAULT '[]',       -- JSON: transforms that changed something
+    ready_updated_at TEXT,              -- what Studio said when it had processed the record
+    UNIQUE (spec, cell, measurement)
+);
+CREATE INDEX job_by_state ON job (plan_run, state, cause);
+
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL REFERENCES job (id),
+    run INTEGER NOT NULL REFERENCES run (id),
+    at REAL NOT NULL,
+    name TEXT NOT NULL,
+    payload TEXT NOT NULL
+);
+CREATE INDEX event_by_job ON event (job);
+
+CREATE TABLE skip (
+    location TEXT PRIMARY KEY,
+    rule TEXT NOT NULL,
+    plan_run INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Specifications, batches and instances that this job folder made: what a rollback may undo.
+CREATE TABLE parent (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    parent_id TEXT,
+    updated_at TEXT,                    -- what Studio said when it had made it
+    run INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+
+-- Raw files in Studio by their content: a file that feeds several measurements goes once.
+CREATE TABLE raw_data (
+    sha256 TEXT PRIMARY KEY,
+    raw_data_id TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- name: run_insert
+INSERT INTO run (command, settings, started_at) VALUES (?, ?, ?)
+
+-- name: run_end
+UPDATE run SET ended_at=?, summary=? WHERE id=?
+
+-- name: run_last
+SELECT id, command, settings, started_at, ended_at FROM run ORDER BY id DESC LIMIT 1
+
+-- A rollback is a run too, and has no plan.
+-- name: run_last_upload
+SELECT id, command, settings, started_at, ended_at FROM run
+WHERE json_extract(settings, '$.recipe') IS NOT NULL ORDER BY id DESC LIMIT 1
+
+-- name: specification_put
+INSERT OR REPLACE INTO specification VALUES (?, ?, ?)
+
+-- name: specification_get
+SELECT payload FROM specification WHERE name=?
+
+-- name: cell_put
+INSERT OR REPLACE INTO cell VALUES (?, ?, ?)
+
+-- name: cell_get
+SELECT payload FROM cell WHERE spec=? AND cell=?
+
+-- name: skip_put
+INSERT INTO skip VALUES (?, ?, ?) ON CONFLICT (location) DO UPDATE
+SET rule=excluded.rule, plan_run=excluded.plan_run WHERE plan_run<>excluded.plan_run
+
+-- name: parent_put
+INSERT OR IGNORE INTO parent VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: parent_delete
+DELETE FROM parent WHERE kind=? AND id=?
+
+-- name: parents
+SELECT kind, id, name, parent_id, updated_at FROM parent
+
+-- name: raw_data_put
+INSERT OR REPLACE INTO raw_data VALUES (?, ?)
+
+-- name: raw_data_get
+SELECT raw_data_id FROM raw_data WHERE sha256=?
+
+-- name: job_insert
+INSERT INTO job (spec, cell, measurement, path, payload, plan_run, recipe, state)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: job_replan
+UPDATE job SET plan_run=?, path=?, payload=?, recipe=?, has_given_up=0 WHERE id=?
+
+-- name: job_get
+SELECT * FROM job WHERE id=?
+
+-- name: job_find
+SELECT * FROM job WHERE spec=? AND cell=? AND measurement=?
+
+-- name: jobs
+SELECT * FROM job ORDER BY id
+
+-- name: jobs_of_cell
+SELECT * FROM job WHERE plan_run=? AND spec=? AND cell=?
+AND state NOT IN ('ready', 'existing', 'rejected', 'failed') ORDER BY id
+
+-- A page, so that no reading is open while the jobs of a cell are at work.
+-- name: cells_with_work
+SELECT DISTINCT spec, cell FROM job WHERE plan_run=? AND has_given_up=0
+AND state NOT IN ('ready', 'existing', 'rejected', 'failed')
+AND (spec, cell) > (?, ?) ORDER BY spec, cell LIMIT 64
+
+-- Of all plans, not only of the last one's.
+-- name: jobs_created
+SELECT * FROM job WHERE state='ready' ORDER BY spec, cell, id
+
+-- name: job_ids_created
+SELECT id FROM job WHERE state='ready' ORDER BY spec, cell, id
+
+-- name: count_existing
+SELECT COUNT(*) FROM job WHERE state='existing'
+
+-- name: plan_last
+SELECT MAX(plan_run) FROM job
+
+-- name: plan_take_jobs
+UPDATE job SET plan_run=? WHERE plan_run=?
+
+-- name: plan_take_skips
+UPDATE skip SET plan_run=? WHERE plan_run=?
+
+-- A confirmed one that is not known to be processed is asked for; nothing is sent again.
+-- name: jobs_not_arrived
+SELECT id FROM job WHERE plan_run=?1 AND state NOT IN ('ready', 'existing', 'confirmed')
+AND (?2 IS NULL OR cause=?2)
+
+-- name: known_ids
+SELECT DISTINCT json_extract(payload, '$.measurement_id') FROM event
+WHERE job=? AND name IN ('Initiated', 'Confirmed')
+
+-- name: prepared_columns
+SELECT json_extract(payload, '$.columns') FROM event
+WHERE job=? AND name='SourcePrepared' ORDER BY id DESC LIMIT 1
+
+-- name: event_insert
+INSERT INTO event (job, run, at, name, payload) VALUES (?, ?, ?, ?, ?)
+
+-- name: events_of
+SELECT id, name, payload FROM event WHERE job=? ORDER BY id
+
+-- name: events_without_job
+SELECT id, job FROM event WHERE job NOT IN (SELECT id FROM job)
+
+-- name: integrity
+PRAGMA integrity_check
+
+-- name: job_state
+SELECT state FROM job WHERE id=?
+
+-- The assignments are columns of ours, chosen in events.py.
+-- name: job_set
+UPDATE job SET {assignments} WHERE id=?
+
+-- Storage holds what was prepared last.
+-- name: job_stored
+UPDATE job SET stored_id=measurement_id, stored_rows=rows, stored_digest=content_digest,
+    stored_source_bytes=source_bytes, stored_source_mtime_ns=source_mtime_ns
+WHERE id=?
+
+-- The record holds what was prepared last. Properties are never put anywhere, so that their
+-- record is the first to say so; and a source that was touched need not be read again.
+-- name: job_confirmed
+UPDATE job SET stored_id=measurement_id, stored_rows=rows, stored_digest=content_digest,
+    stored_source_bytes=source_bytes, stored_source_mtime_ns=source_mtime_ns
+WHERE id=? AND content_digest IS NOT NULL
+AND (stored_id IS NULL OR (stored_id=measurement_id AND stored_digest=content_digest))
+
+-- Studio holds the appended rows once it has processed them, not once they were sent.
+-- name: job_processed
+UPDATE job SET is_extending=0, stored_id=measurement_id, stored_rows=rows,
+    stored_digest=content_digest, stored_source_bytes=source_bytes,
+    stored_source_mtime_ns=source_mtime_ns
+WHERE id=? AND is_extending
+
+-- name: tally
+SELECT state, has_given_up, cause, COUNT(*) AS jobs
+FROM job WHERE plan_run=? GROUP BY state, has_given_up, cause
+
+-- name: tally_skips
+SELECT rule, COUNT(*) AS entries FROM skip WHERE plan_run=? GROUP BY rule
+
+-- Rows of jobs by how they ended. What a reader left out is in the last event that says what
+-- was read.
+-- name: row_ledger
+SELECT state, has_given_up, COUNT(*) - COUNT(rows) AS unknown,
+    COALESCE(SUM(rows), 0) AS rows, COALESCE(SUM(stored_rows), 0) AS stored_rows,
+    COALESCE(SUM(CASE WHEN rows IS NOT NULL THEN (
+        SELECT COALESCE(json_extract(payload, '$.rows_left_out'), 0) FROM event
+        WHERE event.job = job.id AND name IN ('SourcePrepared', 'SourceRejected')
+        ORDER BY event.id DESC LIMIT 1
+    ) END), 0) AS left_out
+FROM job WHERE plan_run=? GROUP BY state, has_given_up
+
+-- name: count_planned
+SELECT (SELECT COUNT(*) FROM job WHERE plan_run=?1) + (SELECT COUNT(*) FROM skip WHERE plan_run=?1)
+
+-- name: count_state
+SELECT COUNT(*) FROM job WHERE plan_run=? AND state=?
+
+-- name: causes
+SELECT cause FROM job WHERE plan_run=? AND cause<>'' GROUP BY cause ORDER BY COUNT(*) DESC, cause
+
+-- name: jobs_of_cause
+SELECT * FROM job WHERE plan_run=? AND cause=? ORDER BY id LIMIT ?
+
+-- name: warnings
+SELECT path, warnings FROM job WHERE plan_run=? AND warnings<>'[]' ORDER BY id
+
+-- name: changes
+SELECT value, COUNT(*) AS jobs FROM job, json_each(job.changes) WHERE plan_run=? GROUP BY value
+
+-- name: summaries
+SELECT spec, cell, summary FROM job WHERE plan_run=? AND summary IS NOT NULL
+ORDER BY spec, cell, id
+
+-- name: references
+SELECT spec, cell, measurement, measurement_id FROM job WHERE state IN ('ready', 'existing')
+AND plan_run=(SELECT MAX(plan_run) FROM job) ORDER BY spec, cell, id
+
+-- From here on: the log of transactions (logged.py). The names are those of the schema.
+-- name: log_tables
+SELECT name FROM sqlite_master WHERE type='table'
+
+-- name: log_columns
+SELECT name, pk FROM pragma_table_info(?)
+
+-- name: log_row
+SELECT {columns} FROM {table} WHERE {keys}
+
+-- name: log_delete
+DELETE FROM {table} WHERE {keys}
+
+-- name: log_insert
+INSERT OR REPLACE INTO {table} VALUES ({marks})
+
+-- name: log_update
+UPDATE {table} SET {assignments} WHERE {keys}
+
+-- Rows that REPLACE removes are removed rows.
+-- name: log_changes_table
+CREATE TEMP TABLE changed (name TEXT, key TEXT, field TEXT, UNIQUE (name, key, field));
+PRAGMA recursive_triggers=ON;
+
+-- name: log_changes
+SELECT name, key, group_concat(field) AS fields FROM temp.changed
+GROUP BY name, key ORDER BY MIN(rowid)
+
+-- name: log_changes_clear
+DELETE FROM temp.changed
+
+-- name: log_trigger_row
+CREATE TEMP TRIGGER {table}_{act} AFTER {act} ON main.{table} BEGIN
+INSERT OR IGNORE INTO changed VALUES ('{table}', json_array({keys}), '*'); END;
+
+-- name: log_trigger_update
+CREATE TEMP TRIGGER {table}_UPDATE AFTER UPDATE ON main.{table} BEGIN {notes} END;
+
+-- name: log_note
+INSERT OR IGNORE INTO changed SELECT '{table}', json_array({keys}), '{column}'
+WHERE NEW.{column} IS NOT OLD.{column};
