@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import tempfile
 import traceback
@@ -51,9 +52,24 @@ _DISK_ERRORS: Final = frozenset(
 
 def main() -> None:
     """Run the command of ``sys.argv`` and exit with its code."""
+    _use_utf8()
     with queued_output():
         code = run(sys.argv[1:])
     sys.exit(code)
+
+
+def _use_utf8() -> None:
+    """Start again in UTF-8 mode where the locale would read file names otherwise.
+
+    Names are the file system's bytes, and labs write them as UTF-8: under a Latin-1 locale
+    ``Zelle é1`` would arrive as ``Zelle Ã©1``. What the terminal shows keeps its encoding.
+    """
+    if sys.flags.utf8_mode or sys.getfilesystemencoding() == "utf-8":
+        return
+    shown = sys.stdout.encoding if sys.stdout is not None else "ascii"
+    environment = {"PYTHONUTF8": "1", "PYTHONIOENCODING": f"{shown}:backslashreplace"}
+    command = [sys.executable, "-m", "bulkload", *sys.argv[1:]]
+    os.execve(sys.executable, command, os.environ | environment)  # noqa: S606 - ourselves again
 
 
 def run(tokens: list[str]) -> int:
