@@ -35,6 +35,7 @@ from bulkload.cli.options import (
     moment,
     this_command,
 )
+from bulkload.cli.output_paths import check_writable
 from bulkload.cli.terminal import dropped_output
 from bulkload.client.http.access import resolve_access
 from bulkload.client.http.events import WireEvent
@@ -136,6 +137,7 @@ def upload(
             prepare_arguments=prepare_arguments,
             limit_options=limit_options,
         )
+    check_writable({"--summary": summary, "--log-json": log_json, "--references": references})
     settings = RunSettings(
         checks=check_options.checks(),
         prepare_options=prepare_arguments.prepare_options(stores_steps=store_steps),
