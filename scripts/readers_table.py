@@ -32,6 +32,7 @@ PARTED = {
     "maccor_two.txt": "drops decimal commas: 0.1377 V becomes 1377 V",
     "maccor_002.txt": "misses the mode column: current without a sign",
     "sample_data_maccor.csv": "drops the first row as a row of units",
+    "gcpl.issue_211.mpt": "takes Ewe for the voltage of the cell; the file has Ewe-Ece",
 }
 
 #: Files that are refused, with the cause.

@@ -26,6 +26,9 @@ FREQUENCY: Final = "Frequency [Hz]"
 Z_RE: Final = "Z_Re [Ohm]"
 Z_IM: Final = "Z_Im [Ohm]"
 CAPACITY: Final = "Capacity [A.h]"
+#: Of electrodes, where a cell has a reference: against that reference.
+WORKING_POTENTIAL: Final = "Ewe [V]"
+COUNTER_POTENTIAL: Final = "Ece [V]"
 STOICHIOMETRY: Final = "Stoichiometry"
 SOC: Final = "SOC"
 

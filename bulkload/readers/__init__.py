@@ -94,7 +94,7 @@ def _provenance(
 ) -> dict[str, Any]:
     stated = {
         name: value
-        for name in ("reader", "member", "data_type", "voltage_window", "rated_capacity")
+        for name in ("reader", "member", "data_type", "voltage_window", "rated_capacity", "voltage")
         if (value := getattr(options, name)) is not None
     }
     return {

@@ -30,11 +30,15 @@ CHANNEL: Final = "channel"
 #: Charge that moved since the record before.
 RECORD_CHARGE: Final = "record charge"
 
+#: The voltage between working and counter electrode.
+DIFFERENCE: Final = "Ewe-Ece"
+
 #: Whose units a role is written in.
 UNITS_OF: Final = {
     Z_IM_NEGATED: terms.Z_IM,
     STEP_TIME: terms.TIME,
     RECORD_CHARGE: terms.CAPACITY,
+    DIFFERENCE: terms.VOLTAGE,
 }
 
 
@@ -86,7 +90,16 @@ class ColumnRule:
     needs_unit: bool = False
     #: What stands in the place of the unit is something else, such as a sensor's name.
     ignores_unit: bool = False
+    #: Not looked for where the header has a column for this target.
+    unless: str | None = None
 
+
+#: What potentiostats call the potentials of electrodes, alone or averaged.
+ELECTRODES: Final = (
+    ColumnRule(DIFFERENCE, ("ewe ece", "<ewe ece>"), needs_unit=True),
+    ColumnRule(terms.WORKING_POTENTIAL, ("ewe", "<ewe>"), needs_unit=True),
+    ColumnRule(terms.COUNTER_POTENTIAL, ("ece", "<ece>"), needs_unit=True),
+)
 
 #: The columns that tell several tests in one table apart, for the makes that export such tables.
 TESTS: Final = (
@@ -237,7 +250,7 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
             for index in places.get(wanted, ())
             if _is_usable(column, split[index].unit or units[index])
         ]
-        if not hits or any(m.target == column.target for m in found):
+        if not hits or any(m.target in {column.target, column.unless} for m in found):
             continue
         chosen = hits[0]
         if len(hits) > 1 and split[hits[1]].base == split[chosen].base:

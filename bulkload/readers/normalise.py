@@ -18,6 +18,7 @@ from bulkload.readers.content import printable
 from bulkload.readers.current_sign import settle
 from bulkload.readers.derive import FRAME, SWEEP_HZ, complete
 from bulkload.readers.dialect import REQUIRED, Dialect, Kind
+from bulkload.readers.electrodes import set_voltage
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.multi_test import channel_of, keep_member
 from bulkload.readers.plausible import check_plausible
@@ -44,6 +45,7 @@ def read_grid(
     rows_read = raw.rows
     if prepare is not None:
         prepare(raw)
+    set_voltage(raw, options.voltage)
     _leave_out_messages(raw)
     _require(raw, options)
     _leave_out_gaps(raw)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 
 from bulkload.core.decisions import Decision
 from bulkload.core.version import VERSION
 from bulkload.readers.probe import Probe
+
+#: What the voltage may be stated to be, where the file has the potentials of electrodes.
+EWE: Final = "ewe"
+EWE_ECE: Final = "ewe-ece"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,8 @@ class ReadOptions:
     voltage_window: tuple[float, float] | None = None
     #: Rated capacity of the cell in A.h, for currents whose unit nobody states.
     rated_capacity: float | None = None
+    #: ``ewe`` or ``ewe-ece``, where the file has the potentials of electrodes.
+    voltage: str | None = None
     #: The user's own dialects, as ``load_dialects`` gives them: they are asked first.
     dialects: tuple[Format, ...] = ()
 

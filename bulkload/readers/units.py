@@ -51,7 +51,10 @@ _OHM: Final = _scaled("ohm", "ohms", "ω")
 #: What each Ionworks column may be written in.
 UNITS: Final = {
     terms.TIME: _TIME,
-    terms.VOLTAGE: _scaled("v", "volt", "volts"),
+    **dict.fromkeys(
+        (terms.VOLTAGE, terms.WORKING_POTENTIAL, terms.COUNTER_POTENTIAL),
+        _scaled("v", "volt", "volts"),
+    ),
     terms.CURRENT: _scaled("a", "amp", "amps", "ampere"),
     terms.TEMPERATURE: _TEMPERATURE,
     terms.POWER: _scaled("w", "watt", "watts"),
@@ -80,6 +83,8 @@ _TRAILING_UNIT: Final = re.compile(
     r"^(?P<base>.+?)\s*[(\[\uff08]\s*(?P<unit>[^()\[\]\uff08\uff09]*?)\s*[)\]\uff09](?P<tail>[\s_]*\d*)$"
 )
 _SLASH_UNIT: Final = re.compile(r"^(?P<base>.+?)\s*/\s*(?P<unit>[^/()]+)$")
+#: Newer EC-Lab programs write ``<Ewe/V>`` for ``<Ewe>/V``.
+_UNIT_INSIDE: Final = re.compile(r"^<(?P<base>[^<>/]+)/(?P<unit>[^<>/]+)>$")
 _SEPARATORS: Final = re.compile(r"[\s_\-.#]+")
 
 
@@ -125,6 +130,9 @@ def split_heading(name: str, *, slash: bool = False) -> Heading:
 
 @lru_cache(maxsize=4096)
 def _split_heading(name: str, *, slash: bool) -> Heading:
+    inside = _UNIT_INSIDE.match(name.strip())
+    if inside is not None:
+        return Heading(folded_name(f"<{inside['base']}>"), inside["unit"].strip())
     pattern = _SLASH_UNIT if slash else _TRAILING_UNIT
     match = pattern.match(name.strip())
     if match is None:

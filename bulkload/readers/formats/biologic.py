@@ -13,6 +13,7 @@ from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers.dialect import (
+    ELECTRODES,
     RECORD_CHARGE,
     Z_IM_NEGATED,
     ColumnRule,
@@ -33,22 +34,23 @@ HALF_CYCLE: Final = "half cycle"
 EXPORT: Final = Dialect(
     name="EC-Lab export",
     cycler="BioLogic",
-    signature=(("time",), ("ewe", "ecell", "<ewe>", "<ecell>")),
+    signature=(("time",), ("ewe", "ecell", "<ewe>", "<ecell>", "ewe ece")),
     columns=(
         ColumnRule(terms.TIME, ("time",), kind=Kind.DURATION),
-        ColumnRule(terms.VOLTAGE, ("ecell", "ewe", "<ewe>", "<ecell>")),
+        ColumnRule(terms.VOLTAGE, ("ecell", "<ecell>")),
+        *ELECTRODES,
         ColumnRule(terms.CURRENT, ("i", "<i>")),
         ColumnRule(terms.TEMPERATURE, ("temperature",), needs_unit=True),
         ColumnRule(terms.STEP_FROM_CYCLER, ("ns",)),
         ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle number",)),
+        ColumnRule(HALF_CYCLE, ("half cycle",), unless=terms.CYCLE_FROM_CYCLER),
         ColumnRule(terms.FREQUENCY, ("freq",)),
         ColumnRule(terms.Z_RE, ("re(z)",)),
         ColumnRule(Z_IM_NEGATED, ("-im(z)",)),
         ColumnRule(terms.Z_IM, ("im(z)",)),
         ColumnRule("Z_Mod [Ohm]", ("|z|",)),
         ColumnRule("Z_Phase [deg]", ("phase(z)",)),
-        ColumnRule(HALF_CYCLE, ("half cycle",)),
-        ColumnRule(RECORD_CHARGE, ("dq",)),
+        ColumnRule(RECORD_CHARGE, ("dq",), unless=terms.CURRENT),
     ),
     # EC-Lab counts oxidation positive, which raises the voltage.
     sign=Sign.CHARGE_POSITIVE,

@@ -6,11 +6,21 @@ from typing import Final
 
 from bulkload.core import terms
 from bulkload.readers.derive import ENERGY
-from bulkload.readers.dialect import MODE, RECORD, TESTS, TIMESTAMP, ColumnRule, Dialect, Kind
+from bulkload.readers.dialect import (
+    ELECTRODES,
+    MODE,
+    RECORD,
+    TESTS,
+    TIMESTAMP,
+    ColumnRule,
+    Dialect,
+    Kind,
+)
 from bulkload.readers.table_format import TableFormat
 
 _TIME: Final = ("test time", "time", "elapsed time", "total time", "t", "run time")
-_VOLTAGE: Final = ("voltage", "potential", "cell voltage", "ecell", "ewe", "u", "v", "e")
+_VOLTAGE: Final = ("cell voltage", "ecell", "voltage", "potential", "u", "v", "e")
+_ELECTRODES: Final = tuple(name for rule in ELECTRODES[:2] for name in rule.names)
 _CURRENT: Final = ("current", "cell current", "i")
 
 
@@ -18,7 +28,7 @@ def _plain(*, slash: bool) -> Dialect:
     return Dialect(
         name="labelled columns" + (" with slashes" if slash else ""),
         cycler="",
-        signature=(_TIME, _VOLTAGE, _CURRENT),
+        signature=(_TIME, (*_VOLTAGE, *_ELECTRODES), _CURRENT),
         columns=(
             *TESTS,
             ColumnRule(RECORD, ("record", "rec", "data point", "point", "index")),
@@ -27,6 +37,7 @@ def _plain(*, slash: bool) -> Dialect:
             ),
             ColumnRule(terms.TIME, _TIME, kind=Kind.DURATION),
             ColumnRule(terms.VOLTAGE, _VOLTAGE),
+            *ELECTRODES,
             ColumnRule(terms.CURRENT, _CURRENT),
             ColumnRule(
                 terms.TEMPERATURE,
