@@ -17,13 +17,14 @@ help: ## Show the targets
 demo: $(READY) ## Make a sample archive and upload it into a local Studio
 	$(BIN)/python -m bulkload demo
 
-test: $(READY) ## Run the tests
+test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-check: $(READY) ## Format, lint and type check
+check: $(READY) ## Format, lint, type check, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 -m fast
 
 bench: $(READY) ## Measure: tables of ratios, each within one run
 	$(BIN)/python scripts/bench.py

@@ -21,6 +21,9 @@ settings.load_profile("any")
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("BULKLOAD_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
+#: Folders whose tests start no process and upload nothing: `make check` runs them.
+FAST = ("core", "sources", "readers", "client/wire")
+
 #: What a shell with a real key may hold: no test but a live one may reach the real service.
 AMBIENT = (
     "IONWORKS_API_KEY",
@@ -31,6 +34,14 @@ AMBIENT = (
     "IONWORKS_ORGANIZATION_ID",
     "IONWORKS_DATAFRAME_BACKEND",
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the fast folders."""
+    folders = [ROOT / "tests" / name for name in FAST]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker(pytest.mark.fast)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from bulkload.localstudio import LocalStudio
 StartStudio = Callable[..., LocalStudio]
 
 #: A process that does not come to the awaited point in this time has hung, in seconds.
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 #: How often a condition is looked at where nothing tells of it, in seconds.
 LOOK_S = 0.005
 

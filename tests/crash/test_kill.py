@@ -37,7 +37,7 @@ def moments(seed: int) -> list[tuple[int, float]]:
     return early + [(count, chance.uniform(0.0, 0.03)) for count in after]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("form", [FILE_NAME, LOG_NAME])
 def test_killed_ten_times_an_upload_still_brings_each_measurement_once(
     form: str, start_studio: StartStudio, tmp_path: Path

@@ -32,7 +32,7 @@ def test_bytes_cut_off_in_mid_body_are_stored_whole_in_the_end(tmp_path: Path) -
     assert result.resets > 5
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_parents_and_children_killed_at_random_lose_nothing() -> None:
     """The long form kills a thousand times; each round ends with ``verify --all``."""
     words = [sys.executable, "scripts/kill_test.py", "--kills", "5", "--measurements", "20"]
