@@ -8,12 +8,10 @@ turned into ours by a middleware, below the place where aiohttp would look for t
 from __future__ import annotations
 
 import ssl
-import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
@@ -119,18 +117,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__
-
-
-def proxy_for(url: str) -> str | None:
-    """Give the proxy that the environment names for ``url``, None for a direct connection.
-
-    aiohttp would read ``.netrc`` along with the proxies, and add credentials that nobody gave.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if urllib.request.proxy_bypass(host):
-        return None
-    return urllib.request.getproxies().get(parts.scheme)
 
 
 async def in_chunks(content: bytes) -> AsyncIterator[bytes]:

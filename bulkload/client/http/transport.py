@@ -14,9 +14,9 @@ from bulkload.client.http.api_session import (
     close_session,
     in_chunks,
     open_session,
-    proxy_for,
     translate,
 )
+from bulkload.client.http.proxy import proxy_for
 from bulkload.client.http.wire import Answer, Request
 from bulkload.errors import AnswerLostError, ClientError
 

@@ -21,9 +21,9 @@ from bulkload.client.http.api_session import (
     Timeouts,
     close_session,
     open_session,
-    proxy_for,
     translate,
 )
+from bulkload.client.http.proxy import proxy_for
 from bulkload.client.http.wire import Answer
 from bulkload.client.storage.answers import reported_md5, reported_size, storage_error_of
 from bulkload.client.storage.body import Body, Sending
