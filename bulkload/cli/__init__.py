@@ -12,9 +12,10 @@ from typing import Final
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from bulkload.cli.console import printable, say
+from bulkload.cli.console import say
 from bulkload.cli.terminal import queued_output
 from bulkload.core.tally import ExitCode
+from bulkload.core.text import printable
 from bulkload.core.version import VERSION
 from bulkload.errors import AuthenticationError, BulkloadError, OutageError, TransientError
 

@@ -21,6 +21,7 @@ from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.plan_items import Problem
 from bulkload.core.rules.cross_file import CampaignCode, CampaignFinding
 from bulkload.core.tally import NOT_AWAITED, RowLedger, RunReport
+from bulkload.core.text import printable
 from bulkload.engine.progress import Progress
 from bulkload.journal.report import Remark
 
@@ -39,14 +40,6 @@ _STYLES: Final = {
     OutcomeKind.FAILED: "red",
     OutcomeKind.SKIPPED: "dim",
 }
-
-
-def printable(text: str) -> str:
-    """Return ``text`` with what would move a cursor or hide in a line written out."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
 
 
 def say(console: Console, text: str, style: str = "") -> None:

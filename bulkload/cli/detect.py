@@ -8,8 +8,9 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.cli.console import printable, say
+from bulkload.cli.console import say
 from bulkload.core.tally import ExitCode
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers import Candidate, ReadOptions, list_members, load_dialects
 from bulkload.readers import detect as find_reader

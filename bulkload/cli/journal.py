@@ -6,9 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bulkload.cli.console import EXAMPLES, printable, say
+from bulkload.cli.console import EXAMPLES, say
 from bulkload.cli.jobfolder import journal_of
 from bulkload.core.tally import ExitCode
+from bulkload.core.text import printable
 from bulkload.journal.check import check_journal
 
 

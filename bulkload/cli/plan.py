@@ -10,10 +10,11 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.cli.console import printable, say, show_problems
+from bulkload.cli.console import say, show_problems
 from bulkload.cli.options import PrepareArguments, SourceOptions
 from bulkload.core.plan_items import PlanItem, UploadJob
 from bulkload.core.tally import ExitCode
+from bulkload.core.text import printable
 from bulkload.engine.plan_writer import PlanAccount
 from bulkload.sources.manifest import write_plan
 

@@ -12,7 +12,7 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.cli.console import EXAMPLES, printable, say
+from bulkload.cli.console import EXAMPLES, say
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.local import RunningStudio
 from bulkload.cli.options import this_command
@@ -20,6 +20,7 @@ from bulkload.cli.upload import opener
 from bulkload.client.http.events import unobserved
 from bulkload.clock import SystemClock
 from bulkload.core.tally import ExitCode
+from bulkload.core.text import printable
 from bulkload.engine.rollback import Leftover, Rollback, RollbackReport, candidates
 from bulkload.engine.run import Target
 from bulkload.errors import SettingsError

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bulkload.cli.console import EXAMPLES, printable, rows_equation, say
+from bulkload.cli.console import EXAMPLES, rows_equation, say
 from bulkload.cli.jobfolder import journal_of
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.tally import ExitCode
+from bulkload.core.text import printable
 from bulkload.errors import SettingsError
 from bulkload.journal import RunRow, Store
 from bulkload.journal.report import count_planned, examples, row_ledger, tally

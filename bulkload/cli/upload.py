@@ -17,7 +17,6 @@ from rich.console import Console
 from bulkload.cli.check import check
 from bulkload.cli.console import (
     EXAMPLES,
-    printable,
     say,
     show_findings,
     show_problems,
@@ -45,6 +44,7 @@ from bulkload.core.existing import Existing
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.plan_items import PlanItem
 from bulkload.core.tally import ExitCode
+from bulkload.core.text import printable
 from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import open_log
 from bulkload.engine.plan_writer import PlanAccount, plan_into

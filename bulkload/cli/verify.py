@@ -12,12 +12,13 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.cli.console import printable, say
+from bulkload.cli.console import say
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.local import RunningStudio
 from bulkload.cli.upload import opener
 from bulkload.client.http.events import unobserved
 from bulkload.core.tally import ExitCode
+from bulkload.core.text import printable
 from bulkload.engine.run import Target
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.verify import VerifyReport

@@ -25,14 +25,13 @@ from bulkload.core.issues import Severity
 from bulkload.core.path_layout import normalised
 from bulkload.core.plan_items import Problem, UploadJob
 from bulkload.core.terms import MAX_NAME_LENGTH, JobKey
+from bulkload.core.text import shown
 
 #: Jobs whose path is kept to name the first claimant of a name, in entries (about 0.4 kB each).
 RECENT_PATHS: Final = 8192
 #: Length of the digest that stands for a name: two of a thousand million names meet by chance
 #: with a probability below one in 10**20.
 DIGEST_BYTES: Final = 16
-#: How much of an untrusted text a message repeats, in characters.
-SHOWN_CHARACTERS: Final = 200
 
 # Control characters, line and paragraph separators, halves of surrogate pairs.
 _UNUSABLE_CATEGORIES: Final = frozenset({"Cc", "Zl", "Zp", "Cs"})
@@ -224,22 +223,6 @@ def is_left_to_preparing(name: str) -> bool:
     found = _name_fault(name)
     is_control = found is not None and found[0] is Rule.CONTROL_CHARACTER
     return is_control and "\0" not in name and all(unicodedata.category(c) != "Cs" for c in name)
-
-
-def shown(text: str) -> str:
-    """Quote an untrusted text for a message: one line, printable, not too long.
-
-    What is too long loses its middle: of a path, both the start and the file name stay.
-    """
-    if len(text) > SHOWN_CHARACTERS:
-        text = text[: SHOWN_CHARACTERS // 2] + "…" + text[-(SHOWN_CHARACTERS // 2 - 1) :]
-    return "'" + "".join(_visible(character) for character in text) + "'"
-
-
-def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def _name_fault(name: str) -> tuple[Rule, str] | None:

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from pathlib import Path
 
-from bulkload.client.api.creation import resolve_conflict
 from bulkload.client.api.records import CellMeasurement
 from bulkload.client.studio import AsyncStudio
-from bulkload.core.conflict import is_duplicate_name
 from bulkload.core.existing import Existing, FoundRecord, Verdict, reconcile
 from bulkload.core.lifecycle import (
     Act,
@@ -72,15 +70,13 @@ class Reconciler:
         """Decide about the record that a 409 tells of; the source is prepared by now."""
         assert context.instance_id is not None
         instance_id = context.instance_id
-        record = await resolve_conflict(
-            error,
-            name=context.name,
-            find=lambda: self._studio.cell_measurement.find(instance_id, context.name),
-            fetch=self._studio.cell_measurement.get,
-            belongs=lambda found: found.cell_instance_id == instance_id,
+        resolution = await self._studio.cell_measurement.resolve_conflict(
+            error, instance_id, context.name
         )
+        record = resolution.record
         if record is None:
-            await self._recorder.record(context, _refused(context, error))
+            event = _unresolved(context, error, is_over_name=resolution.is_over_name)
+            await self._recorder.record(context, event)
             return Next.DONE
         step = await self.before_prepare(context, found_record(record))
         return await self.after_prepare(context) if step is Next.PREPARE else step
@@ -183,10 +179,10 @@ class Reconciler:
         )
 
 
-def _refused(context: JobContext, error: ConflictError) -> Event:
+def _unresolved(context: JobContext, error: ConflictError, *, is_over_name: bool) -> Event:
     """Return the event of a 409 behind which no measurement of this name is found."""
     where = f"{context.job.path}: {context.job.key}"
-    if not is_duplicate_name(error.data, error.message, context.name):
+    if not is_over_name:
         return Failed(cause="conflict", message=f"{where}: Studio refused it: {error}")
     return GaveUp(
         cause="name_held",

@@ -16,8 +16,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import FileContent, load, printable
+from bulkload.readers.content import FileContent, load
 from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Format, Reading, ReadOptions, TimeSeries
 from bulkload.readers.registry import Candidate, Detection, chosen, detect_probe

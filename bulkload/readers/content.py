@@ -20,6 +20,7 @@ from typing import BinaryIO, Final, cast
 
 import pyarrow as pa
 
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 
 #: Largest content that is read into memory, in bytes, after decompression: a guard against
@@ -65,14 +66,6 @@ class FileContent:
         if self.compression is not None and suffixes:
             suffixes.pop()
         return suffixes[-1] if suffixes else ""
-
-
-def printable(text: str) -> str:
-    """Return the text fit for one line of a message: control characters escaped."""
-    if text.isprintable():
-        return text
-    shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 
 def load(path: Path) -> FileContent:

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import printable
 from bulkload.readers.decimal_marks import (
     decide_decimal,
     parse_numbers,

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulkload.core.decisions import Decision, DecisionCode
+from bulkload.core.text import printable
 from bulkload.errors import MissingExtraError, UnreadableError
-from bulkload.readers.content import FileContent, printable
+from bulkload.readers.content import FileContent
 from bulkload.readers.probe import TEXT, WORKBOOK, Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 

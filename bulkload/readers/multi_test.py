@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bulkload.core.decisions import DecisionCode
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import printable
 from bulkload.readers.dialect import CHANNEL, TEST, Dialect, Kind, Matched, match
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.table_source import Grid

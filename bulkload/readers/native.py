@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 
 from bulkload.core import terms
 from bulkload.core.decisions import Decision, DecisionCode
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import FileContent, printable
+from bulkload.readers.content import FileContent
 from bulkload.readers.decimal_marks import whole_to_int
 from bulkload.readers.delimited import (
     DELIMITERS,

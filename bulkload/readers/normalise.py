@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers import dialect as vocabulary
-from bulkload.readers.content import printable
 from bulkload.readers.current_sign import settle
 from bulkload.readers.derive import FRAME, SWEEP_HZ, complete
 from bulkload.readers.dialect import REQUIRED, Dialect, Kind

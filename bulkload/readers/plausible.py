@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from bulkload.core import terms
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers import timestamps as clock
-from bulkload.readers.content import printable
 from bulkload.readers.derive import step_count
 from bulkload.readers.dialect import TIMESTAMP, Kind, Matched
 from bulkload.readers.raw_columns import Floats, Raw

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bulkload.core.decisions import Decision, DecisionCode
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers import timestamps as clock
-from bulkload.readers.content import printable
 from bulkload.readers.decimal_marks import strict_number
 from bulkload.readers.dialect import UNITS_OF, Dialect, Kind, Match, Matched, TwiceError, match
 from bulkload.readers.table_source import Grid, as_floats

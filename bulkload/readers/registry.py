@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import printable
 from bulkload.readers.formats import (
     arbin,
     arbin_res,

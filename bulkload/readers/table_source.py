@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import printable
 from bulkload.readers.decimal_marks import blank_to_null
 from bulkload.readers.delimited import TextLayout, parse
 from bulkload.readers.dialect import Kind

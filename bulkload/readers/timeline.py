@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers import timestamps as clock
-from bulkload.readers.content import printable
 from bulkload.readers.derive import apart
 from bulkload.readers.dialect import RECORD, STEP_TIME, TIMESTAMP
 from bulkload.readers.raw_columns import Floats, Raw

@@ -34,8 +34,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulkload.core import terms
+from bulkload.core.text import printable
 from bulkload.errors import SettingsError
-from bulkload.readers.content import printable
 from bulkload.readers.dialect import MODE, RECORD, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.probe import TEXT, Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import FileContent, printable
+from bulkload.readers.content import FileContent
 from bulkload.readers.dialect import HeaderRow, Kind, may_be_header
 from bulkload.readers.xlsx import HEAD_ROWS, PlainGrid
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkload.core.path_layout import Layout
-from bulkload.core.plan_check import Rule, shown
+from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import PlanItem, Problem, Specification, UploadJob
+from bulkload.core.text import shown
 from bulkload.errors import PlanError
 from bulkload.sources.entry import Found
 from bulkload.sources.folder import walk

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.core.plan_check import shown
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.terms import JobKey, MeasurementType
+from bulkload.core.text import shown
 from bulkload.errors import PlanError
 from bulkload.sources import field_parsers as cells
 from bulkload.sources.json_yaml_toml import is_encodable

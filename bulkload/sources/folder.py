@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from bulkload.core.path_layout import Layout, normalised, parse_date, split_suffix
-from bulkload.core.plan_check import Rule, shown
+from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Skip, UploadJob
 from bulkload.core.terms import JobKey, MeasurementType
+from bulkload.core.text import shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.metadata import role_of

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import yaml
 
-from bulkload.core.plan_check import shown
+from bulkload.core.text import shown
 from bulkload.errors import UnreadableError
 
 DOCUMENT_SUFFIXES: Final = (".json", ".yaml", ".yml", ".toml")

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bulkload.core.plan_check import Rule, shown
+from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, UploadJob
 from bulkload.core.terms import MeasurementType
+from bulkload.core.text import shown
 from bulkload.errors import PlanError, UnreadableError
 from bulkload.sources.columns import COLUMNS, REQUIRED_COLUMNS, job_of, parse_row, row_of
 from bulkload.sources.entry import Entry

@@ -23,8 +23,9 @@ from typing import Any, Final
 
 from bulkload.core.issues import Severity
 from bulkload.core.path_layout import normalised
-from bulkload.core.plan_check import Rule, shown
+from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem
+from bulkload.core.text import shown
 from bulkload.errors import UnreadableError
 from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES, load
 from bulkload.sources.schema import (

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bulkload.core.issues import Severity
 from bulkload.core.path_layout import normalised, split_suffix
-from bulkload.core.plan_check import PlanCheck, Rule, shown
+from bulkload.core.plan_check import PlanCheck, Rule
 from bulkload.core.plan_items import (
     CellMetadata,
     Checks,
@@ -20,6 +20,7 @@ from bulkload.core.plan_items import (
     UploadJob,
 )
 from bulkload.core.terms import JobKey
+from bulkload.core.text import shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.metadata import MetadataStore, Note, Role
 

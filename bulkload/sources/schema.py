@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final
 
-from bulkload.core.plan_check import Rule, shown
+from bulkload.core.plan_check import Rule
+from bulkload.core.text import shown
 from bulkload.sources import value_checks as values
 
 Parser = Callable[[object], Any]

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from bulkload.core.path_layout import normalised
-from bulkload.core.plan_check import Rule, shown
+from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Skip, Specification
+from bulkload.core.text import shown
 from bulkload.errors import PlanError, UnreadableError
 from bulkload.sources import field_parsers as cells
 from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES, load

@@ -14,9 +14,9 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from bulkload.core.plan_check import shown
 from bulkload.core.rules import STRICT_CHECK_NAMES
 from bulkload.core.rules.transforms import TRANSFORMS
+from bulkload.core.text import shown
 
 #: Studio's limits for the tags of one measurement.
 MAX_TAGS: Final = 50

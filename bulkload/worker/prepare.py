@@ -14,7 +14,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from bulkload.core.plan_check import is_left_to_preparing, shown
+from bulkload.core.plan_check import is_left_to_preparing
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.prepare_result import (
     DISK_FULL,
@@ -24,6 +24,7 @@ from bulkload.core.prepare_result import (
     SourceStamp,
 )
 from bulkload.core.terms import MeasurementType
+from bulkload.core.text import shown
 from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.sources.stamp import quick_stamp
 from bulkload.worker.properties_and_files import prepare_file, prepare_properties

@@ -18,10 +18,10 @@ from bulkload.core.plan_check import (
     PlanCheck,
     Rule,
     is_left_to_preparing,
-    shown,
 )
 from bulkload.core.plan_items import Problem, UploadJob
 from bulkload.core.terms import JobKey
+from bulkload.core.text import shown
 
 
 def job(spec: str, cell: str, measurement: str, *, batch: str | None = None) -> UploadJob:

@@ -21,7 +21,6 @@ from bulkload.client.http.wire import Answer, Request
 from bulkload.client.storage.body import Body, MemoryBody, Sending
 from bulkload.client.storage.storage import Storage
 from bulkload.client.storage.store_http import StorageHttp
-from bulkload.core.flow.allowance import Advice, Allowance
 from bulkload.core.flow.backlog import BacklogCap
 from bulkload.core.flow.goodput import Streams
 from bulkload.core.flow.outage import OutageMonitor
@@ -72,19 +71,6 @@ class NoRate(Rate):
 
     def served(self, now: float, began: float) -> bool:  # noqa: ARG002
         return False
-
-
-class NoAdvice(Advice):
-    """Headers that state what is left are not read."""
-
-    def pause_s(
-        self,
-        allowance: Allowance,  # noqa: ARG002
-        now: float,  # noqa: ARG002
-        began: float,  # noqa: ARG002
-        in_flight: int,  # noqa: ARG002
-    ) -> float:
-        return 0.0
 
 
 class NoBudget(RetryBudget):
@@ -199,7 +185,7 @@ def _calls(server: SimulatedServer | CrowdedServer, calls: int = CALLS) -> Figur
 
 
 def quota(limit: int, window_s: float) -> tuple[Admit, Callable[[float], dict[str, str]]]:
-    """Take ``limit`` calls in each window, and state in headers what is left."""
+    """Take ``limit`` calls in each window; say when the next one begins where none is left."""
     taken: dict[int, int] = {}
 
     def admit(now: float) -> bool:
@@ -207,13 +193,12 @@ def quota(limit: int, window_s: float) -> tuple[Admit, Callable[[float], dict[st
         taken[window] = taken.get(window, 0) + 1
         return taken[window] <= limit
 
-    def state(now: float) -> dict[str, str]:
-        left = max(0, limit - taken.get(int(now / window_s), 0))
-        reset_s = math.ceil(window_s - now % window_s)
-        stated = {"ratelimit": f'"w";r={left};t={reset_s}'}
-        return stated if left else {**stated, "retry-after": str(reset_s)}
+    def retry_after(now: float) -> dict[str, str]:
+        if taken.get(int(now / window_s), 0) < limit:
+            return {}
+        return {"retry-after": str(math.ceil(window_s - now % window_s))}
 
-    return admit, state
+    return admit, retry_after
 
 
 def crowded() -> Figures:
@@ -232,19 +217,9 @@ def limited_without_retry_after() -> Figures:
 
 
 def by_quota() -> Figures:
-    """Call a server that takes 1500 in each half minute and says what is left."""
-    admit, state = quota(1500, 30.0)
-    return _calls(SimulatedServer(admit, allowance=state))
-
-
-def by_silent_quota() -> Figures:
-    """Call a server that takes 1500 in each half minute and says only when to come back."""
-    admit, state = quota(1500, 30.0)
-
-    def when(now: float) -> dict[str, str]:
-        return {key: text for key, text in state(now).items() if key == "retry-after"}
-
-    return _calls(SimulatedServer(admit, allowance=when))
+    """Call a server that takes 1500 in each half minute and says when to come back."""
+    admit, retry_after = quota(1500, 30.0)
+    return _calls(SimulatedServer(admit, headers=retry_after))
 
 
 def failing() -> Figures:
@@ -371,7 +346,6 @@ _HTTP: Final = "bulkload.client.http"
 _WINDOW: Final = (f"{_HTTP}.limiter.Window", FixedWindow)
 _RATE: Final = (f"{_HTTP}.limiter.Rate", NoRate)
 _PAUSE: Final = (f"{_HTTP}.caller.Caller._pause", lambda *_: None)
-_ADVICE: Final = (f"{_HTTP}.caller.Advice", NoAdvice)
 _BUDGET: Final = (f"{_HTTP}.caller.RetryBudget", NoBudget)
 _OUTAGE: Final = (f"{_HTTP}.caller.OutageMonitor", NoOutage)
 _STREAMS: Final = ("bulkload.client.storage.streams.Streams", FixedStreams)
@@ -381,8 +355,7 @@ LOOPS: Final = (
     Loop("window of calls (AIMD)", *_WINDOW, crowded),
     Loop("rate of calls", *_RATE, limited),
     Loop("rate of calls", *_RATE, limited_without_retry_after),
-    Loop("pause by Retry-After", *_PAUSE, by_silent_quota),
-    Loop("pause by RateLimit headers", *_ADVICE, by_quota),
+    Loop("pause by Retry-After", *_PAUSE, by_quota),
     Loop("retry budget", *_BUDGET, failing),
     Loop("outage breaker", *_OUTAGE, away),
     Loop("streams by goodput", *_STREAMS, thin_link),

@@ -64,8 +64,8 @@ class SimulatedServer:
     admit: Admit = lambda _: True
     latency_s: float = 0.05
     retry_after: str | None = None
-    #: Gives the headers that say what is left, at a moment.
-    allowance: Callable[[float], dict[str, str]] = lambda _: {}
+    #: Gives further headers of an answer, at a moment.
+    headers: Callable[[float], dict[str, str]] = lambda _: {}
     #: From when to when it is gone.
     away: tuple[float, float] = (0.0, 0.0)
     #: What a request meets while it is gone: refused at once, or an answer of this status.
@@ -84,16 +84,16 @@ class SimulatedServer:
         is_away = self.away[0] <= now < self.away[1]
         is_served = not is_away and self.admit(now)
         self.log.append((now, is_served))
-        left = self.allowance(now)
+        extra = self.headers(now)
         if is_away and self.away_status is None:
             raise UnreachableError("cannot connect: refused")
         await self._travel()
         if is_away:
             return Answer(status=self.away_status or 0, headers={}, body=b"")
         if is_served:
-            return Answer(status=200, headers=left, body=b"{}")
+            return Answer(status=200, headers=extra, body=b"{}")
         headers = {} if self.retry_after is None else {"retry-after": self.retry_after}
-        return Answer(status=429, headers=headers | left, body=b"{}")
+        return Answer(status=429, headers=headers | extra, body=b"{}")
 
     async def _travel(self) -> None:
         await asyncio.sleep(self.latency_s / 2 * self.dice.uniform(0.8, 1.2))

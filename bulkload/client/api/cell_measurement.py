@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from bulkload.client.api.arguments import checked_name, checked_tags
-from bulkload.client.api.creation import Creation, Look, resolve_conflict
+from bulkload.client.api.creation import Creation, Look, Resolution, resolve_conflict
 from bulkload.client.api.measurement_extend import MeasurementExtend
 from bulkload.client.api.measurement_files import checked_files
 from bulkload.client.api.records import (
@@ -200,6 +200,18 @@ class AsyncCellMeasurementClient(MeasurementExtend):
             wait=True,
         )
 
+    async def resolve_conflict(
+        self, error: ConflictError, cell_instance_id: str, name: str
+    ) -> Resolution[CellMeasurement]:
+        """Resolve a 409 to the measurement of that name in the cell."""
+        return await resolve_conflict(
+            error,
+            name=name,
+            find=lambda: self.find(cell_instance_id, name),
+            fetch=self.get,
+            belongs=lambda record: record.cell_instance_id == cell_instance_id,
+        )
+
     def properties_creation(
         self, cell_instance_id: str, data: Mapping[str, Any]
     ) -> Creation[CellMeasurement]:
@@ -270,13 +282,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
             try:
                 created: CellMeasurement = await create()
             except ConflictError as error:
-                found = await resolve_conflict(
-                    error,
-                    name=name,
-                    find=lambda: self.find(cell_instance_id, name),
-                    fetch=self.get,
-                    belongs=lambda record: record.cell_instance_id == cell_instance_id,
-                )
+                found = (await self.resolve_conflict(error, cell_instance_id, name)).record
                 if found is None:
                     raise
             else:

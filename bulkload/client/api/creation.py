@@ -15,7 +15,7 @@ import anyio
 
 from bulkload.client.api.records import Record
 from bulkload.client.api.resource import is_not_found
-from bulkload.core.conflict import agrees, existing_id, is_duplicate_name, same_name
+from bulkload.core.conflict import agrees, is_duplicate_name, same_name
 from bulkload.errors import ClientError, ConflictError
 
 R = TypeVar("R", bound=Record)
@@ -51,7 +51,7 @@ class Creation(Generic[R]):
         except ConflictError as error:
             if not self._lost_answers:
                 raise
-            found = await self._resolve(error)
+            found = (await self._resolve(error)).record
             if found is None or not self._is_ours(found):
                 raise
             return found.marked(created=True)
@@ -69,7 +69,7 @@ class Creation(Generic[R]):
         try:
             return await self.create()
         except ConflictError as error:
-            found = await self._resolve(error)
+            found = (await self._resolve(error)).record
             if found is None:
                 raise
             return found.marked(created=False)
@@ -78,7 +78,7 @@ class Creation(Generic[R]):
         self._lost_answers += 1
         return await self.find()
 
-    async def _resolve(self, error: ConflictError) -> R | None:
+    async def _resolve(self, error: ConflictError) -> Resolution[R]:
         return await resolve_conflict(
             error,
             name=str(self.data.get("name", "")),
@@ -103,6 +103,16 @@ class Creation(Generic[R]):
         return self.was_free or agrees(self.data, found.model_dump())
 
 
+@dataclass(frozen=True, slots=True)
+class Resolution(Generic[R]):
+    """What a 409 turned out to mean."""
+
+    #: The record that has the name; None where the conflict is another one, or none is visible.
+    record: R | None
+    #: Whether the conflict can be over the name at all.
+    is_over_name: bool
+
+
 async def resolve_conflict(
     error: ConflictError,
     *,
@@ -110,20 +120,20 @@ async def resolve_conflict(
     find: Callable[[], Awaitable[R | None]],
     fetch: Callable[[str], Awaitable[R]],
     belongs: Callable[[R], bool],
-) -> R | None:
-    """Give the record that a 409 says is in the way, None where it is no duplicate name.
+) -> Resolution[R]:
+    """Resolve a 409 to the record that has ``name``, for client and engine alike.
 
-    First the id that the answer names, then an exact look-up. A record of another name or
-    parent is not the duplicate: it is what a channel conflict may point at.
+    The id that the answer names is fetched first, then the name is looked up exactly. A record
+    of another name or parent is not the duplicate: a channel conflict may name such a one.
     """
-    known = error.existing_id or existing_id(error.data)
-    if known is not None:
-        found = await fetch_named(fetch, known)
+    if error.existing_id is not None:
+        found = await fetch_named(fetch, error.existing_id)
         if found is not None:
-            return found if same_name(found.name, name) and belongs(found) else None
+            is_it = same_name(found.name, name) and belongs(found)
+            return Resolution(found if is_it else None, is_over_name=is_it)
     if not is_duplicate_name(error.data, error.message, name):
-        return None
-    return await until_readable(find)
+        return Resolution(None, is_over_name=False)
+    return Resolution(await until_readable(find), is_over_name=True)
 
 
 async def fetch_named(fetch: Callable[[str], Awaitable[R]], record_id: str) -> R | None:

@@ -10,7 +10,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from bulkload.client.http.wire import Answer
+from bulkload.core.conflict import existing_id
 from bulkload.core.flow.retry import parse_http_date, parse_retry_after
+from bulkload.core.text import one_line
 from bulkload.errors import (
     AnswerLostError,
     AuthenticationError,
@@ -21,8 +23,6 @@ from bulkload.errors import (
     UnavailableError,
 )
 
-#: Longest message taken from a server, in characters: enough for a sentence, not for a page.
-MAX_MESSAGE_LENGTH: Final = 1000
 #: Findings of a 422 that are spelled out.
 MAX_FINDINGS: Final = 5
 
@@ -31,8 +31,6 @@ _CONCERNS_KEY: Final = re.compile(
     r"\b(api[ _-]?keys?|tokens?|credentials?|authenticat\w+|x-api-key|bearer|revoked|expired)\b",
     re.IGNORECASE,
 )
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_EXISTING_KEY: Final = re.compile(r"existing_(?:\w+_)?id")
 #: Statuses without a body by definition.
 _NO_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 #: Statuses by which a server says that it has no such thing, or does no such thing there.
@@ -58,7 +56,7 @@ def read_answer(
         what = "an empty body" if not answer.body.strip() else "a body that is not JSON"
         raise AnswerLostError(
             f"{what} where JSON was expected (content type"
-            f" {clean_text(answer.headers.get('content-type', 'absent'))})",
+            f" {one_line(answer.headers.get('content-type', 'absent'))})",
             answer.status,
             correlation_id=_correlation_id(answer),
         ) from None
@@ -124,7 +122,7 @@ def _read_body(body: Any) -> tuple[str | None, str | None, Mapping[str, Any] | N
     if isinstance(body, list):
         return _findings(body), None, None
     if not isinstance(body, Mapping):
-        return (clean_text(body) or None if isinstance(body, str) else None), None, None
+        return (one_line(body) or None if isinstance(body, str) else None), None, None
     detail = body.get("detail")
     if "error_code" not in body and isinstance(detail, Mapping):
         body, detail = detail, detail.get("detail")
@@ -133,8 +131,8 @@ def _read_body(body: Any) -> tuple[str | None, str | None, Mapping[str, Any] | N
         message = _findings(detail) if isinstance(detail, list) else detail
     code = body.get("error_code")
     return (
-        clean_text(message) or None if isinstance(message, str) else None,
-        clean_text(code) if isinstance(code, str) else None,
+        one_line(message) or None if isinstance(message, str) else None,
+        one_line(code) if isinstance(code, str) else None,
         body,
     )
 
@@ -144,7 +142,7 @@ def _findings(items: list[Any]) -> str | None:
     said = [_finding(item) for item in items[:MAX_FINDINGS]]
     more = len(items) - len(said)
     text = "; ".join(filter(None, said)) + (f"; and {more} more" if more > 0 else "")
-    return clean_text(text) or None
+    return one_line(text) or None
 
 
 def _finding(item: Any) -> str:
@@ -154,26 +152,6 @@ def _finding(item: Any) -> str:
     place = ".".join(str(part) for part in where) if isinstance(where, list) else ""
     said = str(item.get("msg") or item.get("message") or item.get("type") or "")
     return f"{place}: {said}" if place and said else place or said
-
-
-def existing_id(body: Any) -> str | None:
-    """Find the id of the record that a 409 names, in each place where one was seen."""
-    for _ in range(3):  # the body, its detail, and the detail of a nested standard body
-        if not isinstance(body, Mapping):
-            return None
-        named = body.get("existing_id")
-        legacy = (value for key, value in body.items() if _EXISTING_KEY.fullmatch(str(key)))
-        for value in (named, *legacy):
-            if isinstance(value, str) and value:
-                return value
-        body = body.get("detail")
-    return None
-
-
-def clean_text(text: str) -> str:
-    """Make a server's text fit for a line of a log: one line, bounded, no control characters."""
-    line = _CONTROL.sub(" ", text).strip()
-    return line if len(line) <= MAX_MESSAGE_LENGTH else f"{line[:MAX_MESSAGE_LENGTH]}…"
 
 
 def _status_text(answer: Answer) -> str:
@@ -188,4 +166,4 @@ def _status_text(answer: Answer) -> str:
 
 def _correlation_id(answer: Answer) -> str | None:
     text = answer.headers.get("x-correlation-id")
-    return clean_text(text) if text else None
+    return one_line(text) if text else None

@@ -19,7 +19,6 @@ from bulkload.client.http.limiter import CallLimiter
 from bulkload.client.http.transport import DEFAULT_CONNECTIONS
 from bulkload.client.http.wire import Answer, Request, Transport, make_request
 from bulkload.clock import Clock, SystemClock
-from bulkload.core.flow.allowance import Advice, parse_allowance
 from bulkload.core.flow.outage import OutageMonitor
 from bulkload.core.flow.retry import RetryPolicy
 from bulkload.core.flow.retry_budget import RetryBudget
@@ -88,7 +87,6 @@ class Caller:
             observer=observer,
             on_recovery=self._limiter.restart,
         )
-        self._advice = Advice()
         #: Endpoint -> the moment until which it is left alone.
         self._paused: dict[str, float] = {}
 
@@ -200,7 +198,6 @@ class Caller:
         error: IonworksError | None = None
         try:
             answer = await self._transport.send(request)
-            self._heed(endpoint, answer, began)
             return read(answer)
         except IonworksError as failure:
             error = failure
@@ -221,16 +218,6 @@ class Caller:
                         bytes_received=0 if answer is None else len(answer.body),
                     )
                 )
-
-    def _heed(self, endpoint: str, answer: Answer, began: float) -> None:
-        """Stop in time where the server says how little it will still take."""
-        allowance = parse_allowance(answer.headers, self._clock.now())
-        if allowance is None:
-            return
-        now = self._clock.monotonic()
-        pause_s = self._advice.pause_s(allowance, now, began, self._limiter.in_flight)
-        if pause_s > 0:
-            self._pause(endpoint, pause_s)
 
     def _learn(
         self, endpoint: str, error: IonworksError | None, began: float, *, is_probe: bool

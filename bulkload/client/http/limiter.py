@@ -49,11 +49,6 @@ class CallLimiter:
         finally:
             self._slots.release_on_behalf_of(holder)
 
-    @property
-    def in_flight(self) -> int:
-        """Calls that hold a place in the window."""
-        return self._slots.borrowed_tokens
-
     def served(self, began: float) -> None:
         """Take note of a call that was served; its slot is still held."""
         if self._rate.served(self._clock.monotonic(), began):

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from bulkload.client.http.answers import clean_text, error_of, words_of
+from bulkload.client.http.answers import error_of, words_of
 from bulkload.client.http.wire import Answer
+from bulkload.core.text import one_line
 from bulkload.errors import (
     ClientError,
     ExpiredUrlError,
@@ -67,7 +68,7 @@ def _kind(status: int, said: str) -> type[ClientError]:
 
 def _xml_text(body: bytes) -> str:
     fields = _XML_FIELD.findall(body[:4096].decode("utf-8", errors="replace"))
-    return clean_text(": ".join(text for _, text in fields))
+    return one_line(": ".join(text for _, text in fields))
 
 
 def reported_md5(headers: Mapping[str, str]) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from bulkload.client.http.answers import clean_text
 from bulkload.client.http.api_session import TIMED_OUT
+from bulkload.core.text import one_line
 from bulkload.errors import (
     AnswerLostError,
     ClientError,
@@ -63,7 +63,7 @@ def _answered(response: Any) -> IonworksError:
     said = response.get("Error", {})
     code = str(said.get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    message = clean_text(f"storage refused: {code}: {said.get('Message', '')}")
+    message = one_line(f"storage refused: {code}: {said.get('Message', '')}")
     is_busy = code in _BUSY or (isinstance(status, int) and (status >= 500 or status == 429))
     kind = UnavailableError if is_busy else ClientError
     return kind(message, status, error_code=code or None)

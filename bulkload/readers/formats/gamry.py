@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from bulkload.core import terms
 from bulkload.core.decisions import Decision, DecisionCode
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import printable
 from bulkload.readers.dialect import ColumnRule, Dialect, Sign
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.normalise import read_grid

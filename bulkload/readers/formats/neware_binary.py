@@ -12,8 +12,9 @@ from typing import Any, Final
 import pyarrow as pa
 
 from bulkload.core import terms
+from bulkload.core.text import printable
 from bulkload.errors import MissingExtraError, UnreadableError
-from bulkload.readers.content import FileContent, printable
+from bulkload.readers.content import FileContent
 from bulkload.readers.dialect import (
     MODE,
     RECORD,

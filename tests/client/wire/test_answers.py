@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.client.http.answers import MAX_MESSAGE_LENGTH, error_of, read_answer
+from bulkload.client.http.answers import error_of, read_answer
 from bulkload.client.http.wire import Answer
+from bulkload.core.text import MAX_MESSAGE_CHARACTERS
 from bulkload.errors import (
     AnswerLostError,
     AuthenticationError,
@@ -159,7 +160,7 @@ def test_a_server_that_echoes_the_key_does_not_spread_it() -> None:
 def test_text_of_a_server_is_one_bounded_line() -> None:
     error = error_of(made(400, {"detail": "a\r\n\x1b[31mb" + "x" * 5000}), now=NOW)
     assert error.message.startswith("a [31mb")
-    assert len(error.message) == MAX_MESSAGE_LENGTH + 1
+    assert len(error.message) == MAX_MESSAGE_CHARACTERS + 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 
 import anyio
@@ -72,28 +71,6 @@ def test_a_server_limited_to_fifty_a_second_is_used_to_nine_tenths(
     assert served / (END_S - SETTLED_AFTER_S) >= 0.9 * LIMIT
     assert refused < 0.05 * (served + refused)
     assert {event.level for event in heard.of(LevelChanged)} == {"rate", "window"}
-
-
-@pytest.mark.parametrize("window_s", [1.0, 10.0, 60.0])
-def test_a_server_that_says_what_is_left_refuses_next_to_nothing(window_s: float) -> None:
-    """It counts in windows, and tells: whole seconds, as the header has them."""
-    quota = int(LIMIT * window_s)
-    taken: dict[int, int] = {}
-
-    def admit(now: float) -> bool:
-        window = int(now / window_s)
-        taken[window] = taken.get(window, 0) + 1
-        return taken[window] <= quota
-
-    def allowance(now: float) -> dict[str, str]:
-        left = max(0, quota - taken.get(int(now / window_s), 0))
-        return {"ratelimit": f'"w";r={left};t={math.ceil(window_s - now % window_s)}'}
-
-    told = SimulatedServer(admit, allowance=allowance)
-    drive(told, tasks=96)
-    served, refused = told.between(0.0, END_S)
-    assert refused < 0.01 * (served + refused)
-    assert served >= 0.8 * LIMIT * END_S
 
 
 def test_a_server_without_a_limit_gets_the_whole_window() -> None:
