@@ -1,7 +1,24 @@
-"""What it means that a measurement of the job's name is in Studio already.
+"""What a measurement of the job's name, already in Studio, means for the job.
 
-Names are all that Studio compares, so the answer must come from what the journal knows: an id
-that this job was given is our own work, anything else was there before us.
+Studio compares names and nothing else, so the journal decides: an id that Studio gave to this
+job is our own record, whatever answer was lost; any other record existed before the job.
+
+==================  ============================================  ==============================
+the record          and                                           step
+==================  ============================================  ==============================
+has another type                                                  FAIL ``name_taken``
+ours, failed                                                      WITHDRAW, then upload again
+ours                holds the source as it is now                 ADOPT
+ours                the source changed, is not read yet           PREPARE
+ours                the source grew, and the test is open         EXTEND
+ours                the source changed otherwise                  FAIL ``source_changed``
+ours                nothing says what it holds                    COMPARE, then ADOPT or FAIL
+another's, failed                                                 FAIL ``existing_failed``
+another's           ``--existing fail``                           FAIL ``name_taken``
+another's           ``--existing reuse``                          REUSE; WAIT while in processing
+another's           ``--existing verify``                         PREPARE, COMPARE, then REUSE
+                                                                  or FAIL ``existing_differs``
+==================  ============================================  ==============================
 """
 
 from __future__ import annotations
@@ -9,6 +26,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bulkload.core.lifecycle import JobState, Step
+from bulkload.core.prepare_result import Prepared
 from bulkload.core.terms import MeasurementType
 
 
@@ -18,29 +37,6 @@ class Existing(StrEnum):
     REUSE = "reuse"
     VERIFY = "verify"
     FAIL = "fail"
-
-
-class Verdict(StrEnum):
-    """What to do about a record of the job's name."""
-
-    #: It is our own and holds what we mean: wait for its processing.
-    ADOPT = "adopt"
-    #: It was there before us and is good: nothing to do.
-    REUSE = "reuse"
-    #: It was there before us and Studio is still processing it: wait, then reuse.
-    AWAIT = "await"
-    #: It is our own, from a source that has changed since: read the source and compare.
-    COMPARE = "compare"
-    #: It was there before us; the settings ask to compare it with the source.
-    VERIFY = "verify"
-    #: It is our own and its processing failed: remove it, then upload again.
-    WITHDRAW = "withdraw"
-    #: It was there before us and Studio could not process it: not a success.
-    FOUND_FAILED = "found_failed"
-    #: It was there before us, and the settings forbid that.
-    NAME_TAKEN = "name_taken"
-    #: It is of another type than what is meant: a name in common, nothing else.
-    OTHER_TYPE = "other_type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,33 +59,121 @@ class FoundRecord:
     is_processing: bool = False
     processing_error: str | None = None
     has_failed: bool = False
-    #: Whether its test runs on, as far as Studio knows: only then can rows be appended.
+    #: Whether its test is still running, as far as Studio knows: only then can it be extended.
     is_open: bool = False
 
 
-def reconcile(
-    found: FoundRecord,
-    *,
-    wanted: MeasurementType,
-    is_ours: bool,
-    holds_current_source: bool,
-    existing: Existing,
-) -> Verdict:
-    """Return what a found record means for a job of the type ``wanted``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFacts:
+    """What is known of a job at the moment its next step is decided."""
 
-    ``is_ours``: its id was given to this job. ``holds_current_source``: the journal says that
-    what was stored under that id came from the source as it is now.
-    """
-    if found.type is not wanted:
-        return Verdict.OTHER_TYPE
-    if is_ours:
-        if found.has_failed:
-            return Verdict.WITHDRAW
-        return Verdict.ADOPT if holds_current_source else Verdict.COMPARE
+    state: JobState
+    #: Whether this run left the job to a later one.
+    has_given_up: bool = False
+    type: MeasurementType = MeasurementType.TIME_SERIES
+    existing: Existing = Existing.REUSE
+    found: FoundRecord | None = None
+    #: Every id that Studio gave to this job.
+    known_ids: frozenset[str] = frozenset()
+    stored: StoredSource | None = None
+    #: Size in bytes and modification time in ns of the source as it is now.
+    stamp: tuple[int, int] | None = None
+    #: None until the source has been read.
+    prepared: Prepared | None = None
+    #: How the found record differs from the source: None until compared, empty where equal.
+    difference: str | None = None
+    #: Whether the original file is still to be attached once the record exists.
+    is_to_attach: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The next step of a job; the cause and the message are those of a failure."""
+
+    step: Step
+    cause: str = ""
+    message: str = ""
+
+
+def decide_about(found: FoundRecord, facts: JobFacts) -> Decision:
+    """Return what a record of the job's name means for the job."""
+    if found.type is not facts.type:
+        return Decision(
+            Step.FAIL,
+            "name_taken",
+            f"Studio has a {found.type.value} measurement of this name ({found.id}), and this "
+            f"one is {facts.type.value}; use another name",
+        )
+    if found.id in facts.known_ids:
+        return _about_ours(found, facts)
+    return _about_anothers(found, facts)
+
+
+def _about_ours(found: FoundRecord, facts: JobFacts) -> Decision:
     if found.has_failed:
-        return Verdict.FOUND_FAILED
-    if existing is Existing.FAIL:
-        return Verdict.NAME_TAKEN
-    if existing is Existing.VERIFY:
-        return Verdict.VERIFY
-    return Verdict.AWAIT if found.is_processing else Verdict.REUSE
+        return Decision(Step.WITHDRAW)
+    if _holds_current_source(found, facts):
+        return Decision(Step.ADOPT)
+    if facts.prepared is None:
+        return Decision(Step.PREPARE)
+    if facts.stored is None or facts.stored.measurement_id != found.id:
+        return _compared(found, facts, Decision(Step.ADOPT))
+    if facts.prepared.is_longer and found.is_open:
+        return Decision(Step.EXTEND)
+    return _differs(found, facts, f"Studio holds its {facts.stored.rows} rows of before")
+
+
+def _about_anothers(found: FoundRecord, facts: JobFacts) -> Decision:
+    if found.has_failed:
+        reason = found.processing_error or "without a reason"
+        return Decision(
+            Step.FAIL,
+            "existing_failed",
+            f"Studio has a measurement of this name ({found.id}) that it could not process: "
+            f"{reason}; delete it there, or use another name",
+        )
+    if facts.existing is Existing.FAIL:
+        return Decision(
+            Step.FAIL,
+            "name_taken",
+            f"Studio has a measurement of this name ({found.id}), and --existing fail asks for "
+            "new ones only",
+        )
+    reuse = Decision(Step.WAIT if found.is_processing else Step.REUSE)
+    if facts.existing is Existing.REUSE:
+        return reuse
+    return Decision(Step.PREPARE) if facts.prepared is None else _compared(found, facts, reuse)
+
+
+def _compared(found: FoundRecord, facts: JobFacts, if_equal: Decision) -> Decision:
+    if facts.type is not MeasurementType.TIME_SERIES:
+        return _differs(found, facts, "only a time series can be compared with what Studio holds")
+    if facts.difference is None:
+        return Decision(Step.COMPARE)
+    return _differs(found, facts, facts.difference) if facts.difference else if_equal
+
+
+def _differs(found: FoundRecord, facts: JobFacts, how: str) -> Decision:
+    if found.id in facts.known_ids:
+        return Decision(
+            Step.FAIL,
+            "source_changed",
+            f"the source changed since it was uploaded as {found.id}, and {how}; Studio keeps a "
+            "measurement as it is: upload it under another name, or delete the old one",
+        )
+    return Decision(
+        Step.FAIL,
+        "existing_differs",
+        f"Studio has a measurement of this name ({found.id}) that differs: {how}; use another "
+        "name, or delete the one in Studio",
+    )
+
+
+def _holds_current_source(found: FoundRecord, facts: JobFacts) -> bool:
+    """Return whether the journal says that the record came from the source as it is now."""
+    stored = facts.stored
+    if stored is None or stored.measurement_id != found.id:
+        return False
+    if facts.prepared is not None:
+        return facts.prepared.content_digest == stored.content_digest
+    return facts.stamp == stored.stamp

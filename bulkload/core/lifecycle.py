@@ -1,12 +1,13 @@
-"""One measurement's life, as a table.
+"""The states of a measurement's upload and the events that change them, as a table.
 
 Everything that changes a job's state is an event in this file, and ``advance`` is the only
 place where a state changes. The journal stores the events; replaying them gives the state.
-There is no clock here, no network and no log: the shell performs, this file decides.
+There is no clock here, no network and no log: ``next_step.py`` decides, the engine acts, and
+what happened comes back as an event.
 
-Attempts live inside an act (the client repeats them); the machine sees only the last word.
+Attempts are inside an act (the client repeats them); this table sees only the final result.
 A stop is not a state: the job keeps the one it has. ``Attempting`` is written before an act
-whose answer may be lost, so that the journal shows what was in hand when a run died.
+whose answer may be lost, so that the journal shows what was under way when a run died.
 
 CONFIRMED is not success yet: Studio derives steps afterwards and may fail the measurement.
 """
@@ -47,6 +48,33 @@ class Act(StrEnum):
     WITHDRAW = "withdraw"
 
 
+class Step(StrEnum):
+    """What the engine does next for a job; ``next_step.py`` decides."""
+
+    #: Read, validate and encode the source: the next stage.
+    PREPARE = "prepare"
+    #: Create the parents and the measurement, and store its bytes.
+    UPLOAD = "upload"
+    #: Append the rows that are new in the source to our own record.
+    EXTEND = "extend"
+    #: Read the record back and compare it with the source.
+    COMPARE = "compare"
+    #: Take our own record, which holds the source, as confirmed.
+    ADOPT = "adopt"
+    #: Take the record that existed before the job as its result.
+    REUSE = "reuse"
+    #: Delete our own record, whose processing failed.
+    WITHDRAW = "withdraw"
+    #: Store the original file in Studio and link it to the measurement.
+    ATTACH = "attach"
+    #: End the job as failed, with a cause and a message.
+    FAIL = "fail"
+    #: Wait until Studio has processed the record: the last stage.
+    WAIT = "wait"
+    #: Nothing is left to do in this run.
+    END = "end"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something that happened to a job."""
@@ -61,7 +89,7 @@ class Attempting(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePrepared(Event):
-    """The child read, validated and encoded the source."""
+    """A worker read, validated and encoded the source."""
 
     rows: int
     size_bytes: int
@@ -70,7 +98,7 @@ class SourcePrepared(Event):
     source_bytes: int
     source_mtime_ns: int
     source_sha256: str
-    #: Rows of the file that its reader found to be no samples.
+    #: Rows of the file that its reader left out because they are not samples.
     rows_left_out: int = 0
     columns: tuple[str, ...] = ()
     #: Code and message of each warning.
@@ -99,7 +127,7 @@ class Initiated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlExpired(Event):
-    """Storage refused the signed URL as too old: a new initiate is needed."""
+    """Storage rejected the signed URL as too old: a new initiate is needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +160,7 @@ class Confirmed(Event):
 class ProcessingReady(Event):
     """Studio finished processing."""
 
-    #: When Studio last changed the record: a later change is somebody else's.
+    #: When Studio last changed the record: a later change is another user's.
     ready_updated_at: str | None = None
 
 
@@ -145,7 +173,7 @@ class ProcessingFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found(Event):
-    """A record of that name was there before this job made one."""
+    """A record of that name existed before this job made one."""
 
     measurement_id: str
 
@@ -186,7 +214,7 @@ class RolledBack(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restarted(Event):
-    """A later run begins the job again; ids it was given stay known."""
+    """A later run begins the job again; the ids that Studio gave it stay known."""
 
     reason: str
 
@@ -254,7 +282,7 @@ class IllegalEventError(Exception):
 
 
 def advance(state: JobState, event: Event) -> JobState:
-    """Return the state after ``event``; an arrow the table lacks raises ``IllegalEventError``."""
+    """Return the state after ``event``; one that the table lacks raises ``IllegalEventError``."""
     try:
         return TRANSITIONS[state, type(event)]
     except KeyError:

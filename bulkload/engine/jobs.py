@@ -1,4 +1,4 @@
-"""A job on its way through the run, and the one place where something happens to it."""
+"""A job while it is in memory, and the one place where an event changes it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bulkload.core.existing import FoundRecord, StoredSource
+from bulkload.core.existing import Existing, FoundRecord, JobFacts, StoredSource
 from bulkload.core.lifecycle import (
     Confirmed,
     Event,
     Extended,
+    GaveUp,
     Initiated,
     JobState,
     ParentsKnown,
@@ -19,18 +20,20 @@ from bulkload.core.lifecycle import (
 )
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.prepare_result import Prepared
+from bulkload.core.terms import MeasurementType
 from bulkload.journal import JobRow, Journal, Parent, Store
 from bulkload.journal.codec import dump
+from bulkload.sources.stamp import quick_stamp
 
 
 @dataclass(slots=True, kw_only=True)
 class JobContext:
-    """A job and all that the run must know of it. Kept only while the job is in hand."""
+    """A job and what the run knows of it; kept only while the job is in the pipeline."""
 
     id: int
     job: UploadJob
     state: JobState
-    #: Ids that Studio gave this job, ever: a record that bears one is our own.
+    #: Every id that Studio gave to this job: a record with one of them is our own.
     known_ids: frozenset[str]
     stored: StoredSource | None
     instance_id: str | None
@@ -40,10 +43,13 @@ class JobContext:
     raw_data_id: str | None
     prepared: Prepared | None = None
     spool: Path | None = None
-    #: The record of its name that was in Studio before the source was read.
+    #: The record of its name that Studio was found to hold.
     found: FoundRecord | None = None
-    #: What has happened and is lost with the run without harm: it goes into the journal in one
-    #: commit with what comes next.
+    #: How that record differs from the source: None until compared, empty where equal.
+    difference: str | None = None
+    has_met_conflict: bool = False
+    has_given_up: bool = False
+    #: Events whose loss with the run does no harm: they are committed with the next one.
     pending_events: list[Event] = field(default_factory=list)
 
     @classmethod
@@ -66,12 +72,30 @@ class JobContext:
         """The measurement's name."""
         return self.job.key.measurement
 
+    def facts(self, *, existing: Existing, attaches_raw: bool) -> JobFacts:
+        """Return what decides the next step. Looks at the source's time stamp where it matters."""
+        is_series = self.job.type is MeasurementType.TIME_SERIES
+        is_stamped = self.found is not None and self.stored is not None and self.prepared is None
+        return JobFacts(
+            state=self.state,
+            has_given_up=self.has_given_up,
+            type=self.job.type,
+            existing=existing,
+            found=self.found,
+            known_ids=self.known_ids,
+            stored=self.stored,
+            stamp=quick_stamp(Path(self.job.path)) if is_stamped else None,
+            prepared=self.prepared,
+            difference=self.difference,
+            is_to_attach=attaches_raw and is_series and self.raw_data_id is None,
+        )
+
 
 class Watcher(Protocol):
-    """Hears of each event after it is on disk."""
+    """Is called with each event after it is on disk."""
 
     def on_event(self, context: JobContext, event: Event) -> None:
-        """Take note of an event; must not raise and must not wait."""
+        """Take an event; must not raise and must not wait."""
 
 
 class Recorder:
@@ -82,7 +106,7 @@ class Recorder:
         self._watcher = watcher
 
     async def record(self, context: JobContext, *events: Event) -> None:
-        """Make the job's news and the events durable, all or none, then change it by each."""
+        """Make the pending events and these durable, all or none, then apply each to the job."""
         happened = (*context.pending_events, *events)
         context.state = await self._journal.append(context.id, *happened)
         context.pending_events.clear()
@@ -91,7 +115,7 @@ class Recorder:
             self._watcher.on_event(context, event)
 
     async def keep_parent(self, parent: Parent) -> None:
-        """Note that this run made a parent."""
+        """Record that this run made a parent."""
         await self._journal.keep_parent(parent)
 
 
@@ -106,6 +130,8 @@ def _change(context: JobContext, event: Event) -> None:
             context.source_sha256 = event.source_sha256
         case RawAttached():
             context.raw_data_id = event.raw_data_id
+        case GaveUp():
+            context.has_given_up = True
         case _:
             pass
 

@@ -8,18 +8,15 @@ whose files are all rejected leaves no empty cells behind.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from bulkload.client.api.records import Record
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.terms import JobKey
 from bulkload.engine.jobs import Recorder
+from bulkload.engine.limits import REMEMBERED_PARENTS
 from bulkload.engine.single_flight import SingleFlight
 from bulkload.journal import Parent
-
-#: Cells whose id is remembered: a cell's measurements follow one another, so the cells in
-#: hand fit many times over, and memory stays the same however long the archive.
-REMEMBERED_CELLS: Final = 4096
 
 
 class Parents:
@@ -38,9 +35,9 @@ class Parents:
         self._recorder = recorder
         self._specification = specification
         self._cell = cell
-        self._spec_ids = SingleFlight(REMEMBERED_CELLS)
-        self._lot_ids = SingleFlight(REMEMBERED_CELLS)
-        self._instance_ids = SingleFlight(REMEMBERED_CELLS)
+        self._spec_ids = SingleFlight(REMEMBERED_PARENTS)
+        self._batch_ids = SingleFlight(REMEMBERED_PARENTS)
+        self._instance_ids = SingleFlight(REMEMBERED_PARENTS)
         #: Specifications made by this run: none of their cells can be there already.
         self._new_specs: set[str] = set()
 
@@ -81,15 +78,15 @@ class Parents:
         payload = {**self._cell(key.spec, key.cell), "name": key.cell}
         if batch is not None:
             payload.pop("batch", None)
-            payload["batch_id"] = await self._lot_ids.get(
-                (spec_id, batch.casefold()), lambda: self._make_lot(spec_id, batch)
+            payload["batch_id"] = await self._batch_ids.get(
+                (spec_id, batch.casefold()), lambda: self._make_batch(spec_id, batch)
             )
         record = await self._studio.cell_instance.create_or_get(spec_id, payload)
         if record.was_created:
             await self._keep("cell_instance", record, spec_id)
         return record.id
 
-    async def _make_lot(self, spec_id: str, name: str) -> str:
+    async def _make_batch(self, spec_id: str, name: str) -> str:
         record = await self._studio.cell_batch.create_or_get(spec_id, {"name": name})
         if record.was_created:
             await self._keep("cell_batch", record, spec_id)

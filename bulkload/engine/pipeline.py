@@ -1,95 +1,94 @@
-"""The run: three roles joined by bounded streams.
+"""The run: four stages joined by bounded streams. This is the way of every measurement.
 
 ::
 
-    cells ──► look ──► prepare (children) ──► upload ──► settle
-              one listing    one worker a     one task a   one poller
-              a cell         child            connection
+    cells ──► look ──► prepare ──► upload ──► wait
+              one listing    one task       one task        one poller
+              a cell         a worker       a connection
 
-Each stream holds a handful of jobs, so memory does not grow with the archive, and a slow stage
-holds the ones before it back. A stream that is closed ends the stage behind it: no sentinel,
-no counter. Every event is in the journal before its effect is asked for.
+1. ``look`` takes the cells with open jobs from the journal (``plan_reader``), lists what Studio
+   holds of each (``existing``), and lets every job go as far as it can without its source.
+2. ``prepare`` has a worker process read, validate and encode the source into the spool
+   (``worker/``). A source that is rejected ends here.
+3. ``upload`` lets the job go on: parents (``parents``), initiate, put and confirm
+   (``uploader``), or an extension, or a comparison with the record of its name.
+4. ``wait`` asks until Studio has processed the measurement (``processing``).
 
-A stop (``Stop``) ends the intake: no further cell is looked at and no further file is read;
-what is being uploaded goes on for the grace time. A failure that ends the run (refused
-credentials, an outage past its limit, a journal that cannot be written) cancels everything:
-what was in hand is taken up by the next run from the journal.
+In each stage ``JobSteps.run`` brings the job forward: ``core/next_step.py`` decides a step, an
+act carries it out, and its event is in the journal before its effect is asked for (``jobs``).
+The step that a stage cannot carry out says where the job goes: PREPARE, WAIT or END.
+
+A stream holds a handful of jobs, so memory does not grow with the archive, and a slow stage
+holds back the ones before it. A stream that is closed ends the stage behind it. ``Backlog``
+holds uploads back while Studio's processing does not keep up.
+
+A stop (``shutdown.Stop``) ends the intake: no further cell is looked at and no further file is
+read; open uploads go on for the grace time. A failure that ends the run (rejected credentials,
+an outage past its limit, a journal that cannot be written) cancels everything: the next run
+goes on from the journal. ``run.run_job`` is around all this: lock, plan, account.
 """
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskGroup
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from bulkload.core.lifecycle import JobState, SourceRejected
+from bulkload.core.lifecycle import JobState, SourceRejected, Step
 from bulkload.core.prepare_result import DISK_FULL, Prepared, PrepareTask, Rejected, StoredBefore
 from bulkload.engine.backlog import Backlog
-from bulkload.engine.existing import Next, Reconciler
+from bulkload.engine.existing import ExistingRecords
+from bulkload.engine.job_steps import JobSteps, failure_event
 from bulkload.engine.jobs import JobContext, Recorder, prepared_event
 from bulkload.engine.parents import Parents
 from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.processing import ProcessingPoller
 from bulkload.engine.progress import Progress
 from bulkload.engine.single_flight import one_error
-from bulkload.engine.uploader import Uploader, failure_event
 from bulkload.errors import RUN_ENDING, BulkloadError, DiskError
-from bulkload.journal import JobRow, Journal
+from bulkload.journal import Journal
 from bulkload.settings import RunSettings
 from bulkload.sources.stamp import quick_stamp
 from bulkload.worker.pool import Preparer
 from bulkload.worker.spool import Spool
 
-Jobs = ObjectReceiveStream[JobContext]
-JobsOut = ObjectSendStream[JobContext]
+Jobs = MemoryObjectReceiveStream[JobContext]
+JobsOut = MemoryObjectSendStream[JobContext]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the stages of one run work with."""
+
+    journal: Journal
+    recorder: Recorder
+    plan: PlanReader
+    pool: Preparer
+    spool: Spool
+    parents: Parents
+    records: ExistingRecords
+    steps: JobSteps
+    poller: ProcessingPoller
+    backlog: Backlog
+    settings: RunSettings
+    progress: Progress
+    #: Cancelled by a stop: it holds everything that takes up new work.
+    intake: anyio.CancelScope
 
 
 class Pipeline:
-    """One run's stages and what joins them."""
+    """One run's stages and the streams between them."""
 
-    def __init__(
-        self,
-        *,
-        journal: Journal,
-        recorder: Recorder,
-        plan: PlanReader,
-        pool: Preparer,
-        spool: Spool,
-        parents: Parents,
-        reconciler: Reconciler,
-        uploader: Uploader,
-        settler: ProcessingPoller,
-        backlog: Backlog,
-        settings: RunSettings,
-        progress: Progress,
-        intake: anyio.CancelScope,
-    ) -> None:
-        """``intake`` is cancelled by a stop: it holds everything that takes up new work."""
-        self._journal = journal
-        self._recorder = recorder
-        self._plan = plan
-        self._pool = pool
-        self._spool = spool
-        self._parents = parents
-        self._reconciler = reconciler
-        self._uploader = uploader
-        self._settler = settler
-        self._backlog = backlog
-        self._settings = settings
-        self._progress = progress
-        self._intake = intake
-        limits = settings.limits
-        self._to_prepare, self._prepare_jobs = anyio.create_memory_object_stream[JobContext](
-            limits.workers
-        )
-        self._to_upload, self._upload_jobs = anyio.create_memory_object_stream[JobContext](
-            limits.connections
-        )
-        self._to_settle, self._settle_jobs = anyio.create_memory_object_stream[JobContext](
-            limits.connections
-        )
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        limits = parts.settings.limits
+        self._to_prepare, self._prepare_jobs = _stream(limits.workers)
+        self._to_upload, self._upload_jobs = _stream(limits.connections)
+        self._to_wait, self._wait_jobs = _stream(limits.connections)
 
     async def run(self) -> None:
         """Carry out the plan. Raises what ends a run; returns when nothing is left to do."""
@@ -97,109 +96,97 @@ class Pipeline:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._take_in)
                 self._start_uploads(group)
-                group.start_soon(self._settler.run, self._settle_jobs)
+                group.start_soon(self._parts.poller.run, self._wait_jobs)
 
     async def _take_in(self) -> None:
         """Look at cells and prepare files, until the plan or a stop ends it."""
         async with AsyncExitStack() as stack:
-            # Closed with the intake, whatever ends it: the stages behind end of themselves.
+            # Closed with the intake, whatever ends it, so that the stages behind end.
             await stack.enter_async_context(self._to_upload)
-            await stack.enter_async_context(self._to_settle)
-            with self._intake:
+            await stack.enter_async_context(self._to_wait)
+            with self._parts.intake:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._look)
-                    for _ in range(self._settings.limits.workers):
+                    for _ in range(self._parts.settings.limits.workers):
                         group.start_soon(
                             self._prepare_all, self._prepare_jobs.clone(), self._to_upload.clone()
                         )
                     self._prepare_jobs.close()
 
     def _start_uploads(self, group: TaskGroup) -> None:
-        for _ in range(self._settings.limits.connections):
-            group.start_soon(self._upload_all, self._upload_jobs.clone(), self._to_settle.clone())
+        for _ in range(self._parts.settings.limits.connections):
+            group.start_soon(self._upload_all, self._upload_jobs.clone(), self._to_wait.clone())
         self._upload_jobs.close()
 
     async def _look(self) -> None:
-        """Hold each cell's jobs against what is in Studio, a few cells at a time."""
-        limiter = anyio.CapacityLimiter(self._settings.limits.cells_ahead)
+        """Compare each cell's jobs with what is in Studio, a few cells at a time."""
+        limiter = anyio.CapacityLimiter(self._parts.settings.limits.cells_ahead)
         async with self._to_prepare, anyio.create_task_group() as group:
-            for spec, cell in self._plan.cells():
+            for spec, cell in self._parts.plan.cells():
                 await limiter.acquire_on_behalf_of((spec, cell))
                 group.start_soon(self._look_at, spec, cell, limiter)
 
     async def _look_at(self, spec: str, cell: str, limiter: anyio.CapacityLimiter) -> None:
         try:
-            lives = [self._load(row) for row in self._plan.open_jobs(spec, cell)]
-            waiting = [context for context in lives if context.state is JobState.CONFIRMED]
-            for context in waiting:
-                await self._settle_later(context)
-            fresh = [context for context in lives if context.state is not JobState.CONFIRMED]
-            if fresh:
-                await self._compare(spec, cell, fresh)
+            store = self._parts.journal.reader
+            contexts = [
+                JobContext.load(row, store) for row in self._parts.plan.open_jobs(spec, cell)
+            ]
+            await self._find_records(spec, cell, contexts)
+            for context in contexts:
+                await self._start(context)
         finally:
             limiter.release_on_behalf_of((spec, cell))
 
-    def _load(self, row: JobRow) -> JobContext:
-        return JobContext.load(row, self._journal.reader)
-
-    async def _compare(self, spec: str, cell: str, lives: list[JobContext]) -> None:
+    async def _find_records(self, spec: str, cell: str, contexts: list[JobContext]) -> None:
+        """Note in the jobs that are not confirmed what Studio holds under their names."""
+        fresh = [context for context in contexts if context.state is not JobState.CONFIRMED]
+        if not fresh:
+            return
         try:
-            instance_id = await self._parents.find_instance(spec, cell)
-            found = {} if instance_id is None else await self._reconciler.listing(instance_id)
+            instance_id = await self._parts.parents.find_instance(spec, cell)
+            found = {} if instance_id is None else await self._parts.records.of_cell(instance_id)
         except RUN_ENDING:
             raise
         except BulkloadError as error:
-            for context in lives:
-                await self._recorder.record(context, failure_event(context, error))
+            for context in fresh:
+                await self._parts.recorder.record(context, failure_event(context, error))
             return
-        for context in lives:
+        for context in fresh:
             context.instance_id = instance_id
-            if (record := found.get(context.name)) is None:
-                await self._to_prepare.send(context)
-                continue
-            try:
-                step = await self._reconciler.before_prepare(context, record)
-            except RUN_ENDING:
-                raise
-            except BulkloadError as error:
-                await self._recorder.record(context, failure_event(context, error))
-                continue
-            if step is Next.PREPARE:
-                await self._to_prepare.send(context)
-            elif step is Next.SETTLE:
-                await self._settle_later(context)
+            context.found = found.get(context.name)
 
-    async def _settle_later(self, context: JobContext) -> None:
-        """Hand on a measurement that is in Studio already and may still be in processing."""
-        step = Next.SETTLE
-        if context.state is JobState.CONFIRMED:
-            step = await self._uploader.attach(context)
-        if step is Next.SETTLE and self._settings.is_waiting:
-            self._backlog.join()
-            await self._to_settle.send(context)
+    async def _start(self, context: JobContext) -> None:
+        """Bring a job as far as it goes without its source, and hand it to its next stage."""
+        step = await self._parts.steps.run(context)
+        if step is Step.PREPARE:
+            await self._to_prepare.send(context)
+        elif step is Step.WAIT and self._parts.settings.is_waiting:
+            self._parts.backlog.join()
+            await self._to_wait.send(context)
 
-    async def _prepare_all(self, jobs: Jobs, ready: JobsOut) -> None:
-        async with jobs, ready:
+    async def _prepare_all(self, jobs: Jobs, prepared: JobsOut) -> None:
+        async with jobs, prepared:
             async for context in jobs:
-                await self._spool.wait_for_room()
+                await self._parts.spool.wait_for_room()
                 task = self._task(context)
-                with self._progress.busy("prepare"):
-                    answer = await self._pool.prepare(task)
+                with self._parts.progress.busy("prepare"):
+                    answer = await self._parts.pool.prepare(task)
                 if isinstance(answer, Rejected) and answer.cause == DISK_FULL:
                     raise DiskError(answer.message)
                 if isinstance(answer, Rejected):
-                    await self._recorder.record(context, rejected_event(context, answer))
+                    await self._parts.recorder.record(context, rejected_event(context, answer))
                     continue
                 self._take_up(context, answer, task)
-                await ready.send(context)
+                await prepared.send(context)
 
     def _task(self, context: JobContext) -> PrepareTask:
-        stored = context.stored
+        parts, stored = self._parts, context.stored
         return PrepareTask(
             job=context.job,
-            checks=self._plan.checks_for(context.job, self._settings.checks),
-            prepare_options=self._settings.prepare_options,
-            spool_path=str(self._spool.path(context.id)),
+            checks=parts.plan.checks_for(context.job, parts.settings.checks),
+            prepare_options=parts.settings.prepare_options,
+            spool_path=str(parts.spool.path(context.id)),
             stored=None
             if context.found is None or stored is None
             else StoredBefore(rows=stored.rows, content_digest=stored.content_digest),
@@ -209,38 +196,40 @@ class Pipeline:
         context.prepared = prepared
         # A run that dies prepares it anew: the next file need not wait for the disk.
         context.pending_events.append(prepared_event(prepared))
-        self._progress.taken_up(context)
+        self._parts.progress.taken_up(context)
         assert task.spool_path is not None
         context.spool = Path(task.spool_path)
-        self._spool.add(context.id, prepared.size_bytes)
+        self._parts.spool.add(context.id, prepared.size_bytes)
 
     async def _upload_all(self, jobs: Jobs, confirmed: JobsOut) -> None:
         async with jobs, confirmed:
             async for context in jobs:
-                await self._backlog.enter()
+                await self._parts.backlog.enter()
                 try:
-                    step = await self._uploader.deliver(context)
-                    if step is Next.SETTLE and context.state is JobState.CONFIRMED:
-                        step = await self._uploader.attach(context)
+                    step = await self._parts.steps.run(context)
                 finally:
-                    self._spool.remove(context.id)
-                if step is Next.SETTLE and self._settings.is_waiting:
+                    self._parts.spool.remove(context.id)
+                if step is Step.WAIT and self._parts.settings.is_waiting:
                     await confirmed.send(context)
                 else:
-                    self._backlog.leave()
+                    self._parts.backlog.leave()
 
 
-def rejected_event(context: JobContext, refused: Rejected) -> SourceRejected:
+def _stream(capacity: int) -> tuple[JobsOut, Jobs]:
+    return anyio.create_memory_object_stream[JobContext](capacity)
+
+
+def rejected_event(context: JobContext, rejected: Rejected) -> SourceRejected:
     """Return the event of a source that must not be sent."""
-    source = refused.source
-    # A child that died tells nothing: then it is what the file is now.
+    source = rejected.source
+    # A worker that died says nothing of the file: then its stamp is what it is now.
     seen = (source.size_bytes, source.mtime_ns) if source else quick_stamp(Path(context.job.path))
     size_bytes, mtime_ns = seen or (0, 0)
     return SourceRejected(
-        cause=refused.cause,
-        message=refused.message,
+        cause=rejected.cause,
+        message=rejected.message,
         source_bytes=size_bytes,
         source_mtime_ns=mtime_ns,
-        rows=refused.rows,
-        rows_left_out=refused.rows_left_out,
+        rows=rejected.rows,
+        rows_left_out=rejected.rows_left_out,
     )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.ratings import rated_capacity, voltage_window
+from bulkload.engine.limits import REMEMBERED_SPECIFICATIONS
 from bulkload.journal import JobRow, Store
-
-#: Specifications kept decoded: there are few of them, and each is used for every job.
-REMEMBERED_SPECIFICATIONS: Final = 256
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Final
 
 from bulkload.core.issues import Severity
 from bulkload.core.lifecycle import Restarted
@@ -25,15 +24,10 @@ from bulkload.core.prepare_result import PrepareOptions
 from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_window
 from bulkload.core.resume import restart_reason
 from bulkload.core.version import VERSION
+from bulkload.engine.limits import MAX_PROBLEMS, PLAN_BATCH
 from bulkload.journal import Store, events
 from bulkload.journal.codec import checks_as_json, dump, job_to_text
 from bulkload.sources.stamp import quick_stamp
-
-#: Entries a transaction: a commit costs a flush, a transaction's pages stay in memory.
-BATCH: Final = 1000
-
-#: Problems kept to be shown; a plan with more has one cause, not thousands.
-MAX_PROBLEMS: Final = 1000
 
 
 @dataclass(slots=True)
@@ -103,7 +97,7 @@ def plan_into(
     while is_open:
         with store.transaction():
             is_open = False
-            for item in islice(stream, BATCH):
+            for item in islice(stream, PLAN_BATCH):
                 is_open = True
                 account.count(item)
                 _put(store, run, item, account, run_wide=run_wide, at=at)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Final
 
 import anyio
 from anyio.abc import ObjectReceiveStream
@@ -26,22 +25,15 @@ from bulkload.core.lifecycle import (
 )
 from bulkload.engine.backlog import Backlog
 from bulkload.engine.jobs import JobContext, Recorder
+from bulkload.engine.limits import (
+    FIRST_POLL_S,
+    LISTING_FROM,
+    LONGEST_POLL_S,
+    POLL_GROWTH,
+    PROCESSING_LIMIT_S,
+    VISIBLE_AFTER_S,
+)
 from bulkload.errors import RUN_ENDING, BulkloadError, TransientError
-
-#: First wait before a cell is asked, and the longest between two questions.
-FIRST_POLL_S: Final = 0.5
-LONGEST_POLL_S: Final = 15.0
-#: How the wait grows from one question to the next.
-POLL_GROWTH: Final = 1.5
-
-#: From this many waiting measurements of a cell on, one listing is cheaper than a request each.
-LISTING_FROM: Final = 2
-
-#: How long a record that was confirmed may stay invisible to reads before it counts as gone.
-VISIBLE_AFTER_S: Final = 60.0
-
-#: How long a measurement may be processed before the run leaves it to the next one.
-PROCESSING_LIMIT_S: Final = 3600.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +77,9 @@ class ProcessingPoller:
     async def _take_up(self, confirmed: ObjectReceiveStream[JobContext]) -> None:
         async with confirmed:
             async for context in confirmed:
+                # Not confirmed by this job: a record that existed before, and is in processing.
+                if context.state is not JobState.CONFIRMED and context.found is not None:
+                    context.measurement_id = context.found.id
                 assert context.instance_id is not None
                 assert context.measurement_id is not None
                 now = self._clock.monotonic()

@@ -1,27 +1,23 @@
-"""The original files: stored once each by content, linked to all the measurements they feed."""
+"""The original files: stored once each by content, linked to each of their measurements."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import anyio
 
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import Act, Attempting, RawAttached
-from bulkload.core.terms import MeasurementType
 from bulkload.engine.jobs import JobContext, Recorder
+from bulkload.engine.limits import REMEMBERED_FILES
 from bulkload.engine.single_flight import SingleFlight
 from bulkload.errors import UnreadableError
 from bulkload.journal import Journal
 from bulkload.sources.stamp import stamp
 
-#: Files whose place in Studio is remembered in memory; the journal knows all of them.
-REMEMBERED_FILES: Final = 1024
-
 
 class RawFiles:
-    """Attaches the sources of measurements that are in Studio."""
+    """Attaches the original files to measurements that are in Studio."""
 
     def __init__(self, studio: AsyncStudio, recorder: Recorder, journal: Journal) -> None:
         self._studio = studio
@@ -30,13 +26,11 @@ class RawFiles:
         self._stored = SingleFlight(REMEMBERED_FILES)
 
     async def attach(self, context: JobContext) -> None:
-        """Store a confirmed measurement's source, where it is not stored yet, and link it.
+        """Store the source of a confirmed measurement unless Studio has it, and link it.
 
         Raises ``UnreadableError`` for a source that is no longer what was uploaded, and the
         client's errors.
         """
-        if context.job.type is not MeasurementType.TIME_SERIES or context.raw_data_id is not None:
-            return
         assert context.measurement_id is not None
         assert context.source_sha256 is not None
         sha256 = context.source_sha256

@@ -18,15 +18,17 @@ from bulkload.core.flow.backlog import BacklogCap
 from bulkload.core.lifecycle import Event
 from bulkload.core.tally import ExitCode, RunReport, exit_code
 from bulkload.engine.backlog import Backlog
-from bulkload.engine.existing import Reconciler
+from bulkload.engine.existing import ExistingRecords
+from bulkload.engine.job_steps import JobSteps
 from bulkload.engine.jobs import JobContext, Recorder
+from bulkload.engine.limits import FIRST_POLL_S
 from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import LogWatcher, open_log
 from bulkload.engine.parents import Parents
-from bulkload.engine.pipeline import Pipeline
+from bulkload.engine.pipeline import Parts, Pipeline
 from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.plan_writer import PlanAccount
-from bulkload.engine.processing import FIRST_POLL_S, ProcessingPoller
+from bulkload.engine.processing import ProcessingPoller
 from bulkload.engine.progress import Progress
 from bulkload.engine.raw_data import RawFiles
 from bulkload.engine.run_settings import kept_settings
@@ -235,31 +237,31 @@ async def _run_pipeline(
         )
         plan = PlanReader(journal.reader, run)
         parents = Parents(studio, recorder, specification=plan.specification, cell=plan.cell)
-        reconciler = Reconciler(
-            studio, recorder, existing=settings.existing, scratch=parts.spool.folder
+        records = ExistingRecords(studio, scratch=parts.spool.folder)
+        steps = JobSteps(
+            recorder,
+            records=records,
+            uploader=Uploader(studio, recorder, parents=parents),
+            raw_files=RawFiles(studio, recorder, journal) if settings.attaches_raw else None,
+            existing=settings.existing,
         )
-        pipeline = Pipeline(
-            journal=journal,
-            recorder=recorder,
-            plan=plan,
-            pool=parts.pool,
-            spool=parts.spool,
-            parents=parents,
-            reconciler=reconciler,
-            uploader=Uploader(
-                studio,
-                parents=parents,
-                reconciler=reconciler,
+        await Pipeline(
+            Parts(
+                journal=journal,
                 recorder=recorder,
-                raw_files=RawFiles(studio, recorder, journal) if settings.attaches_raw else None,
-            ),
-            settler=ProcessingPoller(studio, recorder, request.clock, backlog),
-            backlog=backlog,
-            settings=settings,
-            progress=progress,
-            intake=stop.intake,
-        )
-        await pipeline.run()
+                plan=plan,
+                pool=parts.pool,
+                spool=parts.spool,
+                parents=parents,
+                records=records,
+                steps=steps,
+                poller=ProcessingPoller(studio, recorder, request.clock, backlog),
+                backlog=backlog,
+                settings=settings,
+                progress=progress,
+                intake=stop.intake,
+            )
+        ).run()
 
 
 def _account(

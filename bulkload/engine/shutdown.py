@@ -14,10 +14,8 @@ import anyio
 from bulkload.clock import Clock
 from bulkload.core.deadline import last_call_s
 from bulkload.core.tally import ExitCode
+from bulkload.engine.limits import DEADLINE_POLL_S
 from bulkload.engine.progress import Progress
-
-#: How often the deadline is looked at: what a delivery takes changes as the run goes on.
-DEADLINE_POLL_S: Final = 0.5
 
 _EXIT_CODES: Final = {
     signal.SIGINT: ExitCode.INTERRUPTED,

@@ -1,151 +1,42 @@
-"""One prepared measurement, from its parents to its record: intent, act, event, each in turn.
+"""Sends one prepared measurement, from its parents to its record: intent, act, event, in turn.
 
-The client repeats what may be repeated and looks before it sends again; what reaches this
-module is the last word on an act. A record that bears an id this job was given is our own
-work, whatever answer was lost on the way.
+The client repeats what may be repeated and looks before it sends again; an error that reaches
+this module is final for the act.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from bulkload.client.api.records import CellMeasurement
 from bulkload.client.studio import AsyncStudio
-from bulkload.core.lifecycle import (
-    Act,
-    Attempting,
-    Confirmed,
-    Event,
-    Extended,
-    Failed,
-    GaveUp,
-    Initiated,
-    ParentsKnown,
-    Stored,
-    UrlExpired,
-)
+from bulkload.core.lifecycle import Act, Attempting, Initiated, ParentsKnown, Stored, UrlExpired
 from bulkload.core.metadata import merged_metadata
 from bulkload.core.terms import MeasurementType
-from bulkload.engine.existing import Next, Reconciler
 from bulkload.engine.jobs import JobContext, Recorder
+from bulkload.engine.limits import MAX_URL_RENEWALS
 from bulkload.engine.parents import Parents
-from bulkload.engine.processing import ready_event
-from bulkload.engine.raw_data import RawFiles
-from bulkload.errors import (
-    RUN_ENDING,
-    AuthenticationError,
-    BulkloadError,
-    ClientError,
-    ConflictError,
-    ExpiredUrlError,
-    MeasurementProcessingError,
-    TransientError,
-    UnavailableError,
-    UnreadableError,
-)
+from bulkload.errors import ExpiredUrlError, UnavailableError, UnreadableError
 from bulkload.sources.stamp import attachments, quick_stamp
 from bulkload.worker.spool import extension_path, steps_path
 
-#: A signed URL is used as soon as it is given; one that keeps expiring is not a matter of age.
-MAX_URL_RENEWALS: Final = 5
-
 
 class Uploader:
-    """Delivers prepared measurements."""
+    """Sends prepared measurements."""
 
-    def __init__(
-        self,
-        studio: AsyncStudio,
-        *,
-        parents: Parents,
-        reconciler: Reconciler,
-        recorder: Recorder,
-        raw_files: RawFiles | None,
-    ) -> None:
-        """``raw_files`` attaches the original files; None leaves them where they are."""
+    def __init__(self, studio: AsyncStudio, recorder: Recorder, *, parents: Parents) -> None:
         self._studio = studio
-        self._parents = parents
-        self._reconciler = reconciler
         self._recorder = recorder
-        self._raw_files = raw_files
+        self._parents = parents
 
-    async def deliver(self, context: JobContext) -> Next:
-        """Bring a job from PREPARED to CONFIRMED, EXISTING or FAILED, or leave it resumable.
+    async def upload(self, context: JobContext) -> CellMeasurement:
+        """Create a measurement with its parents and store its bytes; return its record.
 
-        Raises the errors of ``RUN_ENDING``; every other failure becomes the job's event.
+        Raises the client's errors, ``ConflictError`` for a name that is taken among them.
         """
-        return await self._answering(context, self._deliver)
-
-    async def attach(self, context: JobContext) -> Next:
-        """Attach the source of a confirmed measurement, where the run does that."""
-        return await self._answering(context, self._attach)
-
-    async def _answering(
-        self, context: JobContext, act: Callable[[JobContext], Awaitable[Next]]
-    ) -> Next:
-        try:
-            return await act(context)
-        except RUN_ENDING:
-            raise
-        except BulkloadError as error:
-            await self._recorder.record(context, failure_event(context, error))
-            return Next.DONE
-        except OSError as error:
-            # The source, or the scratch space: it costs this job, never the run.
-            words = f"a file on this machine: {error.strerror or error}"
-            cause = UnreadableError(words, cause="unreadable_file")
-            await self._recorder.record(context, failure_event(context, cause))
-            return Next.DONE
-
-    async def _deliver(self, context: JobContext) -> Next:
-        step = await self._reconciler.after_prepare(context)
-        if step is Next.EXTEND:
-            return await self._extend(context)
-        if step is not Next.UPLOAD:
-            return step
-        try:
-            record = await self._upload(context)
-        except ConflictError as error:
-            if context.instance_id is None:
-                raise
-            step = await self._reconciler.after_conflict(context, error)
-            if step is not Next.UPLOAD:
-                return step
-            # Only our own failed record was in the way, and it is gone: once more.
-            record = await self._upload(context)
-        await self._recorder.record(context, Confirmed(measurement_id=record.id))
-        if self._raw_files is not None or record.is_processing or record.has_failed:
-            return Next.SETTLE
-        await self._recorder.record(context, ready_event(record))
-        return Next.DONE
-
-    async def _attach(self, context: JobContext) -> Next:
-        if self._raw_files is not None:
-            await self._raw_files.attach(context)
-        return Next.SETTLE
-
-    async def _extend(self, context: JobContext) -> Next:
-        """Append the rows that are new in a source that has grown."""
-        assert context.found is not None
-        assert context.spool is not None
-        assert context.prepared is not None
-        assert context.prepared.last_time_s is not None
-        await self._recorder.record(context, Attempting(act=Act.EXTEND))
-        try:
-            await self._studio.cell_measurement.extend_with(
-                context.found.id, extension_path(context.spool), context.prepared.last_time_s
-            )
-        except AuthenticationError:
-            raise
-        except ClientError as error:
-            return await self._reconciler.after_lost_extension(context, error)
-        await self._recorder.record(context, Extended(measurement_id=context.found.id))
-        return Next.SETTLE
-
-    async def _upload(self, context: JobContext) -> CellMeasurement:
         instance_id = await self._parents.instance_id(context.job.key, context.job.batch)
         context.pending_events.append(ParentsKnown(instance_id=instance_id))
         if context.job.type is MeasurementType.PROPERTIES:
@@ -158,8 +49,17 @@ class Uploader:
             else:
                 break
         else:
-            raise _too_old_again()
+            raise _urls_expire()
         return await self._confirm(context, instance_id)
+
+    async def extend(self, context: JobContext, measurement_id: str) -> None:
+        """Append the rows that are new in a source that has grown."""
+        assert context.spool is not None
+        assert context.prepared is not None
+        assert context.prepared.last_time_s is not None
+        await self._studio.cell_measurement.extend_with(
+            measurement_id, extension_path(context.spool), context.prepared.last_time_s
+        )
 
     async def _send(self, context: JobContext, instance_id: str) -> None:
         """Ask for upload targets and fill them. Raises ``ExpiredUrlError`` for stale targets."""
@@ -167,7 +67,7 @@ class Uploader:
         files = self._files(context)
         names = _file_names(context)
         if names is not None and names != [path.name for path in files]:
-            raise _changed_on_its_way(context)
+            raise _changed_while_sent(context)
         await self._recorder.record(context, Attempting(act=Act.INITIATE))
         answer = await self._studio.cell_measurement.initiate(
             instance_id,
@@ -189,9 +89,9 @@ class Uploader:
             for target, path in zip(targets, files, strict=True):
                 await self._studio.cell_measurement.put(target, path)
         except OSError as error:
-            raise _changed_on_its_way(context) from error
+            raise _changed_while_sent(context) from error
         if kind is MeasurementType.FILE and not _is_as_prepared(context):
-            raise _changed_on_its_way(context)
+            raise _changed_while_sent(context)
 
     def _files(self, context: JobContext) -> list[Path]:
         if context.job.type is MeasurementType.FILE:
@@ -234,35 +134,22 @@ def _file_names(context: JobContext) -> list[str] | None:
 
 
 def _is_as_prepared(context: JobContext) -> bool:
-    """Tell whether a source that is sent from where it lies is still the one that was hashed."""
+    """Return whether a source that is sent in place is still the one that was hashed."""
     assert context.prepared is not None
     source = context.prepared.source
     return quick_stamp(Path(context.job.path)) == (source.size_bytes, source.mtime_ns)
 
 
-def _changed_on_its_way(context: JobContext) -> UnreadableError:
+def _changed_while_sent(context: JobContext) -> UnreadableError:
     return UnreadableError(
-        f"{context.job.path}: the file changed, or went, while it was sent; wait until nothing "
-        "writes to it, and run again",
+        f"{context.job.path}: the file changed or was deleted while it was sent; wait until "
+        "nothing writes to it, and run again",
         cause="source_changing",
     )
 
 
-def _too_old_again() -> UnavailableError:
+def _urls_expire() -> UnavailableError:
     """Return the error of URLs that keep expiring: a quieter time may do, so it is resumable."""
     error = UnavailableError(f"{MAX_URL_RENEWALS} signed URLs in a row had expired when used")
     error.cause = ExpiredUrlError.cause
     return error
-
-
-def failure_event(context: JobContext, error: BulkloadError) -> Event:
-    """Return the event of a failed act: resumable where the error is transient."""
-    cause = error.cause
-    if isinstance(error, MeasurementProcessingError):
-        cause = "processing_failed"
-    kind = GaveUp if isinstance(error, TransientError) else Failed
-    return kind(cause=cause, message=_sentence(context, error))
-
-
-def _sentence(context: JobContext, error: BulkloadError) -> str:
-    return f"{context.job.path}: {context.job.key} was not delivered: {error}"

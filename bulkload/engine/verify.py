@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import anyio
 from anyio.abc import ObjectReceiveStream
@@ -19,12 +18,10 @@ from bulkload.core.digest import files_digest, properties_digest
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.sample_confidence import statement
 from bulkload.core.terms import JobKey, MeasurementType
+from bulkload.engine.limits import READERS
 from bulkload.engine.readback import TableContent, difference, read_back
 from bulkload.errors import AuthenticationError, BulkloadError, OutageError
 from bulkload.journal import Store
-
-#: Measurements read back at once: a download each, and one table of memory each.
-READERS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

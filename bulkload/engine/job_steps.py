@@ -1,0 +1,178 @@
+"""Carries out the steps of a job: decide, act, record what happened, decide again.
+
+``core/next_step.py`` decides. What cannot go on here leaves: to the workers (PREPARE), to the
+processing poller (WAIT), or out of the run (END).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from bulkload.core.existing import Decision, Existing
+from bulkload.core.lifecycle import (
+    Act,
+    Attempting,
+    Confirmed,
+    Event,
+    Extended,
+    Failed,
+    Found,
+    GaveUp,
+    Restarted,
+    Step,
+)
+from bulkload.core.next_step import next_step
+from bulkload.engine.existing import ExistingRecords
+from bulkload.engine.jobs import JobContext, Recorder, prepared_event
+from bulkload.engine.processing import ready_event
+from bulkload.engine.raw_data import RawFiles
+from bulkload.engine.uploader import Uploader
+from bulkload.errors import (
+    RUN_ENDING,
+    AuthenticationError,
+    BulkloadError,
+    ClientError,
+    ConflictError,
+    MeasurementProcessingError,
+    TransientError,
+    UnreadableError,
+)
+
+
+class JobSteps:
+    """Brings jobs forward, each as far as it can go without another stage."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        *,
+        records: ExistingRecords,
+        uploader: Uploader,
+        raw_files: RawFiles | None,
+        existing: Existing,
+    ) -> None:
+        """``raw_files`` attaches the original files; None does not send them."""
+        self._recorder = recorder
+        self._records = records
+        self._uploader = uploader
+        self._raw_files = raw_files
+        self._existing = existing
+        self._acts: Final[Mapping[Step, Callable[[JobContext, Decision], Awaitable[None]]]] = {
+            Step.UPLOAD: self._upload,
+            Step.EXTEND: self._extend,
+            Step.COMPARE: self._compare,
+            Step.ADOPT: self._adopt,
+            Step.REUSE: self._reuse,
+            Step.WITHDRAW: self._withdraw,
+            Step.ATTACH: self._attach,
+            Step.FAIL: self._fail,
+        }
+
+    async def run(self, context: JobContext) -> Step:
+        """Carry out the steps of a job until it needs another stage; return PREPARE, WAIT or END.
+
+        Raises the errors of ``RUN_ENDING``; every other failure becomes the job's event.
+        """
+        try:
+            while (decision := self._decide(context)).step in self._acts:
+                await self._acts[decision.step](context, decision)
+        except RUN_ENDING:
+            raise
+        except BulkloadError as error:
+            await self._recorder.record(context, failure_event(context, error))
+            return Step.END
+        except OSError as error:
+            # The source, or the scratch space: it costs this job, never the run.
+            reason = f"a file on this machine: {error.strerror or error}"
+            cause = UnreadableError(reason, cause="unreadable_file")
+            await self._recorder.record(context, failure_event(context, cause))
+            return Step.END
+        return decision.step
+
+    def _decide(self, context: JobContext) -> Decision:
+        return next_step(
+            context.facts(existing=self._existing, attaches_raw=self._raw_files is not None)
+        )
+
+    async def _upload(self, context: JobContext, _: Decision) -> None:
+        try:
+            record = await self._uploader.upload(context)
+        except ConflictError as error:
+            if context.instance_id is None or context.has_met_conflict:
+                raise
+            context.has_met_conflict = True
+            context.found, is_over_name = await self._records.of_conflict(context, error)
+            if context.found is None:
+                event = _unresolved(context, error, is_over_name=is_over_name)
+                await self._recorder.record(context, event)
+            return
+        await self._recorder.record(context, Confirmed(measurement_id=record.id))
+        if self._raw_files is None and not record.is_processing and not record.has_failed:
+            await self._recorder.record(context, ready_event(record))
+
+    async def _extend(self, context: JobContext, _: Decision) -> None:
+        assert context.found is not None
+        measurement_id = context.found.id
+        await self._recorder.record(context, Attempting(act=Act.EXTEND))
+        try:
+            await self._uploader.extend(context, measurement_id)
+        except AuthenticationError:
+            raise
+        except ClientError:
+            # Rejected because an extension whose answer was lost had been made before?
+            if await self._records.difference(context, measurement_id):
+                raise
+        await self._recorder.record(context, Extended(measurement_id=measurement_id))
+
+    async def _compare(self, context: JobContext, _: Decision) -> None:
+        assert context.found is not None
+        context.difference = await self._records.difference(context, context.found.id)
+
+    async def _adopt(self, context: JobContext, _: Decision) -> None:
+        assert context.found is not None
+        await self._recorder.record(context, Confirmed(measurement_id=context.found.id))
+
+    async def _reuse(self, context: JobContext, _: Decision) -> None:
+        assert context.found is not None
+        await self._recorder.record(context, Found(measurement_id=context.found.id))
+
+    async def _withdraw(self, context: JobContext, _: Decision) -> None:
+        assert context.found is not None
+        await self._recorder.record(context, Attempting(act=Act.WITHDRAW))
+        await self._records.delete(context.found.id)
+        context.found = None
+        if context.prepared is not None:
+            # Found after a 409: the upload begins again with what is prepared.
+            await self._recorder.record(context, Restarted(reason="withdrawn"))
+            await self._recorder.record(context, prepared_event(context.prepared))
+
+    async def _attach(self, context: JobContext, _: Decision) -> None:
+        assert self._raw_files is not None
+        await self._raw_files.attach(context)
+
+    async def _fail(self, context: JobContext, decision: Decision) -> None:
+        message = f"{context.job.path}: {context.job.key}: {decision.message}"
+        await self._recorder.record(context, Failed(cause=decision.cause, message=message))
+
+
+def failure_event(context: JobContext, error: BulkloadError) -> Event:
+    """Return the event of a failed act: resumable where the error is transient."""
+    cause = error.cause
+    if isinstance(error, MeasurementProcessingError):
+        cause = "processing_failed"
+    kind = GaveUp if isinstance(error, TransientError) else Failed
+    message = f"{context.job.path}: {context.job.key} was not delivered: {error}"
+    return kind(cause=cause, message=message)
+
+
+def _unresolved(context: JobContext, error: ConflictError, *, is_over_name: bool) -> Event:
+    """Return the event of a 409 behind which no measurement of this name is found."""
+    where = f"{context.job.path}: {context.job.key}"
+    if not is_over_name:
+        return Failed(cause="conflict", message=f"{where}: Studio rejected it: {error}")
+    return GaveUp(
+        cause="name_held",
+        message=f"{where}: Studio keeps the name and shows no such measurement, as for an upload "
+        f"that was begun and never ended: {error}; run again later",
+    )

@@ -1,0 +1,50 @@
+"""Every bound of the engine, with its unit and the reason for it.
+
+What a user may set is in ``bulkload/settings.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# -- Planning ------------------------------------------------------------------------------------
+
+#: Entries a transaction: a commit costs a flush, and the pages of a transaction are in memory.
+PLAN_BATCH: Final = 1000
+#: Problems, and warnings, that are kept to be shown: a plan with more has one cause, not thousands.
+MAX_PROBLEMS: Final = 1000
+#: Specifications kept decoded: a plan has few of them, and each is used for every job.
+REMEMBERED_SPECIFICATIONS: Final = 256
+
+# -- Uploading -----------------------------------------------------------------------------------
+
+#: Signed URLs asked for in a row for one measurement: each is used as soon as it is given, so one
+#: that keeps expiring does not expire by age.
+MAX_URL_RENEWALS: Final = 5
+#: Specifications, batches and cells whose ids are remembered, each: the measurements of a cell
+#: follow one another, so the cells under way fit many times over (about 0.3 kB each).
+REMEMBERED_PARENTS: Final = 4096
+#: Original files whose place in Studio is remembered in memory; the journal knows all of them.
+REMEMBERED_FILES: Final = 1024
+
+# -- Waiting for processing ----------------------------------------------------------------------
+
+#: Seconds before a cell is asked for the first time, and the longest between two requests: a
+#: small file is processed in about a second, a long one is not worth a request a second.
+FIRST_POLL_S: Final = 0.5
+LONGEST_POLL_S: Final = 15.0
+#: How the wait grows from one request to the next.
+POLL_GROWTH: Final = 1.5
+#: Waiting measurements of a cell from which on one listing is cheaper than a request each.
+LISTING_FROM: Final = 2
+#: Seconds for which a confirmed record may stay invisible to reads before it counts as gone.
+VISIBLE_AFTER_S: Final = 60.0
+#: Seconds for which a measurement may be processed before it is left to the next run.
+PROCESSING_LIMIT_S: Final = 3600.0
+
+# -- Verifying and stopping ----------------------------------------------------------------------
+
+#: Measurements read back at once: a download each, and one table of memory each.
+READERS: Final = 4
+#: Seconds between two looks at the deadline: what a delivery takes changes as the run goes on.
+DEADLINE_POLL_S: Final = 0.5

@@ -1,0 +1,183 @@
+"""The next step of a job, for every combination of what can be known of it."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from bulkload.core.existing import Existing, FoundRecord, JobFacts, StoredSource
+from bulkload.core.lifecycle import FINAL, JobState, Step
+from bulkload.core.next_step import next_step
+from bulkload.core.prepare_result import Prepared, SourceStamp
+from bulkload.core.terms import MeasurementType
+
+NOW, BEFORE = (10, 20), (9, 19)
+STORED = StoredSource(measurement_id="m", rows=60, content_digest="held", stamp=NOW)
+OURS = JobFacts(state=JobState.PLANNED, known_ids=frozenset({"m"}), stamp=NOW, stored=STORED)
+ANOTHERS = JobFacts(state=JobState.PLANNED, stamp=NOW)
+FOUND = FoundRecord(id="m")
+RECORDS = {
+    "none": None,
+    "ready": FOUND,
+    "processing": replace(FOUND, is_processing=True),
+    "failed": replace(FOUND, has_failed=True, processing_error="why"),
+    "open": replace(FOUND, is_open=True),
+    "file": replace(FOUND, type=MeasurementType.FILE),
+}
+
+
+def prepared(digest: str = "held", *, is_longer: bool = False) -> Prepared:
+    return Prepared(
+        rows=60,
+        columns=(),
+        size_bytes=1,
+        sha256="",
+        content_digest=digest,
+        source=SourceStamp(size_bytes=10, mtime_ns=20, sha256=""),
+        is_longer=is_longer,
+    )
+
+
+def step(facts: JobFacts, **changes: object) -> tuple[Step, str]:
+    decision = next_step(replace(facts, **changes))  # type: ignore[arg-type]
+    assert bool(decision.message) == bool(decision.cause) == (decision.step is Step.FAIL)
+    return decision.step, decision.cause
+
+
+@pytest.mark.parametrize("state", sorted(FINAL))
+@pytest.mark.parametrize("record", RECORDS)
+def test_a_job_that_has_ended_needs_nothing(state: JobState, record: str) -> None:
+    facts = replace(OURS, state=state, found=RECORDS[record], prepared=prepared())
+    assert step(facts, is_to_attach=True) == (Step.END, "")
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_a_job_that_this_run_gave_up_is_left_to_the_next_one(state: JobState) -> None:
+    assert step(OURS, state=state, has_given_up=True, found=FOUND) == (Step.END, "")
+
+
+def test_a_confirmed_job_waits_for_its_processing() -> None:
+    confirmed = replace(OURS, state=JobState.CONFIRMED, found=FOUND, prepared=prepared("other"))
+    assert step(confirmed) == (Step.WAIT, "")
+    assert step(confirmed, is_to_attach=True) == (Step.ATTACH, "")
+
+
+OPEN_STATES = ("planned", "prepared", "resolved", "initiated", "stored")
+
+
+@pytest.mark.parametrize("state", OPEN_STATES)
+def test_a_name_that_is_free_is_prepared_and_uploaded(state: str) -> None:
+    free = replace(ANOTHERS, state=JobState(state))
+    assert step(free) == (Step.PREPARE, "")
+    assert step(free, prepared=prepared(), is_to_attach=True) == (Step.UPLOAD, "")
+
+
+@pytest.mark.parametrize("existing", Existing)
+def test_our_own_record_is_judged_by_what_it_holds_and_never_by_the_settings(
+    existing: Existing,
+) -> None:
+    ours = replace(OURS, existing=existing, found=FOUND)
+    assert step(ours) == (Step.ADOPT, "")
+    assert step(ours, found=RECORDS["processing"]) == (Step.ADOPT, "")
+    assert step(ours, found=RECORDS["failed"]) == (Step.WITHDRAW, "")
+    assert step(ours, found=RECORDS["failed"], prepared=prepared()) == (Step.WITHDRAW, "")
+    assert step(ours, found=RECORDS["file"]) == (Step.FAIL, "name_taken")
+    # The source was touched: it is read, and holds what it held or not.
+    assert step(ours, stamp=BEFORE) == (Step.PREPARE, "")
+    assert step(ours, stamp=None) == (Step.PREPARE, "")
+    assert step(ours, stamp=BEFORE, prepared=prepared("held")) == (Step.ADOPT, "")
+    assert step(ours, prepared=prepared("other")) == (Step.FAIL, "source_changed")
+
+
+def test_a_source_that_has_grown_extends_a_test_that_runs() -> None:
+    longer = prepared("longer", is_longer=True)
+    ours = replace(OURS, stamp=BEFORE, prepared=longer)
+    assert step(ours, found=RECORDS["open"]) == (Step.EXTEND, "")
+    # A test that has ended cannot be extended, nor one whose beginning has changed.
+    assert step(ours, found=RECORDS["ready"]) == (Step.FAIL, "source_changed")
+    other = prepared("other")
+    assert step(ours, found=RECORDS["open"], prepared=other) == (Step.FAIL, "source_changed")
+    # Another's record of the name is never extended.
+    foreign = replace(ANOTHERS, prepared=longer, found=RECORDS["open"])
+    assert step(foreign, stored=STORED) == (Step.REUSE, "")
+
+
+def test_our_own_record_is_compared_where_nothing_says_what_it_holds() -> None:
+    """As after an answer to confirm that was lost: the id is known, what was stored is not."""
+    for stored in (None, replace(STORED, measurement_id="another")):
+        ours = replace(OURS, stored=stored, found=FOUND)
+        assert step(ours) == (Step.PREPARE, "")
+        assert step(ours, prepared=prepared()) == (Step.COMPARE, "")
+        assert step(ours, prepared=prepared(), difference="") == (Step.ADOPT, "")
+        differs = step(ours, prepared=prepared(), difference="Studio holds 3 rows")
+        assert differs == (Step.FAIL, "source_changed")
+
+
+@pytest.mark.parametrize(
+    ("record", "existing", "expected"),
+    [
+        ("ready", Existing.REUSE, (Step.REUSE, "")),
+        ("processing", Existing.REUSE, (Step.WAIT, "")),
+        ("failed", Existing.REUSE, (Step.FAIL, "existing_failed")),
+        ("file", Existing.REUSE, (Step.FAIL, "name_taken")),
+        ("ready", Existing.VERIFY, (Step.PREPARE, "")),
+        ("processing", Existing.VERIFY, (Step.PREPARE, "")),
+        ("failed", Existing.VERIFY, (Step.FAIL, "existing_failed")),
+        ("file", Existing.VERIFY, (Step.FAIL, "name_taken")),
+        ("ready", Existing.FAIL, (Step.FAIL, "name_taken")),
+        ("processing", Existing.FAIL, (Step.FAIL, "name_taken")),
+        ("failed", Existing.FAIL, (Step.FAIL, "existing_failed")),
+        ("file", Existing.FAIL, (Step.FAIL, "name_taken")),
+    ],
+)
+def test_a_record_that_existed_before_the_job(
+    record: str, existing: Existing, expected: tuple[Step, str]
+) -> None:
+    assert step(ANOTHERS, found=RECORDS[record], existing=existing) == expected
+
+
+def test_verify_reuses_only_what_was_compared_and_is_equal() -> None:
+    verify = replace(ANOTHERS, existing=Existing.VERIFY, found=FOUND, prepared=prepared())
+    assert step(verify) == (Step.COMPARE, "")
+    assert step(verify, difference="") == (Step.REUSE, "")
+    assert step(verify, difference="", found=RECORDS["processing"]) == (Step.WAIT, "")
+    assert step(verify, difference="other values") == (Step.FAIL, "existing_differs")
+    picture = replace(verify, type=MeasurementType.FILE, found=RECORDS["file"])
+    assert step(picture) == (Step.FAIL, "existing_differs")
+
+
+def test_only_our_own_record_is_ever_changed_and_every_step_can_happen() -> None:
+    seen = set()
+    for state, found, known, stored, existing, source, difference, attach in itertools.product(
+        (JobState.PLANNED, JobState.CONFIRMED, JobState.READY),
+        RECORDS.values(),
+        (frozenset({"m"}), frozenset[str]()),
+        (STORED, None),
+        Existing,
+        (None, prepared(), prepared("other"), prepared("longer", is_longer=True)),
+        (None, "", "other values"),
+        (True, False),
+    ):
+        facts = JobFacts(
+            state=state,
+            existing=existing,
+            found=found,
+            known_ids=known,
+            stored=stored,
+            stamp=NOW,
+            prepared=source,
+            difference=difference,
+            is_to_attach=attach,
+        )
+        decided, _ = step(facts)
+        seen.add(decided)
+        assert known or decided not in {Step.WITHDRAW, Step.EXTEND, Step.ADOPT}
+        # An answer is never asked for twice: the run comes to an end.
+        assert decided is not Step.PREPARE or source is None
+        assert decided is not Step.COMPARE or difference is None
+        assert decided is not Step.UPLOAD or found is None
+        if found is not None and found.has_failed:
+            assert decided not in {Step.REUSE, Step.ADOPT, Step.EXTEND, Step.COMPARE}
+    assert seen == set(Step)
