@@ -11,15 +11,15 @@ from bulkload.core.terms import JobKey
 class OutcomeKind(StrEnum):
     """The five classes that every planned entry falls into."""
 
-    #: This job dir made it, and Studio finished processing it.
+    #: This job folder made it, in this run or an earlier one, and Studio finished processing it.
     CREATED = "created"
-    #: Resolved to a record that was there already.
+    #: Studio held a processed measurement of that name; its content is compared only on request.
     EXISTING = "existing"
-    #: Unreadable or invalid; never sent.
+    #: The file is unreadable or invalid; it was not sent.
     REJECTED = "rejected"
-    #: Delivery, or processing on the server, failed.
+    #: Delivery failed, or Studio could not process what it stored.
     FAILED = "failed"
-    #: Left out by a rule.
+    #: A rule left the entry out of the plan.
     SKIPPED = "skipped"
 
 

@@ -41,50 +41,90 @@ class Rule(StrEnum):
     """Why something is in the way of a plan, or was left out: words to branch on."""
 
     # Names.
+    #: A name has no characters but white space.
     EMPTY_NAME = "empty_name"
+    #: A name has more than 255 characters.
     NAME_TOO_LONG = "name_too_long"
+    #: A name holds a control character; in a measurement's name it costs that file only.
     CONTROL_CHARACTER = "control_character"
+    #: Warning: a name begins or ends with white space.
     OUTER_SPACE = "outer_space"
+    #: Two sources claim the same specification, cell and measurement.
     DUPLICATE_NAME = "duplicate_name"
+    #: Warning: two names differ only in case; both are sent.
     NAMES_DIFFER_BY_CASE = "names_differ_by_case"
     # Parents.
+    #: No specification of that name was found beside the data or in `--specs`.
     SPECIFICATION_MISSING = "specification_missing"
+    #: Two specifications of one name differ.
     SPECIFICATION_CONFLICT = "specification_conflict"
+    #: Warning: a specification states no capacity or no voltage limits.
     RATINGS_MISSING = "ratings_missing"
+    #: A path or row names no cell.
     CELL_MISSING = "cell_missing"
+    #: Two `cell.*` files describe one cell differently.
     CELL_CONFLICT = "cell_conflict"
+    #: One cell is stated to belong to two batches.
     BATCH_CONFLICT = "batch_conflict"
     # Folders and files.
+    #: A file's path does not fit the layout.
     NO_LAYOUT = "no_layout"
+    #: A folder cannot be listed.
     UNREADABLE_FOLDER = "unreadable_folder"
+    #: A file cannot be opened.
     UNREADABLE_FILE = "unreadable_file"
+    #: A symbolic link leads to nothing.
     BROKEN_LINK = "broken_link"
+    #: A file name is not valid text in this system's encoding.
     UNDECODABLE_NAME = "undecodable_name"
+    #: Folders are nested deeper than the limit.
     TOO_DEEP = "too_deep"
+    #: A row names a path that does not exist.
     PATH_MISSING = "path_missing"
+    #: A row names a folder where a file is needed.
     PATH_IS_FOLDER = "path_is_folder"
+    #: A source is neither a folder nor a manifest.
     NOT_A_SOURCE = "not_a_source"
     # Tables: manifests, plans, specifications as a spreadsheet.
+    #: A manifest or a table of specifications cannot be read.
     UNREADABLE_TABLE = "unreadable_table"
+    #: A column has a name that is not known.
     UNKNOWN_COLUMN = "unknown_column"
+    #: A required column is missing.
     MISSING_COLUMN = "missing_column"
+    #: Two columns have the same name.
     DUPLICATE_COLUMN = "duplicate_column"
+    #: A row has more or fewer cells than the header.
     BAD_ROW = "bad_row"
+    #: A value is not what its column or key takes.
     BAD_VALUE = "bad_value"
     # Metadata beside the data, and files of specifications.
+    #: A metadata file is not valid JSON, YAML or TOML.
     UNREADABLE_METADATA = "unreadable_metadata"
+    #: A metadata file has a key that is not known.
     UNKNOWN_KEY = "unknown_key"
+    #: Two metadata files describe the same thing.
     METADATA_TWICE = "metadata_twice"
+    #: A measurement's metadata file has an error, so the measurement is not planned.
     METADATA_BROKEN = "metadata_broken"
+    #: Warning: no measurement uses a metadata file.
     METADATA_UNUSED = "metadata_unused"
     # Left out on purpose.
+    #: Skipped: a hidden file or folder.
     HIDDEN = "hidden"
+    #: Skipped: a file that the operating system keeps, such as `Thumbs.db`.
     SYSTEM_FILE = "system_file"
+    #: Skipped: an unfinished or temporary file, such as `.tmp`.
     TEMPORARY_FILE = "temporary_file"
+    #: Skipped: the lock of an open spreadsheet (`~$book.xlsx`).
     OFFICE_LOCK = "office_lock"
+    #: Skipped: a link to a folder within the same source.
     LINK_INTO_SOURCE = "link_into_source"
+    #: Skipped: a link that leads back to a folder above it.
     LINK_LOOP = "link_loop"
+    #: Skipped: a socket, pipe or device.
     NOT_A_FILE = "not_a_file"
+    #: Skipped: a file in the folder of `--specs` with an ending that no specification has.
     NOT_A_SPECIFICATION_FILE = "not_a_specification_file"
 
 

@@ -1,4 +1,4 @@
-"""How many read-backs say how much: the words for a sample without a defect."""
+"""What a sample without a defect proves about the whole."""
 
 from __future__ import annotations
 
@@ -27,7 +27,12 @@ def most_defects(total: int, sample: int) -> int:
 
 
 def statement(total: int, sample: int, differing: int) -> str:
-    """Say in a sentence what was looked at and what that tells of the rest."""
+    """Return a sentence on what was compared, and what that proves about the rest.
+
+    Nothing compared proves nothing, and the sentence says so.
+    """
+    if not sample:
+        return "nothing was compared: this job created no measurement that Studio still holds"
     if differing:
         return f"{differing:,} of {sample:,} read back differ from what was meant"
     if sample >= total:

@@ -14,13 +14,21 @@ from bulkload.core.outcome import OutcomeKind
 class ExitCode(IntEnum):
     """What a scheduler branches on."""
 
+    #: Everything is created or existing.
     ARRIVED = 0
+    #: A defect of bulkload: the counts do not add up, or an unexpected error.
     DEFECT = 1
+    #: Command line, settings, plan, or a journal that cannot be used; nothing was sent.
     USAGE = 2
+    #: Finished; some measurements are rejected or failed.
     PARTIAL = 3
+    #: Stopped: Studio did not accept the credentials.
     AUTH_FAILED = 4
+    #: Stopped: out of reach past the limit, `--until` reached, or the disk is full; run again.
     STOPPED = 5
+    #: Interrupted by Ctrl-C; run again.
     INTERRUPTED = 130
+    #: Ended by SIGTERM; run again.
     TERMINATED = 143
 
 

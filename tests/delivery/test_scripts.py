@@ -39,7 +39,3 @@ def test_parents_and_children_killed_at_random_lose_nothing() -> None:
     ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "0 lost, twice or falsely done" in ended.stdout
-
-
-def test_the_readme_draws_the_life_of_a_measurement_from_its_table() -> None:
-    assert script("state_diagram").diagram() in (ROOT / "README.md").read_text("utf-8")

@@ -18,7 +18,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +65,12 @@ def commands(session: str) -> list[Command]:
         else:
             output.append(line)
     return [Command("\n".join(words), "\n".join(output).strip()) for words, output in found]
+
+
+def matches(expected: str, printed: str) -> bool:
+    """Tell whether a command printed what a page shows."""
+    parts = [re.escape(" ".join(part.split())) for part in expected.split("...")]
+    return re.fullmatch(r"\s*" + ".*".join(parts) + r"\s*", " ".join(printed.split())) is not None
 
 
 @dataclass(kw_only=True)
@@ -138,6 +143,4 @@ class Page:
             is_asked = number + 1 < len(session) and session[number + 1].text == "echo $?"
             assert code == 0 or is_asked, f"{place}: {command.text}: exit code {code}\n{printed}"
             if command.expected:
-                assert OutputChecker().check_output(
-                    f"{command.expected}\n", printed, ELLIPSIS | NORMALIZE_WHITESPACE
-                ), f"{place}: {command.text} printed\n{printed}"
+                assert matches(command.expected, printed), f"{place}: {command.text}\n{printed}"

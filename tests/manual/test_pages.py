@@ -1,4 +1,4 @@
-"""Every page of the manual: its examples run, its links lead somewhere."""
+"""Every page of the manual, and the README: its examples run, its links lead somewhere."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from bulkload.cli.manual import pages
 from tests.conftest import ROOT
 from tests.jobs import Jobs
-from tests.manual.examples import Page, blocks, commands
+from tests.manual.examples import Page, blocks, commands, matches
 
 MANUAL = ROOT / "bulkload" / "manual"
-PAGES = {name: MANUAL / f"{name}.md" for name in pages()}
+PAGES = {"README": ROOT / "README.md"} | {name: MANUAL / f"{name}.md" for name in pages()}
 
 #: What may stand in an ``sh`` block, which is not run: what needs a network, or a folder with the
 #: sources of bulkload.
@@ -85,3 +85,13 @@ def test_a_session_is_read_as_commands_and_their_output() -> None:
     (first, second) = commands("$ one \\\n> two\nout\n\nmore\n$ three\n")
     assert (first.text, first.expected) == ("one \\\ntwo", "out\n\nmore")
     assert (second.text, second.expected) == ("three", "")
+
+
+def test_dots_stand_for_any_text_and_white_space_is_one() -> None:
+    assert matches("...\n 16  created\n...", "16 created\n0.3 s\n")
+    assert matches("began ... ended", "began  at\n5 ended")
+    assert not matches("16 created", "16 created, 1 failed")
+
+
+def test_the_readme_is_two_screens() -> None:
+    assert (ROOT / "README.md").read_text("utf-8").count("\n") < 200

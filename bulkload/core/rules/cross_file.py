@@ -40,11 +40,17 @@ SAME_FIGURES: Final = 1e-5
 class CampaignCode(StrEnum):
     """What a finding over the files of a cell says."""
 
+    #: Two measurements hold the same content, whatever their names, columns or digits.
     SAME_DATA = "same_data"
+    #: Two measurements of one cell cover the same time.
     SPANS_OVERLAP = "spans_overlap"
+    #: A file has the other sign of current than most files of its cell.
     SIGN_DIFFERS = "sign_differs"
+    #: A file's values are a power of ten away from those of its siblings.
     UNIT_DIFFERS = "unit_differs"
+    #: A step moves far more charge than the files before: perhaps the file of another cell.
     CAPACITY_JUMPS = "capacity_jumps"
+    #: Numbered names have a gap.
     FILE_MISSING = "file_missing"
 
 

@@ -80,6 +80,7 @@ def known_transforms(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _set_step_count(frame: Frame) -> _Change:
+    """Count the steps from 0, by the changes of `Step from cycler`."""
     count = _numbered(frame, STEP_FROM_CYCLER)
     return _with(
         frame, {STEP_COUNT: Column(count)}, {"steps": int(count[-1]) + 1 if len(count) else 0}
@@ -87,6 +88,7 @@ def _set_step_count(frame: Frame) -> _Change:
 
 
 def _set_cycle_count(frame: Frame) -> _Change:
+    """Count the cycles from 0, by `Cycle from cycler`; a cycle begins where a step begins."""
     if CYCLE_FROM_CYCLER in frame:
         count = _numbered(frame, CYCLE_FROM_CYCLER)
     else:
@@ -118,6 +120,7 @@ def _at_step_starts(frame: Frame, labels: Any) -> np.ndarray[Any, np.dtype[np.in
 
 
 def _reset_time(frame: Frame) -> _Change:
+    """Subtract the first value of the time."""
     time = frame.numbers(TIME)
     timed = np.flatnonzero(~np.isnan(time))
     offset = float(time[timed[0]]) if len(timed) else 0.0
@@ -161,6 +164,7 @@ def _set_sign(frame: Frame) -> _Change:
 
 
 def _set_capacity(frame: Frame) -> _Change:
+    """Integrate discharge and charge capacity anew from the current, from 0 at each step."""
     changed, details = _with(frame, capacities(frame), {})
     if CAPACITY in changed:
         names = [name for name in changed.names if name != CAPACITY]
@@ -170,10 +174,12 @@ def _set_capacity(frame: Frame) -> _Change:
 
 
 def _set_energy(frame: Frame) -> _Change:
+    """Integrate discharge and charge energy anew from the power, from 0 at each step."""
     return _with(frame, energies(frame), {})
 
 
 def _swap_charge_discharge(frame: Frame) -> _Change:
+    """Exchange the columns of charge and of discharge."""
     swapped: dict[str, Any] = {}
     for one, other in ((DISCHARGE_CAPACITY, CHARGE_CAPACITY), (DISCHARGE_ENERGY, CHARGE_ENERGY)):
         if one in frame and other in frame:
@@ -182,6 +188,7 @@ def _swap_charge_discharge(frame: Frame) -> _Change:
 
 
 def _negate_z_im(frame: Frame) -> _Change:
+    """Negate the imaginary part of the impedance."""
     return frame.replace({Z_IM: _as_before(frame, Z_IM, -frame.numbers(Z_IM))}), {"column": Z_IM}
 
 
