@@ -1,4 +1,4 @@
-"""Print the README's table of readers: every real cycler file, our reading, the vendor's alone.
+"""Print the table of readers: every real cycler file, our reading, the vendor's alone.
 
 ``--check`` exits 1 where a file is not read as the table promises. Files are looked for in
 ``../shared/data`` beside the repository, or where ``BULKLOAD_SHARED_DATA`` says.
@@ -159,7 +159,7 @@ def _sheet_capacity(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def markdown(table: list[Row]) -> str:
-    """Lay the table out for the README."""
+    """Return the table as Markdown."""
     lines = [
         "| file | bulkload, no hint | vendor's reader, no hint | charge: maker's column, ∫I dt |",
         "|---|---|---|---|",

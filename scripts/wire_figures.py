@@ -1,6 +1,6 @@
 """Figures of delivery: a rate limit, an outage, interrupted uploads. Prints one table.
 
-Run ``python scripts/wire_figures.py`` for the figures in the README, ``--short`` for a quick look.
+``python scripts/wire_figures.py`` prints the figures of scripts/RESULTS.md; ``--short`` is quick.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from ionworks.validators import validate_measurement_data
 
 from bulkload.core import terms
 from scripts.make_archive import CAPACITY, VOLTAGE_WINDOW, ArchiveSize, write_archive
+from scripts.structure import measure
 
 #: Seconds that a script may take on a machine that is busy with other things.
 LIMIT_S = 600
@@ -65,3 +66,20 @@ def test_a_bench_gives_a_table_and_its_figures(tmp_path: Path, bench: str, lines
     assert len(table) == 2 + lines
     figures = json.loads((tmp_path / "f.json").read_text("utf-8"))
     assert set(figures) == {"cores", "quick", bench}
+
+
+def test_structure_counts_rooms_arrows_circles_and_code(tmp_path: Path) -> None:
+    package = tmp_path / "bulkload"
+    (package / "one").mkdir(parents=True)
+    (package / "two").mkdir()
+    (package / "__init__.py").write_text('"""Nothing."""\n')
+    (package / "one" / "a.py").write_text(
+        '"""A."""\n\nfrom bulkload.two import b\n\n\ndef f() -> int:\n'
+        '    """Return it."""\n    # Why.\n    return b.N\n'
+    )
+    (package / "two" / "b.py").write_text("from bulkload.one import a\n\nN = 1\n")
+    found = measure(tmp_path)
+    assert (found.rooms, found.arrows, found.modules) == (3, 2, 3)
+    assert found.circles == ("one - two",)
+    assert (found.longest_lines, found.longest_name) == (3, "one/a.f")
+    assert found.code_lines == 5

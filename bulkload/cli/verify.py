@@ -43,7 +43,7 @@ def verify(
     """Read back what this job brought into Studio, and compare it with what was meant.
 
     Compares row count, columns and a digest of the values. Writes verify.json into the job
-    folder. Exits with 3 where anything differs.
+    folder. Exits with 3 where anything differs, or where there was nothing to compare.
 
     Parameters
     ----------
@@ -75,7 +75,8 @@ def verify(
         job_dir / REPORT_NAME,
         {**asdict(report), "statement": report.statement, "seed": chosen_seed},
     )
-    return ExitCode.PARTIAL if report.differences else ExitCode.ARRIVED
+    is_proved = bool(report.sample) and not report.differences
+    return ExitCode.ARRIVED if is_proved else ExitCode.PARTIAL
 
 
 async def _verify(

@@ -1,4 +1,4 @@
-"""The README's table of readers holds: every file read, or refused for the reason it states."""
+"""The table of readers holds: every file is read, or rejected for the reason it states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frames behind the decisions that the README's page on validation lists."""
+"""The frames behind the decisions that the manual's page on validation lists."""
 
 from __future__ import annotations
 
