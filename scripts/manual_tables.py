@@ -27,7 +27,7 @@ from bulkload.core.rules import STRICT_CHECK_NAMES
 from bulkload.core.rules.cross_file import CampaignCode
 from bulkload.core.rules.transforms import TRANSFORMS
 from bulkload.core.tally import ExitCode
-from bulkload.readers.registry import FALLBACKS, MAKES
+from bulkload.readers.registry import FALLBACKS, VENDOR_FORMATS
 from bulkload.sources import schema
 from bulkload.sources.columns import COLUMNS, REQUIRED_COLUMNS
 from scripts.messages import Message, messages
@@ -119,7 +119,7 @@ def transforms() -> str:
 def readers() -> str:
     """Return the readers, in the order in which a file is held against them."""
     rows = []
-    for one in (*MAKES, *FALLBACKS):
+    for one in (*VENDOR_FORMATS, *FALLBACKS):
         dialects = [dialect.name for dialect in getattr(one, "dialects", ())]
         text = ", ".join(dialects) or (type(one).__doc__ or "").partition("\n")[0].rstrip(".")
         rows.append((f"`{one.name}`", text.rstrip(".")))

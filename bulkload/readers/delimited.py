@@ -27,6 +27,9 @@ BLOCK_BYTES: Final = 4 * 1024 * 1024
 #: Longest piece of the file that a message quotes, in characters.
 QUOTE_CHARS: Final = 60
 
+#: Lines behind a table that are taken for a trailer.
+MAX_TRAILER_LINES: Final = 200
+
 DELIMITERS: Final = (",", "\t", ";")
 
 _ROW_WIDTH = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
@@ -47,6 +50,10 @@ class TextLayout:
     decimal: str | None = None
     #: The header ends with a delimiter: its last column has no name.
     ends_blank: bool = False
+    #: The first field of a row is a number: a line that begins otherwise is no row.
+    is_numbered: bool = False
+    #: Fields of the first row; 0 where nobody counted them.
+    row_fields: int = 0
 
 
 def refuse_duplicates(names: Sequence[str], name: str) -> None:
@@ -170,6 +177,37 @@ def _explained(error: pa.ArrowInvalid, name: str, layout: TextLayout) -> Excepti
     return UnreadableError(f"{name}: cannot be cut into rows: {_quoted(message)}", cause="bad_rows")
 
 
+def without_trailer(data: bytes, layout: TextLayout) -> tuple[bytes, tuple[str, ...]]:
+    """Take off the lines behind the table that are no rows; return them too.
+
+    Such a line has fewer fields than a row and begins like none: with no number where rows begin
+    with one, or else as a label (``Total lines: 12``) or a tag. A row that was cut is left.
+    """
+    end, taken = len(data), list[str]()
+    while len(taken) < MAX_TRAILER_LINES:
+        while end > layout.body and data[end - 1] in b"\r\n \t":
+            end -= 1
+        begin = max(data.rfind(b"\n", layout.body, end), data.rfind(b"\r", layout.body, end)) + 1
+        if begin <= layout.body:
+            break
+        line = data[begin:end].strip()
+        fields = line.count(layout.delimiter.encode()) + 1
+        if fields >= min(layout.row_fields, len(layout.names)) or not _ends_a_table(line, layout):
+            break
+        taken.append(line.decode("utf-8", "replace")[:QUOTE_CHARS])
+        end = begin
+    return (data[:end], tuple(reversed(taken))) if taken else (data, ())
+
+
+def _ends_a_table(line: bytes, layout: TextLayout) -> bool:
+    if not line or line[:1] in b"0123456789+-.,":
+        return False
+    if layout.is_numbered:
+        return True
+    is_label = b":" in line or b"=" in line or line.startswith(b"<")
+    return is_label and layout.delimiter.encode() not in line
+
+
 def whole_last_line(data: bytes, layout: TextLayout, name: str) -> bytes:
     """Complete a last line that lacks only the trailing delimiter; refuse one that was cut.
 
@@ -187,6 +225,12 @@ def whole_last_line(data: bytes, layout: TextLayout, name: str) -> bytes:
     wanted = len(layout.names)
     if fields == wanted - 1 and layout.ends_blank:
         return b"".join((memoryview(data)[:end], layout.delimiter.encode()))
+    if fields == layout.row_fields < wanted:
+        raise UnreadableError(
+            f"{name}, line {layout.header_line}: the header has {wanted} names where the rows have "
+            f"{fields} fields; nobody knows which column lacks its values",
+            cause="ragged_rows",
+        )
     if fields < wanted:
         raise UnreadableError(
             f"{name}: the last line is cut short ({fields} of {wanted} fields); copy or export the "

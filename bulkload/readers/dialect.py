@@ -137,8 +137,12 @@ class Dialect:
     totals: tuple[tuple[str, str], ...] = ((terms.CHARGE_CAPACITY, terms.DISCHARGE_CAPACITY),)
     #: The unit stands after a slash (``I/mA``), not in brackets.
     slash_units: bool = False
-    #: The unit stands in the row below the header.
+    #: The unit ends the name, after an underscore (``I_mA``).
+    suffix_units: bool = False
+    #: The row below the header has units even where none of them is known.
     units_row: bool = False
+    #: Rows may lack the last columns of the header: the format writes none where all are empty.
+    short_rows: bool = False
     #: None: decided by the values.
     decimal: str | None = None
     #: None: decided by the header line.
@@ -184,7 +188,10 @@ class Match:
 
 def headings(names: Iterable[str], dialect: Dialect) -> list[Heading]:
     """Split the names of a header the way the dialect writes units."""
-    return [split_heading(name, slash=dialect.slash_units) for name in names]
+    return [
+        split_heading(name, slash=dialect.slash_units, suffix=dialect.suffix_units)
+        for name in names
+    ]
 
 
 class Named:
@@ -200,7 +207,13 @@ class Named:
     def _slashed(self) -> frozenset[str]:
         return frozenset(split_heading(name, slash=True).base for name in self.names)
 
+    @cached_property
+    def _suffixed(self) -> frozenset[str]:
+        return frozenset(split_heading(name, suffix=True).base for name in self.names)
+
     def _bases(self, dialect: Dialect) -> frozenset[str]:
+        if dialect.suffix_units:
+            return self._suffixed
         return self._slashed if dialect.slash_units else self._plain
 
     def fits(self, dialect: Dialect) -> bool:

@@ -10,16 +10,26 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bulkload.errors import UnreadableError
-from bulkload.readers.delimited import DELIMITERS, TextLayout, header_only, whole_last_line
+from bulkload.readers.delimited import (
+    DELIMITERS,
+    TextLayout,
+    header_only,
+    whole_last_line,
+    without_trailer,
+)
 from bulkload.readers.dialect import MIN_COLUMNS, Dialect, Named, may_be_header
 from bulkload.readers.table_source import TextGrid, unique_names
 from bulkload.readers.text import Text
+from bulkload.readers.units import is_unit
 
 #: Lines in which a header is looked for. The longest preamble seen has 730.
 MAX_PREAMBLE_LINES: Final = 4000
 
 #: Bytes in which it is looked for.
 MAX_PREAMBLE_BYTES: Final = 512 * 1024
+
+#: Known units that make a row one of units.
+MIN_UNITS: Final = 2
 
 #: How a number begins, and no name of a column does.
 _NUMERIC: Final = frozenset("0123456789+-.")
@@ -95,19 +105,20 @@ def find(headers: Sequence[HeaderLine], dialect: Dialect) -> HeaderLine | None:
 
 
 def grid_below(text: Text, header: HeaderLine, dialect: Dialect) -> TextGrid:
-    """Return the table below a header, its units row read where the dialect has one."""
+    """Return the table below a header, its units row read where it has one."""
     body, number = header.end, header.number
     units: list[str | None] = [None] * len(header.names)
-    if dialect.units_row:
-        _, _, end, line = next(lines(text, body), (0, 0, body, ""))
-        fields = [field.strip(" []()") for field in cut(line, header.delimiter)]
-        if not any(_NUMBER.match(field) for field in fields):
-            units = [*(field or None for field in fields), *units][: len(header.names)]
-            body, number = end, number + 1
+    _, _, end, line = next(lines(text, body), (0, 0, body, ""))
+    fields = [field.strip(" []()") for field in cut(line, header.delimiter)]
+    if _are_units(fields, dialect):
+        units = [*(field or None for field in fields), *units][: len(header.names)]
+        body, number = end, number + 1
     first_row = _first_row(text, body, header.delimiter)
     names = _as_wide_as_rows(header, first_row, text.name)
     if not first_row:
         raise header_only(text.name)
+    if dialect.short_rows and MIN_COLUMNS <= len(first_row) < len(names):
+        names = names[: len(first_row)]
     units = [*units, *[None] * len(names)][: len(names)]
     layout = TextLayout(
         names=unique_names(names),
@@ -116,9 +127,19 @@ def grid_below(text: Text, header: HeaderLine, dialect: Dialect) -> TextGrid:
         header_line=number,
         decimal=dialect.decimal,
         ends_blank=not names[-1],
+        is_numbered=bool(_NUMBER.match(first_row[0])),
+        row_fields=len(first_row),
     )
-    text = replace(text, data=whole_last_line(text.data, layout, text.name))
-    return TextGrid(text=text, layout=layout, names=names, units=units)
+    data, trailer = without_trailer(text.data, layout)
+    text = replace(text, data=whole_last_line(data, layout, text.name))
+    return TextGrid(text=text, layout=layout, names=names, units=units, trailer=trailer)
+
+
+def _are_units(fields: Sequence[str], dialect: Dialect) -> bool:
+    """Tell whether the row below the header states units: no number, and units that are known."""
+    if not any(fields) or any(_NUMBER.match(field) for field in fields):
+        return False
+    return dialect.units_row or sum(map(is_unit, fields)) >= MIN_UNITS
 
 
 def _first_row(text: Text, body: int, delimiter: str) -> list[str]:

@@ -17,7 +17,8 @@ from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.core.text import printable
 from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.readers.content import FileContent
-from bulkload.readers.probe import TEXT, WORKBOOK, Probe
+from bulkload.readers.file_kinds import TEXT, WORKBOOK
+from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 
 #: Longest error text of the vendor's reader that a refusal quotes, in characters.

@@ -25,7 +25,8 @@ from bulkload.readers.delimited import (
     parse,
     refuse_duplicates,
 )
-from bulkload.readers.probe import PARQUET, TEXT, Probe
+from bulkload.readers.file_kinds import PARQUET, TEXT
+from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.text import HEAD_BYTES, Text
 
@@ -51,7 +52,13 @@ MEASURED: Final = (
 )
 NUMBERS: Final = frozenset(COUNTS + MEASURED)
 
-#: Ionworks columns that make a header native: with fewer it is something else.
+#: What makes a header native: a cycling table, a spectrum, or open-circuit potentials, each in
+#: Ionworks' own spelling. Several tables of other origin share two names with it.
+_MEASURED: Final = frozenset({terms.VOLTAGE, terms.CURRENT})
+_SPECTRUM: Final = frozenset({terms.FREQUENCY, terms.Z_RE, terms.Z_IM})
+_AXES: Final = frozenset({terms.CAPACITY, terms.STOICHIOMETRY, terms.SOC})
+
+#: Ionworks columns in a header that is read as native because the user says so.
 MIN_NATIVE_COLUMNS: Final = 2
 
 #: Columns that tell a PyProBE file: its time, voltage and current bear Ionworks' names, but its
@@ -65,16 +72,30 @@ _INDEX: Final = ""
 
 
 def is_native(names: Sequence[str]) -> bool:
-    """Tell whether a header is in the Ionworks column format."""
+    """Tell whether a header is in the Ionworks column format.
+
+    It is with time, steps and what was measured, with a frequency and both parts of the impedance,
+    or with a voltage over capacity, stoichiometry or state of charge and no time. A table without
+    steps is no native one: two of the other names are what any table calls its columns.
+    """
+    own = {name.strip() for name in names}
+    return (
+        own >= _SPECTRUM
+        or (terms.TIME in own and not own.isdisjoint(COUNTS) and not own.isdisjoint(_MEASURED))
+        or (terms.VOLTAGE in own and terms.TIME not in own and not own.isdisjoint(_AXES))
+    )
+
+
+def _may_be_native(names: Sequence[str]) -> bool:
     return sum(name.strip() in NUMBERS for name in names) >= MIN_NATIVE_COLUMNS
 
 
 def native_layout(text: Text) -> TextLayout | None:
-    """Find the native header on the first line that is not blank, None where there is none."""
+    """Find Ionworks' columns on the first line that is not blank, None where there are none."""
     offset, line_number, line = _first_line(text)
     for delimiter in DELIMITERS:
         names = cut_line(line, delimiter)
-        if is_native(names):
+        if _may_be_native(names):
             return TextLayout(
                 names=tuple(name.strip() for name in names),
                 delimiter=delimiter,

@@ -12,30 +12,19 @@ import pyarrow.parquet as pq
 
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import FileContent
+from bulkload.readers.file_kinds import (
+    READABLE,
+    TEXT,
+    described,
+    kind_of,
+)
 from bulkload.readers.headers import HeaderLine, header_lines
 from bulkload.readers.text import Text, decode
 from bulkload.readers.workbook import Book, CalamineBook
 from bulkload.readers.xlsx import PlainBook
 
-TEXT: Final = "text"
-PARQUET: Final = "Parquet"
-WORKBOOK: Final = "workbook"
-ACCESS: Final = "Access database"
-BIOLOGIC_BINARY: Final = "BioLogic .mpr"
-NEWARE_BINARY: Final = "Neware .nda"
-NEWARE_ARCHIVE: Final = "Neware .ndax"
-ARCHIVE: Final = "zip archive"
-
 #: Suffixes that promise text: a binary file under them is refused, not read as something else.
 TEXT_SUFFIXES: Final = frozenset({".csv", ".txt", ".tsv", ".mpt", ".dta", ".bdf"})
-
-_MAGIC: Final = (
-    (b"PAR1", PARQUET),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", WORKBOOK),
-    (b"\x00\x01\x00\x00Standard ", ACCESS),
-    (b"BIO-LOGIC MODULAR FILE", BIOLOGIC_BINARY),
-    (b"NEWARE", NEWARE_BINARY),
-)
 
 
 @dataclass(frozen=True)
@@ -52,12 +41,20 @@ class Probe:
     @cached_property
     def kind(self) -> str:
         """The container, by its first bytes."""
-        kind = _kind(self.content.data)
+        kind = kind_of(self.content.data)
+        is_readable = kind in READABLE
         if kind != TEXT and self.content.suffix in TEXT_SUFFIXES:
             raise UnreadableError(
-                f"{self.name}: named {self.content.suffix} but it is {_described(kind)}; give it "
-                "its right suffix, or export it as text",
+                f"{self.name}: named {self.content.suffix} but it is {described(kind)}; "
+                + ("give it its right suffix, or " if is_readable else "")
+                + "export the test as text",
                 cause="not_text",
+            )
+        if not is_readable:
+            raise UnreadableError(
+                f"{self.name}: {described(kind)}, which holds no table that is read here; export "
+                "the test as text or as a workbook and upload that",
+                cause="not_a_table",
             )
         return kind
 
@@ -87,18 +84,3 @@ class Probe:
                 f"{self.name}: not a readable Parquet file; copy or export it again",
                 cause="damaged",
             ) from error
-
-
-def _kind(data: bytes) -> str:
-    for magic, kind in _MAGIC:
-        if data.startswith(magic):
-            return kind
-    if data.startswith(b"PK\x03\x04"):
-        if b"xl/workbook" in data or b"[Content_Types].xml" in data:
-            return WORKBOOK
-        return NEWARE_ARCHIVE if b".ndc" in data else ARCHIVE
-    return TEXT
-
-
-def _described(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "AEIO" else f"a {kind}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -90,7 +90,7 @@ class Format:
     #: What ``--reader`` calls it.
     name: str
     #: Its signature is in the first bytes, in the maker's own words: where it fits, no other can.
-    is_decisive: ClassVar[bool] = False
+    is_decisive: bool = False
 
     @property
     def version(self) -> str:

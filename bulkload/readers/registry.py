@@ -8,6 +8,7 @@ from typing import Final
 
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
+from bulkload.readers.file_kinds import TEXT, markup_of
 from bulkload.readers.formats import (
     arbin,
     arbin_res,
@@ -28,8 +29,8 @@ from bulkload.readers.native import NATIVE
 from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format
 
-#: Readers whose signature is a make's own.
-MAKES: Final[tuple[Format, ...]] = (
+#: Readers of one manufacturer each.
+VENDOR_FORMATS: Final[tuple[Format, ...]] = (
     NATIVE,
     arbin.FORMAT,
     arbin_res.ArbinDatabase(),
@@ -49,11 +50,11 @@ MAKES: Final[tuple[Format, ...]] = (
     bdf.PYPROBE_FORMAT,
 )
 
-#: Asked in this order where no make's signature fits: the vendor's package knows some makes
+#: Asked in this order where no manufacturer's signature fits: the vendor's package knows some makes
 #: that are not above; a header that states its units needs no make.
 FALLBACKS: Final[tuple[Format, ...]] = (VENDOR, generic.FORMAT)
 
-BY_NAME: Final[Mapping[str, Format]] = {f.name: f for f in (*MAKES, *FALLBACKS, *NAMED)}
+BY_NAME: Final[Mapping[str, Format]] = {f.name: f for f in (*VENDOR_FORMATS, *FALLBACKS, *NAMED)}
 
 #: What the vendor calls readers that have another name, or several, here.
 _OTHER_NAMES: Final = {"biologic mpt": "biologic", "csv": "labelled", "native": "ionworks"}
@@ -82,9 +83,15 @@ class Detection:
 
 def detect_probe(probe: Probe, own: Sequence[Format] = ()) -> Detection:
     """Hold every signature against a file. ``own`` are the user's dialects: they come first."""
-    for rank, formats in enumerate((own, MAKES, *((f,) for f in FALLBACKS))):
+    for rank, formats in enumerate((own, VENDOR_FORMATS, *((f,) for f in FALLBACKS))):
         found = [Candidate(reader=f.name, evidence=f.sniff(probe)) for f in formats]
         fitting = tuple(c for c in found if c.evidence.is_fit)
+        decisive = [
+            c for f, c in zip(formats, found, strict=True) if f.is_decisive and c.evidence.is_fit
+        ]
+        if decisive:
+            # In the manufacturer's own words: what else fits, fits by chance.
+            return _verdict(probe, (decisive[0],), ())
         if rank == 1:
             near = tuple(c for c in found if c.evidence.fits and not c.evidence.is_fit)
         if fitting:
@@ -138,7 +145,7 @@ def chosen(probe: Probe, name: str | None, own: Sequence[Format] = ()) -> Format
     if name is not None:
         return named(name, own)
     if not own:
-        for reader in MAKES:
+        for reader in VENDOR_FORMATS:
             if reader.is_decisive and reader.sniff(probe).is_fit:
                 return reader
     detection = detect_probe(probe, own)
@@ -149,6 +156,13 @@ def chosen(probe: Probe, name: str | None, own: Sequence[Format] = ()) -> Format
     resembling = "; ".join(
         f"{c.reader} would need {', '.join(c.evidence.lacks)}" for c in detection.near[:3]
     )
+    what = markup_of(probe.text.data) if probe.kind == TEXT else None
+    if what is not None:
+        raise UnreadableError(
+            f"{probe.name}: {what}, not a table of a test; export the test as text or as a "
+            "workbook and upload that",
+            cause="not_a_table",
+        )
     raise UnreadableError(
         f"{probe.name}: no known cycler format fits its content"
         + (f" ({resembling})" if resembling else "")

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers.dialect import Dialect, HeaderRow
+from bulkload.readers.file_kinds import TEXT, WORKBOOK
 from bulkload.readers.headers import find, grid_below
 from bulkload.readers.metadata import merged
 from bulkload.readers.multi_test import chosen_member, numbering, tests_in
 from bulkload.readers.normalise import read_grid
-from bulkload.readers.probe import TEXT, WORKBOOK, Probe
+from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.workbook import Book

@@ -58,6 +58,8 @@ class TextGrid:
     names: Sequence[str]
     units: Sequence[str | None]
     decimal: str | None = None
+    #: Lines behind the table that are no rows.
+    trailer: tuple[str, ...] = ()
 
     def sample(self, index: int) -> str:
         """Return the value of the first row that has one."""
@@ -98,6 +100,8 @@ class TextGrid:
             "encoding": self.text.encoding,
             "delimiter": self.layout.delimiter,
             "decimal": self.decimal,
+            **({"trailer_lines": len(self.trailer)} if self.trailer else {}),
+            **({"lines_unquoted": True} if self.text.is_unwrapped else {}),
         }
 
 

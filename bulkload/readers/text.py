@@ -33,20 +33,22 @@ _MARKS: Final = (
 #: Control characters that no text export contains; tab, line ends and form feed are not here.
 _BINARY_BYTES: Final = bytes(set(range(32)) - {9, 10, 11, 12, 13, 26, 27})
 
+_DELIMITER: Final = re.compile(rb"[,;\t]")
 _HIGH_RUN: Final = re.compile(rb"[\x80-\xff]+")
 _HAN_PAIR: Final = re.compile(rb"[\xb0-\xf7][\xa1-\xfe]")
 
-#: First bytes of well-known binary files that bear a text suffix now and then.
-_BINARY_KINDS: Final = {
-    b"PK\x03\x04": "a zip archive or an .xlsx workbook",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"PAR1": "a Parquet file",
-    b"%PDF": "a PDF document",
-    b"\x89PNG": "a PNG image",
-    b"\x00\x01\x00\x00Standard": "an Access database",
-    b"BIO-LOGIC MODULAR FILE": "a BioLogic .mpr file",
-    b"NEWARE": "a Neware .nda file",
-}
+#: What stands in the headers of Chinese exports that are in English: as cp1252, pairs of bytes
+#: that mean nothing.
+_GBK_SYMBOLS: Final = frozenset("℃℉Ωωμ°±²³")
+#: Where CJK punctuation, characters and full-width forms begin.
+_CJK: Final = "\u3000"
+
+#: A line that is one quoted field, as a spreadsheet saves a line that it did not cut.
+_WRAPPED: Final = re.compile(rb'(?m)^"((?:[^"\r\n]|"")*)"[,;\t]*(?=\r?$)')
+
+#: Lines that must be so before all are taken to be, and lines that are looked at.
+MIN_WRAPPED_LINES: Final = 3
+MAX_WRAPPED_LINES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Text:
     data: bytes
     encoding: str
     name: str
+    #: Each line stood in quotation marks as a whole: they were taken off.
+    is_unwrapped: bool = False
 
     def head(self) -> str:
         """Return the beginning, cut at a line end where there is one."""
@@ -74,7 +78,27 @@ def decode(content: FileContent) -> Text:
         raise UnreadableError(
             f"{content.name}: the file holds only white space; export it again", cause="empty_file"
         )
-    return Text(data=data, encoding=encoding, name=content.name)
+    plain = _unwrapped(data)
+    return Text(
+        data=data if plain is None else plain,
+        encoding=encoding,
+        name=content.name,
+        is_unwrapped=plain is not None,
+    )
+
+
+def _unwrapped(data: bytes) -> bytes | None:
+    """Take off the quotation marks of lines that are one quoted field each; None: they are not."""
+    head = data[:HEAD_BYTES]
+    if b'"' not in head or not (head.lstrip().startswith(b'"') or b'\n"' in head):
+        return None
+    cut = [line for line in head.splitlines()[:MAX_WRAPPED_LINES] if _DELIMITER.search(line)]
+    if len(head) < len(data) and len(cut) < MAX_WRAPPED_LINES:
+        cut = cut[:-1]
+    wrapped = [_WRAPPED.fullmatch(line) for line in cut]
+    if len(cut) < MIN_WRAPPED_LINES or not all(m and _DELIMITER.search(m[1]) for m in wrapped):
+        return None
+    return _WRAPPED.sub(lambda match: match[1].replace(b'""', b'"'), data)
 
 
 def _to_utf8(content: FileContent) -> tuple[bytes, str]:
@@ -159,22 +183,24 @@ def _looks_chinese(data: bytes) -> bool:
         data.decode("gbk")
     except UnicodeDecodeError:
         return False
-    foreign = sum(map(len, _HIGH_RUN.findall(data)))
+    runs = _HIGH_RUN.findall(data)
+    if all(len(run) % 2 == 0 for run in runs):
+        characters = set(b"".join(set(runs)).decode("gbk", "replace"))
+        if characters & _GBK_SYMBOLS and all(
+            c in _GBK_SYMBOLS or c >= "\u4e00" for c in characters
+        ):
+            return True
+    foreign = sum(map(len, runs))
     paired = 2 * len(_HAN_PAIR.findall(data))
     return paired >= 4 and paired >= 0.5 * foreign
 
 
 def _refuse_binary(name: str, head: bytes) -> None:
-    for magic, kind in _BINARY_KINDS.items():
-        if head.startswith(magic):
-            raise UnreadableError(
-                f"{name}: named as text but it is {kind}; give it its right suffix, "
-                "or export it as text",
-                cause="not_text",
-            )
     if b"\0" in head or len(head.translate(None, _BINARY_BYTES)) < 0.99 * len(head):
+        begin = " ".join(f"{byte:02x}" for byte in head[:8])
         raise UnreadableError(
-            f"{name}: named as text but its bytes are binary; export the test as text",
+            f"{name}: a binary file that begins like none that is known (bytes {begin}); export "
+            "the test as text or as a workbook and upload that",
             cause="not_text",
         )
 

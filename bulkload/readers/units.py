@@ -71,6 +71,7 @@ UNITS: Final = {
     "DC resistance [Ohm]": _OHM,
     "Z_Phase [deg]": {
         "deg": Conversion(1.0),
+        "degree": Conversion(1.0),
         "°": Conversion(1.0),
         "rad": Conversion(57.29577951308232),
     },
@@ -85,12 +86,22 @@ _TRAILING_UNIT: Final = re.compile(
 _SLASH_UNIT: Final = re.compile(r"^(?P<base>.+?)\s*/\s*(?P<unit>[^/()]+)$")
 #: Newer EC-Lab programs write ``<Ewe/V>`` for ``<Ewe>/V``.
 _UNIT_INSIDE: Final = re.compile(r"^<(?P<base>[^<>/]+)/(?P<unit>[^<>/]+)>$")
+#: A unit that ends the name: ``Voltage_V``, ``Cell_Temperature_C``.
+_SUFFIX_UNIT: Final = re.compile(
+    r"^(?P<base>.+)[_ ](?P<unit>s|ms|min|h|[mk]?V|[munµ]?A|[mk]?Ah|[mk]?Wh|[mk]?W|C|degC|K"
+    r"|m?Ohm|Hz|deg|Degree)$"
+)
 _SEPARATORS: Final = re.compile(r"[\s_\-.#]+")
 
 
 def conversion(target: str, unit: str) -> Conversion | None:
     """Return how to reach the target's unit from this one, None where the unit is unknown."""
     return UNITS.get(target, {}).get(_folded(unit))
+
+
+def is_unit(text: str) -> bool:
+    """Tell whether a text is a unit of anything that is measured."""
+    return any(_folded(text) in known for known in UNITS.values())
 
 
 def _folded(unit: str) -> str:
@@ -121,18 +132,24 @@ def folded_name(name: str) -> str:
     return negated + _SEPARATORS.sub(" ", plain).strip().lower()
 
 
-def split_heading(name: str, *, slash: bool = False) -> Heading:
-    """Split ``Current (mA)``, ``U[V]`` or, with ``slash``, ``I/mA`` into name and unit."""
+def split_heading(name: str, *, slash: bool = False, suffix: bool = False) -> Heading:
+    """Split ``Current (mA)`` or ``U[V]`` into name and unit.
+
+    With ``slash`` also ``I/mA``, with ``suffix`` also ``I_mA``.
+    """
     if len(name) > MAX_NAME_CHARS:
         return Heading(folded_name(name[:MAX_NAME_CHARS]), None)
-    return _split_heading(name, slash=slash)
+    return _split_heading(name, slash=slash, suffix=suffix)
 
 
 @lru_cache(maxsize=4096)
-def _split_heading(name: str, *, slash: bool) -> Heading:
+def _split_heading(name: str, *, slash: bool, suffix: bool) -> Heading:
     inside = _UNIT_INSIDE.match(name.strip())
     if inside is not None:
         return Heading(folded_name(f"<{inside['base']}>"), inside["unit"].strip())
+    ending = _SUFFIX_UNIT.match(name.strip()) if suffix else None
+    if ending is not None:
+        return Heading(folded_name(ending["base"]), ending["unit"])
     pattern = _SLASH_UNIT if slash else _TRAILING_UNIT
     match = pattern.match(name.strip())
     if match is None:

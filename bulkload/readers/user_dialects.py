@@ -37,7 +37,8 @@ from bulkload.core import terms
 from bulkload.core.text import printable
 from bulkload.errors import SettingsError
 from bulkload.readers.dialect import MODE, RECORD, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
-from bulkload.readers.probe import TEXT, Probe
+from bulkload.readers.file_kinds import TEXT
+from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.table_format import TableFormat
 from bulkload.readers.units import UNITS, conversion, split_heading

@@ -14,12 +14,13 @@ from typing import Any, Final, Self
 
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
+from bulkload.readers.file_kinds import ACCESS
 from bulkload.readers.formats.arbin import TABLE
 from bulkload.readers.headers import HeaderLine, cut, grid_below
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.multi_test import chosen_member
 from bulkload.readers.normalise import read_grid
-from bulkload.readers.probe import ACCESS, Probe
+from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.text import Text
 from bulkload.readers.timestamps import sheet_days

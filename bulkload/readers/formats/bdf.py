@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bulkload.core import terms
 from bulkload.readers.dialect import ColumnRule, Dialect, Kind, headings, missing
+from bulkload.readers.file_kinds import PARQUET, TEXT
 from bulkload.readers.headers import find, grid_below
 from bulkload.readers.native import parquet_table
 from bulkload.readers.normalise import read_grid
-from bulkload.readers.probe import PARQUET, TEXT, Probe
+from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.table_source import ArrayGrid
+from bulkload.readers.units import split_heading
 
 MACHINE: Final = Dialect(
     name="BDF machine names",
@@ -80,6 +83,8 @@ class CommunityFormat(Format):
 
     name: str
     dialects: tuple[Dialect, ...]
+    #: Its names are its own: raw columns of another format may stand beside them.
+    is_decisive: bool = False
 
     def sniff(self, probe: Probe) -> Evidence:
         """Look for the signature in the header or the Parquet schema."""
@@ -114,10 +119,26 @@ class CommunityFormat(Format):
         )
         if probe.kind == PARQUET:
             table = parquet_table(probe.content)
-            columns = dict(zip(table.column_names, table.columns, strict=True))
+            names = _labels_first(table.column_names, dialect)
+            columns = dict(zip(names, table.columns, strict=True))
             return read_grid(ArrayGrid(columns, probe.name), dialect, probe.name, options)
         header = find(probe.headers, dialect) or probe.headers[0]
-        return read_grid(grid_below(probe.text, header, dialect), dialect, probe.name, options)
+        grid = grid_below(probe.text, header, dialect)
+        grid.names = _labels_first(grid.names, dialect)
+        return read_grid(grid, dialect, probe.name, options)
+
+
+def _labels_first(names: Sequence[str], dialect: Dialect) -> list[str]:
+    """Rename raw columns that would be taken for the same as a label: ``Voltage/V`` beside it."""
+    if dialect is not LABELS:
+        return list(names)
+    labels = {split_heading(name, slash=True).base for name in names if " / " in name}
+    return [
+        f"{name} (raw)"
+        if " / " not in name and split_heading(name, slash=True).base in labels
+        else name
+        for name in names
+    ]
 
 
 def _is_marked(names: tuple[str, ...], dialect: Dialect) -> bool:
@@ -125,5 +146,5 @@ def _is_marked(names: tuple[str, ...], dialect: Dialect) -> bool:
     return dialect is not LABELS or any(name.endswith(tuple(_SECOND_LABELS)) for name in names)
 
 
-BDF: Final = CommunityFormat(name="bdf", dialects=(MACHINE, LABELS))
+BDF: Final = CommunityFormat(name="bdf", dialects=(MACHINE, LABELS), is_decisive=True)
 PYPROBE_FORMAT: Final = CommunityFormat(name="pyprobe", dialects=(PYPROBE,))

@@ -21,10 +21,11 @@ from bulkload.readers.dialect import (
     Kind,
     Sign,
 )
+from bulkload.readers.file_kinds import TEXT
 from bulkload.readers.headers import HeaderLine, grid_below
 from bulkload.readers.metadata import grouped, merged, with_iso_start
 from bulkload.readers.normalise import read_grid
-from bulkload.readers.probe import TEXT, Probe
+from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Floats, Raw
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 
@@ -50,7 +51,6 @@ EXPORT: Final = Dialect(
         ColumnRule(terms.Z_IM, ("im(z)",)),
         ColumnRule("Z_Mod [Ohm]", ("|z|",)),
         ColumnRule("Z_Phase [deg]", ("phase(z)",)),
-        ColumnRule(RECORD_CHARGE, ("dq",), unless=terms.CURRENT),
     ),
     # EC-Lab counts oxidation positive, which raises the voltage.
     sign=Sign.CHARGE_POSITIVE,

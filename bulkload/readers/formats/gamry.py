@@ -14,9 +14,10 @@ from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers.dialect import ColumnRule, Dialect, Sign
+from bulkload.readers.file_kinds import TEXT
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.normalise import read_grid
-from bulkload.readers.probe import TEXT, Probe
+from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.table_source import ArrayGrid
 from bulkload.readers.timestamps import start_of

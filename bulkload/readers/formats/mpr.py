@@ -25,14 +25,17 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from bulkload.core import terms
 from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import FileContent
+from bulkload.readers.dialect import RECORD_CHARGE, ColumnRule
+from bulkload.readers.file_kinds import BIOLOGIC_BINARY
 from bulkload.readers.formats.biologic import EXPORT, make_series
 from bulkload.readers.formats.mpr_columns import AMBIGUOUS, COLUMNS, FLAGS, TECHNIQUES
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.normalise import read_grid
-from bulkload.readers.probe import BIOLOGIC_BINARY, Probe
+from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.table_source import ArrayGrid
@@ -59,7 +62,12 @@ _UNKNOWN: Final = "column "
 _FLOWS: Final = ("I/", "<I>/", "|I|/", "dq/", "dQ/", "(Q-Qo)/", "control/", "freq/")
 _REST: Final = frozenset({"OCV", "WAIT"})
 
-BINARY: Final = replace(EXPORT, name="EC-Lab binary")
+#: A text export always has the current; a binary may have the charge only.
+BINARY: Final = replace(
+    EXPORT,
+    name="EC-Lab binary",
+    columns=(*EXPORT.columns, ColumnRule(RECORD_CHARGE, ("dq",), unless=terms.CURRENT)),
+)
 
 Records = np.ndarray[Any, Any]
 

@@ -23,9 +23,10 @@ from bulkload.readers.dialect import (
     Kind,
     Sign,
 )
+from bulkload.readers.file_kinds import NEWARE_ARCHIVE, NEWARE_BINARY
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.normalise import read_grid
-from bulkload.readers.probe import NEWARE_ARCHIVE, NEWARE_BINARY, Probe
+from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.table_source import ArrayGrid
 from bulkload.readers.timestamps import iso_of

@@ -9,10 +9,11 @@ from typing import Final
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
 from bulkload.readers.dialect import MODE, RECORD, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
+from bulkload.readers.file_kinds import TEXT
 from bulkload.readers.formats.neware import FLAT, prepare
 from bulkload.readers.headers import HeaderLine, cut, grid_below, lines
 from bulkload.readers.normalise import read_grid
-from bulkload.readers.probe import TEXT, Probe
+from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.text import Text
 from bulkload.readers.units import split_heading
