@@ -1,4 +1,7 @@
-"""What a run may do and how much it may take: every bound with its unit, default and reason."""
+"""What a user may set of a run: every bound with its unit, default and reason.
+
+Bounds that nobody sets are in the ``limits.py`` of their package.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ from bulkload.core.prepare_result import PrepareOptions
 #: seconds, so ten minutes means that the reader hangs.
 TIME_LIMIT_S: Final = 600.0
 
-#: Share of the machine's memory that all children together may use.
+#: Share of the machine's memory that all workers together may use.
 MEMORY_SHARE: Final = 0.5
 
-#: Least memory of one child: the libraries alone need some 150 MiB.
-MIN_CHILD_MEMORY_BYTES: Final = 512 * 2**20
+#: Least memory of one worker: the libraries alone need some 150 MiB.
+MIN_WORKER_MEMORY_BYTES: Final = 512 * 2**20
 
 #: Requests and PUTs in flight: enough to hide 50 ms of latency behind the work of many cores,
 #: few enough for a lab's uplink. The controllers find the level below it.
@@ -46,7 +49,7 @@ class RunLimits:
 
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     connections: int = CONNECTIONS
-    #: Memory of all children together, in bytes.
+    #: Memory of all workers together, in bytes.
     memory_bytes: int = field(
         default_factory=lambda: int(psutil.virtual_memory().total * MEMORY_SHARE)
     )
@@ -57,9 +60,9 @@ class RunLimits:
     grace_s: float = GRACE_S
 
     @property
-    def child_memory_bytes(self) -> int:
-        """What one child may use."""
-        return max(MIN_CHILD_MEMORY_BYTES, self.memory_bytes // self.workers)
+    def worker_memory_bytes(self) -> int:
+        """Memory that one worker may use, in bytes."""
+        return max(MIN_WORKER_MEMORY_BYTES, self.memory_bytes // self.workers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

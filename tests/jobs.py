@@ -162,7 +162,7 @@ class Running:
 def is_reader(process: psutil.Process) -> bool:
     """Tell whether a process is a child that reads files."""
     try:
-        return "bulkload.worker.child" in process.cmdline()
+        return "bulkload.worker.process" in process.cmdline()
     except psutil.Error:
         return False
 

@@ -99,7 +99,7 @@ async def _check_all(store: Store, run: int, settings: RunSettings) -> None:
     pool_limits = PoolLimits(
         workers=limits.workers,
         time_limit_s=limits.time_limit_s,
-        memory_limit_bytes=limits.child_memory_bytes,
+        memory_limit_bytes=limits.worker_memory_bytes,
     )
     send, receive = anyio.create_memory_object_stream[_Job](limits.workers)
     with tempfile.TemporaryDirectory(prefix="bulkload-check-") as scratch:

@@ -1,4 +1,4 @@
-"""What crosses between the parent and a child process: a path and a small record, never a table."""
+"""What crosses between the run and its workers: a path and a small record, never a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bulkload.core.plan_items import Checks, UploadJob
 
 
 class ExtraChecks(StrEnum):
-    """What the checks do that the vendor's client does not have."""
+    """What is made of the checks that the vendor's client does not have."""
 
     OFF = "off"
     WARN = "warn"
@@ -44,7 +44,7 @@ class StoredBefore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareTask:
-    """What a child needs to prepare one measurement."""
+    """What a worker needs to prepare one measurement."""
 
     job: UploadJob
     #: Checks with the run's defaults and the specification's ratings filled in.
@@ -67,10 +67,10 @@ class SourceStamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """The child's answer for a measurement that is fit to be sent."""
+    """The worker's answer for a measurement that can be sent."""
 
     rows: int
-    #: Rows of the file that its reader found to be no samples.
+    #: Rows of the file that its reader left out because they are not samples.
     rows_left_out: int = 0
     columns: tuple[str, ...]
     #: Length and hash of the spool file; zero and empty where none was written.
@@ -79,14 +79,14 @@ class Prepared:
     #: Digest of the normalised table: the same for the same data, whatever file it came in.
     content_digest: str
     source: SourceStamp
-    #: Whether the source is what was stored before and then some; the new rows are spooled.
+    #: Whether the source begins with what was stored before and has more rows, which are spooled.
     is_longer: bool = False
-    #: Largest ``Time [s]``, None where there is none: by it a lost extension is known again.
+    #: Largest ``Time [s]``, None without one: it identifies an extension whose answer was lost.
     last_time_s: float | None = None
     warnings: tuple[ValidationIssue, ...] = ()
     #: Transforms that changed something.
     changes: tuple[str, ...] = ()
-    #: What the campaign checks need, as JSON; None for what is no time series.
+    #: What the campaign checks need, as JSON; None for other types than a time series.
     summary: str | None = None
     #: What the file's own header says: fills metadata that nobody stated.
     header: Mapping[str, Any] = field(default_factory=dict)
@@ -94,13 +94,13 @@ class Prepared:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-#: Cause of a refusal that is the run's own trouble, not the source's: its disk is full.
+#: Cause of a rejection that is the machine's fault, not the source's: its disk is full.
 DISK_FULL: Final = "disk_full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """The child's answer for a measurement that must not be sent."""
+    """The worker's answer for a measurement that must not be sent."""
 
     #: Stable word for the report: an issue code, or a reading failure.
     cause: str

@@ -1,4 +1,4 @@
-"""Does a job that an earlier run knows have to begin again? One pure answer."""
+"""Decide whether a job that an earlier run knows has to begin again."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Final
 
 from bulkload.core.lifecycle import FINAL, JobState
 
-#: Causes of a rejection that lie in the moment or the machine, not in the source's bytes. What
-#: costs much to find out again (the limits of time and memory) is left to a retry.
-OF_THE_MOMENT: Final = frozenset(
+#: Causes of a rejection that are worth another try: the machine or the time was the reason, not
+#: the source's bytes. What costs much to find out again (the limits of time and memory) is left
+#: to ``bulkload retry``.
+RETRYABLE_REJECTIONS: Final = frozenset(
     {
         "io_error",
         "missing_extra",
@@ -23,6 +24,10 @@ OF_THE_MOMENT: Final = frozenset(
 )
 
 
+#: Causes of a failure that the same bytes would meet again.
+FINAL_FAILURES: Final = frozenset({"processing_failed", "source_changed"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What the journal knows of a job."""
@@ -30,7 +35,7 @@ class Known:
     state: JobState
     cause: str
     options_digest: str
-    #: Size and modification time of the source as it was last prepared or rejected.
+    #: Size in bytes and modification time in ns of the source as it was last prepared or rejected.
     stamp: tuple[int, int] | None
     #: The same of the source whose bytes Studio holds.
     stored_stamp: tuple[int, int] | None
@@ -60,10 +65,7 @@ def restart_reason(
 
 
 def _may_pass_unchanged(known: Known) -> bool:
-    """Tell whether the same bytes may fare better: not where they themselves are the reason."""
+    """Return whether the same bytes may pass next time: not where they are the reason."""
     if known.state is JobState.REJECTED:
-        return known.cause in OF_THE_MOMENT
-    return known.state is JobState.FAILED and known.cause not in {
-        "processing_failed",
-        "source_changed",
-    }
+        return known.cause in RETRYABLE_REJECTIONS
+    return known.state is JobState.FAILED and known.cause not in FINAL_FAILURES

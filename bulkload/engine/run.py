@@ -182,7 +182,7 @@ async def _open_preparing_parts(request: RunRequest) -> AsyncIterator[_Preparing
         pool_limits = PoolLimits(
             workers=limits.workers,
             time_limit_s=limits.time_limit_s,
-            memory_limit_bytes=limits.child_memory_bytes,
+            memory_limit_bytes=limits.worker_memory_bytes,
         )
         async with request.open_pool(pool_limits, spool.folder) as pool:
             yield _PreparingParts(pool=pool, spool=spool)
@@ -229,6 +229,8 @@ async def _run_pipeline(
         )
         studio = await stack.enter_async_context(request.open_studio(watchers.on_wire, settings))
         logger.info("run.started", command=request.command, planned=progress.planned)
+        if journal.reader.torn_bytes:
+            logger.warning("journal.torn_record_removed", bytes=journal.reader.torn_bytes)
         recorder = Recorder(journal, watchers)
         backlog = Backlog(
             BacklogCap(poll_s=FIRST_POLL_S),

@@ -84,6 +84,11 @@ class LoggedConnection(sqlite3.Connection):
         super().execute("PRAGMA synchronous=OFF")
         self.executescript(_watching(log.tables))
 
+    @property
+    def torn_bytes(self) -> int:
+        """Bytes of a record cut short by a crash, removed when the log was opened."""
+        return 0 if self._log is None else self._log.file.torn_bytes
+
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Execute a statement; one that changes rows outside a transaction is one by itself."""
         word = sql.lstrip()[:6].upper()

@@ -2,13 +2,12 @@
 
 The file begins with a line that says what it is. A record is a mark, its number, its length and
 a CRC-32 of these and of its text, which is UTF-8. A record whose writing was cut short can only
-be the last one, and is left out; anything else that is not as it was written is damage, and is
-said to be so. Numbers tell of records that are missing in the middle.
+be the last one, and is left out; anything else that is not as it was written is damage and
+raises ``JournalError``. The numbers show that a record is missing in the middle.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import struct
 import zlib
@@ -18,8 +17,6 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bulkload.errors import JournalError
-
-_logger: Final = logging.getLogger(__name__)
 
 VERSION: Final = 1
 _TITLE: Final = b"bulkload journal log "
@@ -34,9 +31,9 @@ class RecordFile:
     """A file of records that is open for appending, by one writer."""
 
     def __init__(self, path: Path) -> None:
-        """Open a log, made new where none is; ``records`` must be read before the first append.
+        """Open a log, or create it; ``records`` must be read before the first append.
 
-        Raises ``JournalError`` for a file that is no log of ours, or of another version.
+        Raises ``JournalError`` for a file that is not a log of ours, or of another version.
         """
         self._path = path
         self._file: BinaryIO = path.open("r+b" if path.exists() else "x+b", buffering=0)
@@ -50,6 +47,8 @@ class RecordFile:
         except BaseException:
             self._file.close()
             raise
+        #: Bytes of a last record that a crash cut short, and that were removed on opening.
+        self.torn_bytes = 0
         #: Where the next record goes, and its number; None once nothing more can be written.
         self._end: int | None = None
         self._count = 0
@@ -61,12 +60,8 @@ class RecordFile:
             self._count += 1
             end = after
             yield text
-        if (torn := self._size() - end) > 0:
-            _logger.warning(
-                "%s: the last record was cut short by a crash; its %d bytes are removed",
-                self._path,
-                torn,
-            )
+        self.torn_bytes = self._size() - end
+        if self.torn_bytes:
             self._file.truncate(end)
             os.fsync(self._file.fileno())
         self._end = end
@@ -74,15 +69,15 @@ class RecordFile:
     def append(self, text: str) -> None:
         """Write a record and flush it to the disk.
 
-        Raises ``OSError`` where that fails. Where it is not known then what is on the disk, and
-        where somebody else has written, nothing more is written: ``JournalError``.
+        Raises ``OSError`` where that fails, and ``JournalError`` for ever after where it is not
+        known what is on the disk, or where another process has written to the file.
         """
         end = self._end
         if end is None or self._size() != end:
             self.stop()
             raise JournalError(
-                f"{self._path} cannot be written any more: it failed before, or somebody else "
-                "wrote to it"
+                f"{self._path} cannot be written any more: an earlier write failed, or another "
+                "process wrote to it; end the other process, and run the command again"
             )
         body = text.encode("utf-8")
         record = _head(self._count + 1, body) + body
@@ -101,7 +96,7 @@ class RecordFile:
         self._end = end + len(record)
 
     def stop(self) -> None:
-        """Let nothing more be written: what follows would not fit what is there."""
+        """Write nothing more: what follows would not fit what is on the disk."""
         self._end = None
 
     def close(self) -> None:
@@ -126,7 +121,7 @@ def read_records(path: Path) -> Iterator[str]:
 
 
 def _has_header(file: BinaryIO, path: Path) -> bool:
-    """Tell whether a log has begun: one whose first line was cut short has not."""
+    """Return whether a log has begun: one whose first line was cut short has not."""
     found = file.read(len(_HEADER))
     if found == _HEADER:
         return True
@@ -172,7 +167,7 @@ def _head(number: int, body: bytes) -> bytes:
 
 
 def _has_whole_record(data: bytes) -> bool:
-    """Tell whether there is a whole record of any number in what follows a broken one."""
+    """Return whether a whole record of any number follows a broken one."""
     at = data.find(_MARK)
     while at >= 0:
         if at + _HEAD.size <= len(data):
@@ -185,7 +180,7 @@ def _has_whole_record(data: bytes) -> bool:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Let a new file's name be on the disk, where the system can do that."""
+    """Flush the name of a new file to the disk, where the system can do that."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

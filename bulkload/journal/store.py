@@ -19,6 +19,7 @@ from bulkload.core.terms import JobKey
 from bulkload.errors import JournalError
 from bulkload.journal.codec import dump
 from bulkload.journal.database import connect
+from bulkload.journal.logged import LoggedConnection
 from bulkload.journal.queries import SQL
 from bulkload.journal.rows import JobRow, Parent, RunRow
 
@@ -35,6 +36,12 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def torn_bytes(self) -> int:
+        """Bytes of a record cut short by a crash, removed when the journal was opened."""
+        connection = self._connection
+        return connection.torn_bytes if isinstance(connection, LoggedConnection) else 0
 
     def close(self) -> None:
         """Close the file."""

@@ -1,9 +1,9 @@
-"""Child processes that prepare files, each of which may be lost without losing the run.
+"""Worker processes that prepare files, each of which may be lost without losing the run.
 
-A child prepares one file at a time. It is killed, and replaced, when a file takes longer than
-``time_limit_s`` or the child's memory passes ``memory_limit_bytes``; a child that dies by
-itself (a crash in a library, the system out of memory) is replaced too, and its file gets one
-more chance before it is refused. Whatever happens costs that file only.
+A worker prepares one file at a time. It is killed, and replaced, when a file takes longer than
+``time_limit_s`` or the worker's memory passes ``memory_limit_bytes``; a worker that dies by
+itself (a crash in a library, the system out of memory) is replaced too, and its file is tried
+once more before it is rejected. Whatever happens costs that file only.
 """
 
 from __future__ import annotations
@@ -24,19 +24,15 @@ import psutil
 from anyio.abc import Process
 
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
-from bulkload.worker.child import HEADER, encode_message
+from bulkload.worker.limits import (
+    MAX_ANSWER_BYTES,
+    MAX_DEATHS,
+    MEMORY_POLL_S,
+    STDERR_TAIL_CHARACTERS,
+)
+from bulkload.worker.process import HEADER, encode_message
 
-#: How often a busy child's memory is looked at: it can outgrow its limit by what it
-#: allocates in this time, before the operating system steps in.
-MEMORY_POLL_S: Final = 0.25
-
-#: How often a file may kill its child before it is refused.
-MAX_DEATHS: Final = 2
-
-#: Largest answer a child may give. Records are small; anything else is not ours.
-MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-
-#: One computing thread a child: as many children as cores already use all of them.
+#: One computing thread a worker: as many workers as cores already use all of them.
 _ONE_THREAD: Final = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -56,35 +52,35 @@ class PoolLimits:
 
 
 class Preparer(Protocol):
-    """Where files are prepared."""
+    """Prepares files."""
 
     async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
         """Prepare one file; never raises for what the file does."""
 
 
-class _DiedError(Exception):
-    """The child went away; the message says how."""
+class _WorkerDiedError(Exception):
+    """The worker ended; the message is its exit reason."""
 
 
 class _Worker:
-    """One child process and the conversation with it."""
+    """One worker process and the pipes to it."""
 
     def __init__(self, process: Process, stderr_path: Path) -> None:
         self.process = process
         self._stderr_path = stderr_path
-        #: What has come of an answer.
+        #: The bytes of an answer that have arrived.
         self._arrived = bytearray()
-        #: Made once: making one asks the system for more than its memory does. None where the
-        #: child is gone already.
-        self._seen: psutil.Process | None = None
+        #: Created once: creating one costs more system calls than reading the memory. None where
+        #: the worker has ended already.
+        self._observed: psutil.Process | None = None
         with suppress(psutil.NoSuchProcess):
-            self._seen = psutil.Process(process.pid)
+            self._observed = psutil.Process(process.pid)
 
     @classmethod
     async def start(cls, stderr_path: Path) -> _Worker:
         with stderr_path.open("wb") as stderr:
             process = await anyio.open_process(
-                [sys.executable, "-X", "faulthandler", "-m", "bulkload.worker.child"],
+                [sys.executable, "-X", "faulthandler", "-m", "bulkload.worker.process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -94,35 +90,38 @@ class _Worker:
             )
         return cls(process, stderr_path)
 
-    async def give(self, task: PrepareTask) -> None:
-        """Send a task; ``_DiedError`` where nobody takes it."""
+    async def send(self, task: PrepareTask) -> None:
+        """Send a task; raise ``_WorkerDiedError`` where the worker has ended."""
         assert self.process.stdin is not None
         try:
             await self.process.stdin.send(encode_message(task))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            raise _DiedError(await self._exit_reason()) from error
+            raise _WorkerDiedError(await self._exit_reason()) from error
 
     async def answer(self) -> Prepared | Rejected:
-        """Wait for the answer; ``_DiedError`` where none comes. Loses nothing when cancelled."""
+        """Wait for the answer; raise ``_WorkerDiedError`` where the worker ends first.
+
+        Loses nothing when cancelled.
+        """
         assert self.process.stdout is not None
         try:
             while (size := self._answer_size()) > len(self._arrived):
                 self._arrived += await self.process.stdout.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            raise _DiedError(await self._exit_reason()) from error
+            raise _WorkerDiedError(await self._exit_reason()) from error
         body = self._arrived[HEADER.size : size]
         del self._arrived[:size]
-        answer = pickle.loads(body)  # noqa: S301 - our own child, over our own pipe
+        answer = pickle.loads(body)  # noqa: S301 - our own worker, over our own pipe
         assert isinstance(answer, Prepared | Rejected)
         return answer
 
     def _answer_size(self) -> int:
-        """Return the length of an answer, header included, as far as it is known."""
+        """Return the length of an answer in bytes, header included, as far as it is known."""
         if len(self._arrived) < HEADER.size:
             return HEADER.size
         size: int = HEADER.unpack_from(self._arrived)[0]
         if size > MAX_ANSWER_BYTES:
-            raise _DiedError("the reader process gave an answer that is not one")
+            raise _WorkerDiedError("the reader process gave an answer that cannot be read")
         return HEADER.size + size
 
     async def _exit_reason(self) -> str:
@@ -130,18 +129,19 @@ class _Worker:
         how = f"ended with code {code}"
         if code < 0:
             how = f"was ended by signal {signal.Signals(-code).name}"
-        last_words = self._stderr_path.read_text("utf-8", errors="replace").strip()[-300:]
-        return f"the reader process {how}" + (f" ({last_words})" if last_words else "")
+        stderr = self._stderr_path.read_text("utf-8", errors="replace").strip()
+        stderr_tail = stderr[-STDERR_TAIL_CHARACTERS:]
+        return f"the reader process {how}" + (f" ({stderr_tail})" if stderr_tail else "")
 
     def memory_bytes(self) -> int:
-        """Return the child's resident memory, zero once it is gone."""
+        """Return the worker's resident memory in bytes, zero once it has ended."""
         try:
-            return 0 if self._seen is None else int(self._seen.memory_info().rss)
+            return 0 if self._observed is None else int(self._observed.memory_info().rss)
         except psutil.Error:
             return 0
 
     async def end(self) -> None:
-        """Kill the child and wait until it is gone."""
+        """Kill the worker and wait until it has ended."""
         with anyio.CancelScope(shield=True):
             if self.process.returncode is None:
                 self.process.kill()
@@ -150,7 +150,7 @@ class _Worker:
 
 
 class Pool:
-    """A fixed number of children; ``prepare`` waits for a free one."""
+    """A fixed number of workers; ``prepare`` waits for a free one."""
 
     def __init__(self, limits: PoolLimits, stderr_dir: Path) -> None:
         self._limits = limits
@@ -158,76 +158,76 @@ class Pool:
         self._idle_send, self._idle_receive = anyio.create_memory_object_stream[_Worker](
             limits.workers
         )
-        self._children: dict[int, _Worker] = {}
+        self._workers: dict[int, _Worker] = {}
 
     async def _add(self, slot: int) -> _Worker:
-        child = await _Worker.start(self._stderr_dir / f"worker-{slot}.stderr")
-        self._children[slot] = child
-        return child
+        worker = await _Worker.start(self._stderr_dir / f"worker-{slot}.stderr")
+        self._workers[slot] = worker
+        return worker
 
     async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
-        """Prepare one file in a child; never raises for what the file does."""
-        words = ""
+        """Prepare one file in a worker; never raises for what the file does."""
+        exit_reason = ""
         for _ in range(MAX_DEATHS):
-            child = await self._living()
+            worker = await self._free_worker()
             try:
-                answer = await self._watched(child, task)
-            except _DiedError as error:
-                words = str(error)
-                await self._hand_back(child)
+                answer = await self._watched(worker, task)
+            except _WorkerDiedError as error:
+                exit_reason = str(error)
+                await self._release(worker)
             else:
-                await self._hand_back(child)
+                await self._release(worker)
                 return answer
         return Rejected(
             cause="reader_died",
-            message=f"{task.job.path}: {words}, {MAX_DEATHS} times; the file is left out: "
+            message=f"{task.job.path}: {exit_reason}, {MAX_DEATHS} times; the file is left out: "
             "check that it is whole, or export it again",
         )
 
-    async def _living(self) -> _Worker:
-        """Wait for a child that lives: one that died idle is not this file's fault."""
-        child = await self._idle_receive.receive()
-        while child.process.returncode is not None:
-            await self._hand_back(child)
-            child = await self._idle_receive.receive()
-        return child
+    async def _free_worker(self) -> _Worker:
+        """Wait for a free worker that runs: one that died idle is not this file's fault."""
+        worker = await self._idle_receive.receive()
+        while worker.process.returncode is not None:
+            await self._release(worker)
+            worker = await self._idle_receive.receive()
+        return worker
 
-    async def _hand_back(self, child: _Worker) -> None:
-        """Make the child, or its replacement where it is gone, free for the next task."""
-        if child.process.returncode is not None:
-            slot = next(slot for slot, one in self._children.items() if one is child)
+    async def _release(self, worker: _Worker) -> None:
+        """Make the worker, or its replacement where it has ended, free for the next task."""
+        if worker.process.returncode is not None:
+            slot = next(slot for slot, one in self._workers.items() if one is worker)
             with anyio.CancelScope(shield=True):
-                await child.end()
-                child = await self._add(slot)
-        self._idle_send.send_nowait(child)
+                await worker.end()
+                worker = await self._add(slot)
+        self._idle_send.send_nowait(worker)
 
-    async def _watched(self, child: _Worker, task: PrepareTask) -> Prepared | Rejected:
-        """Have a child prepare a file; the child is ended where that takes too long or too much."""
+    async def _watched(self, worker: _Worker, task: PrepareTask) -> Prepared | Rejected:
+        """Have a worker prepare a file; end the worker where that takes too much time or memory."""
         limits = self._limits
         is_answered = False
         try:
             with anyio.move_on_after(limits.time_limit_s):
-                await child.give(task)
-                # Nothing tells of memory as it grows: looking is the only way.
-                while child.memory_bytes() <= limits.memory_limit_bytes:
+                await worker.send(task)
+                # The system reports no growth of memory: it has to be polled.
+                while worker.memory_bytes() <= limits.memory_limit_bytes:
                     with anyio.move_on_after(MEMORY_POLL_S):
-                        answer = await child.answer()
+                        answer = await worker.answer()
                         is_answered = True
                         return answer
                 return _over_memory(task, limits.memory_limit_bytes)
             return _over_time(task, limits.time_limit_s)
         finally:
-            # Its answer, if it has one, is nobody's now.
+            # An answer that it may still give belongs to no task.
             if not is_answered:
-                await child.end()
+                await worker.end()
 
     async def _open(self) -> None:
         for slot in range(self._limits.workers):
             self._idle_send.send_nowait(await self._add(slot))
 
     async def _close(self) -> None:
-        for child in self._children.values():
-            await child.end()
+        for worker in self._workers.values():
+            await worker.end()
         self._idle_send.close()
         self._idle_receive.close()
 
@@ -250,9 +250,9 @@ def _over_memory(task: PrepareTask, limit_bytes: int) -> Rejected:
 
 @asynccontextmanager
 async def open_pool(limits: PoolLimits, stderr_dir: Path) -> AsyncIterator[Pool]:
-    """Start the children, and end them with the block.
+    """Start the workers, and end them with the block.
 
-    Side effects: one ``worker-N.stderr`` file a child in ``stderr_dir``.
+    Side effects: one ``worker-N.stderr`` file a worker in ``stderr_dir``.
     """
     pool = Pool(limits, stderr_dir)
     try:

@@ -1,4 +1,4 @@
-"""What a child does with one source: read, validate, encode. Returns a small record.
+"""Prepare one source in a worker: read, validate, encode; return a small record.
 
 A defect of a reader, or of ours, must cost one file: everything that is raised becomes a
 ``Rejected`` that names the file. Nothing of the table leaves this process but the spool file.
@@ -27,6 +27,7 @@ from bulkload.core.terms import MeasurementType
 from bulkload.core.text import shown
 from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.sources.stamp import quick_stamp
+from bulkload.worker.limits import ERROR_TEXT_CHARACTERS
 from bulkload.worker.properties_and_files import prepare_file, prepare_properties
 from bulkload.worker.time_series import prepare_time_series
 
@@ -45,9 +46,9 @@ def prepare(task: PrepareTask) -> Prepared | Rejected:
 
     Side effects: writes ``task.spool_path`` where the answer is ``Prepared``.
     """
-    # Before it is read: what is written to the file from here on has not been judged.
+    # Before it is read: what is written to the file later has not been validated.
     seen = quick_stamp(Path(task.job.path))
-    answer = _unfit_name(task.job) or _prepared_or_refused(task)
+    answer = _unfit_name(task.job) or _prepared_or_rejected(task)
     if isinstance(answer, Rejected) and answer.source is None and seen is not None:
         size_bytes, mtime_ns = seen
         source = SourceStamp(size_bytes=size_bytes, mtime_ns=mtime_ns, sha256="")
@@ -66,7 +67,7 @@ def _unfit_name(job: UploadJob) -> Rejected | None:
     )
 
 
-def _prepared_or_refused(task: PrepareTask) -> Prepared | Rejected:
+def _prepared_or_rejected(task: PrepareTask) -> Prepared | Rejected:
     try:
         return _PREPARERS[task.job.type](task)
     except UnreadableError as error:
@@ -83,12 +84,12 @@ def _prepared_or_refused(task: PrepareTask) -> Prepared | Rejected:
             cause="memory_limit", message=f"{task.job.path}: not enough memory to read it"
         )
     # A reader may raise anything for a damaged file; the run must go on and say which file.
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must be told
+    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes the file's rejection
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Rejected(
             cause="reader_failed",
             message=f"{task.job.path}: reading failed with {type(error).__name__}: "
-            f"{str(error)[:300]} ({Path(where.filename).name}:{where.lineno})",
+            f"{str(error)[:ERROR_TEXT_CHARACTERS]} ({Path(where.filename).name}:{where.lineno})",
         )
 
 

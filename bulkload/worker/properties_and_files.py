@@ -1,4 +1,4 @@
-"""Properties and files on their way to Studio: nothing in them is validated as a time series."""
+"""Prepare properties and files: nothing in them is validated as a time series."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bulkload.sources.stamp import attachments, stamp
 
 def prepare_properties(task: PrepareTask) -> Prepared | Rejected:
     """Read and encode a document of properties; raises ``UnreadableError`` and ``OSError``."""
-    # Only this type needs the YAML library: children start faster without it.
+    # Only this type needs the YAML library: workers start faster without it.
     from bulkload.sources.json_yaml_toml import load
 
     path = Path(task.job.path)

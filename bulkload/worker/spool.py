@@ -1,4 +1,4 @@
-"""Prepared measurements on their way to Studio: files that live no longer than their use."""
+"""The files of prepared measurements until they are uploaded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Spool:
     """The folder of prepared files, with a bound on the bytes that wait in it."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
-        """Take up the folder; what a run that died left in it is removed.
+        """Empty the folder of what a run that died left in it.
 
-        Side effects: empties ``folder``, makes it where it is not there.
+        Side effects: creates ``folder`` where it does not exist.
         """
         shutil.rmtree(folder, ignore_errors=True)
-        # It may be a disk of its own, which stays.
+        # Not removed: it may be a mount point.
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._limit_bytes = limit_bytes
@@ -27,17 +27,17 @@ class Spool:
         self._changed = anyio.Event()
 
     def path(self, job: int) -> Path:
-        """Return where a job's prepared file goes. Names are numbers: no text from outside."""
+        """Return the path of a job's prepared file. Names are numbers: no text from outside."""
         return self.folder / f"{job}.parquet"
 
     def close(self) -> None:
-        """Delete the folder: nothing in it outlives the run."""
+        """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def wait_for_room(self) -> None:
         """Wait until the files that wait are below the limit.
 
-        The next file's size is not known yet, so the limit may be passed by one file a worker.
+        The size of the next file is not known yet, so that each worker may pass the limit by one.
         """
         while self._total_bytes >= self._limit_bytes:
             await self._changed.wait()
@@ -48,7 +48,7 @@ class Spool:
         self._total_bytes += size_bytes
 
     def remove(self, job: int) -> None:
-        """Delete a job's files: their use is over, whatever became of it."""
+        """Delete a job's files, whatever became of it."""
         path = self.path(job)
         for one in (path, steps_path(path), extension_path(path)):
             # Windows keeps a file that an abandoned upload still reads: it goes with the folder.
@@ -60,10 +60,10 @@ class Spool:
 
 
 def steps_path(spool: Path) -> Path:
-    """Return where the steps of a spooled time series lie."""
+    """Return the path of the steps of a spooled time series."""
     return spool.with_suffix(".steps.parquet")
 
 
 def extension_path(spool: Path) -> Path:
-    """Return where the new rows of a spooled time series lie, if it is a longer version."""
+    """Return the path of the new rows of a spooled time series that has grown."""
     return spool.with_suffix(".extend.parquet")

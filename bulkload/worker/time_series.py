@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,10 +36,8 @@ from bulkload.readers.reading import Format
 from bulkload.sources.stamp import stamp
 from bulkload.tables.frames import to_frame, to_table
 from bulkload.tables.parquet import encode
+from bulkload.worker.limits import MAX_ISSUES
 from bulkload.worker.spool import extension_path, steps_path
-
-#: Findings kept of one file: a file with more is described by its first ones.
-MAX_ISSUES: Final = 100
 
 
 def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
@@ -79,8 +77,8 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
     issues += _extra_issues(frame, task, data_type)
     errors = [issue for issue in issues if issue.severity is Severity.ERROR]
     if errors:
-        refused = _invalid(task.job, errors, before)
-        return replace(refused, rows=table.num_rows, rows_left_out=left_out)
+        rejected = _invalid(task.job, errors, before)
+        return replace(rejected, rows=table.num_rows, rows_left_out=left_out)
     prepared = Prepared(
         rows=table.num_rows,
         rows_left_out=left_out,
@@ -103,7 +101,7 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
 
 
 def _lost_rows(series: TimeSeries, rows: int, task: PrepareTask) -> Rejected | None:
-    """Refuse a table that lost or won rows on its way from the file, without a word on it."""
+    """Reject a table that lost or gained rows on its way from the file without a record of it."""
     read_rows = series.provenance.get("rows_read", series.table.num_rows)
     if rows == read_rows:
         return None
@@ -150,7 +148,7 @@ def _moment(text: object) -> datetime | None:
 
 
 def _infinities(frame: Frame, found: list[ValidationIssue]) -> list[ValidationIssue]:
-    """Refuse a measured infinity that the vendor's rules let pass: no cell has one."""
+    """Return an error for a measured infinity, which the vendor's rules let pass."""
     if any(issue.code == ExtraCode.VALUE_NOT_FINITE for issue in found):
         return []
     names = [
@@ -176,9 +174,9 @@ def _extra_issues(frame: Frame, task: PrepareTask, data_type: str | None) -> lis
 
 def _read_from(series: TimeSeries) -> SourceStamp:
     """Return the stamp of the very bytes that were parsed."""
-    told = series.provenance
+    source = series.provenance
     return SourceStamp(
-        size_bytes=told["size_bytes"], mtime_ns=told["mtime_ns"], sha256=told["sha256"]
+        size_bytes=source["size_bytes"], mtime_ns=source["mtime_ns"], sha256=source["sha256"]
     )
 
 

@@ -30,7 +30,7 @@ def test_what_is_planned_or_confirmed_goes_on_as_it_is(state: JobState) -> None:
 
 
 @pytest.mark.parametrize("state", sorted(set(JobState) - FINAL))
-def test_what_was_in_hand_begins_again(state: JobState) -> None:
+def test_what_was_interrupted_begins_again(state: JobState) -> None:
     if state in {JobState.PLANNED, JobState.CONFIRMED}:
         return
     assert restart_reason(known(state), options_digest=RECIPE, stamp=NOW) == "interrupted"

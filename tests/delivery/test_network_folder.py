@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import closing
@@ -120,6 +121,23 @@ def test_a_damaged_log_ends_a_command_with_a_sentence(
     assert "is damaged at byte" in ended.err
     assert studio.requests.total == asked
     assert log.read_bytes() == data
+
+
+def test_a_record_cut_short_by_a_crash_is_in_the_log_of_the_next_run(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    archive(tmp_path / "archive", measurements=1)
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / LOG_NAME).touch()
+    jobs.use(studio)
+    assert jobs.upload("archive").code == 0
+    with (tmp_path / "job" / LOG_NAME).open("ab") as log:
+        log.write(b"\xff\xfecut short")
+    archive(tmp_path / "archive", measurements=2)
+    assert jobs.upload("archive").code == 0
+    lines = (tmp_path / "job" / "log.jsonl").read_text("utf-8").splitlines()
+    (line,) = [line for line in map(json.loads, lines) if line["level"] == "warning"]
+    assert (line["event"], line["bytes"]) == ("journal.torn_record_removed", 11)
 
 
 def test_crashes_and_faults_cost_nothing_there_either(monkeypatch: pytest.MonkeyPatch) -> None:

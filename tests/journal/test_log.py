@@ -152,7 +152,7 @@ def runs_in(path: Path, *, is_read_only: bool = False) -> int:
 
 
 def test_a_record_cut_short_at_any_byte_is_not_there_and_the_others_are(
-    path: Path, log: Path, whole: list[bytes], caplog: pytest.LogCaptureFixture
+    path: Path, log: Path, whole: list[bytes]
 ) -> None:
     before, after = whole[-2:]
     for cut in range(len(before), len(after)):
@@ -162,10 +162,10 @@ def test_a_record_cut_short_at_any_byte_is_not_there_and_the_others_are(
             assert runs_in(path, is_read_only=True) == 3, cut
             assert log.read_bytes() == torn, "a reader changes nothing"
             assert list(check_journal(log)) == []
-            caplog.clear()
+            with Store(path) as store:
+                assert store.torn_bytes == len(torn) - len(before)
             assert runs_in(path) == 3, cut
             assert log.read_bytes() == before
-            assert ("cut short by a crash" in caplog.text) == (torn != before)
     with Store(path) as store:
         store.begin_run("after it", {}, 0.0)
     assert runs_in(path) == 4
@@ -262,7 +262,7 @@ def test_what_somebody_else_wrote_meanwhile_ends_the_writing(path: Path, log: Pa
         theirs.append("[]")
         theirs.close()
         for _ in range(2):
-            with pytest.raises(JournalError, match="somebody else"):
+            with pytest.raises(JournalError, match="another process wrote"):
                 store.begin_run("ours again", {}, 0.0)
     assert runs_in(path) == 1
 

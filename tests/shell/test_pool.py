@@ -18,7 +18,8 @@ from anyio.abc import Process
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.terms import JobKey
-from bulkload.worker.pool import MAX_DEATHS, Pool, PoolLimits, open_pool
+from bulkload.worker.limits import MAX_DEATHS
+from bulkload.worker.pool import Pool, PoolLimits, open_pool
 from tests.archives import series, write
 from tests.jobs import is_reader, until
 
@@ -243,10 +244,10 @@ def test_a_child_ends_with_its_parent_even_in_the_midst_of_a_file(
     import pickle
     import subprocess
 
-    from bulkload.worker.child import encode_message
+    from bulkload.worker.process import encode_message
 
     child = subprocess.Popen(
-        [sys.executable, "-m", "bulkload.worker.child"],
+        [sys.executable, "-m", "bulkload.worker.process"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -1,10 +1,10 @@
-"""The child process: takes prepare tasks from standard input, answers on standard output.
+"""The worker process: takes prepare tasks from standard input, answers on standard output.
 
-Run as ``python -m bulkload.worker.child``. A message is a length of four bytes (big endian) and a
-pickle of a record of ``core/prepared.py``; both ends are ours, and nothing else can write to
-the pipes. What a library prints must not reach the answers: descriptor 1 is pointed at
-standard error before any reader is imported. When the parent goes away, standard input ends
-and the child leaves at once, even in the middle of a file.
+Run as ``python -m bulkload.worker.process``. A message is a length of four bytes (big endian) and a
+pickle of a record of ``core/prepare_result.py``; both ends are ours, and nothing else can write
+to the pipes. What a library prints must not reach the answers: descriptor 1 is pointed at
+standard error before any reader is imported. When the parent process ends, standard input ends
+and the worker exits at once, even in the middle of a file.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ def read_message(stream: BinaryIO) -> object | None:
     if len(header) < HEADER.size:
         return None
     body = stream.read(HEADER.unpack(header)[0])
-    # The parent's own pipe: nobody else can write to it.
-    message: object = pickle.loads(body)  # noqa: S301 - the pipe of our own child
+    message: object = pickle.loads(body)  # noqa: S301 - only our parent writes to this pipe
     return message
 
 
@@ -48,7 +47,7 @@ def _answers() -> BinaryIO:
 def _receive(tasks: queue.SimpleQueue[object]) -> None:
     while (task := read_message(sys.stdin.buffer)) is not None:
         tasks.put(task)
-    # The parent is gone, or wants us gone: nobody waits for what is in hand.
+    # The parent has ended, or ends us: nothing waits for the current file.
     os._exit(0)
 
 

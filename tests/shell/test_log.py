@@ -1,0 +1,45 @@
+"""The log of a run: one library writes it, and an event name means one thing."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import get_args
+
+from bulkload.client.http.events import WireEvent
+from bulkload.core.lifecycle import EVENTS
+
+PACKAGE = Path(__file__).parents[2] / "bulkload"
+
+
+def logged_names() -> list[str]:
+    """Return the first argument of every ``logger.<level>(...)`` in the package."""
+    return [
+        node.args[0].value
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"debug", "info", "warning", "error", "exception"}
+        and "logger" in ast.unparse(node.func.value)
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+    ]
+
+
+def test_no_two_events_share_a_name() -> None:
+    wire = [kind.__name__ for kind in get_args(WireEvent)]
+    names = [*EVENTS, *wire, *logged_names()]
+    assert "run.started" in names
+    assert sorted(names) == sorted(set(names))
+
+
+def test_nothing_is_logged_past_the_log_of_the_run() -> None:
+    """Python's own logging reaches no ``log.jsonl``."""
+    users = [
+        path.name
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Import) and any(one.name == "logging" for one in node.names)
+    ]
+    assert users == []
