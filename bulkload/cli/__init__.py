@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from bulkload.cli.console import say
+from bulkload.cli.help_format import PageFormatter
 from bulkload.cli.terminal import queued_output
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
@@ -27,21 +28,38 @@ app: Final = App(
     result_action="return_value",
     # Plain text: what a file is called must never be taken for markup.
     help_format="plaintext",
+    help_formatter=PageFormatter(),
+    help_epilogue="Options of a command: bulkload COMMAND --help. The manual: bulkload help.",
 )
 # Named, not imported: `bulkload --help` must not load the libraries of every command.
-app.command("bulkload.cli.demo:demo", help="Upload a sample archive into a local Studio.")
-app.command("bulkload.cli.studio:studio", help="Run a Studio on this machine.")
-app.command("bulkload.cli.plan:plan", help="Say what would be uploaded, and what is in the way.")
-app.command("bulkload.cli.check:check", help="Read and validate everything, touch no network.")
-app.command("bulkload.cli.detect:detect", help="Say what a file is, and by what evidence.")
-app.command("bulkload.cli.upload:upload", help="Upload; the same command again resumes.")
-app.command("bulkload.cli.retry:retry", help="Upload again only what did not arrive.")
-app.command("bulkload.cli.status:status", help="Say where a job stands, also while it runs.")
-app.command("bulkload.cli.verify:verify", help="Read back what was uploaded, and compare.")
-app.command("bulkload.cli.rollback:rollback", help="Delete what a job created in Studio.")
-app.command("bulkload.cli.manual:show", name="help", help="Show a page of the manual.")
-journal: Final = App(name="journal", help="Look after a job's journal.", help_format="plaintext")
-journal.command("bulkload.cli.journal:check", help="Say whether a job's journal is whole.")
+for _name, _place, _help, _example in (
+    ("demo", "demo:demo", "Upload a sample archive into a local Studio.", "--folder tour"),
+    ("studio", "studio:studio", "Run a Studio on this machine.", "--data studio --port 8123"),
+    ("plan", "plan:plan", "Show what would be uploaded, and what prevents it.", "archive"),
+    ("check", "check:check", "Read and validate everything; touch no network.", "archive"),
+    ("detect", "detect:detect", "Identify files by their content.", "archive/cell/*.csv"),
+    ("upload", "upload:upload", "Upload measurements; the same command again resumes.",
+     "archive --job jobs/archive"),
+    ("retry", "retry:retry", "Upload again only what did not arrive.",
+     "jobs/archive --cause time_limit"),
+    ("status", "status:status", "Show where a job stands, also while it runs.", "jobs/archive"),
+    ("verify", "verify:verify", "Read back what was uploaded, and compare.",
+     "jobs/archive --all"),
+    ("rollback", "rollback:rollback", "Delete what a job created in Studio.", "jobs/archive"),
+    ("help", "manual:show", "Show a page of the manual.", "validation"),
+):  # fmt: skip
+    app.command(
+        f"bulkload.cli.{_place}",
+        name=_name,
+        help=_help,
+        help_epilogue=f"Example: bulkload {_name} {_example}",
+    )
+journal: Final = App(name="journal", help="Check a job's journal.", help_format="plaintext")
+journal.command(
+    "bulkload.cli.journal:check",
+    help="Check that a job's journal is intact.",
+    help_epilogue="Example: bulkload journal check jobs/archive",
+)
 app.command(journal)
 
 

@@ -28,7 +28,7 @@ def demo(*, folder: Path | None = None) -> int:
     Parameters
     ----------
     folder
-        New folder for archive, Studio and job; a temporary one, which is kept, by default.
+        New folder for archive, Studio and job. A temporary one, which is kept, by default.
     """
     console = Console()
     root = folder or Path(tempfile.mkdtemp(prefix="bulkload-demo-"))

@@ -26,7 +26,7 @@ def detect(*files: Annotated[Path, Parameter(negative=())], dialects: Path | Non
     files
         Files of measured data.
     dialects
-        A TOML file that describes formats of your own.
+        TOML file that describes formats of your own.
     """
     console = Console()
     options = ReadOptions(dialects=() if dialects is None else load_dialects(dialects))

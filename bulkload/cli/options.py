@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
+from bulkload.cli.help_format import READING, RUN, SOURCES
 from bulkload.core.deadline import parse_until
 from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout, LayoutError
 from bulkload.core.plan_items import Checks, PlanItem
@@ -90,7 +91,7 @@ def check_dialects(prepare_options: PrepareOptions) -> None:
         load_dialects(Path(prepare_options.dialects))
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=SOURCES)
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
     """Where measurements come from.
@@ -98,9 +99,10 @@ class SourceOptions:
     Parameters
     ----------
     layout
-        How names come out of paths: {spec}, {cell}, {measurement}, {batch}, {date}, * and **.
+        Names in paths. A pattern with the fields {spec}, {cell}, {measurement}, {batch}, {date}, *
+        and **.
     specs
-        Specifications: a .json, .yaml, .toml, .csv or .xlsx file, or a folder of them.
+        File or folder of specifications. Files are .json, .yaml, .toml, .csv or .xlsx.
     """
 
     layout: str = DEFAULT_LAYOUT
@@ -118,7 +120,7 @@ class SourceOptions:
         return read_source(*sources, layout=layout, specs=self.specs, split=by_test)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=READING)
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions:
     """How measurements are validated.
@@ -126,13 +128,13 @@ class CheckOptions:
     Parameters
     ----------
     strict
-        Run the strict checks too.
+        Run the strict checks too, or not.
     skip_check
-        Names of strict checks to leave out.
+        Strict checks to leave out.
     rated_capacity
-        Nominal capacity in A.h; goes before what the specification states.
+        Nominal capacity in A.h. Takes precedence over the specification.
     voltage_window
-        Lowest and highest voltage in V, as MIN,MAX; goes before what the specification states.
+        Voltage limits in V, as MIN,MAX. Take precedence over the specification.
     """
 
     strict: bool = True
@@ -155,7 +157,7 @@ class CheckOptions:
         )
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=READING)
 @dataclass(frozen=True, kw_only=True)
 class PrepareArguments:
     """How files are read.
@@ -163,13 +165,14 @@ class PrepareArguments:
     Parameters
     ----------
     reader
-        Reader for files that name none; by default each is detected by its content.
+        Reader for files that name none. By default each file is identified by its content.
     dialects
-        A TOML file that describes formats of your own.
+        TOML file that describes formats of your own.
     transform
-        Transforms of every measurement that states none, in this order: set_sign,reset_time,...
+        Transforms to apply, such as set_sign,reset_time. Applied in this order to every
+        measurement that states none of its own.
     extra_checks
-        What the checks do that the vendor's client does not have: off, warn or error.
+        Checks beyond the vendor's: off, warn or error.
     """
 
     reader: str | None = None
@@ -196,7 +199,7 @@ class PrepareArguments:
             raise SettingsError(str(error)) from None
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=RUN)
 @dataclass(frozen=True, kw_only=True)
 class LimitOptions:
     """What a command may take of this machine and of the network.
@@ -204,11 +207,11 @@ class LimitOptions:
     Parameters
     ----------
     workers
-        Child processes that read files; as many as cores where not given.
+        Processes that read files. One for each core by default.
     connections
-        Requests under way at once, at most.
+        Largest number of requests under way.
     memory
-        Memory of all child processes together, such as 8GiB; half of the machine's by default.
+        Memory of all reader processes, such as 8GiB. Half of the machine's by default.
     """
 
     workers: int | None = None

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bulkload.cli.console import say, show_problems
+from bulkload.cli.help_format import OUTPUT
 from bulkload.cli.options import PrepareArguments, SourceOptions
 from bulkload.core.plan_items import PlanItem, UploadJob
 from bulkload.core.tally import ExitCode
@@ -23,7 +24,7 @@ def plan(
     *sources: Annotated[str, Parameter(negative=())],
     source_options: SourceOptions = SourceOptions(),
     prepare_arguments: PrepareArguments = PrepareArguments(),
-    out: Path | None = None,
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
 ) -> int:
     """Say what would be uploaded, and what is in the way; sends nothing, reads no data.
 
@@ -32,8 +33,8 @@ def plan(
     sources
         Folders or manifests (.csv, .xlsx, .parquet, .jsonl).
     out
-        Write the plan to a .csv, .xlsx, .parquet or .jsonl file, to be read, edited and
-        uploaded like any manifest.
+        Write the plan as .csv, .xlsx, .parquet or .jsonl. It can be edited, and uploaded as any
+        manifest.
     """
     console = Console()
     account = PlanAccount()

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from bulkload.cli.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.options import LimitOptions, check_dialects, this_command
 from bulkload.cli.upload import carry_out, opener
@@ -26,10 +27,10 @@ def retry(
     job_dir: Path,
     *,
     limit_options: LimitOptions = LimitOptions(),
-    cause: str | None = None,
-    existing: Existing = Existing.REUSE,
-    wait: bool = True,
-    quiet: Annotated[bool, Parameter(negative=())] = False,
+    cause: Annotated[str | None, Parameter(group=RUN)] = None,
+    existing: Annotated[Existing, Parameter(group=TARGET)] = Existing.REUSE,
+    wait: Annotated[bool, Parameter(group=TARGET)] = True,
+    quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
 ) -> int:
     """Upload again only what did not arrive: all of it, or what one cause kept back.
 
@@ -42,13 +43,13 @@ def retry(
     job_dir
         The job's folder.
     cause
-        A cause of the summary, such as time_limit; everything that did not arrive by default.
+        Only what has this cause, such as time_limit. Everything that did not arrive by default.
     existing
-        What a measurement of the same name in Studio means.
+        Names that Studio has: reuse, verify or fail.
     wait
-        Wait until Studio has processed what was uploaded.
+        Wait for Studio's processing, or not.
     quiet
-        Print nothing but errors.
+        Print only errors, and what resumes the run.
     """
     path = journal_of(job_dir)
     target = target_in(job_dir)

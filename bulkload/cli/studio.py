@@ -32,17 +32,18 @@ def studio(
     Parameters
     ----------
     data
-        Folder of its database, files and keys; made where it is not there, kept when it ends.
+        Folder of its database, files and keys. Created if missing, and kept at the end.
     host
-        Address to listen on. Anything but loopback lets the network in, with keys in clear.
+        Address to listen on. Any other than loopback opens it to the network, with
+        unencrypted keys.
     port
-        Port of the API; 0 takes a free one.
+        Port of the API. 0 takes a free one.
     port_file
-        Gets the port, in one line, once the Studio answers.
+        File to write the port to. Written when the Studio answers.
     latency
-        Seconds that each answer of the API is held back.
+        Delay of each answer of the API, in seconds.
     processing
-        Seconds that the processing of a measurement takes at least.
+        Shortest processing of a measurement, in seconds.
     ends_with_stdin
         End when standard input is closed: the process that started it holds the other end, so
         that a Studio never outlives the run that it serves, however that ends.

@@ -24,6 +24,7 @@ from bulkload.cli.console import (
     show_remarks,
     show_report,
 )
+from bulkload.cli.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.cli.options import (
     CheckOptions,
@@ -74,21 +75,21 @@ def upload(
     check_options: CheckOptions = CheckOptions(),
     prepare_arguments: PrepareArguments = PrepareArguments(),
     limit_options: LimitOptions = LimitOptions(),
-    url: str | None = None,
-    project: str | None = None,
-    local: Path | None = None,
-    job: Path | None = None,
-    existing: Existing = Existing.REUSE,
-    wait: bool = True,
-    store_steps: Annotated[bool, Parameter(negative=())] = False,
-    attach_raw: Annotated[bool, Parameter(negative=())] = False,
-    references: Path | None = None,
-    until: str | None = None,
-    outage_limit: str = "1h",
-    dry_run: Annotated[bool, Parameter(negative=())] = False,
-    summary: Path | None = None,
-    log_json: Path | None = None,
-    quiet: Annotated[bool, Parameter(negative=())] = False,
+    url: Annotated[str | None, Parameter(group=TARGET)] = None,
+    project: Annotated[str | None, Parameter(group=TARGET)] = None,
+    local: Annotated[Path | None, Parameter(group=TARGET)] = None,
+    job: Annotated[Path | None, Parameter(group=RUN)] = None,
+    existing: Annotated[Existing, Parameter(group=TARGET)] = Existing.REUSE,
+    wait: Annotated[bool, Parameter(group=TARGET)] = True,
+    store_steps: Annotated[bool, Parameter(negative=(), group=TARGET)] = False,
+    attach_raw: Annotated[bool, Parameter(negative=(), group=TARGET)] = False,
+    references: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    until: Annotated[str | None, Parameter(group=RUN)] = None,
+    outage_limit: Annotated[str, Parameter(group=RUN)] = "1h",
+    dry_run: Annotated[bool, Parameter(negative=(), group=RUN)] = False,
+    summary: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    log_json: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
 ) -> int:
     """Upload measurements. Run the same command again to go on where it stopped.
 
@@ -97,37 +98,36 @@ def upload(
     sources
         Folders or manifests (.csv, .xlsx, .parquet, .jsonl).
     url
-        The API; IONWORKS_API_URL, else the hosted service, where not given.
+        Address of the API. IONWORKS_API_URL, else the hosted service, by default.
     project
-        Id of the project; IONWORKS_PROJECT_ID where not given.
+        Id of the project. IONWORKS_PROJECT_ID by default.
     local
-        Upload into a Studio on this machine that keeps its data in this folder.
+        Upload into a local Studio with its data here. It ends with the run; the data stay.
     job
-        Folder for journal, log, summary and spool; .bulkload/<name of the first source> by
-        default.
+        Folder for journal, log and summary. .bulkload/<name of the first source> by default.
     existing
-        What a measurement of the same name in Studio means.
+        Names that Studio has: reuse, verify or fail.
     wait
-        Wait until Studio has processed what was uploaded.
+        Wait for Studio's processing, or not.
     store_steps
-        Store the step summary beside each time series, instead of leaving it to Studio.
+        Store the step summary with each time series. Studio derives it by default.
     attach_raw
-        Store the original file in Studio too, and link it to its measurement.
+        Store the original files in Studio too. Each is linked to its measurements.
     references
-        Write a table of the measurements in Studio here (.csv): their names, ids, and db:<id>,
-        by which a pipeline refers to them.
+        Write names and ids of the measurements (.csv). The column db:<id> is how a pipeline
+        refers to them.
     until
-        Stop early enough that nothing is open at this time, such as 06:00 or 2026-12-01T06:00.
+        Stop by this time, such as 06:00. Or 2026-12-01T06:00; nothing is open then.
     outage_limit
-        How long to wait for a server that does not answer, such as 90s, 30m or 1h.
+        Longest wait for a server, such as 30m.
     dry_run
-        Read and validate everything, touch no network: the same as `bulkload check`.
+        Only read and validate, as `bulkload check` does.
     summary
-        Write the summary JSON here too.
+        Write the summary (.json) here too.
     log_json
-        Write the log here instead of into the job folder.
+        Write the log here, not into the job folder.
     quiet
-        Print nothing but errors.
+        Print only errors, and what resumes the run.
     """
     if dry_run:
         return check(

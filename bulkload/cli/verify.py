@@ -50,11 +50,11 @@ def verify(
     job_dir
         The job's folder.
     sample
-        Read back so many measurements, chosen by chance; 300 by default.
+        Number of measurements to read back. Chosen at random; 300 by default.
     all_
         Read back every measurement.
     seed
-        Choose the same sample again.
+        Seed of the sample. The same seed chooses the same measurements.
     """
     if all_ and sample is not None:
         raise SettingsError("give --sample or --all, not both")
