@@ -32,8 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tables": set(),
     "validators": {"core/rules", "tables"},
     "readers": {"core/rules"},
-    "sources": {"core/rules", "readers"},
-    "worker": {"core/rules", "readers", "sources", "tables"},
+    "databases": {"readers"},
+    "sources": {"core/rules", "databases", "readers"},
+    "worker": {"core/rules", "databases", "readers", "sources", "tables"},
     "journal": {"core/rules"},
     "client/http": {"clock", "core/flow"},
     "client/storage": {"client/http", "clock", "core/flow"},
@@ -43,8 +44,8 @@ MAY_IMPORT: dict[str, set[str]] = {
                "journal", "settings", "sources", "tables", "worker"},
     "localstudio": {"tables"},
     "demo": set(),
-    "cli": {"client", "client/http", "clock", "core/rules", "demo", "engine", "journal",
-            "localstudio", "readers", "settings", "sources", "validators", "worker"},
+    "cli": {"client", "client/http", "clock", "core/rules", "databases", "demo", "engine",
+            "journal", "localstudio", "readers", "settings", "sources", "validators", "worker"},
     "__init__": {"client"},
     "__main__": {"cli"},
 }  # fmt: skip
@@ -52,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 #: A third party has one home.
 HOMES = {
     "aiohttp": {"client/http", "client/storage", "localstudio"},
-    "sqlite3": {"journal", "localstudio"},
+    "sqlite3": {"journal", "localstudio", "databases"},
     "tenacity": {"client/http"},
     "rich": {"cli"},
     "structlog": {"engine"},
@@ -60,6 +61,10 @@ HOMES = {
     "psutil": {"journal", "worker", "settings"},
     "ionworksdata": {"readers"},
     "fastnda": {"readers"},
+    "adbc_driver_postgresql": {"databases"},
+    "adbc_driver_sqlite": {"databases"},
+    "pymysql": {"databases"},
+    "sqlalchemy": {"databases"},
 }  # fmt: skip
 
 

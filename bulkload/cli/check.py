@@ -53,7 +53,7 @@ def check(
     Parameters
     ----------
     sources
-        Folders or manifests (.csv, .xlsx, .parquet, .jsonl).
+        Folders, manifests (.csv, .xlsx, .parquet, .jsonl), or databases (.toml).
     """
     console = Console()
     settings = RunSettings(
@@ -62,13 +62,17 @@ def check(
         limits=limit_options.limits(),
     )
     clock = SystemClock()
-    with Store(None) as store:
+    with (
+        Store(None) as store,
+        tempfile.TemporaryDirectory(prefix="bulkload-check-") as scratch,
+        source_options.databases(Path(scratch)) as databases,
+    ):
         at = clock.now().timestamp()
         run = store.begin_run(this_command(), {}, at)
         account = plan_into(
             store,
             run,
-            source_options.read(sources, settings.prepare_options),
+            source_options.read(sources, settings.prepare_options, databases),
             checks=settings.checks,
             prepare_options=settings.prepare_options,
             at=at,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -12,6 +13,18 @@ from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.engine.run import Target
 from bulkload.errors import SettingsError
 from bulkload.journal import FILE_NAME, Store, find
+
+#: Where job folders lie where none is named.
+DEFAULT_JOBS: Final = Path(".bulkload")
+
+
+def default_job(sources: Sequence[str]) -> Path:
+    """Return the job folder of sources for which none is named: it bears the first one's name."""
+    if not sources:
+        raise SettingsError("name at least one source: a folder, or a manifest")
+    first = Path(sources[0]).resolve()
+    # A folder may have a point in its name; only a file has an ending.
+    return DEFAULT_JOBS / ((first.name if first.is_dir() else first.stem) or "job")
 
 
 def journal_of(job_dir: Path) -> Path:

@@ -21,6 +21,7 @@ from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout, LayoutError
 from bulkload.core.plan_items import Checks, PlanItem
 from bulkload.core.prepare_result import ExtraChecks, PrepareOptions
 from bulkload.core.rules.transforms import TransformError, known_transforms
+from bulkload.databases.run_databases import Databases
 from bulkload.errors import SettingsError
 from bulkload.settings import CONNECTIONS, RunLimits
 from bulkload.sources import read_source
@@ -103,12 +104,24 @@ class SourceOptions:
         and **.
     specs
         File or folder of specifications. Files are .json, .yaml, .toml, .csv or .xlsx.
+    allow_writable
+        Read a database in a session that could write. Only where no other is to be had.
     """
 
     layout: str = DEFAULT_LAYOUT
     specs: Path | None = None
+    allow_writable: Annotated[bool, Parameter(negative=())] = False
 
-    def read(self, sources: Sequence[str], prepare_options: PrepareOptions) -> Iterable[PlanItem]:
+    def databases(self, job_dir: Path) -> Databases:
+        """Return what holds the databases of a job's sources open while it is used."""
+        return Databases(job_dir, allow_writable=self.allow_writable)
+
+    def read(
+        self,
+        sources: Sequence[str],
+        prepare_options: PrepareOptions,
+        databases: Databases | None = None,
+    ) -> Iterable[PlanItem]:
         """Yield the plan of all sources; raises ``SettingsError`` for a layout with a mistake."""
         if not sources:
             raise SettingsError("name at least one source: a folder, or a manifest")
@@ -117,7 +130,9 @@ class SourceOptions:
         except LayoutError as error:
             raise SettingsError(str(error)) from error
         by_test = partial(split, options=partial(_read_options, prepare_options))
-        return read_source(*sources, layout=layout, specs=self.specs, split=by_test)
+        return read_source(
+            *sources, layout=layout, specs=self.specs, split=by_test, databases=databases
+        )
 
 
 @Parameter(name="*", group=READING)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bulkload.cli.console import say, show_problems
 from bulkload.cli.help_format import OUTPUT
+from bulkload.cli.jobfolder import default_job
 from bulkload.cli.options import PrepareArguments, SourceOptions
 from bulkload.core.plan_items import PlanItem, UploadJob
 from bulkload.core.tally import ExitCode
@@ -31,7 +32,7 @@ def plan(
     Parameters
     ----------
     sources
-        Folders or manifests (.csv, .xlsx, .parquet, .jsonl).
+        Folders, manifests (.csv, .xlsx, .parquet, .jsonl), or databases (.toml).
     out
         Write the plan as .csv, .xlsx, .parquet or .jsonl. It can be edited, and uploaded as any
         manifest.
@@ -39,11 +40,13 @@ def plan(
     console = Console()
     account = PlanAccount()
     cells: dict[str, set[str]] = {}
-    jobs = _jobs(source_options.read(sources, prepare_arguments.prepare_options()), account, cells)
-    if out is None:
-        deque(jobs, maxlen=0)
-    else:
-        write_plan(out, jobs)
+    with source_options.databases(default_job(sources)) as databases:
+        items = source_options.read(sources, prepare_arguments.prepare_options(), databases)
+        jobs = _jobs(items, account, cells)
+        if out is None:
+            deque(jobs, maxlen=0)
+        else:
+            write_plan(out, jobs)
     show_problems(console, account.problems, account.problem_count)
     show_problems(console, account.warnings, len(account.warnings))
     say(

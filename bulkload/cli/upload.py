@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import anyio
 from cyclopts import Parameter
@@ -25,6 +25,7 @@ from bulkload.cli.console import (
     show_report,
 )
 from bulkload.cli.help_format import OUTPUT, RUN, TARGET
+from bulkload.cli.jobfolder import default_job
 from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.cli.options import (
     CheckOptions,
@@ -65,9 +66,6 @@ from bulkload.journal.report import (
 )
 from bulkload.settings import RunSettings
 
-#: Where job folders lie where none is named.
-DEFAULT_JOBS: Final = Path(".bulkload")
-
 
 def upload(
     *sources: Annotated[str, Parameter(negative=())],
@@ -96,7 +94,7 @@ def upload(
     Parameters
     ----------
     sources
-        Folders or manifests (.csv, .xlsx, .parquet, .jsonl).
+        Folders, manifests (.csv, .xlsx, .parquet, .jsonl), or databases (.toml).
     url
         Address of the API. IONWORKS_API_URL, else the hosted service, by default.
     project
@@ -147,15 +145,15 @@ def upload(
         until=None if until is None else moment(until),
         limits=replace(limit_options.limits(), outage_limit_s=duration_s(outage_limit)),
     )
-    job_dir = job or DEFAULT_JOBS / _job_name(sources)
+    job_dir = job or default_job(sources)
     target = target_of(url=url, project=project, local=local)
     with ExitStack() as stack:
         studio = None if local is None else stack.enter_context(local_studio(local))
+        dbs = stack.enter_context(source_options.databases(job_dir))
+        read = partial(source_options.read, sources, settings.prepare_options, dbs)
         request = RunRequest(
             job_dir=job_dir,
-            make_plan=planner(
-                lambda: source_options.read(sources, settings.prepare_options), settings
-            ),
+            make_plan=planner(read, settings),
             target=target,
             settings=settings,
             command=this_command(),
@@ -182,14 +180,6 @@ def planner(
         prepare_options=settings.prepare_options,
         at=at,
     )
-
-
-def _job_name(sources: tuple[str, ...]) -> str:
-    if not sources:
-        raise SettingsError("name at least one source: a folder, or a manifest")
-    first = Path(sources[0]).resolve()
-    # A folder may have a point in its name; only a manifest has an ending.
-    return (first.name if first.is_dir() else first.stem) or "job"
 
 
 def target_of(*, url: str | None, project: str | None, local: Path | None) -> Target:

@@ -12,10 +12,13 @@ from bulkload.core.lifecycle import FINAL, JobState
 #: to ``bulkload retry``.
 RETRYABLE_REJECTIONS: Final = frozenset(
     {
+        "database_lost",
+        "database_refused",
         "io_error",
         "missing_extra",
         "missing_program",
         "no_permission",
+        "query_failed",
         "reader_died",
         "source_changing",
         "unreadable_file",

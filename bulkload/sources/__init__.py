@@ -1,4 +1,4 @@
-"""Where measurements come from: folders, manifests, and the metadata beside them.
+"""Where measurements come from: folders, manifests, databases, and the metadata beside them.
 
 ``read_source`` gives a plan as a stream: nothing of it is kept but digests of names. What is in
 the way comes as a ``Problem`` in its place; the stream goes on.
@@ -25,6 +25,8 @@ from bulkload.sources.specs import read_specifications
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bulkload.databases.run_databases import Databases
+
 __all__ = ["read_source"]
 
 
@@ -38,10 +40,12 @@ def read_source(
     layout: Layout,
     specs: Path | None = None,
     split: Split = as_one,
+    databases: Databases | None = None,
 ) -> Iterator[PlanItem]:
     """Give the plan of one or several sources (folders, manifests, plans, tables) as one stream.
 
     ``split`` gives the jobs of the tests in a file; without it a file is one job, unopened.
+    ``databases`` holds what is opened for a source that is a database's ``.toml`` file.
 
     Each specification comes before its first job and each cell's metadata before the cell's
     first job; a name that two sources claim is told whichever of them it is in.
@@ -52,12 +56,14 @@ def read_source(
     assembler = Assembler(stated, specs, split)
     for source in sources:
         if isinstance(source, str | Path):
-            yield from assembler.items(_found(Path(source), layout))
+            yield from assembler.items(_found(Path(source), layout, databases, stated))
         else:
             yield from assembler.items(existing(read_frame(source)))
 
 
-def _found(source: Path, layout: Layout) -> Found:
+def _found(
+    source: Path, layout: Layout, databases: Databases | None, stated: dict[str, Specification]
+) -> Found:
     if not is_encodable(str(source)):
         raise PlanError(
             f"{shown(str(source))}: not valid text in this system's encoding; rename it"
@@ -68,6 +74,11 @@ def _found(source: Path, layout: Layout) -> Found:
         raise PlanError(f"{source}: there is no such file or folder")
     elif source.suffix.lower() in MANIFEST_SUFFIXES:
         yield from existing(read_manifest(source))
+    elif source.suffix.lower() == ".toml" and databases is not None:
+        # Only here: what reads databases takes long to load.
+        from bulkload.sources.sql import read_database
+
+        yield from read_database(source, databases, stated)
     else:
         message = (
             f"{shown(str(source))} is neither a folder nor a manifest "

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +39,9 @@ from bulkload.tables.parquet import encode
 from bulkload.worker.limits import MAX_ISSUES
 from bulkload.worker.spool import extension_path, steps_path
 
+#: The reader of a measurement that lies in a database (``bulkload.databases.measurement``).
+DATABASE: Final = "database"
+
 
 def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
     """Read, validate and encode a time series.
@@ -47,7 +50,7 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
     """
     path = Path(task.job.path)
     path.stat()
-    series = read(path, _read_options(task))
+    series = _read(path, task)
     before = _read_from(series)
     if (changed := _changed_since(path, before)) is not None:
         return changed
@@ -98,6 +101,15 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
     if task.spool_path is None:
         return prepared
     return _spooled(prepared, table, steps, task)
+
+
+def _read(path: Path, task: PrepareTask) -> TimeSeries:
+    if task.job.reader == DATABASE:
+        # Only here: a child that reads files does not load it.
+        from bulkload.databases.reading import read_measurement
+
+        return read_measurement(path, is_strict=bool(task.checks.strict))
+    return read(path, _read_options(task))
 
 
 def _lost_rows(series: TimeSeries, rows: int, task: PrepareTask) -> Rejected | None:

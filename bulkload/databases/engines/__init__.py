@@ -1,0 +1,1 @@
+"""One module an engine; each library is loaded where it is used."""

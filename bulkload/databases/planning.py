@@ -1,0 +1,341 @@
+"""A database's plan: its cells, its measurements with their sums, and what is left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bulkload.databases.cells import Cells
+from bulkload.databases.clocks import start_of_value
+from bulkload.databases.columns import RawColumns, raw_columns
+from bulkload.databases.configuration import SamplesQuery, SqlSource, StartTime
+from bulkload.databases.measurement import MeasurementFile, write_measurement
+from bulkload.databases.planned import (
+    Facts,
+    Fault,
+    LeftOut,
+    Planned,
+    PlannedCell,
+    PlannedMeasurement,
+    write_facts,
+)
+from bulkload.databases.query import QueryError, filled, placeholders, tables_named
+from bulkload.databases.rows import filled_pattern, filtered, value
+from bulkload.databases.session import Session
+from bulkload.databases.sums import Sums
+from bulkload.errors import PlanError, UnreadableError
+
+
+class Planner:
+    """Plans one source."""
+
+    def __init__(self, session: Session, where: Path) -> None:
+        self._session = session
+        self._source = session.source
+        self._where = where
+        self._columns: dict[tuple[str, ...], RawColumns] = {}
+        self.facts: Facts | None = None
+
+    def plan(self) -> Iterator[Planned]:
+        """Yield the plan; raises ``PlanError`` for what concerns the whole source.
+
+        Side effects: a file a measurement, ``migration.json`` when the last was yielded, and
+        the session shared with workers.
+        """
+        source, database = self._source, self._session.database
+        yield from self._password_warning()
+        catalogue = database.tables()
+        self._lock(catalogue)
+        facts = self._begin_facts()
+        for warning in self._session.warnings:
+            facts.exceptions.append(warning)
+            yield Fault(where=str(self._where), rule="database", message=warning, is_warning=True)
+        cells = Cells(source, database.rows(source.cells.query))
+        yield from cells.faults(str(self._where))
+        rows = _sorted_rows(database.rows(source.measurements.query), source)
+        yield from self._row_faults(rows, cells)
+        self._session.share()
+        planned: list[tuple[dict[str, Any], PlannedCell]] = []
+        for row in rows:
+            reason = cells.why_left_out(row) or filtered(row, source.measurements.only)
+            if reason:
+                self._leave_out(row, reason, facts, catalogue)
+                yield LeftOut(where=self._place(row), rule=reason)
+            elif (cell := cells.of(row)) is not None:
+                planned.append((row, cell))
+        if not planned:
+            raise PlanError(
+                f"{self._where}: the database gives {len(cells.rows):,} cells and "
+                f"{len(rows):,} measurements, and none to migrate; look at the queries and filters"
+            )
+        for row, cell in planned:
+            yield from self._measurement(row, cell, facts, catalogue)
+        if source.samples is not None:
+            yield from self._totals(facts, catalogue)
+        write_facts(self._session.folder, facts)
+        self.facts = facts
+
+    def _password_warning(self) -> Iterator[Fault]:
+        if self._session.url.stated_password is not None:
+            yield Fault(
+                where=str(self._where),
+                rule="password_in_url",
+                message="the URL holds a password; it is kept out of plan, journal and reports, "
+                "but the file has it: take it out and set BULKLOAD_SQL_PASSWORD",
+                is_warning=True,
+            )
+
+    def _begin_facts(self) -> Facts:
+        source, database = self._source, self._session.database
+        snapshot = database.snapshot
+        samples = source.samples
+        queries = {"cells": source.cells.query, "measurements": source.measurements.query}
+        return Facts(
+            url=self._session.url.masked,
+            version=database.version(),
+            snapshot_id=snapshot.id,
+            snapshot_time=snapshot.taken_at,
+            configuration_sha256=source.digest(),
+            profile=source.profile,
+            queries=queries if samples is None else {**queries, "samples": samples.query},
+            mapping={}
+            if samples is None
+            else {n: c.model_dump(exclude_none=True) for n, c in samples.columns.items()},
+            order=() if samples is None else samples.order,
+        )
+
+    def _lock(self, catalogue: frozenset[str]) -> None:
+        """Lock what the queries name, and the tables that rows name, before a moment is taken."""
+        if not self._session.is_shared:
+            return
+        source, database = self._source, self._session.database
+        queries = [source.cells.query, source.measurements.query]
+        if source.samples is not None:
+            queries.append(source.samples.query)
+        named = set().union(*(_tables_in(query, catalogue) for query in queries))
+        if source.measurements.table:
+            for row in database.rows(source.measurements.query):
+                named |= {str(value(row, one)) for one in source.measurements.table}
+        begin_again = getattr(database, "begin_again", None)
+        if begin_again is not None:
+            begin_again()
+        database.lock(sorted(named & catalogue))
+
+    def _row_faults(self, rows: Sequence[Mapping[str, Any]], cells: Cells) -> Iterator[Fault]:
+        seen: dict[tuple[str, ...], Mapping[str, Any]] = {}
+        for row in rows:
+            place = self._place(row)
+            cell = value(row, self._source.measurements.cell)
+            values = [value(row, name) for name in self._source.measurements.key]
+            if cell is None or None in values:
+                message = f"{place}: its cell or a part of its key is NULL; its rows belong nowhere"
+                yield Fault(where=place, rule="cell_missing", message=message)
+            elif not cells.knows(row):
+                message = f"{place}: the cells query gives no cell {str(cell)!r}"
+                yield Fault(where=place, rule="cell_missing", message=message)
+            key = tuple(str(one).strip().casefold() for one in values)
+            if key in seen:
+                message = (
+                    f"{place}: another measurement has this key, or one that differs only in "
+                    "trailing blanks or case"
+                )
+                yield Fault(where=place, rule="key_doubled", message=message)
+            seen[key] = row
+
+    def _place(self, row: Mapping[str, Any]) -> str:
+        key = ", ".join(f"{n}={value(row, n)}" for n in self._source.measurements.key)
+        return f"{self._session.url.masked} ({key})"
+
+    def _measurement(
+        self,
+        row: Mapping[str, Any],
+        cell: PlannedCell,
+        facts: Facts,
+        catalogue: frozenset[str],
+    ) -> Iterator[Planned]:
+        source, place = self._source, self._place(row)
+        name = filled_pattern(source.measurements.name, row, "measurements.name")
+        try:
+            start = _start(row, source.measurements.start_time)
+        except UnreadableError as error:
+            yield Fault(where=place, rule="bad_value", message=f"{place}: {error}")
+            return
+        if source.measurements.file is not None:
+            file = value(row, source.measurements.file)
+            if file is None:
+                message = f"{place}: {source.measurements.file} is NULL, and names no file"
+                yield Fault(where=place, rule="path_missing", message=message)
+                return
+            path = Path(str(file))
+            full = path if path.is_absolute() else source.base / path
+            yield PlannedMeasurement(
+                where=place, cell=cell, name=name, path=full, is_file=True, start_time=start
+            )
+            return
+        try:
+            sql = self._sql(row, catalogue)
+        except QueryError as error:
+            yield Fault(where=place, rule="bad_value", message=f"{place}: samples.query {error}")
+            return
+        except PlanError as error:
+            yield Fault(where=place, rule="bad_value", message=f"{place}: {error}")
+            return
+        file_path, sums = self._write(row, sql)
+        facts.rows_planned += sums.rows
+        yield PlannedMeasurement(
+            where=place, cell=cell, name=name, path=file_path, is_file=False, start_time=start
+        )
+
+    def _write(self, row: Mapping[str, Any], sql: str) -> tuple[Path, Sums]:
+        fault = ("", "")
+        sums = Sums()
+        try:
+            sums = self._sums(row, sql)
+            fault = _fault_in(sums)
+        except UnreadableError as error:
+            fault = (str(error), error.cause)
+        path = write_measurement(
+            self._session.folder,
+            MeasurementFile(
+                configuration=str(self._where.absolute()),
+                configuration_sha256=self._source.digest(),
+                key={n: str(value(row, n)) for n in self._source.measurements.key},
+                sql=sql,
+                sums=sums,
+                fault=fault[0],
+                fault_cause=fault[1],
+            ),
+        )
+        return path, sums
+
+    def _sums(self, row: Mapping[str, Any], sql: str) -> Sums:
+        samples = self._samples
+        tables = tuple(str(value(row, one)) for one in self._source.measurements.table)
+        columns = self._columns.get(tables)
+        if columns is None:
+            columns = raw_columns(samples, self._session.database.kinds(sql))
+            self._columns[tables] = columns
+        return query_sums(self._session.database, sql, columns)
+
+    @property
+    def _samples(self) -> SamplesQuery:
+        assert self._source.samples is not None
+        return self._source.samples
+
+    def _sql(self, row: Mapping[str, Any], catalogue: frozenset[str]) -> str:
+        database = self._session.database
+        return samples_sql(self._source, row, catalogue, database.literal, database.quote)
+
+    def _leave_out(
+        self, row: Mapping[str, Any], reason: str, facts: Facts, catalogue: frozenset[str]
+    ) -> None:
+        rows = 0
+        if self._source.samples is not None:
+            try:
+                sql = self._sql(row, catalogue)
+                found = self._session.database.rows(f"SELECT COUNT(*) AS n FROM ({sql}) bl_s")  # noqa: S608
+                rows = int(found[0]["n"])
+            except (QueryError, PlanError, UnreadableError):
+                reason = f"{reason}; its rows cannot be counted"
+        key = {n: str(value(row, n)) for n in self._source.measurements.key}
+        cell = str(value(row, self._source.measurements.cell))
+        facts.left_out.append({"cell": cell, "key": key, "reason": reason, "rows": rows})
+
+    def _totals(self, facts: Facts, catalogue: frozenset[str]) -> Iterator[Fault]:
+        """Count the tables of samples: what no measurement claims is told."""
+        named = _tables_in(self._samples.query, catalogue)
+        if self._source.measurements.table:
+            for row in self._session.database.rows(self._source.measurements.query):
+                named |= {str(value(row, n)) for n in self._source.measurements.table} & catalogue
+        for name in sorted(named):
+            quoted = self._session.database.quote(name)
+            found = self._session.database.rows(f"SELECT COUNT(*) AS n FROM {quoted}")  # noqa: S608
+            facts.tables[name] = int(found[0]["n"])
+        if len(named) != 1 and not self._source.measurements.table:
+            return
+        if self._samples.unclaimed is not None:
+            facts.exceptions.append(f"rows of no measurement: {self._samples.unclaimed}")
+            return
+        claimed = facts.rows_planned + sum(one["rows"] for one in facts.left_out)
+        total = sum(facts.tables.values())
+        if claimed != total:
+            message = (
+                f"{', '.join(sorted(named))} hold {total:,} rows, and the measurements and what is "
+                f"left out account for {claimed:,}: {abs(total - claimed):,} rows "
+                + ("belong to no measurement" if total > claimed else "are counted twice")
+            )
+            facts.exceptions.append(message)
+            yield Fault(
+                where=str(self._where), rule="rows_unaccounted", message=message, is_warning=True
+            )
+
+
+def query_sums(database: Any, sql: str, columns: RawColumns) -> Sums:
+    """Ask a database for the sums of one measurement."""
+    row = database.rows(database.sums_sql(sql, columns.all, columns.order_names))[0]
+    return Sums.of_row(row, columns.all)
+
+
+def samples_sql(
+    source: SqlSource, row: Mapping[str, Any], catalogue: frozenset[str], literal: Any, quote: Any
+) -> str:
+    """Return the samples query of one measurement; ``PlanError`` for an unknown table."""
+    assert source.samples is not None
+    tables: dict[str, str] = {}
+    for column in source.measurements.table:
+        name = str(value(row, column))
+        if name not in catalogue:
+            raise PlanError(f"{column} names the table {name!r}, which the database does not have")
+        tables[column] = name
+    if "table" in placeholders(source.samples.query) and source.measurements.table:
+        tables["table"] = tables[source.measurements.table[0]]
+    values = {name.casefold(): found for name, found in row.items()}
+    given = _Folded(values)
+    return filled(source.samples.query, given, tables, literal=literal, quote=quote)
+
+
+class _Folded(dict[str, Any]):
+    """A row by its columns' names, whatever their case."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.casefold(), default)
+
+    def __getitem__(self, name: str) -> Any:
+        return super().__getitem__(name.casefold())
+
+
+def _fault_in(sums: Sums) -> tuple[str, str]:
+    """Return what makes a measurement impossible to read as it is: the count, and the cause."""
+    for column in sums.columns:
+        if column.improper:
+            message = (
+                f"{column.improper:,} values of {column.name} are none of its kind (text or blob "
+                "among numbers, zero or infinite dates); say in the query what they mean"
+            )
+            return message, "improper_value"
+    return "", ""
+
+
+def _sorted_rows(rows: list[dict[str, Any]], source: SqlSource) -> list[dict[str, Any]]:
+    """Put rows in an order of their own: no database gives them twice in the same."""
+    return sorted(
+        rows,
+        key=lambda row: (
+            str(value(row, source.measurements.cell)),
+            *(str(value(row, name)) for name in source.measurements.key),
+        ),
+    )
+
+
+def _start(row: Mapping[str, Any], stated: StartTime | None) -> str | None:
+    if stated is None:
+        return None
+    return start_of_value(
+        value(row, stated.column), zone=stated.zone, ticks=stated.ticks, what=stated.column
+    )
+
+
+def _tables_in(query: str, catalogue: frozenset[str]) -> set[str]:
+    named = tables_named(query)
+    return {table for table in catalogue if table.lower() in named}
