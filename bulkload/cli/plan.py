@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +11,13 @@ from rich.console import Console
 from bulkload.cli.console import say, show_problems
 from bulkload.cli.help_format import OUTPUT
 from bulkload.cli.jobfolder import default_job
-from bulkload.cli.options import PrepareArguments, SourceOptions
-from bulkload.core.plan_items import PlanItem, UploadJob
+from bulkload.cli.options import PrepareArguments, SourceOptions, this_command
+from bulkload.clock import SystemClock
+from bulkload.core.plan_items import Checks
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
-from bulkload.engine.plan_writer import PlanAccount
+from bulkload.engine.plan_writer import plan_into
+from bulkload.journal import Store
 from bulkload.sources.manifest import write_plan
 
 
@@ -38,34 +38,29 @@ def plan(
         manifest.
     """
     console = Console()
-    account = PlanAccount()
-    cells: dict[str, set[str]] = {}
-    with source_options.databases(default_job(sources)) as databases:
-        items = source_options.read(sources, prepare_arguments.prepare_options(), databases)
-        jobs = _jobs(items, account, cells)
-        if out is None:
-            deque(jobs, maxlen=0)
-        else:
-            write_plan(out, jobs)
+    prepare_options = prepare_arguments.prepare_options()
+    with Store(None) as store, source_options.databases(default_job(sources)) as databases:
+        at = SystemClock().now().timestamp()
+        run = store.begin_run(this_command(), {}, at)
+        account = plan_into(
+            store,
+            run,
+            source_options.read(sources, prepare_options, databases),
+            checks=Checks(),
+            prepare_options=prepare_options,
+            at=at,
+        )
+        specs, cells = store.count_parents(run)
+        if out is not None:
+            write_plan(out, store.planned(run))
     show_problems(console, account.problems, account.problem_count)
     show_problems(console, account.warnings, len(account.warnings))
     say(
         console,
-        f"{account.jobs:,} measurements of {sum(map(len, cells.values())):,} cells in "
-        f"{len(cells):,} specifications; {account.skips:,} entries left out by a rule; "
+        f"{account.jobs:,} measurements of {cells:,} cells in "
+        f"{specs:,} specifications; {account.skips:,} entries left out by a rule; "
         f"{account.problem_count:,} problems",
     )
     if out is not None:
         say(console, f"plan written to {printable(str(out))}")
     return ExitCode.USAGE if account.problem_count else ExitCode.ARRIVED
-
-
-def _jobs(
-    items: Iterable[PlanItem], account: PlanAccount, cells: dict[str, set[str]]
-) -> Iterator[UploadJob]:
-    """Yield the jobs of a plan and count what goes by."""
-    for item in items:
-        account.count(item)
-        if isinstance(item, UploadJob):
-            cells.setdefault(item.key.spec, set()).add(item.key.cell)
-            yield item

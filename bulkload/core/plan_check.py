@@ -1,34 +1,30 @@
-"""What stands in the way of a plan, decided from its stream without keeping the stream.
+"""What is in the way of a plan, decided from its stream without keeping the stream.
 
 Names are compared in two ways. Names that are equal in Unicode's composed form (NFC) are the
-same name: two sources that claim it are in each other's way, an error. Names that differ only
-in case are two names, told as a warning: whether Studio tells them apart is not published (it
+same name: two sources that have it are in each other's way, an error. Names that differ only
+in case are two names, with a warning: whether Studio tells them apart is not published (it
 does not for batches, which are therefore compared without case), and a client that compares
 what it found with what it asked for cannot mistake one for the other.
 
-Memory: 16-byte digests of names instead of names, one entry a job (below 140 bytes in
-:class:`DigestClaims`), two a cell and one a specification, and the paths of the
-last :data:`RECENT_PATHS` jobs, so that a duplicate usually names both sources.
+Names of measurements are compared in the journal, which has them all: ``plan_writer``. Here is
+kept, in memory, a few hundred bytes a cell and a specification, and nothing a measurement.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Final, Protocol
+from typing import Final
 
 from bulkload.core.issues import Severity
 from bulkload.core.path_layout import normalised
 from bulkload.core.plan_items import Problem, UploadJob
-from bulkload.core.terms import MAX_NAME_LENGTH, JobKey
+from bulkload.core.terms import MAX_NAME_LENGTH
 from bulkload.core.text import shown
 
-#: Jobs whose path is kept to name the first claimant of a name, in entries (about 0.4 kB each).
-RECENT_PATHS: Final = 8192
 #: Length of the digest that stands for a name: two of a thousand million names meet by chance
 #: with a probability below one in 10**20.
 DIGEST_BYTES: Final = 16
@@ -128,72 +124,35 @@ class Rule(StrEnum):
     NOT_A_SPECIFICATION_FILE = "not_a_specification_file"
 
 
-class Claims(Protocol):
-    """Who was first to claim a name; may be kept in memory or elsewhere."""
-
-    def claim(self, name: bytes, folded: bytes) -> Claim:
-        """Claim a name by its digest and by the digest of its form without case."""
-
-
-class Claim(StrEnum):
-    """What came of a claim."""
-
-    NEW = "new"
-    #: New, but a name that differs only in case was claimed before.
-    NEW_VARIANT = "new_variant"
-    TAKEN = "taken"
-
-
-class DigestClaims:
-    """Claims in memory: one dictionary entry of two digests a name."""
+class PlanCheck:
+    """Checks jobs one after the other; what it admits can be sent together."""
 
     def __init__(self) -> None:
-        self._first: dict[bytes, bytes] = {}
-        self._variants: set[bytes] = set()
-
-    def claim(self, name: bytes, folded: bytes) -> Claim:
-        """Claim a name by its digest and by the digest of its form without case."""
-        count = len(self._first)
-        first = self._first.setdefault(folded, name)
-        if len(self._first) > count:
-            return Claim.NEW
-        if first == name or name in self._variants:
-            return Claim.TAKEN
-        self._variants.add(name)
-        return Claim.NEW_VARIANT
-
-
-class PlanCheck:
-    """Judges jobs one after the other; what it lets through is fit to be sent together."""
-
-    def __init__(self, claims: Claims | None = None) -> None:
-        self._claims: Claims = DigestClaims() if claims is None else claims
-        self._parents = DigestClaims()
-        self._recent: OrderedDict[bytes, str] = OrderedDict()
+        #: Digest of a specification or cell without case -> digests of its spellings.
+        self._spellings: dict[bytes, set[bytes]] = {}
         #: Digest of a cell -> its batch, in the spelling first met.
         self._batches: dict[bytes, str | None] = {}
-        #: The cell judged last and its digest: a cell's jobs mostly come together.
+        #: The cell checked last and its digest: the jobs of a cell mostly come together.
         self._last = ("", ""), b""
 
     def admit(self, job: UploadJob, where: str) -> Iterator[UploadJob | Problem]:
-        """Give what is in the way of a job, and the job itself if nothing but warnings is.
+        """Yield what is in the way of a job, and the job itself where that is only warnings.
 
-        A job that does not say its cell's batch gets the one that was stated before.
+        A job that does not state its cell's batch gets the one that was stated before.
         """
         problems = [*name_problems(job, where)]
         if not _blocked(problems):
             problems += self._batch_problems(job, where)
         if not _blocked(problems):
-            problems += self._claim_problems(job, where)
+            problems += self._parent_warnings(job, where)
         yield from problems
         if not _blocked(problems):
-            batch = self._batches[self._cell(job)]
-            yield job if batch == job.batch else replace(job, batch=batch)
+            yield replace(job, batch=self._batches[self._cell(job)], origin=where)
 
     def _batch_problems(self, job: UploadJob, where: str) -> Iterator[Problem]:
         cell = self._cell(job)
         known = self._batches.setdefault(cell, job.batch)
-        if job.batch is None or (known and _folded(known) == _folded(job.batch)):
+        if job.batch is None or (known and folded_name(known) == folded_name(job.batch)):
             return
         first = "without a batch" if known is None else f"in batch {shown(known)}"
         yield Problem(
@@ -203,45 +162,36 @@ class PlanCheck:
             f"{shown(job.batch)} here and was {first} before; state one batch for the cell",
         )
 
-    def _claim_problems(self, job: UploadJob, where: str) -> Iterator[Problem]:
-        name = _digest(job.key)
-        is_new_cell = job.key[:2] != self._last[0]
-        self._last = job.key[:2], self._cell(job)
-        claim = self._claims.claim(name, _digest(_parent_and_folded(job.key)))
-        if claim is Claim.TAKEN:
-            yield self._duplicate(job, where, name)
+    def _parent_warnings(self, job: UploadJob, where: str) -> Iterator[Problem]:
+        if job.key[:2] == self._last[0]:
             return
-        self._remember(name, where)
-        if claim is Claim.NEW_VARIANT:
-            yield _differs_by_case(where, "measurement", job.key.measurement)
-        for level, label in ((1, "specification"), (2, "cell")) if is_new_cell else ():
+        self._last = job.key[:2], self._cell(job)
+        for level, label in ((1, "specification"), (2, "cell")):
             parent = job.key[:level]
-            claim = self._parents.claim(_digest(parent), _digest(_parent_and_folded(parent)))
-            if claim is Claim.NEW_VARIANT:
-                yield _differs_by_case(where, label, parent[-1])
+            name, folded = _digest(parent), _digest((*parent[:-1], folded_name(parent[-1])))
+            spellings = self._spellings.setdefault(folded, set())
+            if spellings and name not in spellings:
+                yield differs_by_case(where, label, parent[-1])
+            spellings.add(name)
 
     def _cell(self, job: UploadJob) -> bytes:
         cell, digest = self._last
         return digest if job.key[:2] == cell else _digest(job.key[:2])
 
-    def _remember(self, name: bytes, where: str) -> None:
-        self._recent[name] = where
-        if len(self._recent) > RECENT_PATHS:
-            self._recent.popitem(last=False)
 
-    def _duplicate(self, job: UploadJob, where: str, name: bytes) -> Problem:
-        first = self._recent.get(name)
-        other = "an earlier source" if first is None else shown(first)
-        key = " / ".join(shown(part) for part in job.key)
-        return Problem(
-            where=where,
-            rule=Rule.DUPLICATE_NAME,
-            message=f"{key} is claimed by {other} already; rename or leave out one of the two",
-        )
+def duplicate_name(job: UploadJob, first_path: str) -> Problem:
+    """Return the problem of a job whose name an earlier source of the plan has."""
+    key = " / ".join(shown(part) for part in job.key)
+    return Problem(
+        where=job.origin or job.path,
+        rule=Rule.DUPLICATE_NAME,
+        message=f"{key} is the name of {shown(first_path)} already; rename or leave out one of "
+        "the two",
+    )
 
 
 def name_problems(job: UploadJob, where: str) -> Iterator[Problem]:
-    """Say what is wrong with the names of a job; warnings included."""
+    """Yield what is wrong with the names of a job; warnings included."""
     labels = ("specification", "cell", "measurement", "batch")
     for label, name in zip(labels, (*job.key, job.batch), strict=True):
         if name is None:
@@ -255,7 +205,7 @@ def name_problems(job: UploadJob, where: str) -> Iterator[Problem]:
 
 
 def is_left_to_preparing(name: str) -> bool:
-    """Tell whether a measurement's name is wrong by a control character alone.
+    """Return whether a measurement's name is wrong by a control character alone.
 
     A file of that name must not stop the plan: it is rejected by itself. What could not even be
     written down (a NUL, half of a surrogate pair) is a problem of the plan all the same.
@@ -280,7 +230,8 @@ def _name_fault(name: str) -> tuple[Rule, str] | None:
     return None
 
 
-def _differs_by_case(where: str, label: str, name: str) -> Problem:
+def differs_by_case(where: str, label: str, name: str) -> Problem:
+    """Return the warning that a name differs from an earlier one in case only."""
     return Problem(
         where=where,
         rule=Rule.NAMES_DIFFER_BY_CASE,
@@ -294,11 +245,8 @@ def _blocked(problems: list[Problem]) -> bool:
     return any(problem.severity is Severity.ERROR for problem in problems)
 
 
-def _parent_and_folded(key: JobKey | tuple[str, ...]) -> tuple[str, ...]:
-    return (*key[:-1], _folded(key[-1]))
-
-
-def _folded(name: str) -> str:
+def folded_name(name: str) -> str:
+    """Return a name without the differences of case and of Unicode form."""
     return normalised(normalised(name).casefold())
 
 

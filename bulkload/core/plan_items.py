@@ -30,16 +30,18 @@ class UploadJob:
     type: MeasurementType = MeasurementType.TIME_SERIES
     #: Path of the source: a file, or for type ``file`` also a folder of files.
     path: str
+    #: Where the plan states the job: a row of a manifest, else the path. For messages only.
+    origin: str = field(default="", compare=False)
     #: The table within the source (sheet, channel), None where it holds one.
     member: str | None = None
     #: Reader named by the user, None for detection by content.
     reader: str | None = None
     data_type: str | None = None
-    #: Transforms asked for, in their order: nothing is repaired that nobody asked for.
+    #: Transforms asked for, in their order: nothing else is repaired.
     transforms: tuple[str, ...] = ()
-    #: Name of the lot of the cell, None for none.
+    #: Name of the batch of the cell, None for none.
     batch: str | None = None
-    #: What goes out beside the data: protocol, test_setup, start_time, end_time, notes, tags.
+    #: Metadata of the measurement: protocol, test_setup, start_time, end_time, notes, tags.
     metadata: Mapping[str, Any] = field(default_factory=dict)
     checks: Checks = Checks()
 
@@ -71,7 +73,7 @@ class Problem:
     #: Stable word, such as ``duplicate_name`` or ``specification_missing``.
     rule: str
     message: str
-    #: A warning is told and does not stop the plan.
+    #: A warning is shown and does not stop the plan.
     severity: Severity = Severity.ERROR
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from bulkload.core.issues import Severity
 from bulkload.core.lifecycle import Restarted
-from bulkload.core.plan_check import Rule
+from bulkload.core.plan_check import differs_by_case, duplicate_name, folded_name
 from bulkload.core.plan_items import (
     CellMetadata,
     Checks,
@@ -32,7 +32,7 @@ from bulkload.sources.stamp import quick_stamp
 
 @dataclass(slots=True)
 class PlanAccount:
-    """What a plan holds, counted as the entries went by."""
+    """Counts of a plan, and its problems."""
 
     jobs: int = 0
     skips: int = 0
@@ -47,7 +47,7 @@ class PlanAccount:
         return self.jobs + self.skips
 
     def count(self, item: PlanItem) -> None:
-        """Count an entry as it goes by."""
+        """Count an entry."""
         match item:
             case UploadJob():
                 self.jobs += 1
@@ -68,7 +68,7 @@ class PlanAccount:
             kept.append(problem)
 
     def _check_ratings(self, item: Specification) -> None:
-        """Name a rating that the checks could not use before a file is held against it."""
+        """Report a rating that the checks could not use before a file is checked against it."""
         try:
             rated_capacity(item.payload.get("ratings"))
             voltage_window(item.payload.get("ratings"))
@@ -92,6 +92,7 @@ def plan_into(
     """
     account = PlanAccount()
     run_wide = _run_wide(checks, prepare_options)
+    store.begin_spellings()
     stream = iter(items)
     is_open = True
     while is_open:
@@ -99,59 +100,51 @@ def plan_into(
             is_open = False
             for item in islice(stream, PLAN_BATCH):
                 is_open = True
-                account.count(item)
-                _put(store, run, item, account, run_wide=run_wide, at=at)
+                for counted in _put(store, run, item, run_wide=run_wide, at=at):
+                    account.count(counted)
     return account
 
 
-def _put(
-    store: Store,
-    run: int,
-    item: PlanItem,
-    account: PlanAccount,
-    *,
-    run_wide: str,
-    at: float,
-) -> None:
+def _put(store: Store, run: int, item: PlanItem, *, run_wide: str, at: float) -> Iterator[PlanItem]:
+    """Write an entry into the journal and yield what the account counts."""
     match item:
-        case UploadJob() if not _put_job(store, run, item, run_wide=run_wide, at=at):
-            account.count(_claimed_twice(item))
+        case UploadJob():
+            yield from _put_job(store, run, item, run_wide=run_wide, at=at)
+        case Skip():
+            # An entry that two sources of the plan hold counts once.
+            if store.put_skip(run, item):
+                yield item
         case Specification():
             store.put_specification(item)
+            yield item
         case CellMetadata():
             store.put_cell(item)
-        case Skip() if not store.put_skip(run, item):
-            # A folder of specifications within a source: the entry was told of already.
-            account.skips -= 1
-        case _:
-            pass
+        case Problem():
+            yield item
 
 
-def _put_job(store: Store, run: int, job: UploadJob, *, run_wide: str, at: float) -> bool:
-    """Add a job or take a known one up; False where this very plan holds its name already."""
+def _put_job(
+    store: Store, run: int, job: UploadJob, *, run_wide: str, at: float
+) -> Iterator[PlanItem]:
+    """Add a job or take a known one up; a name that this plan has already is a problem."""
     payload = job_to_text(job)
     options_digest = _digest(run_wide, payload)
     row = store.find_job(job.key)
+    if row is not None and row.plan_run == run:
+        yield duplicate_name(job, row.path)
+        return
     if row is None:
         store.add_job(run, job, payload, options_digest)
-        return True
-    if row.plan_run == run:
-        return False
-    reason = restart_reason(
-        row.known, options_digest=options_digest, stamp=quick_stamp(Path(job.path))
-    )
-    store.replan_job(run, row.id, path=job.path, payload=payload, options_digest=options_digest)
-    if reason is not None:
-        events.append(store, run, row.id, at, Restarted(reason=reason))
-    return True
-
-
-def _claimed_twice(job: UploadJob) -> Problem:
-    return Problem(
-        where=job.path,
-        rule=Rule.DUPLICATE_NAME,
-        message=f"{job.path}: another source claims the name {job.key} too; rename one of them",
-    )
+    else:
+        reason = restart_reason(
+            row.known, options_digest=options_digest, stamp=quick_stamp(Path(job.path))
+        )
+        store.replan_job(run, row.id, path=job.path, payload=payload, options_digest=options_digest)
+        if reason is not None:
+            events.append(store, run, row.id, at, Restarted(reason=reason))
+    if not store.put_spelling(job.key, folded_name(job.key.measurement)):
+        yield differs_by_case(job.origin or job.path, "measurement", job.key.measurement)
+    yield job
 
 
 def _run_wide(checks: Checks, prepare_options: PrepareOptions) -> str:
@@ -171,7 +164,7 @@ def _digest(*parts: str) -> str:
 def retry_into(store: Store, run: int, *, cause: str | None, at: float) -> PlanAccount:
     """Take up the last run's plan again and have what did not arrive begin anew.
 
-    ``cause`` limits that to the jobs that it kept back; the others stay as they are.
+    ``cause`` limits that to the jobs that have it; the others stay as they are.
 
     Side effects: the plan's rows belong to ``run``; a ``Restarted`` event for each such job.
     """

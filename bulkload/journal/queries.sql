@@ -143,6 +143,19 @@ INSERT OR REPLACE INTO raw_data VALUES (?, ?)
 -- name: raw_data_get
 SELECT raw_data_id FROM raw_data WHERE sha256=?
 
+-- The spellings of this plan's names without case; on disk, and gone with the connection.
+-- name: spellings_table
+CREATE TEMP TABLE IF NOT EXISTS spelling (
+    spec TEXT NOT NULL, cell TEXT NOT NULL, folded TEXT NOT NULL,
+    PRIMARY KEY (spec, cell, folded)
+) WITHOUT ROWID
+
+-- name: spellings_clear
+DELETE FROM temp.spelling
+
+-- name: spelling_put
+INSERT OR IGNORE INTO temp.spelling VALUES (?, ?, ?)
+
 -- name: job_insert
 INSERT INTO job (spec, cell, measurement, path, payload, plan_run, recipe, state)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -158,6 +171,9 @@ SELECT * FROM job WHERE spec=? AND cell=? AND measurement=?
 
 -- name: jobs
 SELECT * FROM job ORDER BY id
+
+-- name: jobs_planned
+SELECT payload FROM job WHERE plan_run=? ORDER BY id
 
 -- name: jobs_of_cell
 SELECT * FROM job WHERE plan_run=? AND spec=? AND cell=?
@@ -262,6 +278,10 @@ FROM job WHERE plan_run=? GROUP BY state, has_given_up
 
 -- name: count_planned
 SELECT (SELECT COUNT(*) FROM job WHERE plan_run=?1) + (SELECT COUNT(*) FROM skip WHERE plan_run=?1)
+
+-- name: count_parents
+SELECT COUNT(DISTINCT spec) AS specs, COUNT(*) AS cells
+FROM (SELECT DISTINCT spec, cell FROM job WHERE plan_run=?)
 
 -- name: count_state
 SELECT COUNT(*) FROM job WHERE plan_run=? AND state=?

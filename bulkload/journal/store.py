@@ -17,7 +17,7 @@ from bulkload.core.lifecycle import JobState
 from bulkload.core.plan_items import CellMetadata, Skip, Specification, UploadJob
 from bulkload.core.terms import JobKey
 from bulkload.errors import JournalError
-from bulkload.journal.codec import dump
+from bulkload.journal.codec import dump, job_from_text
 from bulkload.journal.database import connect
 from bulkload.journal.logged import LoggedConnection
 from bulkload.journal.queries import SQL
@@ -121,6 +121,15 @@ class Store:
         row = self.row(statement, *values)
         return None if row is None else json.loads(row[0])
 
+    def begin_spellings(self) -> None:
+        """Forget the spellings of an earlier plan."""
+        self.write("spellings_table")
+        self.write("spellings_clear")
+
+    def put_spelling(self, key: JobKey, folded: str) -> bool:
+        """Keep a name without its case; False where its cell has it in this plan already."""
+        return self.write("spelling_put", key.spec, key.cell, folded).rowcount > 0
+
     def add_job(self, run: int, job: UploadJob, payload: str, options_digest: str) -> None:
         """Add a job that the journal does not know."""
         state = JobState.PLANNED.value
@@ -158,6 +167,16 @@ class Store:
     def jobs(self) -> Iterator[JobRow]:
         """Yield all jobs, of whatever plan."""
         return map(JobRow._make, self.rows("jobs"))
+
+    def planned(self, run: int) -> Iterator[UploadJob]:
+        """Yield the jobs of a run's plan as the plan states them, in its order."""
+        return (job_from_text(row[0]) for row in self.rows("jobs_planned", run))
+
+    def count_parents(self, run: int) -> tuple[int, int]:
+        """Return how many specifications and how many cells a run's plan has."""
+        row = self.row("count_parents", run)
+        assert row is not None
+        return row["specs"], row["cells"]
 
     def cells_with_work(self, run: int) -> Iterator[tuple[str, str]]:
         """Yield the cells that have open jobs in this run's plan as ``(spec, cell)``, in order."""

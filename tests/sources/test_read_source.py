@@ -8,7 +8,7 @@ import sys
 import tempfile
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -36,6 +36,7 @@ from bulkload.errors import PlanError
 from bulkload.sources import read_source
 from bulkload.sources.manifest import write_plan
 from bulkload.sources.metadata import role_of
+from tests.plans import account_of
 from tests.sources.conftest import MakeTree
 
 RATINGS = {
@@ -74,7 +75,7 @@ def jobs(items: list[PlanItem]) -> list[UploadJob]:
     return [item for item in items if isinstance(item, UploadJob)]
 
 
-def told(items: list[PlanItem], root: Path) -> list[tuple[str, str]]:
+def told(items: Sequence[PlanItem], root: Path) -> list[tuple[str, str]]:
     """Give what is in the way or left out: the path below the root and the rule."""
     return [
         (Path(item.where).relative_to(root).as_posix(), item.rule)
@@ -195,12 +196,17 @@ def test_what_is_in_the_way_is_told_with_its_path(tree: MakeTree) -> None:
     items = plan(root)
     assert told(items, root) == [
         ("readme.txt", Rule.NO_LAYOUT),
-        ("LG/c/RPT.parquet", Rule.DUPLICATE_NAME),
         ("LG/c/deeper/x.csv", Rule.NO_LAYOUT),
         ("none/c/RPT.csv", Rule.SPECIFICATION_MISSING),
     ]
-    found = problems(items)
+    account = account_of(items)
+    found = account.problems
+    assert account.problem_count == 4
     assert "'readme.txt' does not fit the layout" in found[0].message
+    assert (found[1].where, found[1].rule) == (
+        str(root / "LG" / "c" / "RPT.parquet"),
+        Rule.DUPLICATE_NAME,
+    )
     assert str(root / "LG" / "c" / "RPT.csv") in found[1].message
     assert "looked for as spec.{json|yaml|yml|toml} in" in found[3].message
     assert str(root / "none" / "c") in found[3].message
@@ -213,8 +219,10 @@ def test_names_that_differ_in_composition_only_are_one_name(tree: MakeTree) -> N
     names = ["é", unicodedata.normalize("NFD", "é")]
     root = tree({"s/spec.json": SPEC, **{f"s/c/{name}.csv": "" for name in names}})
     items = plan(root)
-    assert [job.key.measurement for job in jobs(items)] == ["é"]
-    assert [problem.rule for problem in problems(items)] == [Rule.DUPLICATE_NAME]
+    assert [job.key.measurement for job in jobs(items)] == ["é", "é"]
+    account = account_of(items)
+    assert account.jobs == 1
+    assert [problem.rule for problem in account.problems] == [Rule.DUPLICATE_NAME]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
@@ -605,8 +613,9 @@ def test_real_cycler_files_become_measurements_with_names_to_keep(
     root = shared_data / "cycler"
     items = plan(root, layout="{cell}/{measurement}.*", specs=specs)
     files = [file for file in root.rglob("*") if file.is_file()]
-    assert len(jobs(items)) == len(files) - 1
-    assert [(problem.rule, Path(problem.where).name) for problem in problems(items)] == [
+    account = account_of(items)
+    assert account.jobs == len(files) - 1
+    assert [(problem.rule, Path(problem.where).name) for problem in account.problems] == [
         (Rule.DUPLICATE_NAME, "gcpl.issue_211.mpt")
     ]
     names = {Path(job.path).name: job.key.measurement for job in jobs(items)}
@@ -626,7 +635,7 @@ def test_sources_are_judged_together(tree: MakeTree) -> None:
     )
     items = plan(root / "one", root / "two")
     assert sum(isinstance(item, Specification) for item in items) == 1
-    assert told(items, root) == [("two/LG/c/x.csv", Rule.DUPLICATE_NAME)]
+    assert told(account_of(items).problems, root) == [("two/LG/c/x.csv", Rule.DUPLICATE_NAME)]
 
 
 @pytest.mark.parametrize(

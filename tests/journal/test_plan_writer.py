@@ -1,0 +1,96 @@
+"""Names of measurements in a plan: compared in the journal, and memory stays the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulkload.core.plan_check import Rule
+from bulkload.core.plan_items import UploadJob
+from bulkload.core.terms import JobKey
+from tests.plans import account_of
+
+#: Measurements of the large plan, and of the small one that it is compared with.
+MANY, FEW = 300_000, 30_000
+#: Bytes of memory that ten times as many measurements may take more: the caches of SQLite fill
+#: up. A dictionary of digests, at 140 bytes a name, would take 38 MB more.
+MAY_GROW_BYTES = 8 * 2**20
+
+
+def job(measurement: str, *, path: str = "/x", origin: str = "", cell: str = "c") -> UploadJob:
+    return UploadJob(key=JobKey("s", cell, measurement), path=path, origin=origin)
+
+
+def test_a_duplicate_names_both_sources() -> None:
+    account = account_of([job("m", path="/a.csv"), job("m", path="/b.csv", origin="plan, row 3")])
+    (problem,) = account.problems
+    assert (problem.where, problem.rule) == ("plan, row 3", Rule.DUPLICATE_NAME)
+    assert problem.message == (
+        "'s' / 'c' / 'm' is the name of '/a.csv' already; rename or leave out one of the two"
+    )
+    assert account.jobs == 1
+
+
+def test_names_that_differ_in_case_are_reported_and_sent() -> None:
+    account = account_of([job("m"), job("M"), job("n"), job("M", cell="other")])
+    assert (account.jobs, account.problem_count) == (4, 0)
+    (warning,) = account.warnings
+    assert (warning.where, warning.rule) == ("/x", Rule.NAMES_DIFFER_BY_CASE)
+    # Each of the spellings is a name of its own.
+    again = account_of([job("m"), job("M"), job("m"), job("M")])
+    assert [problem.rule for problem in again.problems] == [Rule.DUPLICATE_NAME] * 2
+
+
+_NAME = st.sampled_from(["a", "A", "b", "é", "É", "ß", "ss"])
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(_NAME, _NAME, _NAME), max_size=40))
+def test_exactly_the_duplicates_are_problems(keys: list[tuple[str, str, str]]) -> None:
+    account = account_of(UploadJob(key=JobKey(*key), path="/x") for key in keys)
+    assert account.jobs == len(set(keys))
+    assert account.problem_count == len(keys) - len(set(keys))
+    folded = {(*key[:2], unicodedata.normalize("NFC", key[2].casefold())) for key in keys}
+    assert len(account.warnings) == len(set(keys)) - len(folded)
+
+
+PEAK = """
+import resource, sys
+from bulkload.core.plan_check import PlanCheck
+from bulkload.core.plan_items import UploadJob
+from bulkload.core.terms import JobKey
+from tests.plans import account_of
+
+def plan(count):
+    check = PlanCheck()
+    for number in range(count):
+        key = JobKey("spec", f"cell {number // 1000}", f"a measurement of the archive {number}")
+        yield from check.admit(UploadJob(key=key, path=f"/archive/{number}.csv"), f"row {number}")
+
+account = account_of(plan(int(sys.argv[1])))
+print(account.jobs, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has the unit of Linux here")
+@pytest.mark.timeout(300)
+def test_memory_does_not_grow_with_the_measurements_of_a_plan() -> None:
+    peaks = {}
+    for count in (FEW, MANY):
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, str(count)],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        jobs, peak = map(int, done.stdout.split())
+        assert jobs == count
+        peaks[count] = peak
+    assert peaks[MANY] - peaks[FEW] < MAY_GROW_BYTES, peaks
