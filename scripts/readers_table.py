@@ -28,6 +28,8 @@ SHARED_DATA = Path(os.environ.get("BULKLOAD_SHARED_DATA", ROOT.parent / "shared"
 
 #: Where our reading and the vendor's part on a file that the vendor reads unaided: why.
 PARTED = {
+    "GMJuly2022_CELL002_RPT_3_P0C_5P0PSI_20230110_R0_CH041_20230110143333_37_2_1_2818580185"
+    ".xlsx": "takes dates in whole seconds; the total time has tenths",
     "MnMn-B02-S01-A-E1.res": "sorts by a rounded date, time goes back",
     "maccor_two.txt": "drops decimal commas: 0.1377 V becomes 1377 V",
     "maccor_002.txt": "misses the mode column: current without a sign",

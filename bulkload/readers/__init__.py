@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +20,11 @@ import pyarrow as pa
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import FileContent, load
+from bulkload.readers.date_order import DateClues
 from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Format, Reading, ReadOptions, TimeSeries
 from bulkload.readers.registry import Candidate, Detection, chosen, detect_probe
+from bulkload.readers.start_time import with_start
 from bulkload.readers.user_dialects import load_dialects
 
 __all__ = [
@@ -51,7 +54,8 @@ def read(path: Path, options: ReadOptions | None = None) -> TimeSeries:
     probe = Probe(load(path))
     with _refusing_nonsense(probe):
         reader = chosen(probe, options.reader, options.dialects)
-        reading = reader.read(probe, options)
+        options = replace(options, clues=DateClues(probe))
+        reading = with_start(reader.read(probe, options), options)
     return TimeSeries(
         table=reading.table,
         header=reading.header,
@@ -95,7 +99,15 @@ def _provenance(
 ) -> dict[str, Any]:
     stated = {
         name: value
-        for name in ("reader", "member", "data_type", "voltage_window", "rated_capacity", "voltage")
+        for name in (
+            "reader",
+            "member",
+            "data_type",
+            "voltage_window",
+            "rated_capacity",
+            "voltage",
+            "day_first",
+        )
         if (value := getattr(options, name)) is not None
     }
     return {

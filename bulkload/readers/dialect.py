@@ -149,10 +149,10 @@ class Dialect:
     delimiter: str | None = None
     #: Rows of these modes are messages, not samples.
     message_modes: frozenset[str] = frozenset()
-    #: Timestamps are the time of record even where a relative time stands beside them.
+    #: The time of the test includes its pauses, as the dates of the rows have them.
     time_from_timestamps: bool = False
     #: Order of day and month in dates such as 06/05/2021, where the values do not settle it.
-    day_first: bool = False
+    day_first: bool | None = None
     #: The mode codes become a column, and the calls of sub-procedures frames.
     keep_mode: bool = False
     #: Columns that no rule names are kept under their own names.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from bulkload.readers.timestamps import sheet_days, start_of
+from bulkload.readers.timestamps import numbers_of_date, sheet_days, start_of
 
 #: Where each field belongs in the measurement's payload.
 _GROUPS: Final = {
@@ -67,11 +67,15 @@ def between(text: str, label: str, others: Sequence[str]) -> str | None:
     return match.group(1) if match and match.group(1) else None
 
 
-def with_iso_start(fields: dict[str, Any], *, day_first: bool = False) -> dict[str, Any]:
-    """Bring ``start_time`` to ISO form, or leave it out where it is no date."""
+def with_iso_start(fields: dict[str, Any]) -> dict[str, Any]:
+    """Bring ``start_time`` to ISO form, or leave it out where it is no date.
+
+    A date such as 05/06/2024 stays as it is: what settles it is asked for later.
+    """
     start = fields.get("start_time")
     if isinstance(start, float):
         fields["start_time"] = sheet_days(start)
     elif start is not None:
-        fields["start_time"] = start_of(str(start), day_first=day_first)
+        text = str(start).strip()
+        fields["start_time"] = start_of(text) or (text if numbers_of_date(text) else None)
     return fields

@@ -116,7 +116,7 @@ def _against_dates(raw: Raw, doubted: list[Matched]) -> Iterator[str]:
         return
     rows = np.unique(np.linspace(0, raw.rows - 1, SPANS + 1).astype(np.int64))
     try:
-        seconds, _ = clock.timestamps(stamps.take(pa.array(rows)), day_first=raw.dialect.day_first)
+        seconds = clock.timestamps(stamps.take(pa.array(rows)), day_first=raw.day_first)
     except clock.ClockError:
         return
     ran, elapsed = np.diff(_numbers(raw, terms.TIME)[rows]), np.diff(seconds)

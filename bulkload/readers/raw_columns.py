@@ -36,6 +36,9 @@ class Raw:
     decisions: list[Decision] = field(default_factory=list)
     #: Targets whose unit the header does not state and the data have proved.
     proved: set[str] = field(default_factory=set)
+    #: The day comes first in dates such as 05/06/2024; and whether nothing settled that.
+    day_first: bool = False
+    has_open_dates: bool = False
     #: Rows of this test that are no samples of it.
     left_out: int = 0
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from bulkload.core.decisions import Decision
 from bulkload.core.version import VERSION
+from bulkload.readers.date_order import DateClues
 from bulkload.readers.probe import Probe
 
 #: What the voltage may be stated to be, where the file has the potentials of electrodes.
@@ -31,10 +32,14 @@ class ReadOptions:
     voltage_window: tuple[float, float] | None = None
     #: Rated capacity of the cell in A.h, for currents whose unit nobody states.
     rated_capacity: float | None = None
+    #: The day, or the month, comes first in dates such as 05/06/2024 that nothing else settles.
+    day_first: bool | None = None
     #: ``ewe`` or ``ewe-ece``, where the file has the potentials of electrodes.
     voltage: str | None = None
     #: The user's own dialects, as ``load_dialects`` gives them: they are asked first.
     dialects: tuple[Format, ...] = ()
+    #: What the file says of its dates beside its rows; ``read`` fills it in.
+    clues: DateClues | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

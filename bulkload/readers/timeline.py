@@ -1,4 +1,4 @@
-"""Rows in their order, and time from zero: by relative column or by dates, clocks put right."""
+"""Rows in their order, the start of the test, and time from zero."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
+from bulkload.readers import clocks, date_order
 from bulkload.readers import timestamps as clock
+from bulkload.readers.date_order import OpenDates, Order
 from bulkload.readers.derive import apart
 from bulkload.readers.dialect import RECORD, STEP_TIME, TIMESTAMP
 from bulkload.readers.raw_columns import Floats, Raw
+from bulkload.readers.reading import ReadOptions
+from bulkload.readers.start_time import CLOCK_FIELD
+from bulkload.readers.units import split_heading
 
-#: Timestamps that are read to settle the order of day and month.
-DATES_SAMPLED: Final = 64
+#: Spans of the running time that are held against the dates, and what of them is a pause, in s.
+SPANS: Final = 32
+MIN_PAUSE_S: Final = 60.0
 
-#: Daylight saving, in seconds; how far from it a jump may be: the time between two rows.
-HOUR_S: Final = 3600.0
-SLACK_S: Final = 600.0
+_DATES: Final = "timestamps of the rows"
 
-#: Resolution of dates written to the second, both ends.
-CLOCK_STEP_S: Final = 2.0
+#: Words by which a column calls itself the time of the test, not of a step.
+_TEST_WORDS: Final = frozenset({"test", "total", "cumulative", "run", "running", "prog"})
+
+#: How a user settles what nothing in a file does.
+_SETTLE: Final = "state --day-first or --month-first"
 
 
 def put_in_order(raw: Raw) -> None:
@@ -52,92 +59,306 @@ def put_in_order(raw: Raw) -> None:
     )
 
 
+def settle_dates(raw: Raw, options: ReadOptions) -> None:
+    """Settle which number of dates such as 05/06/2024 is the day, and keep it in ``raw``.
+
+    Raises ``UnreadableError`` where time rests on dates that nothing settles.
+    """
+    stamps = _stamps(raw)
+    if stamps is None:
+        return
+    try:
+        found = date_order.open_dates(stamps)
+        order = _order(raw, options, found) if isinstance(found, OpenDates) else found
+    except clock.ClockError:
+        # What makes no sense as a date is refused where time rests on it.
+        return
+    if order is not None:
+        raw.day_first = order.day_first
+        raw.decide(
+            DecisionCode.DAY_FIRST if order.day_first else DecisionCode.MONTH_FIRST,
+            f"the dates have the {'day' if order.day_first else 'month'} first ({order.evidence})",
+            evidence=order.evidence,
+            rows=raw.rows,
+        )
+    elif isinstance(found, OpenDates):
+        raw.has_open_dates = True
+        shown = printable(found.first.strip())
+        if terms.TIME not in raw.columns and not found.is_same:
+            raise UnreadableError(
+                f"{raw.name}: the time rests on dates such as {shown!r}, and nothing settles which "
+                f"number is the day; {_SETTLE}",
+                cause="day_or_month",
+            )
+        raw.decide(
+            DecisionCode.START_TIME_UNDECIDED,
+            f"nothing settles which number of {shown!r} is the day: no start time was taken from "
+            f"the rows; {_SETTLE}",
+            evidence="none",
+        )
+
+
+def _order(raw: Raw, options: ReadOptions, dates: OpenDates) -> Order | None:
+    running = raw.columns.get(terms.TIME)
+    by_rows = date_order.by_rows(
+        dates, None if running is None else np.asarray(running, dtype=np.float64)
+    )
+    if by_rows is not None:
+        return by_rows
+    if options.day_first is not None:
+        return Order(options.day_first, "stated")
+    if raw.dialect.day_first is not None:
+        return Order(raw.dialect.day_first, "dialect")
+    return None if options.clues is None else options.clues.order(dates.first)
+
+
 def start_of_test(raw: Raw) -> dict[str, Any]:
     """Return when the first row was recorded, where its row says so."""
     stamps = raw.texts.get(TIMESTAMP)
-    if stamps is None or not stamps[0].is_valid:
+    if stamps is None or not stamps[0].is_valid or raw.has_open_dates:
         return {}
-    # A date such as 06/05/2021 is settled by the others of the test: a few of them will do.
-    some = np.linspace(0, len(stamps) - 1, min(len(stamps), DATES_SAMPLED)).astype(np.int64)
-    dates = [date for date in stamps.take(pa.array(some)).to_pylist() if date is not None]
     try:
-        start, remark = clock.first_of(dates, day_first=raw.dialect.day_first)
+        seconds = clock.timestamps(stamps.slice(0, 1), day_first=raw.day_first)
     except clock.ClockError:
+        time_of_day = clock.seconds_of_day(str(stamps[0].as_py()))
+        if time_of_day is not None:
+            return {CLOCK_FIELD: time_of_day}
         raw.decide(
             DecisionCode.START_TIME_UNDECIDED,
             "timestamps of an unknown form: no start time taken from them",
-            evidence="timestamps of the rows",
+            evidence=_DATES,
         )
         return {}
-    if remark:
-        raw.decide(_order_code(raw), remark, evidence="none")
-    return {"start_time": start}
+    return {"start_time": clock.iso_of(float(seconds[0]))}
 
 
 def set_time(raw: Raw) -> None:
-    """Make time run from zero, from the relative column or the timestamps."""
-    time = _relative_time(raw)
-    time = time - time[0]
-    time, moved = apart(time)
+    """Make time run from zero, by the clock that serves best.
+
+    Raises ``UnreadableError`` where no clock runs on, or the best is coarser than the sampling.
+    """
+    same_step = _same_step(raw)
+    time = _instants(raw, same_step)
+    repeated = clocks.repeats(time, same_step)
+    if clocks.is_too_coarse(repeated, raw.rows):
+        time = _told_apart(raw, time, same_step, repeated)
+        repeated = clocks.repeats(time, same_step)
+    time, moved = apart(time - time[0])
     if moved:
         raw.decide(
             DecisionCode.TIMES_SET_APART,
-            f"{moved} repeated times set apart by a microsecond",
+            f"{moved} repeated times set apart by a microsecond ({repeated} within a step)",
             evidence="values",
             rows=moved,
         )
     raw.columns[terms.TIME] = time
 
 
-def _order_code(raw: Raw) -> DecisionCode:
-    return DecisionCode.DAY_FIRST if raw.dialect.day_first else DecisionCode.MONTH_FIRST
+def _same_step(raw: Raw) -> clocks.Flags:
+    """Tell for each row but the first whether it goes on with the step of the row before."""
+    step = raw.columns.get(terms.STEP_FROM_CYCLER)
+    if step is None:
+        return np.ones(max(0, raw.rows - 1), dtype=bool)
+    return np.asarray(step[1:] == step[:-1], dtype=bool)
 
 
-def _relative_time(raw: Raw) -> Floats:
-    relative = raw.columns.get(terms.TIME)
-    stamps = raw.texts.get(TIMESTAMP, raw.texts.get(terms.TIME))
-    if relative is not None and not (raw.dialect.time_from_timestamps and stamps is not None):
-        return np.asarray(relative, dtype=np.float64)
-    assert stamps is not None, "one of the two was required"
+def _told_apart(raw: Raw, time: Floats, same_step: clocks.Flags, repeated: int) -> Floats:
+    """Place the rows that a coarse clock repeats by the time within their step."""
+    steps = raw.texts.get(STEP_TIME)
+    own = None if steps is None else _step_seconds(steps)
+    if own is not None and np.isfinite(own).all() and not clocks.is_whole(own):
+        begins = np.concatenate(([True], ~same_step))
+        finer = clocks.within_steps(time, own, begins)
+        if finer is not None and not clocks.is_too_coarse(
+            clocks.repeats(finer, same_step), raw.rows
+        ):
+            raw.decide(
+                DecisionCode.TIME_TAKEN,
+                "time within each step from the step's own, which is finer; where each step begins "
+                "from the coarser clock",
+                evidence="resolution",
+                rows=raw.rows,
+            )
+            return finer
+    raise UnreadableError(
+        f"{raw.name}: {repeated:,} of {raw.rows:,} rows have the time of the row before within a "
+        f"step, more than {clocks.MAX_REPEAT_SHARE:.0%}: its clock is coarser than the sampling; "
+        "export it with a time that has fractions of a second",
+        cause="time_too_coarse",
+    )
+
+
+def _stamps(raw: Raw) -> pa.ChunkedArray | None:
+    return raw.texts.get(TIMESTAMP, raw.texts.get(terms.TIME))
+
+
+def _instants(raw: Raw, same_step: clocks.Flags) -> Floats:
+    """Weigh the running time and the dates, and return the better."""
+    running = _running(raw)
+    stamps = _stamps(raw)
+    if running is None:
+        if stamps is None:
+            raise UnreadableError(
+                f"{raw.name}: its only time starts anew in the middle: it is a step's or a cycle's "
+                "own, not the test's; export it with the total time or with dates",
+                cause="missing_column",
+            )
+        return _by_dates(raw, stamps)
+    if stamps is None or raw.has_open_dates:
+        return running
+    if raw.dialect.time_from_timestamps:
+        return _counting_pauses(raw, running, stamps)
+    if clocks.is_too_coarse(clocks.repeats(running, same_step), raw.rows):
+        dates = _seconds(raw, stamps)
+        if dates is not None and clocks.repeats(dates, same_step) < clocks.repeats(
+            running, same_step
+        ):
+            return _by_dates(raw, stamps, why="the finer clock", evidence="resolution")
+    _report_pauses(raw, running, stamps)
+    return running
+
+
+def _running(raw: Raw) -> Floats | None:
+    """Return the running time, None where there is none or it starts anew."""
+    values = raw.columns.get(terms.TIME)
+    if values is None:
+        return None
+    running = np.asarray(values, dtype=np.float64)
+    places = clocks.restarts(running)
+    column = raw.match.of(terms.TIME)
+    name = column.name if column else terms.TIME
+    is_named = not _TEST_WORDS.isdisjoint(split_heading(name).base.split())
+    if not places or (is_named and _stamps(raw) is None):
+        # A column that calls itself the test's is kept as recorded: validation names its disorder.
+        return running
+    raw.decide(
+        DecisionCode.TIME_TAKEN,
+        f"{printable(name)!r} starts anew in {places} places: it is not the time of the test",
+        evidence="monotony",
+        rows=places,
+    )
+    return None
+
+
+def _counting_pauses(raw: Raw, running: Floats, stamps: pa.ChunkedArray) -> Floats:
+    """Take the dates, or the running time where it is finer, with the pauses of the dates."""
+    dates = _seconds(raw, stamps)
+    if dates is None:
+        return running
+    goes_on = bool((np.diff(running) >= 0.0).all())
+    is_finer = not clocks.is_whole(running)
+    if not goes_on or (not is_finer and bool((np.diff(dates) >= 0.0).all())):
+        return _by_dates(raw, stamps)
+    found = clocks.jumps(running, dates)
+    raw.decide(
+        DecisionCode.TIME_TAKEN,
+        "time from the running time of the test, which "
+        + ("has fractions of a second" if is_finer else "runs on where the dates step back"),
+        evidence="resolution" if is_finer else "monotony",
+        rows=raw.rows,
+    )
+    for row, seconds in found.hours.items():
+        _decide_hour(raw, row, "forward" if seconds > 0 else "back", "running time")
+    if found.pauses:
+        total = sum(found.pauses.values())
+        raw.decide(
+            DecisionCode.PAUSES_ADDED,
+            f"{len(found.pauses)} pause(s) of {total:,.0f} s together added by the dates",
+            evidence=_DATES,
+            rows=len(found.pauses),
+        )
+    return clocks.with_pauses(running, found.pauses)
+
+
+def _report_pauses(raw: Raw, running: Floats, stamps: pa.ChunkedArray) -> None:
+    """State where the dates run on and the running time, which is kept, stands still.
+
+    A few spans are looked at first: the dates need not be read where they say the same.
+    """
+    rows = np.unique(np.linspace(0, raw.rows - 1, SPANS + 1).astype(np.int64))
+    some = _seconds(raw, stamps.take(pa.array(rows)))
+    if some is None or not (np.diff(some) - np.diff(running[rows]) > MIN_PAUSE_S).any():
+        return
+    dates = _seconds(raw, stamps)
+    if dates is None:
+        return
+    pauses = [s for s in clocks.jumps(running, dates).pauses.values() if s > MIN_PAUSE_S]
+    if pauses:
+        raw.decide(
+            DecisionCode.PAUSES_LEFT_OUT,
+            f"the dates run on in {len(pauses)} pause(s) of {sum(pauses):,.0f} s together in which "
+            "the test time stands still: the test time was kept",
+            evidence=_DATES,
+            rows=len(pauses),
+        )
+
+
+def _seconds(raw: Raw, stamps: pa.ChunkedArray) -> Floats | None:
+    """Read dates, None for what is none."""
     try:
-        seconds, remark = clock.timestamps(stamps, day_first=raw.dialect.day_first)
+        return clock.timestamps(stamps, day_first=raw.day_first)
+    except clock.ClockError:
+        return None
+
+
+def _by_dates(
+    raw: Raw,
+    stamps: pa.ChunkedArray,
+    *,
+    why: str = "the only time of the test",
+    evidence: str = "format",
+) -> Floats:
+    try:
+        seconds = clock.timestamps(stamps, day_first=raw.day_first)
     except clock.ClockError as error:
         raise UnreadableError(
             f"{raw.name}: {printable(str(error))!r} is no date and time that is known",
             cause="not_a_timestamp",
         ) from error
-    if remark:
-        raw.decide(_order_code(raw), remark, evidence="none")
-    raw.decide(DecisionCode.TIME_TAKEN, "time from the timestamps", evidence="format")
-    return _without_daylight_saving(raw, seconds)
+    raw.decide(
+        DecisionCode.TIME_TAKEN,
+        f"time from the timestamps, {why}",
+        evidence=evidence,
+        rows=raw.rows,
+    )
+    seconds = _without_daylight_saving(raw, seconds)
+    seconds, held = clocks.without_slips(seconds)
+    if held:
+        raw.decide(
+            DecisionCode.CLOCK_CORRECTED,
+            f"the clock stepped back a second or two before {held} rows: they were held",
+            evidence=_DATES,
+            rows=held,
+        )
+    return seconds
 
 
 def _without_daylight_saving(raw: Raw, seconds: Floats) -> Floats:
     """Take out the hour that a clock was put back, or forward, in the middle of a test."""
     jump = np.diff(seconds)
     shift = np.zeros_like(seconds)
-    for row in np.flatnonzero((jump < -HOUR_S + SLACK_S) & (jump > -HOUR_S - SLACK_S)) + 1:
-        shift[row:] += HOUR_S
-        raw.decide(
-            DecisionCode.CLOCK_CORRECTED,
-            f"the clock was put back an hour before row {row}: taken out",
-            evidence="timestamps of the rows",
-            rows=raw.rows - int(row),
-        )
+    hour, slack = clocks.HOUR_S, clocks.SLACK_S
+    for row in np.flatnonzero((jump < -hour + slack) & (jump > -hour - slack)) + 1:
+        shift[row:] += hour
+        _decide_hour(raw, int(row), "back", _DATES)
     steps = raw.texts.get(STEP_TIME)
-    if steps is not None and (jump > HOUR_S - SLACK_S).any():
+    if steps is not None and (jump > hour - slack).any():
         # Put forward: the dates run an hour more than the step's own time.
         ran = np.diff(_step_seconds(steps))
-        hour = np.abs(jump - ran - HOUR_S) <= CLOCK_STEP_S
-        for row in np.flatnonzero((ran >= 0) & hour) + 1:
-            shift[row:] -= HOUR_S
-            raw.decide(
-                DecisionCode.CLOCK_CORRECTED,
-                f"the clock was put forward an hour before row {row}: taken out",
-                evidence="step time",
-                rows=raw.rows - int(row),
-            )
+        is_hour = np.abs(jump - ran - hour) <= clocks.CLOCK_STEP_S
+        for row in np.flatnonzero((ran >= 0) & is_hour) + 1:
+            shift[row:] -= hour
+            _decide_hour(raw, int(row), "forward", "step time")
     return seconds + shift
+
+
+def _decide_hour(raw: Raw, row: int, way: str, evidence: str) -> None:
+    raw.decide(
+        DecisionCode.CLOCK_CORRECTED,
+        f"the clock was put {way} an hour before row {row}: taken out",
+        evidence=evidence,
+        rows=raw.rows - row,
+    )
 
 
 def _step_seconds(steps: pa.ChunkedArray) -> Floats:

@@ -162,7 +162,7 @@ def _format(source: _Source, index: int, entry: Any) -> Format:
         sign=_sign(source, index, entry),
         delimiter=_one_of(source, index, entry, "delimiter", (",", ";", "\t")),
         decimal=_one_of(source, index, entry, "decimal", (".", ",")),
-        day_first=entry.get("day_first") is True,
+        day_first=_truth(source, index, entry, "day_first"),
     )
     return UserFormat(name=name, dialects=(dialect,), encoding=encoding)
 
@@ -172,6 +172,13 @@ def _text(source: _Source, index: int, entry: Mapping[str, Any], key: str) -> st
     if value is None or (isinstance(value, str) and value.strip()):
         return value
     raise source.wrong(index, key, f"{key!r} is a text")
+
+
+def _truth(source: _Source, index: int, entry: Mapping[str, Any], key: str) -> bool | None:
+    value = entry.get(key)
+    if value is None or isinstance(value, bool):
+        return value
+    raise source.wrong(index, key, f"{key!r} is true or false")
 
 
 def _one_of(

@@ -165,7 +165,7 @@ def test_a_sheet_of_several_tests(tmp_path: Path) -> None:
 
 
 def test_a_channel_that_counts_the_rows_is_none(write: Write) -> None:
-    lines = [rows(str(i), 3.7, count=1)[0] for i in range(6)]
+    lines = [f"{i},{i + 1},{10 * i},1,1,-0.5,3.7" for i in range(6)]
     path = write("a.csv", table(*lines, ids="Channel_Index"))
     assert list_members(path) == ()
     assert read(path).table.num_rows == 6

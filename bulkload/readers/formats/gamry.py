@@ -15,12 +15,11 @@ from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers.dialect import ColumnRule, Dialect, Sign
 from bulkload.readers.file_kinds import TEXT
-from bulkload.readers.metadata import grouped, merged
+from bulkload.readers.metadata import grouped, merged, with_iso_start
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.table_source import ArrayGrid
-from bulkload.readers.timestamps import start_of
 
 IMPEDANCE: Final = Dialect(
     name="Gamry DTA",
@@ -195,8 +194,8 @@ def _header(lines: Sequence[str]) -> dict[str, Any]:
     }
     found["procedure"] = tags.get("TAG", [None])[0]
     if "DATE" in tags and "TIME" in tags:
-        found["start_time"] = start_of(f"{tags['DATE'][1]} {tags['TIME'][1]}")
-    return grouped(found)
+        found["start_time"] = f"{tags['DATE'][1]} {tags['TIME'][1]}"
+    return grouped(with_iso_start(found))
 
 
 FORMAT: Final = Gamry()

@@ -10,6 +10,7 @@ from bulkload.readers.dialect import (
     ELECTRODES,
     MODE,
     RECORD,
+    STEP_TIME,
     TESTS,
     TIMESTAMP,
     ColumnRule,
@@ -18,7 +19,11 @@ from bulkload.readers.dialect import (
 )
 from bulkload.readers.table_format import TableFormat
 
-_TIME: Final = ("test time", "time", "elapsed time", "total time", "t", "run time")
+#: The time of the test by name goes before a bare time, which may be the step's own.
+_TIME: Final = (
+    *("test time", "total time", "cumulative time", "run time", "running time", "elapsed time"),
+    *("time", "t"),
+)
 _VOLTAGE: Final = ("cell voltage", "ecell", "voltage", "potential", "u", "v", "e")
 _ELECTRODES: Final = tuple(name for rule in ELECTRODES[:2] for name in rule.names)
 _CURRENT: Final = ("current", "cell current", "i")
@@ -36,6 +41,7 @@ def _plain(*, slash: bool) -> Dialect:
                 TIMESTAMP, ("date time", "datetime", "timestamp", "date"), kind=Kind.TIMESTAMP
             ),
             ColumnRule(terms.TIME, _TIME, kind=Kind.DURATION),
+            ColumnRule(STEP_TIME, ("step time", "time in step", "relative time"), kind=Kind.TEXT),
             ColumnRule(terms.VOLTAGE, _VOLTAGE),
             *ELECTRODES,
             ColumnRule(terms.CURRENT, _CURRENT),

@@ -109,7 +109,7 @@ def _settle_unit(raw: Raw) -> None:
     rows = np.linspace(0, raw.rows - 2, min(raw.rows - 1, PAIRS_SAMPLED)).astype(np.int64)
     stamps = raw.texts[TIMESTAMP].take(pa.array(np.stack((rows, rows + 1), axis=1).ravel()))
     try:
-        seconds, _ = clock.timestamps(stamps, day_first=raw.dialect.day_first)
+        seconds = clock.timestamps(stamps)
     except clock.ClockError:
         return
     ticks, elapsed = time[rows + 1] - time[rows], seconds[1::2] - seconds[::2]

@@ -25,14 +25,17 @@ from bulkload.readers.raw_columns import Raw
 from bulkload.readers.table_format import TableFormat
 from bulkload.readers.workbook import Book
 
+_DATES: Final = ("datetime", "absolute time", "date", "绝对时间", "日期", "系统时间")
+_TOTAL: Final = ("total time", "cumulative time", "test time", "总时间", "累计时间", "测试时间")
+
 FLAT: Final = Dialect(
     name="BTSDA table",
     cycler="Neware",
     signature=(
-        ("step index", "step id", "step", "工步号", "工步序号"),
+        ("step index", "step id", "step", "step type", "工步号", "工步序号", "工步类型"),
         ("current", "cur", "电流"),
         ("voltage", "电压"),
-        ("date", "datetime", "absolute time", "绝对时间", "日期", "系统时间"),
+        (*_DATES, *_TOTAL),
         ("datapoint", "record index", "record id", "数据序号", "记录序号", "记录号"),
     ),
     columns=(
@@ -42,7 +45,7 @@ FLAT: Final = Dialect(
         ),
         ColumnRule(
             TIMESTAMP,
-            ("datetime", "absolute time", "date", "绝对时间", "日期", "系统时间"),
+            _DATES,
             kind=Kind.TIMESTAMP,
         ),
         ColumnRule(terms.CURRENT, ("current", "cur", "电流")),
@@ -53,7 +56,8 @@ FLAT: Final = Dialect(
         ),
         ColumnRule(terms.TEMPERATURE, ("temperature 1",), unit="C"),
         ColumnRule(MODE, ("step type", "status", "工步类型", "状态"), kind=Kind.TEXT),
-        # Only looked at where the dates jump by an hour.
+        ColumnRule(terms.TIME, _TOTAL, kind=Kind.DURATION),
+        # Only looked at where the dates jump by an hour, or are too coarse.
         ColumnRule(STEP_TIME, ("time", "relative time", "时间"), kind=Kind.TEXT),
     ),
     sign=Sign.CHARGE_POSITIVE,

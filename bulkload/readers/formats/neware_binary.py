@@ -18,6 +18,7 @@ from bulkload.readers.content import FileContent
 from bulkload.readers.dialect import (
     MODE,
     RECORD,
+    TIMESTAMP,
     ColumnRule,
     Dialect,
     Kind,
@@ -37,6 +38,7 @@ RECORDS: Final = Dialect(
     signature=(("voltage v",), ("current ma",)),
     columns=(
         ColumnRule(RECORD, ("index",)),
+        ColumnRule(TIMESTAMP, ("unix time s",), kind=Kind.TIMESTAMP),
         ColumnRule(terms.TIME, ("total time s",), unit="s"),
         ColumnRule(terms.VOLTAGE, ("voltage v",), unit="V"),
         ColumnRule(terms.CURRENT, ("current ma",), unit="mA"),
@@ -45,6 +47,7 @@ RECORDS: Final = Dialect(
         ColumnRule(MODE, ("step type",), kind=Kind.TEXT),
     ),
     sign=Sign.CHARGE_POSITIVE,
+    time_from_timestamps=True,
 )
 
 

@@ -175,7 +175,7 @@ def _continue_time(raw: Raw, segments: Sequence[int]) -> None:
     elapsed = time[ends] - time[starts]
     for day_first in (False, True):
         try:
-            seconds, _ = clock.timestamps(stamps, day_first=day_first)
+            seconds = clock.timestamps(stamps, day_first=day_first)
         except clock.ClockError:
             continue
         begin, end = seconds[::2], seconds[1::2]
