@@ -11,17 +11,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-import anyio
-
 from bulkload.client.api.records import Record
 from bulkload.client.api.resource import is_not_found
+from bulkload.client.http.attempts import ask_until_found
 from bulkload.core.conflict import agrees, is_duplicate_name, same_name
 from bulkload.errors import ClientError, ConflictError
 
 R = TypeVar("R", bound=Record)
 
-#: Pauses, in seconds, in which a record that was just made becomes readable everywhere.
-READABLE_AFTER_S: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+#: How often a record that Studio itself has named is asked for, and the seconds before the second
+#: time, doubled each time: 6.3 s in all for what was just made to become readable everywhere.
+READABLE_ATTEMPTS: Final = 7
+READABLE_FIRST_WAIT_S: Final = 0.1
 
 Look = Callable[[], Awaitable[Any]]
 
@@ -143,12 +144,9 @@ async def fetch_named(fetch: Callable[[str], Awaitable[R]], record_id: str) -> R
 
 async def until_readable(ask: Callable[[], Awaitable[R | None]]) -> R | None:
     """Ask for a record that is there, as far as the server says; None where it never shows."""
-    for pause_s in READABLE_AFTER_S:
-        found = await ask()
-        if found is not None:
-            return found
-        await anyio.sleep(pause_s)
-    return await ask()
+    return await ask_until_found(
+        ask, attempts=READABLE_ATTEMPTS, first_wait_s=READABLE_FIRST_WAIT_S
+    )
 
 
 async def fetch_or_none(fetch: Callable[[str], Awaitable[R]], record_id: str) -> R | None:

@@ -1,6 +1,6 @@
 """Appending rows to a test that still runs.
 
-409 means here that the server is still at work on what was sent before: wait, and try again.
+409 means here that the server still processes what was sent before: wait, and begin again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from bulkload.client.api.measurement_upload import MeasurementUpload
 from bulkload.client.api.records import CellMeasurement, CellMeasurementBundle, InitiateAnswer
 from bulkload.client.api.resource import send_again
+from bulkload.client.http.attempts import repeat
 from bulkload.client.http.bodies import join_path
 from bulkload.core.rules.time import runs_forward
 from bulkload.core.terms import STEP_COUNT, TIME
@@ -29,9 +30,9 @@ from bulkload.tables.arrow import as_table, read_parquet
 from bulkload.tables.frames import to_frame
 from bulkload.tables.parquet import encode
 
-#: Times that an extension is begun anew after a 409 or an expired URL.
-MAX_EXTEND_TRIES: Final = 6
-#: Seconds before the second try: another extension is in flight.
+#: How often an extension is begun, after a 409 or an expired URL.
+MAX_EXTENSIONS: Final = 6
+#: Seconds before the second beginning: another extension is in flight.
 FIRST_CONFLICT_WAIT_S: Final = 0.5
 #: Name of the upload that holds the new rows.
 EXTENSION: Final = "time_series_extend.parquet"
@@ -75,24 +76,28 @@ class MeasurementExtend(MeasurementUpload):
         ``last_time`` is their last ``Time [s]``: by it an extension whose answer was lost is
         known again.
         """
-        pause = FIRST_CONFLICT_WAIT_S
-        for tries_left in reversed(range(MAX_EXTEND_TRIES)):
+        has_ended = False
+
+        async def send() -> CellMeasurementBundle:
+            nonlocal has_ended
             before = await self.get(measurement_id)
+            has_ended = before.end_time is not None
             if before.is_processing:
                 await self.wait_for_processing(measurement_id)
-            try:
-                await self._put_extension(measurement_id, path)
-                return await self._confirm_extension(before, last_time)
-            except ExpiredUrlError:
-                if not tries_left:
-                    raise
-            except ConflictError:
-                # A test that has ended will not become one that runs.
-                if not tries_left or before.end_time is not None:
-                    raise
-                await anyio.sleep(pause)
-                pause *= 2
-        raise AssertionError("unreachable: the last try returns or raises")
+            await self._put_extension(measurement_id, path)
+            return await self._confirm_extension(before, last_time)
+
+        def may_repeat(error: BaseException) -> bool:
+            # Studio answers 409 too where the test has ended: that does not pass.
+            is_busy = isinstance(error, ConflictError) and not has_ended
+            return is_busy or isinstance(error, ExpiredUrlError)
+
+        return await repeat(
+            send,
+            may_repeat=may_repeat,
+            attempts=MAX_EXTENSIONS,
+            first_wait_s=FIRST_CONFLICT_WAIT_S,
+        )
 
     async def _put_extension(self, measurement_id: str, path: Path) -> None:
         route = join_path("cell_measurements", measurement_id, "initiate-extend")

@@ -11,17 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.client.api.creation import fetch_named
 from bulkload.client.api.measurement_reading import MeasurementReading
 from bulkload.client.api.measurement_waiting import MeasurementWaiting
 from bulkload.client.api.records import CellMeasurementBundle, InitiateAnswer, UploadTarget
 from bulkload.client.api.resource import run_all, send_again
+from bulkload.client.api.signed_upload import confirm_upload, with_fresh_urls
 from bulkload.client.http.bodies import join_path
 from bulkload.core.terms import MeasurementType
-from bulkload.errors import ConflictError, ExpiredUrlError
 
-#: A signed URL is used as soon as it is given: one that keeps expiring is no matter of age.
-MAX_INITIATES: Final = 3
 #: Files of one measurement under way at once.
 MAX_FILES_IN_FLIGHT: Final = 4
 
@@ -90,28 +87,10 @@ class MeasurementUpload(MeasurementWaiting, MeasurementReading):
         if filenames:
             payload["filenames"] = [*filenames]
 
-        may_be_made = False
-
-        async def look() -> Any:
-            nonlocal may_be_made
-            may_be_made = True
-            found = await self.status(measurement_id)
-            return None if found is None else found.model_dump()
-
         path = join_path("cell_measurements", measurement_id, "confirm-upload")
-        try:
-            answer = await self._caller.call("POST", path, json=payload, look=look)
-        except ConflictError as error:
-            # A record with the id that we were given is our own: an earlier confirm arrived.
-            may_be_made = may_be_made or error.existing_id == measurement_id
-            found = await (
-                fetch_named(self.get, measurement_id)
-                if may_be_made
-                else self.status(measurement_id)
-            )
-            if found is None:
-                raise
-            answer = found.model_dump()
+        answer = await confirm_upload(
+            self._caller, path, payload, record_id=measurement_id, fetch=self.get
+        )
         return CellMeasurementBundle.parse(answer).marked(created=True)
 
     async def _upload(
@@ -123,7 +102,7 @@ class MeasurementUpload(MeasurementWaiting, MeasurementReading):
         measurement_type: MeasurementType = MeasurementType.TIME_SERIES,
         filenames: Sequence[str] | None = None,
     ) -> CellMeasurementBundle:
-        for _ in range(MAX_INITIATES):
+        async def send() -> str:
             answer = await self.initiate(
                 cell_instance_id,
                 measurement["name"],
@@ -132,19 +111,16 @@ class MeasurementUpload(MeasurementWaiting, MeasurementReading):
                 filenames=filenames,
             )
             puts = [partial(self.put, target, path) for target, path in pair(answer)]
-            try:
-                await run_all(puts, at_once=MAX_FILES_IN_FLIGHT)
-            except ExpiredUrlError as error:
-                expired = error
-                continue
-            return await self.confirm(
-                answer.measurement_id,
-                cell_instance_id,
-                measurement,
-                measurement_type=measurement_type,
-                filenames=filenames,
-            )
-        raise expired
+            await run_all(puts, at_once=MAX_FILES_IN_FLIGHT)
+            return answer.measurement_id
+
+        return await self.confirm(
+            await with_fresh_urls(send),
+            cell_instance_id,
+            measurement,
+            measurement_type=measurement_type,
+            filenames=filenames,
+        )
 
     async def _settled(self, bundle: CellMeasurementBundle, *, wait: bool) -> CellMeasurementBundle:
         """Wait for the processing where asked to; gives the record as it is then."""

@@ -13,13 +13,12 @@ from typing import IO, Any
 
 import anyio
 
-from bulkload.client.api.creation import fetch_or_none
 from bulkload.client.api.lists import Listing
-from bulkload.client.api.measurement_upload import MAX_INITIATES, OCTETS
+from bulkload.client.api.measurement_upload import OCTETS
 from bulkload.client.api.records import InitiateAnswer, RawData
 from bulkload.client.api.resource import Resource, part_of, send_again
+from bulkload.client.api.signed_upload import confirm_upload, with_fresh_urls
 from bulkload.client.http.bodies import join_path
-from bulkload.errors import ConflictError, ExpiredUrlError
 
 #: Name of a stream that has none.
 NAMELESS = "upload.bin"
@@ -106,36 +105,25 @@ class AsyncRawDataClient(Resource):
         return self._listing(path, str, {}, limit=limit, offset=offset)
 
     async def _put(self, common: Mapping[str, Any], path: Path) -> str:
-        for _ in range(MAX_INITIATES):
+        async def send() -> str:
             answer = await self._caller.call(
                 "POST", "/raw_data/initiate-upload", json=common, look=send_again
             )
-            raw_data_id = part_of(answer, "raw_data_id")
+            raw_data_id = str(part_of(answer, "raw_data_id"))
             offered = InitiateAnswer.parse({"measurement_id": raw_data_id, **answer})
             target = offered.uploads[0] if offered.uploads else offered.target(path.name)
-            try:
-                await self._storage.put_target(
-                    target.model_dump(), path, content_type=common["content_type"]
-                )
-            except ExpiredUrlError as error:
-                expired = error
-            else:
-                return str(raw_data_id)
-        raise expired
+            await self._storage.put_target(
+                target.model_dump(), path, content_type=common["content_type"]
+            )
+            return raw_data_id
+
+        return await with_fresh_urls(send)
 
     async def _confirm(self, raw_data_id: str, payload: Mapping[str, Any]) -> RawData:
-        async def look() -> Any:
-            found = await fetch_or_none(self.get, raw_data_id)
-            return None if found is None else found.model_dump()
-
         path = join_path("raw_data", raw_data_id, "confirm-upload")
-        try:
-            answer = await self._caller.call("POST", path, json=payload, look=look)
-        except ConflictError:
-            # The id is ours: a record that bears it was made by an earlier confirm.
-            answer = await look()
-            if answer is None:
-                raise
+        answer = await confirm_upload(
+            self._caller, path, payload, record_id=raw_data_id, fetch=self.get
+        )
         return RawData.parse(answer).marked(created=True)
 
 

@@ -1,4 +1,4 @@
-"""The one place where anything is sent again: tenacity drives, ``core.retry`` decides."""
+"""The one place where anything is sent again: tenacity drives, ``core.flow.retry`` decides."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import anyio
 import tenacity
 
 from bulkload.client.http.events import Observer, Paused, RetriesExhausted, Retrying, Service
 from bulkload.clock import Clock
-from bulkload.core.flow.retry import Failure, GiveUp, RetryIn, RetryPolicy, decide
+from bulkload.core.flow.retry import Failure, GiveUp, RetryDecision, RetryPolicy, decide
 from bulkload.core.flow.retry_budget import RetryBudget
-from bulkload.errors import IonworksError, TransientError
+from bulkload.errors import IntegrityError, IonworksError, TransientError
 
 T = TypeVar("T")
 
@@ -21,11 +22,11 @@ Look = Callable[[], Awaitable[T | None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryContext:
-    """What all calls of a run share: patience, the budget, the clock and the dice."""
+    """What all calls of a run share: policy, budget, clock and random numbers."""
 
     clock: Clock
     observer: Observer
-    #: Gives a random number of [0, 1).
+    #: Returns a random number of [0, 1).
     chance: Callable[[], float]
     policy: RetryPolicy
     budget: RetryBudget
@@ -34,9 +35,10 @@ class RetryContext:
 class Attempts(Generic[T]):
     """All attempts at one call.
 
-    ``act`` makes one attempt. ``is_ambiguous`` tells of a failure whether the server may have
-    done it all the same; then ``look`` is asked before the next attempt, and what it finds is
-    the result. ``is_excused`` is true while a failure says nothing of this call (an outage).
+    ``act`` makes one attempt. ``is_ambiguous`` returns whether the server may have carried out
+    a failed one all the same; then ``look`` is asked before the next attempt, and the record
+    that it returns is the result. ``is_excused`` is true while failures are those of an outage
+    and do not count.
     """
 
     def __init__(
@@ -52,42 +54,35 @@ class Attempts(Generic[T]):
     ) -> None:
         self._shared = shared
         self._act = act
-        self._service = service
+        self._service: Service = service
         self._endpoint = endpoint
         self._is_ambiguous = is_ambiguous
         self._is_excused = is_excused
         self._look = look
-        self._attempts = 0
+        self._excused = 0
         self._same_answers = 0
+        self._mismatches = 0
         self._last_answer: tuple[str, int | None, str | None] | None = None
-        self._next: RetryIn | None = None
-        self._first: TransientError | None = None
+        self._decision: RetryDecision | None = None
         #: Set by an ambiguous failure, and cleared only by a look that found nothing.
         self._must_look = False
 
     async def run(self) -> T:
         """Make attempts until one succeeds; raise the error of the last one otherwise."""
         self._shared.budget.earn()
-        try:
-            # Most calls succeed at once, and need no driver: setting it up costs more than they do.
-            return await self._attempt()
-        except TransientError as error:
-            self._first = error
         drive = tenacity.AsyncRetrying(
-            retry=self._again,
-            wait=self._wait,
+            # Named types only: a predicate that accepts all would repeat a cancellation.
+            retry=tenacity.retry_if_exception(_may_pass),
+            wait=self._wait_s,
+            stop=self._is_over,
+            before_sleep=self._note_retry,
             sleep=self._shared.clock.sleep,
-            stop=tenacity.stop_never,
             reraise=True,
         )
         return await drive(self._attempt)
 
     async def _attempt(self) -> T:
-        if self._first is not None:
-            # The driver begins with the attempt that was made before it.
-            first, self._first = self._first, None
-            raise first
-        if self._next is not None and not self._is_excused():
+        if self._decision is not None and not self._is_excused():
             await self._wait_for_budget()
         if self._must_look and self._look is not None:
             found = await self._look()
@@ -112,18 +107,17 @@ class Attempts(Generic[T]):
                 )
             )
 
-    def _again(self, state: tenacity.RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome is not None else None
-        # Named types only: a predicate that says yes to all would retry a cancellation.
-        if not (isinstance(error, TransientError) and isinstance(error, IonworksError)):
-            return False
+    def _wait_s(self, state: tenacity.RetryCallState) -> float:
+        """Decide on the failure of an attempt; tenacity asks this before it asks to stop."""
+        error = _error_of(state)
         self._count(error)
         is_ambiguous = self._is_ambiguous(error)
         self._must_look = self._must_look or is_ambiguous
-        decision = decide(
+        self._decision = decide(
             Failure(
-                attempts=self._attempts,
+                attempts=max(1, state.attempt_number - self._excused),
                 same_answers=self._same_answers,
+                mismatches=self._mismatches,
                 retry_after_s=getattr(error, "retry_after_s", None),
                 is_ambiguous=is_ambiguous,
                 may_repeat=self._look is not None,
@@ -131,45 +125,103 @@ class Attempts(Generic[T]):
             self._shared.policy,
             chance=self._shared.chance(),
         )
-        if isinstance(decision, GiveUp):
-            self._tell_give_up(error, decision.reason)
-            return False
-        self._next = decision
-        self._tell_retry(error, decision.delay_s)
-        return True
+        return 0.0 if isinstance(self._decision, GiveUp) else self._decision.delay_s
 
     def _count(self, error: IonworksError) -> None:
-        answer = (error.cause, error.status_code, error.error_code)
+        self._mismatches += isinstance(error, IntegrityError)
         if self._is_excused():
-            self._attempts = max(self._attempts, 1)
+            self._excused += 1
             return
-        self._attempts += 1
+        answer = (error.cause, error.status_code, error.error_code)
         # No answer at all is the link's fault as often as the request's: only answers are compared.
         is_same = error.status_code is not None and answer == self._last_answer
         self._same_answers = self._same_answers + 1 if is_same else 1
         self._last_answer = answer
 
-    def _wait(self, _state: tenacity.RetryCallState) -> float:
-        return 0.0 if self._next is None else self._next.delay_s
-
-    def _tell_retry(self, error: IonworksError, delay_s: float) -> None:
-        self._shared.observer(
-            Retrying(
-                service=self._service,
-                endpoint=self._endpoint,
-                cause=error.cause,
-                attempts=self._attempts,
-                delay_s=delay_s,
-            )
-        )
-
-    def _tell_give_up(self, error: IonworksError, reason: str) -> None:
+    def _is_over(self, state: tenacity.RetryCallState) -> bool:
+        if not isinstance(self._decision, GiveUp):
+            return False
         self._shared.observer(
             RetriesExhausted(
                 service=self._service,
                 endpoint=self._endpoint,
-                cause=error.cause,
-                attempts=self._attempts,
-                reason=reason,
+                cause=_error_of(state).cause,
+                attempts=state.attempt_number,
+                reason=self._decision.reason,
             )
         )
+        return True
+
+    def _note_retry(self, state: tenacity.RetryCallState) -> None:
+        self._shared.observer(
+            Retrying(
+                service=self._service,
+                endpoint=self._endpoint,
+                cause=_error_of(state).cause,
+                attempts=state.attempt_number,
+                delay_s=state.upcoming_sleep,
+            )
+        )
+
+
+async def repeat(
+    act: Callable[[], Awaitable[T]],
+    *,
+    may_repeat: Callable[[BaseException], bool],
+    attempts: int,
+    first_wait_s: float = 0.0,
+    before_again: Callable[[], Awaitable[None]] | None = None,
+) -> T:
+    """Make an act of several calls again where its error says that a new beginning helps.
+
+    Waits ``first_wait_s`` seconds before the second attempt, and twice as long before each
+    further one; ``before_again`` is awaited first. Raises the error of the last attempt.
+    """
+
+    async def before_sleep(_: tenacity.RetryCallState) -> None:
+        if before_again is not None:
+            await before_again()
+
+    drive = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception(may_repeat),
+        wait=tenacity.wait_exponential(multiplier=first_wait_s),
+        stop=tenacity.stop_after_attempt(attempts),
+        before_sleep=before_sleep,
+        sleep=anyio.sleep,
+        reraise=True,
+    )
+    return await drive(act)
+
+
+async def ask_until_found(
+    ask: Callable[[], Awaitable[T | None]], *, attempts: int, first_wait_s: float
+) -> T | None:
+    """Ask again while the answer is None, with doubled waits; return None where it stays so."""
+    drive = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_result(_is_none),
+        wait=tenacity.wait_exponential(multiplier=first_wait_s),
+        stop=tenacity.stop_after_attempt(attempts),
+        sleep=anyio.sleep,
+        retry_error_callback=_nothing,
+    )
+    return await drive(ask)
+
+
+def _is_none(found: object) -> bool:
+    return found is None
+
+
+def _nothing(_: tenacity.RetryCallState) -> None:
+    """Return None in place of tenacity's own error."""
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Return whether an error may pass: a transient one, or a store that reports other bytes."""
+    is_mismatch = isinstance(error, IntegrityError) and error.status_code is not None
+    return isinstance(error, IonworksError) and (is_mismatch or isinstance(error, TransientError))
+
+
+def _error_of(state: tenacity.RetryCallState) -> IonworksError:
+    error = None if state.outcome is None else state.outcome.exception()
+    assert isinstance(error, IonworksError)
+    return error

@@ -13,7 +13,7 @@ from bulkload.client.http.access import Access
 from bulkload.client.http.answers import error_of, is_web_page, read_answer
 from bulkload.client.http.api_session import TIMED_OUT
 from bulkload.client.http.attempts import Attempts, RetryContext
-from bulkload.client.http.circuit_breaker import CircuitBreaker
+from bulkload.client.http.circuit_breaker import CircuitBreaker, Passage
 from bulkload.client.http.events import Exchanged, Observer, Paused, unobserved
 from bulkload.client.http.limiter import CallLimiter
 from bulkload.client.http.transport import DEFAULT_CONNECTIONS
@@ -179,19 +179,15 @@ class Caller:
             async with self._limiter.slot() as is_timely:
                 if not is_timely:
                     continue
-                was_down = self._breaker.is_down
-                is_probe = await self._breaker.enter()
-                try:
+                async with self._breaker.passage() as passage:
                     # While it waited, the endpoint may have been paused; and after an outage
                     # the window is small again, so that not all come back at once.
-                    if is_probe or not (was_down or self._pause_s(endpoint) > 0):
-                        return await self._send(request, endpoint, read, is_probe=is_probe)
-                finally:
-                    if is_probe:
-                        self._breaker.leave()
+                    is_late = passage.has_waited or self._pause_s(endpoint) > 0
+                    if passage.is_probe or not is_late:
+                        return await self._send(request, endpoint, read, passage)
 
     async def _send(
-        self, request: Request, endpoint: str, read: Callable[[Answer], T], *, is_probe: bool
+        self, request: Request, endpoint: str, read: Callable[[Answer], T], passage: Passage
     ) -> T:
         began = self._clock.monotonic()
         answer: Answer | None = None
@@ -205,7 +201,7 @@ class Caller:
         finally:
             # A cancelled attempt says nothing of the server.
             if answer is not None or error is not None:
-                self._learn(endpoint, error, began, is_probe=is_probe)
+                self._learn(endpoint, error, began, passage)
                 self._observer(
                     Exchanged(
                         service="api",
@@ -220,9 +216,9 @@ class Caller:
                 )
 
     def _learn(
-        self, endpoint: str, error: IonworksError | None, began: float, *, is_probe: bool
+        self, endpoint: str, error: IonworksError | None, began: float, passage: Passage
     ) -> None:
-        """Tell breaker, window and rate how an attempt ended."""
+        """Record in breaker, window and rate how an attempt ended."""
         if error is None or not isinstance(error, _MAY_PASS):
             self._breaker.succeeded(began)
             self._limiter.served(began)
@@ -237,7 +233,7 @@ class Caller:
         if error.status_code == 503 or error.cause == TIMED_OUT:
             self._limiter.overloaded(error.message, began)
         if says_away(error):
-            self._breaker.failed(str(error), was_probe=is_probe)
+            self._breaker.failed(str(error), passage)
 
     async def _wait_for(self, endpoint: str) -> None:
         while (seconds := self._pause_s(endpoint)) > 0:

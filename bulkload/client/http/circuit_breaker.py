@@ -1,8 +1,10 @@
-"""During an outage everybody waits here, and one at a time goes out to see whether it is over."""
+"""The circuit breaker: during an outage all requests wait, and one at a time probes the service."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import anyio
 
@@ -12,8 +14,18 @@ from bulkload.core.flow.outage import OutageMonitor
 from bulkload.errors import OutageError
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Permission to send one request."""
+
+    #: Whether it probes a service that is out of reach.
+    is_probe: bool
+    #: Whether an outage ended while it waited: what was decided before it may no longer hold.
+    has_waited: bool
+
+
 class CircuitBreaker:
-    """One service's gate; open while the service answers."""
+    """Lets requests to one service through while it answers."""
 
     def __init__(
         self,
@@ -22,15 +34,15 @@ class CircuitBreaker:
         *,
         clock: Clock,
         observer: Observer,
-        on_recovery: Callable[[], None],
+        on_recovery: Callable[[], None] | None = None,
     ) -> None:
-        self._service = service
+        self._service: Service = service
         self._monitor = monitor
         self._clock = clock
         self._observer = observer
         self._on_recovery = on_recovery
         #: Held by the task that probes. First come, first served: a call that is itself at
-        #: fault cannot keep the gate shut, the next probe is another one's.
+        #: fault cannot keep the breaker open, the next probe is another call's.
         self._turn = anyio.Lock()
 
     @property
@@ -38,61 +50,57 @@ class CircuitBreaker:
         """True during an outage."""
         return self._monitor.is_down
 
-    async def enter(self) -> bool:
-        """Wait until a request may go; True where it is a probe, which must call ``leave``.
+    @asynccontextmanager
+    async def passage(self) -> AsyncIterator[Passage]:
+        """Wait until a request may be sent, and hold the turn of a probe while it is.
 
-        Raises ``OutageError`` once the outage has lasted too long.
+        Raises ``OutageError`` once the outage has lasted longer than its limit.
         """
-        if not self._monitor.is_down:
-            return False
-        await self._turn.acquire()
-        try:
-            await self._until_probe()
-        except BaseException:
-            self._turn.release()
-            raise
-        if self.is_down:
-            return True
-        self._turn.release()
-        return False
-
-    def leave(self) -> None:
-        """End a probe; its result was told before."""
-        self._turn.release()
+        if not self.is_down:
+            yield Passage(is_probe=False, has_waited=False)
+            return
+        async with self._turn:
+            if await self._wait_for_probe():
+                yield Passage(is_probe=True, has_waited=False)
+                return
+        yield Passage(is_probe=False, has_waited=True)
 
     def succeeded(self, began: float) -> None:
-        """Take note that the service answered a request that began then."""
+        """Record that the service answered a request that began then."""
         down_for_s = self._monitor.down_for_s(self._clock.monotonic())
-        was_down = self._monitor.is_down
+        was_down = self.is_down
         self._monitor.succeeded(began)
         if was_down and not self.is_down:
-            self._on_recovery()
+            if self._on_recovery is not None:
+                self._on_recovery()
             self._observer(Recovered(service=self._service, seconds=down_for_s))
 
-    def failed(self, reason: str, *, was_probe: bool) -> None:
-        """Take note that the service did not serve a request at all."""
+    def failed(self, reason: str, passage: Passage) -> None:
+        """Record that the service did not serve a request at all."""
         now = self._clock.monotonic()
-        if was_probe:
+        if passage.is_probe:
             self._monitor.probe_failed(now, reason)
         else:
             self._monitor.failed(now, reason)
-        self._notice(now)
+        self._notify(now)
 
-    async def _until_probe(self) -> None:
+    async def _wait_for_probe(self) -> bool:
+        """Wait until a probe may be sent; False where the outage ends before."""
         while self._monitor.is_down:
             now = self._clock.monotonic()
-            self._notice(now)
+            self._notify(now)
             wait_s = self._monitor.probe_in_s(now)
             if wait_s <= 0:
-                return
+                return True
             if self._monitor.has_expired(now):
                 raise OutageError(
                     f"the {self._service} service was out of reach for"
                     f" {self._monitor.down_for_s(now):.0f} s: {self._monitor.reason}"
                 )
             await self._clock.sleep(min(wait_s, self._monitor.until_limit_s(now)))
+        return False
 
-    def _notice(self, now: float) -> None:
+    def _notify(self, now: float) -> None:
         if self._monitor.notice_due(now):
             self._observer(
                 OutOfReach(

@@ -30,7 +30,6 @@ from bulkload.client.storage.s3_errors import (
 )
 from bulkload.client.storage.session import StorageSession
 from bulkload.errors import (
-    AnswerLostError,
     BulkloadError,
     ClientError,
     ExpiredUrlError,
@@ -200,8 +199,6 @@ class _Upload:
         return md5s
 
     async def _put_part(self, number: int, start: int, stop: int) -> str:
-        mismatches = 0
-
         async def send() -> str:
             # Read when there is a stream for it: waiting parts take no memory.
             content, md5 = await anyio.to_thread.run_sync(self._read, start, stop)
@@ -214,17 +211,7 @@ class _Upload:
             self._session.streams.moved(len(content))
             return md5
 
-        async def act() -> str:
-            nonlocal mismatches
-            try:
-                return await self._attempt("PUT", stop - start, send)
-            except IntegrityError as error:
-                mismatches += 1
-                if error.status_code is None or mismatches > 1:
-                    raise
-                raise AnswerLostError(f"{error.message}; it is sent again") from error
-
-        return await self._session.persist(self._target.url, act)
+        return await self._persist("PUT", send, stop - start)
 
     async def complete(self, md5s: list[str]) -> None:
         """Make the object of its parts; after a lost answer, look before doing it again."""
@@ -279,9 +266,11 @@ class _Upload:
         _compare_etag(str(found.get("ETag", "")), etag)
         return True
 
-    async def _persist(self, method: str, send: Callable[[], Awaitable[T]]) -> T:
+    async def _persist(
+        self, method: str, send: Callable[[], Awaitable[T]], size_bytes: int = 0
+    ) -> T:
         async def act() -> T:
-            return await self._attempt(method, 0, send)
+            return await self._attempt(method, size_bytes, send)
 
         return await self._session.persist(self._target.url, act)
 

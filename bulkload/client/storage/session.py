@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from bulkload.client.http.api_session import TIMED_OUT
 from bulkload.client.http.attempts import Attempts, RetryContext
-from bulkload.client.http.circuit_breaker import CircuitBreaker
+from bulkload.client.http.circuit_breaker import CircuitBreaker, Passage
 from bulkload.client.http.events import Exchanged
 from bulkload.client.storage.streams import StreamLimiter
 from bulkload.core.flow.outage import OutageMonitor
@@ -38,7 +38,7 @@ class StorageSession:
         self.shared = shared
         self.streams = StreamLimiter(streams, clock=shared.clock, observer=shared.observer)
         self._outage_limit_s = outage_limit_s
-        #: One gate a store; there are as many as the API hands out hosts: one or two.
+        #: One breaker a store; there are as many as the API hands out hosts: one or two.
         self._breakers: dict[str, CircuitBreaker] = {}
 
     async def persist(self, url: str, act: Callable[[], Awaitable[T]]) -> T:
@@ -69,28 +69,22 @@ class StorageSession:
         attempt = _Attempt(url, method, sent_bytes, received_bytes)
         breaker = self._breaker(url)
         while True:
-            async with self.streams.slot():
-                was_down = breaker.is_down
-                is_probe = await breaker.enter()
-                try:
-                    if is_probe or not was_down:
-                        return await self._send(attempt, send, is_probe=is_probe)
-                finally:
-                    if is_probe:
-                        breaker.leave()
+            async with self.streams.slot(), breaker.passage() as passage:
+                if not passage.has_waited:
+                    return await self._send(attempt, send, passage)
 
     async def _send(
-        self, attempt: _Attempt, send: Callable[[], Awaitable[T]], *, is_probe: bool
+        self, attempt: _Attempt, send: Callable[[], Awaitable[T]], passage: Passage
     ) -> T:
         # A cancelled attempt says nothing of the store.
         began = self.shared.clock.monotonic()
         try:
             result = await send()
         except IonworksError as error:
-            self._learn(self._breaker(attempt.url), error, began, is_probe=is_probe)
+            self._learn(self._breaker(attempt.url), error, began, passage)
             self._tell(attempt, began, error)
             raise
-        self._learn(self._breaker(attempt.url), None, began, is_probe=is_probe)
+        self._learn(self._breaker(attempt.url), None, began, passage)
         self._tell(attempt, began, None)
         return result
 
@@ -109,14 +103,14 @@ class StorageSession:
         )
 
     def _learn(
-        self, breaker: CircuitBreaker, error: IonworksError | None, began: float, *, is_probe: bool
+        self, breaker: CircuitBreaker, error: IonworksError | None, began: float, passage: Passage
     ) -> None:
         if error is None:
             breaker.succeeded(began)
         elif error.cause == TIMED_OUT or error.status_code in EDGE_TIMEOUTS:
             self.streams.timed_out(error.message)
         elif isinstance(error, UnreachableError | AnswerLostError) or error.status_code in _AWAY:
-            breaker.failed(str(error), was_probe=is_probe)
+            breaker.failed(str(error), passage)
         elif not isinstance(error, IntegrityError):
             breaker.succeeded(began)
 
@@ -129,13 +123,8 @@ class StorageSession:
                 OutageMonitor(limit_s=self._outage_limit_s),
                 clock=self.shared.clock,
                 observer=self.shared.observer,
-                on_recovery=_nothing,
             )
         return breaker
-
-
-def _nothing() -> None:
-    """Restart nothing: the streams learn from their goodput."""
 
 
 def host_of(url: str) -> str:

@@ -28,7 +28,7 @@ from bulkload.client.storage.store_http import ANSWER_TIMEOUT_S, PROGRESS_TIMEOU
 from bulkload.clock import Clock, SystemClock
 from bulkload.core.flow.retry import RetryPolicy
 from bulkload.core.flow.retry_budget import RetryBudget
-from bulkload.errors import AnswerLostError, IntegrityError, UnavailableError
+from bulkload.errors import UnavailableError
 
 OCTETS: Final = "application/octet-stream"
 
@@ -38,8 +38,6 @@ DEFAULT_STREAMS: Final = 16
 DEFAULT_OUTAGE_LIMIT_S: Final = 60.0
 #: Bodies above this are known to break off at the storage's edge when sent as one.
 SINGLE_PUT_MAX_BYTES: Final = 1024**3
-#: How often a store must report another content than was sent before it is believed.
-MISMATCHES_TO_BELIEVE: Final = 2
 
 #: Stores the bytes in another way; False where that way is closed.
 AnotherWay = Callable[[], Awaitable[bool]]
@@ -149,17 +147,11 @@ class Storage:
         524); where it stores the bytes, this is done.
         """
         body = body_of(source, sha256=sha256)
-        mismatches = 0
 
         async def act() -> None:
-            nonlocal mismatches, on_edge_timeout
+            nonlocal on_edge_timeout
             try:
                 await self._put_once(url, body, content_type)
-            except IntegrityError as error:
-                mismatches += 1
-                if error.status_code is None or mismatches >= MISMATCHES_TO_BELIEVE:
-                    raise
-                raise AnswerLostError(f"{error.message}; it is sent again") from error
             except UnavailableError as error:
                 another_way, on_edge_timeout = on_edge_timeout, None
                 if error.status_code not in EDGE_TIMEOUTS or another_way is None:

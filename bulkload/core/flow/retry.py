@@ -1,12 +1,12 @@
-"""Again, and when? Pure: the caller brings the clock and the chance.
+"""Decide whether a failed call is sent again, and when. Pure: clock and chance are parameters.
 
-A failure is of one of three kinds, and they differ in what may be done again:
+Failures are of three kinds:
 
-- nothing was sent, or the server said that it did nothing: send it again;
+- nothing was sent, or the server stated that it did nothing: send it again;
 - the server may have done it: look first, then send it again;
 - the answer is final: do not send it again.
 
-The last kind never comes here: its errors are terminal by type.
+Failures of the last kind never come here: their errors are terminal by type.
 """
 
 from __future__ import annotations
@@ -17,25 +17,27 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-#: Longest wait that a ``Retry-After`` is believed, in seconds. A server that asks for a day is
+#: Longest wait that is accepted of a ``Retry-After``, in seconds. A server that asks for a day is
 #: asked again every five minutes: one request, and the run goes on when it can.
 RETRY_AFTER_CAP_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How patient one call is. Waits are drawn between zero and ``min(cap, base * 2^n)``."""
+    """Limits of one call's attempts. Waits are drawn between zero and ``min(cap, base * 2^n)``."""
 
     #: Bound of the first wait, in seconds.
     base_s: float = 0.5
-    #: Bound of every wait, in seconds: long enough for a server to breathe, short enough for
-    #: a run to notice that it does.
+    #: Bound of every wait, in seconds: long enough for a server to recover, short enough for
+    #: a run to notice that it has.
     cap_s: float = 20.0
     #: The same answer that often in a row is the answer: the request itself is at fault.
     same_answer_limit: int = 8
     #: Attempts at one call, whatever the answers: a server that alternates between two
     #: failures must not be asked for ever.
     attempt_limit: int = 20
+    #: How often a store must report other content than was sent before that is the answer.
+    mismatch_limit: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,9 @@ class Failure:
     attempts: int
     #: How often in a row this very answer has come, this time included.
     same_answers: int = 1
-    #: What the server asked for, in seconds.
+    #: How often a store has reported other content than was sent.
+    mismatches: int = 0
+    #: The server's ``Retry-After``, in seconds.
     retry_after_s: float | None = None
     #: True where the request may have been done although it failed.
     is_ambiguous: bool = False
@@ -80,25 +84,27 @@ def decide(failure: Failure, policy: RetryPolicy, *, chance: float) -> RetryDeci
     """
     if failure.is_ambiguous and not failure.may_repeat:
         return GiveUp("it may have been done, and there is no way to look")
+    if failure.mismatches >= policy.mismatch_limit:
+        return GiveUp(f"other content was stored {failure.mismatches} times")
     if failure.same_answers >= policy.same_answer_limit:
         return GiveUp(f"the same answer {failure.same_answers} times")
     if failure.attempts >= policy.attempt_limit:
         return GiveUp(f"no success in {failure.attempts} attempts")
     delay_s = chance * back_off_bound_s(failure.attempts, policy)
     if failure.retry_after_s is not None:
-        # The jitter stays on top: everybody was told the same moment.
+        # The jitter stays on top: all callers were given the same moment.
         delay_s += min(max(failure.retry_after_s, 0.0), RETRY_AFTER_CAP_S)
     return RetryIn(delay_s, look_first=failure.is_ambiguous)
 
 
 def back_off_bound_s(attempts: int, policy: RetryPolicy) -> float:
-    """Give the longest wait after that many attempts, in seconds."""
+    """Return the longest wait after that many attempts, in seconds."""
     # The exponent is bounded so that a patient policy cannot overflow a float.
     return min(policy.cap_s, policy.base_s * 2.0 ** min(attempts - 1, 60))
 
 
 def parse_retry_after(text: str | None, now: datetime) -> float | None:
-    """Read a ``Retry-After``: seconds or an HTTP date, clamped; None where it says nothing.
+    """Parse a ``Retry-After``: seconds or an HTTP date, clamped; None for anything else.
 
     ``now`` should be the server's own time (its ``Date`` header) where it gave one: the two
     clocks may differ by more than the wait.
@@ -112,7 +118,7 @@ def parse_retry_after(text: str | None, now: datetime) -> float | None:
 
 
 def parse_http_date(text: str | None) -> datetime | None:
-    """Read an HTTP date, None where it is none."""
+    """Parse an HTTP date; None for anything else."""
     if text is None:
         return None
     try:

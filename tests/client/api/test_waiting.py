@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bulkload.client.api.measurement_upload import MAX_INITIATES
+from bulkload.client.api.signed_upload import MAX_INITIATES
 from bulkload.client.delivery import Delivery
 from bulkload.client.studio import AsyncStudio
 from bulkload.errors import (
