@@ -44,6 +44,10 @@ CUMULATIVE_COLUMNS: Final = (
 #: batches and instances is not published: the same is assumed, so that a plan fails early.
 MAX_NAME_LENGTH: Final = 255
 
+#: Tags that Studio accepts on a measurement, and the characters of each (its answer is 400).
+MAX_TAGS: Final = 50
+MAX_TAG_LENGTH: Final = 50
+
 
 class MeasurementType(StrEnum):
     """What a measurement holds."""

@@ -18,9 +18,6 @@ REMEMBERED_SPECIFICATIONS: Final = 256
 
 # -- Uploading -----------------------------------------------------------------------------------
 
-#: Signed URLs asked for in a row for one measurement: each is used as soon as it is given, so one
-#: that keeps expiring does not expire by age.
-MAX_URL_RENEWALS: Final = 5
 #: Specifications, batches and cells whose ids are remembered, each: the measurements of a cell
 #: follow one another, so the cells under way fit many times over (about 0.3 kB each).
 REMEMBERED_PARENTS: Final = 4096
@@ -35,8 +32,6 @@ FIRST_POLL_S: Final = 0.5
 LONGEST_POLL_S: Final = 15.0
 #: How the wait grows from one request to the next.
 POLL_GROWTH: Final = 1.5
-#: Waiting measurements of a cell from which on one listing is cheaper than a request each.
-LISTING_FROM: Final = 2
 #: Seconds for which a confirmed record may stay invisible to reads before it counts as gone.
 VISIBLE_AFTER_S: Final = 60.0
 #: Seconds for which a measurement may be processed before it is left to the next run.

@@ -27,7 +27,6 @@ from bulkload.engine.backlog import Backlog
 from bulkload.engine.jobs import JobContext, Recorder
 from bulkload.engine.limits import (
     FIRST_POLL_S,
-    LISTING_FROM,
     LONGEST_POLL_S,
     POLL_GROWTH,
     PROCESSING_LIMIT_S,
@@ -111,7 +110,9 @@ class ProcessingPoller:
         # What an answer says was so when it was asked for, however long it took.
         asked_at = self._clock.monotonic()
         try:
-            records = await self._records(instance_id, list(cell.waiting))
+            records = await self._studio.cell_measurement.processing_states(
+                dict.fromkeys(cell.waiting, instance_id)
+            )
         except TransientError as error:
             records = {}
             await self._give_up_old(cell, str(error))
@@ -142,28 +143,14 @@ class ProcessingPoller:
         cell.due_at = self._clock.monotonic() + cell.interval_s
         cell.interval_s = min(LONGEST_POLL_S, cell.interval_s * POLL_GROWTH)
 
-    async def _records(self, instance_id: str, ids: list[str]) -> dict[str, CellMeasurement | None]:
-        """Return the records asked for; None where Studio says that there is none."""
-        found: dict[str, CellMeasurement | None] = {}
-        if len(ids) >= LISTING_FROM:
-            wanted = set(ids)
-            async for record in self._studio.cell_measurement.list(instance_id):
-                if record.id in wanted:
-                    found[record.id] = record
-        for measurement_id in ids:
-            # A listing may lag behind: only a request for the very record can say it is gone.
-            if measurement_id not in found:
-                found[measurement_id] = await self._studio.cell_measurement.status(measurement_id)
-        return found
-
     async def _end(self, context: JobContext, record: CellMeasurement) -> None:
         is_ours = context.state is JobState.CONFIRMED
         # A failed extension leaves the record ready, with the reason beside it.
-        if not record.has_failed and not (is_ours and record.processing_error):
+        reason = record.failure_reason or (record.processing_error if is_ours else None)
+        if reason is None:
             event = ready_event(record) if is_ours else Found(measurement_id=record.id)
             await self._recorder.record(context, event)
             return
-        reason = record.processing_error or "Studio gave no reason"
         words = (
             f"{context.job.path}: {context.job.key} was stored, and Studio could not process it: "
         )

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from bulkload.client.api.records import CellMeasurement
+from bulkload.client.api.signed_upload import MAX_INITIATES, with_fresh_urls
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import Act, Attempting, Initiated, ParentsKnown, Stored, UrlExpired
 from bulkload.core.metadata import merged_metadata
 from bulkload.core.terms import MeasurementType
 from bulkload.engine.jobs import JobContext, Recorder
-from bulkload.engine.limits import MAX_URL_RENEWALS
 from bulkload.engine.parents import Parents
 from bulkload.errors import ExpiredUrlError, UnavailableError, UnreadableError
 from bulkload.sources.stamp import attachments, quick_stamp
@@ -41,15 +41,14 @@ class Uploader:
         context.pending_events.append(ParentsKnown(instance_id=instance_id))
         if context.job.type is MeasurementType.PROPERTIES:
             return await self._create_properties(context, instance_id)
-        for _ in range(MAX_URL_RENEWALS):
-            try:
-                await self._send(context, instance_id)
-            except ExpiredUrlError:
-                await self._recorder.record(context, UrlExpired())
-            else:
-                break
-        else:
-            raise _urls_expire()
+        try:
+            await with_fresh_urls(
+                lambda: self._send(context, instance_id),
+                on_expired=lambda: self._recorder.record(context, UrlExpired()),
+            )
+        except ExpiredUrlError as error:
+            await self._recorder.record(context, UrlExpired())
+            raise _urls_expire() from error
         return await self._confirm(context, instance_id)
 
     async def extend(self, context: JobContext, measurement_id: str) -> None:
@@ -150,6 +149,6 @@ def _changed_while_sent(context: JobContext) -> UnreadableError:
 
 def _urls_expire() -> UnavailableError:
     """Return the error of URLs that keep expiring: a quieter time may do, so it is resumable."""
-    error = UnavailableError(f"{MAX_URL_RENEWALS} signed URLs in a row had expired when used")
+    error = UnavailableError(f"{MAX_INITIATES} signed URLs in a row had expired when used")
     error.cause = ExpiredUrlError.cause
     return error

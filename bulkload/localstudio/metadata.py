@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from bulkload.core.terms import MAX_NAME_LENGTH, MeasurementType
+from bulkload.core.terms import MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MeasurementType
 from bulkload.localstudio.call import Call
 from bulkload.localstudio.moments import normalise
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.store import StoredRecord
-
-#: Limits of tags, per measurement and in characters each.
-MAX_TAGS: Final = 50
-MAX_TAG_LENGTH: Final = 50
 
 #: What has a column of its own, or is the server's to say.
 _NOT_IN_BODY: Final = frozenset(

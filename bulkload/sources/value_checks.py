@@ -16,11 +16,8 @@ from typing import Any, Final
 
 from bulkload.core.rules import STRICT_CHECK_NAMES
 from bulkload.core.rules.transforms import TRANSFORMS
+from bulkload.core.terms import MAX_TAG_LENGTH, MAX_TAGS
 from bulkload.core.text import shown
-
-#: Studio's limits for the tags of one measurement.
-MAX_TAGS: Final = 50
-MAX_TAG_CHARACTERS: Final = 50
 
 #: Keys that no metadata should bear: what stands there would be sent to Studio for all to read.
 _SECRET_KEYS: Final = frozenset(
@@ -102,8 +99,8 @@ def tags(value: object) -> list[str]:
     found = [tag.strip() for tag in words(value)]
     if len(found) > MAX_TAGS:
         raise WrongValueError(f"has {len(found)} tags; Studio takes {MAX_TAGS}")
-    if any(len(tag) > MAX_TAG_CHARACTERS for tag in found):
-        raise WrongValueError(f"has a tag of more than {MAX_TAG_CHARACTERS} characters")
+    if any(len(tag) > MAX_TAG_LENGTH for tag in found):
+        raise WrongValueError(f"has a tag of more than {MAX_TAG_LENGTH} characters")
     return found
 
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from bulkload.core.terms import MAX_NAME_LENGTH
+from bulkload.core.terms import MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS
 
-#: What Studio accepts on one measurement.
-MAX_TAGS: Final = 50
-#: Longest tag, in characters.
-MAX_TAG_LENGTH: Final = 50
 #: Most measurements that one request may tag.
 MAX_TAGGED: Final = 1000
 

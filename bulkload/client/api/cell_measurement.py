@@ -294,8 +294,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
         if found.is_processing and wait:
             states = await self.wait_for_processing(found.id)
             found = CellMeasurement.parse(states[found.id])
-        if found.has_failed:
-            reason = found.processing_error or "the server gave no reason"
+        if (reason := found.failure_reason) is not None:
             raise MeasurementProcessingError(
                 f"a measurement named {found.name!r} exists and could not be processed: {reason};"
                 " delete it there, or use another name",

@@ -127,14 +127,13 @@ async def resolve_conflict(
     The id that the answer names is fetched first, then the name is looked up exactly. A record
     of another name or parent is not the duplicate: a channel conflict may name such a one.
     """
+    is_over_name = is_duplicate_name(error.data, error.message, name)
     if error.existing_id is not None:
         found = await fetch_named(fetch, error.existing_id)
         if found is not None:
             is_it = same_name(found.name, name) and belongs(found)
-            return Resolution(found if is_it else None, is_over_name=is_it)
-    if not is_duplicate_name(error.data, error.message, name):
-        return Resolution(None, is_over_name=False)
-    return Resolution(await until_readable(find), is_over_name=True)
+            return Resolution(found if is_it else None, is_over_name)
+    return Resolution(await until_readable(find) if is_over_name else None, is_over_name)
 
 
 async def fetch_named(fetch: Callable[[str], Awaitable[R]], record_id: str) -> R | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 import anyio
@@ -17,7 +18,7 @@ from bulkload.client.api.lists import PAGE_SIZE
 from bulkload.client.api.measurement_records import MeasurementRecords
 from bulkload.client.api.records import CellMeasurement
 from bulkload.client.api.resource import run_all
-from bulkload.errors import MeasurementProcessingError
+from bulkload.errors import ClientError, MeasurementProcessingError
 
 #: Seconds that a wait lasts at most: covers a busy queue and a large file.
 PROCESSING_TIMEOUT_S: Final = 600.0
@@ -27,8 +28,6 @@ FIRST_POLL_S: Final = 0.1
 LAST_POLL_S: Final = 2.0
 #: Requests of one look that are under way at once.
 MAX_LOOKS_IN_FLIGHT: Final = 8
-
-_NO_REASON: Final = "the server could not process this upload and gave no reason"
 
 
 class MeasurementWaiting(MeasurementRecords):
@@ -50,7 +49,7 @@ class MeasurementWaiting(MeasurementRecords):
         deadline = anyio.current_time() + timeout
         pause = FIRST_POLL_S
         while pending:
-            seen = await self.processing_states(pending)
+            seen = _present(await self.processing_states(pending))
             settled.update(seen)
             pending = {
                 measurement_id: record.cell_instance_id
@@ -67,31 +66,32 @@ class MeasurementWaiting(MeasurementRecords):
 
     async def processing_states(
         self, measurements: Mapping[str, str | None]
-    ) -> dict[str, CellMeasurement]:
-        """Look once at each measurement, given as id -> id of its cell (None where unknown).
+    ) -> dict[str, CellMeasurement | None]:
+        """Read each measurement once, given as id -> id of its cell (None where unknown).
 
-        Several of one cell are read from its list, newest first; what the first pages do not
-        show, and the lone ones, are read by id.
+        Several of one cell are read from its list, newest first. What the first pages do not
+        hold, and single ones, are read by id: a list may lag behind, so only that answer can
+        say that a measurement does not exist (None).
         """
         by_cell: dict[str, list[str]] = defaultdict(list)
         for measurement_id, instance_id in measurements.items():
             if instance_id is not None:
                 by_cell[instance_id].append(measurement_id)
-        found: dict[str, CellMeasurement] = {}
+        found: dict[str, CellMeasurement | None] = {}
 
-        async def look_at(measurement_id: str) -> None:
-            found[measurement_id] = await self.get(measurement_id)
+        async def read(measurement_id: str) -> None:
+            found[measurement_id] = await self.status(measurement_id)
 
-        async def look_at_cell(instance_id: str, ids: Sequence[str]) -> None:
+        async def read_cell(instance_id: str, ids: Sequence[str]) -> None:
             found.update(await self._newest(instance_id, ids))
 
         cells = [
-            partial(look_at_cell, instance_id, ids)
+            partial(read_cell, instance_id, ids)
             for instance_id, ids in by_cell.items()
             if len(ids) > 1
         ]
         await run_all(cells, at_once=MAX_LOOKS_IN_FLIGHT)
-        rest = [partial(look_at, each) for each in measurements if each not in found]
+        rest = [partial(read, each) for each in measurements if each not in found]
         await run_all(rest, at_once=MAX_LOOKS_IN_FLIGHT)
         return found
 
@@ -110,11 +110,18 @@ class MeasurementWaiting(MeasurementRecords):
         return found
 
 
+def _present(states: Mapping[str, CellMeasurement | None]) -> dict[str, CellMeasurement]:
+    found = {key: record for key, record in states.items() if record is not None}
+    if gone := states.keys() - found.keys():
+        raise ClientError(f"no cell measurement has the id {min(gone)}", HTTPStatus.NOT_FOUND)
+    return found
+
+
 def _raise_failures(settled: Mapping[str, CellMeasurement], timeout: float, total: int) -> None:
     failures: dict[str, str] = {}
     for measurement_id, record in settled.items():
-        if record.has_failed:
-            failures[measurement_id] = record.processing_error or _NO_REASON
+        if record.failure_reason is not None:
+            failures[measurement_id] = record.failure_reason
         elif record.is_processing:
             failures[measurement_id] = (
                 f"still processing after {timeout:.0f} s; it may yet finish:"

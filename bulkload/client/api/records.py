@@ -127,6 +127,13 @@ class CellMeasurement(Record):
         """Whether the server could not process what it stored."""
         return self.processing_status == "failed"
 
+    @property
+    def failure_reason(self) -> str | None:
+        """Why the server could not process what it stored; None where it has not failed."""
+        if not self.has_failed:
+            return None
+        return self.processing_error or "Studio gave no reason"
+
 
 class CellMeasurementBundle(CellMeasurement):
     """What confirming an upload answers: the record, and a count of steps.

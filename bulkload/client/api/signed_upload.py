@@ -28,7 +28,7 @@ MAX_INITIATES: Final = 5
 async def with_fresh_urls(
     act: Callable[[], Awaitable[T]],
     *,
-    on_expired: Callable[[], Awaitable[None]] | None = None,
+    on_expired: Callable[[], Awaitable[object]] | None = None,
 ) -> T:
     """Ask for signed URLs and use them, again with new ones where they have expired.
 

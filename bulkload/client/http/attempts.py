@@ -170,13 +170,17 @@ async def repeat(
     may_repeat: Callable[[BaseException], bool],
     attempts: int,
     first_wait_s: float = 0.0,
-    before_again: Callable[[], Awaitable[None]] | None = None,
+    before_again: Callable[[], Awaitable[object]] | None = None,
 ) -> T:
     """Make an act of several calls again where its error says that a new beginning helps.
 
     Waits ``first_wait_s`` seconds before the second attempt, and twice as long before each
     further one; ``before_again`` is awaited first. Raises the error of the last attempt.
     """
+
+    async def attempt() -> T:
+        # tenacity awaits only what it knows for a coroutine function: a lambda is none.
+        return await act()
 
     async def before_sleep(_: tenacity.RetryCallState) -> None:
         if before_again is not None:
@@ -190,13 +194,17 @@ async def repeat(
         sleep=anyio.sleep,
         reraise=True,
     )
-    return await drive(act)
+    return await drive(attempt)
 
 
 async def ask_until_found(
     ask: Callable[[], Awaitable[T | None]], *, attempts: int, first_wait_s: float
 ) -> T | None:
     """Ask again while the answer is None, with doubled waits; return None where it stays so."""
+
+    async def attempt() -> T | None:
+        return await ask()
+
     drive = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_result(_is_none),
         wait=tenacity.wait_exponential(multiplier=first_wait_s),
@@ -204,7 +212,7 @@ async def ask_until_found(
         sleep=anyio.sleep,
         retry_error_callback=_nothing,
     )
-    return await drive(ask)
+    return await drive(attempt)
 
 
 def _is_none(found: object) -> bool:

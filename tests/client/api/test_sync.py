@@ -36,7 +36,7 @@ PAIRS = [
 ]
 
 #: What only one of the two faces can have, or what is for our own pipeline.
-ONE_FACE_ONLY = {"aclose", "close", "properties_creation"}
+ONE_FACE_ONLY = {"aclose", "close", "properties_creation", "resolve_conflict"}
 
 
 def connect(studio: LocalStudio) -> Studio:
