@@ -6,13 +6,18 @@ Bounds that nobody sets are in the ``limits.py`` of their package.
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 import psutil
 
 from bulkload.core.existing import Existing
+from bulkload.core.machine_limits import MachineLimits, cgroup_files, machine_limits
 from bulkload.core.plan_items import Checks
 from bulkload.core.prepare_result import PrepareOptions
 
@@ -20,7 +25,7 @@ from bulkload.core.prepare_result import PrepareOptions
 #: seconds, so ten minutes means that the reader hangs.
 TIME_LIMIT_S: Final = 600.0
 
-#: Share of the machine's memory that all workers together may use.
+#: Share of the memory that the job may use which all workers together may take.
 MEMORY_SHARE: Final = 0.5
 
 #: Least memory of one worker: the libraries alone need some 150 MiB.
@@ -39,20 +44,62 @@ SPOOL_LIMIT_BYTES: Final = 4 * 2**30
 #: How long a run waits for a server that does not answer before it ends, to be resumed.
 OUTAGE_LIMIT_S: Final = 3600.0
 
-#: How long a stopping run waits for open uploads before it ends without them.
-GRACE_S: Final = 30.0
+#: How long a stopping run waits for open uploads before it ends without them: 10 s less than the
+#: 30 s after which Slurm (KillWait) and Kubernetes (terminationGracePeriodSeconds) kill.
+GRACE_S: Final = 20.0
+
+
+@lru_cache(1)
+def machine(root: Path = Path("/")) -> MachineLimits:
+    """Return what this process may use of the machine; ``root`` is where /proc and /sys lie."""
+    return machine_limits(
+        machine_memory_bytes=psutil.virtual_memory().total,
+        machine_cores=os.cpu_count() or 1,
+        affinity_cores=_affinity_cores(),
+        address_space_bytes=_address_space_bytes(),
+        cgroup=_cgroup(root),
+        environment=os.environ,
+    )
+
+
+def _affinity_cores() -> int | None:
+    # Not every system can bind a process to cores.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return None if affinity is None else len(affinity(0))
+
+
+def _address_space_bytes() -> int | None:
+    """Return what ``ulimit -v`` allows, None where there is no limit or no such thing."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _cgroup(root: Path) -> dict[str, str]:
+    """Return the files that limit the process's control groups, empty where there are none."""
+    try:
+        membership = (root / "proc/self/cgroup").read_text("utf-8")
+    except OSError:
+        return {}
+    found = {}
+    for name in cgroup_files(membership):
+        with suppress(OSError):
+            found[name] = (root / name.lstrip("/")).read_text("utf-8")
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLimits:
     """What a run may take."""
 
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    #: One a core that the job may use.
+    workers: int = field(default_factory=lambda: machine().cores)
     connections: int = CONNECTIONS
     #: Memory of all workers together, in bytes.
-    memory_bytes: int = field(
-        default_factory=lambda: int(psutil.virtual_memory().total * MEMORY_SHARE)
-    )
+    memory_bytes: int = field(default_factory=lambda: int(machine().memory_bytes * MEMORY_SHARE))
     time_limit_s: float = TIME_LIMIT_S
     spool_limit_bytes: int = SPOOL_LIMIT_BYTES
     cells_ahead: int = CELLS_AHEAD

@@ -175,12 +175,16 @@ def running(
     studio: LocalStudio | None = None,
     job: str = "job",
     environment: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
     **options: Any,
 ) -> Iterator[Running]:
-    """Run a command as a process; it is killed at the end of the block where it still runs."""
+    """Run a command as a process; it is killed at the end of the block where it still runs.
+
+    ``before`` are words that start it, such as those of a shell that sets a limit.
+    """
     ambient = {name: value for name, value in os.environ.items() if "IONWORKS" not in name}
     process = subprocess.Popen(
-        [sys.executable, "-m", "bulkload", *map(str, words)],
+        [*before, sys.executable, "-m", "bulkload", *map(str, words)],
         cwd=folder,
         env=ambient | ({} if studio is None else environment_of(studio)) | dict(environment or {}),
         stdin=subprocess.DEVNULL,

@@ -58,7 +58,7 @@ HOMES = {
     "rich": {"cli"},
     "structlog": {"engine"},
     "cyclopts": {"cli"},
-    "psutil": {"journal", "worker", "settings"},
+    "psutil": {"engine", "journal", "worker", "settings"},
     "ionworksdata": {"readers"},
     "fastnda": {"readers"},
     "adbc_driver_postgresql": {"databases"},

@@ -23,7 +23,7 @@ from bulkload.core.prepare_result import ExtraChecks, PrepareOptions
 from bulkload.core.rules.transforms import TransformError, known_transforms
 from bulkload.databases.run_databases import Databases
 from bulkload.errors import SettingsError
-from bulkload.settings import CONNECTIONS, RunLimits
+from bulkload.settings import CONNECTIONS, GRACE_S, RunLimits
 from bulkload.sources import read_source
 from bulkload.sources.members import split
 from bulkload.validators import STRICT_CHECK_NAMES
@@ -222,16 +222,19 @@ class LimitOptions:
     Parameters
     ----------
     workers
-        Processes that read files. One for each core by default.
+        Processes that read files. One for each core that the job may use by default.
     connections
         Largest number of requests under way.
     memory
-        Memory of all reader processes, such as 8GiB. Half of the machine's by default.
+        Memory of all reader processes, such as 8GiB. By default half of what the job may use.
+    grace
+        How long a stopping run waits for open uploads, such as 20s or 5m.
     """
 
     workers: int | None = None
     connections: int = CONNECTIONS
     memory: str | None = None
+    grace: str = f"{GRACE_S:g}s"
 
     def limits(self) -> RunLimits:
         """Return the limits; raises ``SettingsError`` for one that is not positive."""
@@ -241,7 +244,10 @@ class LimitOptions:
         limits = RunLimits() if self.workers is None else RunLimits(workers=self.workers)
         memory_bytes = limits.memory_bytes if self.memory is None else size_bytes(self.memory)
         return RunLimits(
-            workers=limits.workers, connections=self.connections, memory_bytes=memory_bytes
+            workers=limits.workers,
+            connections=self.connections,
+            memory_bytes=memory_bytes,
+            grace_s=duration_s(self.grace),
         )
 
 

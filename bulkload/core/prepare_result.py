@@ -96,6 +96,8 @@ class Prepared:
 
 #: Cause of a rejection that is the machine's fault, not the source's: its disk is full.
 DISK_FULL: Final = "disk_full"
+#: Cause of a source whose reading needs more memory than it was granted.
+MEMORY_LIMIT: Final = "memory_limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

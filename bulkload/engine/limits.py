@@ -43,3 +43,7 @@ PROCESSING_LIMIT_S: Final = 3600.0
 READERS: Final = 4
 #: Seconds between two looks at the deadline: what a delivery takes changes as the run goes on.
 DEADLINE_POLL_S: Final = 0.5
+
+#: Seconds from the second signal to the end of the process, whatever it still waits for: a
+#: person who asks twice waits no longer than a second.
+LAST_GRACE_S: Final = 0.8

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Final
 
 import anyio
+import psutil
 
 from bulkload.clock import Clock
 from bulkload.core.deadline import last_call_s
 from bulkload.core.tally import ExitCode
-from bulkload.engine.limits import DEADLINE_POLL_S
+from bulkload.engine.limits import DEADLINE_POLL_S, LAST_GRACE_S
 from bulkload.engine.progress import Progress
 
-_EXIT_CODES: Final = {
-    signal.SIGINT: ExitCode.INTERRUPTED,
-    signal.SIGTERM: ExitCode.TERMINATED,
-}
+_EXIT_CODES: Final = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED,
+                      "SIGHUP": ExitCode.TERMINATED}  # fmt: skip
 
 
 class Stop:
@@ -50,7 +51,7 @@ class Stop:
 
 @asynccontextmanager
 async def obeying_signals(stop: Stop, tell: Callable[[ExitCode], None]) -> AsyncIterator[None]:
-    """Let the first SIGINT or SIGTERM stop the intake, and the second end the run."""
+    """Let the first SIGINT, SIGTERM or SIGHUP stop the intake, and the second end the run."""
     async with anyio.create_task_group() as group:
         group.start_soon(_obey, stop, tell)
         try:
@@ -60,16 +61,43 @@ async def obeying_signals(stop: Stop, tell: Callable[[ExitCode], None]) -> Async
 
 
 async def _obey(stop: Stop, tell: Callable[[ExitCode], None]) -> None:
+    last: threading.Timer | None = None
     try:
-        with anyio.open_signal_receiver(*_EXIT_CODES) as signals:
+        with anyio.open_signal_receiver(*_obeyed()) as signals:
             async for number in signals:
-                code = _EXIT_CODES[number]
+                code = _EXIT_CODES[number.name]
+                if stop.exit_code is not None and last is None:
+                    last = threading.Timer(LAST_GRACE_S, _end_process, (code,))
+                    last.daemon = True
+                    last.start()
                 stop.request(code, f"by {number.name}")
                 tell(code)
     except NotImplementedError:
         # Windows' event loop takes no signal handlers: there Ctrl-C raises KeyboardInterrupt,
         # which ends the run at once. The journal makes that safe.
         await anyio.sleep(math.inf)
+    finally:
+        if last is not None:
+            last.cancel()
+
+
+def _obeyed() -> list[signal.Signals]:
+    """Return the signals that this system has and that are not ignored, as nohup has SIGHUP."""
+    known = [signal.Signals[name] for name in _EXIT_CODES if hasattr(signal, name)]
+    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _end_process(code: ExitCode) -> None:
+    """End the process even where a thread waits for a file that never answers.
+
+    The journal makes that safe: what is on disk is what happened. The processes that were
+    started end first, as a reader may wait for the same file.
+    """
+    with suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
+    os._exit(code)
 
 
 async def stop_by(stop: Stop, until: datetime, clock: Clock, progress: Progress) -> None:

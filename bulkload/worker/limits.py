@@ -11,10 +11,6 @@ from typing import Final
 #: allocates in this time, before the operating system steps in.
 MEMORY_POLL_S: Final = 0.25
 
-#: Workers that may die on a file before it is rejected: one may have been killed by the system
-#: for what another process took.
-MAX_DEATHS: Final = 2
-
 #: Largest answer of a worker, in bytes. Records are small; a larger one is not ours.
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 

@@ -2,8 +2,9 @@
 
 A worker prepares one file at a time. It is killed, and replaced, when a file takes longer than
 ``time_limit_s`` or the worker's memory passes ``memory_limit_bytes``; a worker that dies by
-itself (a crash in a library, the system out of memory) is replaced too, and its file is tried
-once more before it is rejected. Whatever happens costs that file only.
+itself (a crash in a library, the system out of memory) is replaced too. Its file, and one that
+needs more memory than its share, is tried once more alone before it is rejected. Whatever
+happens costs that file only.
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ import anyio
 import psutil
 from anyio.abc import Process
 
-from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
+from bulkload.core.prepare_result import MEMORY_LIMIT, Prepared, PrepareTask, Rejected
 from bulkload.worker.limits import (
     MAX_ANSWER_BYTES,
-    MAX_DEATHS,
     MEMORY_POLL_S,
     STDERR_TAIL_CHARACTERS,
 )
@@ -60,6 +60,11 @@ class Preparer(Protocol):
 
 class _WorkerDiedError(Exception):
     """The worker ended; the message is its exit reason."""
+
+    def __init__(self, exit_reason: str, *, is_killed: bool = False) -> None:
+        super().__init__(exit_reason)
+        #: Whether it was ended by SIGKILL, which is what a system out of memory sends.
+        self.is_killed = is_killed
 
 
 class _Worker:
@@ -96,7 +101,7 @@ class _Worker:
         try:
             await self.process.stdin.send(encode_message(task))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            raise _WorkerDiedError(await self._exit_reason()) from error
+            raise await self._died() from error
 
     async def answer(self) -> Prepared | Rejected:
         """Wait for the answer; raise ``_WorkerDiedError`` where the worker ends first.
@@ -108,7 +113,7 @@ class _Worker:
             while (size := self._answer_size()) > len(self._arrived):
                 self._arrived += await self.process.stdout.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            raise _WorkerDiedError(await self._exit_reason()) from error
+            raise await self._died() from error
         body = self._arrived[HEADER.size : size]
         del self._arrived[:size]
         answer = pickle.loads(body)  # noqa: S301 - our own worker, over our own pipe
@@ -124,8 +129,12 @@ class _Worker:
             raise _WorkerDiedError("the reader process gave an answer that cannot be read")
         return HEADER.size + size
 
-    async def _exit_reason(self) -> str:
+    async def _died(self) -> _WorkerDiedError:
+        """Wait for the worker's end and return it as an error."""
         code = await self.process.wait()
+        return _WorkerDiedError(self._exit_reason(code), is_killed=code == -9)
+
+    def _exit_reason(self, code: int) -> str:
         how = f"ended with code {code}"
         if code < 0:
             how = f"was ended by signal {signal.Signals(-code).name}"
@@ -159,6 +168,8 @@ class Pool:
             limits.workers
         )
         self._workers: dict[int, _Worker] = {}
+        #: Held by the one file that has all workers: two that collect them would wait for ever.
+        self._alone = anyio.Lock()
 
     async def _add(self, slot: int) -> _Worker:
         worker = await _Worker.start(self._stderr_dir / f"worker-{slot}.stderr")
@@ -166,23 +177,33 @@ class Pool:
         return worker
 
     async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
-        """Prepare one file in a worker; never raises for what the file does."""
-        exit_reason = ""
-        for _ in range(MAX_DEATHS):
-            worker = await self._free_worker()
+        """Prepare one file in a worker; never raises for what the file does.
+
+        A file that needs more than a worker's share of the memory, or whose worker died, is
+        tried once more while no other file is read: the fault may have been the others'.
+        """
+        worker = await self._free_worker()
+        try:
+            answer = await self._watched(worker, task, self._limits.memory_limit_bytes)
+        except _WorkerDiedError:
+            answer = None
+        await self._release(worker)
+        if answer is None or (self._limits.workers > 1 and _needs_memory(answer)):
+            return await self._prepare_alone(task)
+        return answer
+
+    async def _prepare_alone(self, task: PrepareTask) -> Prepared | Rejected:
+        """Prepare a file with all workers' memory, while every other worker rests."""
+        async with self._alone:
+            taken = [await self._free_worker() for _ in range(self._limits.workers)]
+            limit_bytes = self._limits.memory_limit_bytes * self._limits.workers
             try:
-                answer = await self._watched(worker, task)
+                answer = await self._watched(taken[0], task, limit_bytes)
             except _WorkerDiedError as error:
-                exit_reason = str(error)
+                answer = _died(task, error, limit_bytes)
+            for worker in taken:
                 await self._release(worker)
-            else:
-                await self._release(worker)
-                return answer
-        return Rejected(
-            cause="reader_died",
-            message=f"{task.job.path}: {exit_reason}, {MAX_DEATHS} times; the file is left out: "
-            "check that it is whole, or export it again",
-        )
+            return answer
 
     async def _free_worker(self) -> _Worker:
         """Wait for a free worker that runs: one that died idle is not this file's fault."""
@@ -201,7 +222,9 @@ class Pool:
                 worker = await self._add(slot)
         self._idle_send.send_nowait(worker)
 
-    async def _watched(self, worker: _Worker, task: PrepareTask) -> Prepared | Rejected:
+    async def _watched(
+        self, worker: _Worker, task: PrepareTask, memory_limit_bytes: int
+    ) -> Prepared | Rejected:
         """Have a worker prepare a file; end the worker where that takes too much time or memory."""
         limits = self._limits
         is_answered = False
@@ -209,12 +232,12 @@ class Pool:
             with anyio.move_on_after(limits.time_limit_s):
                 await worker.send(task)
                 # The system reports no growth of memory: it has to be polled.
-                while worker.memory_bytes() <= limits.memory_limit_bytes:
+                while worker.memory_bytes() <= memory_limit_bytes:
                     with anyio.move_on_after(MEMORY_POLL_S):
                         answer = await worker.answer()
                         is_answered = True
                         return answer
-                return _over_memory(task, limits.memory_limit_bytes)
+                return _over_memory(task, memory_limit_bytes)
             return _over_time(task, limits.time_limit_s)
         finally:
             # An answer that it may still give belongs to no task.
@@ -232,6 +255,23 @@ class Pool:
         self._idle_receive.close()
 
 
+def _needs_memory(answer: Prepared | Rejected) -> bool:
+    return isinstance(answer, Rejected) and answer.cause == MEMORY_LIMIT
+
+
+def _died(task: PrepareTask, error: _WorkerDiedError, limit_bytes: int) -> Rejected:
+    """Return the rejection of a file whose worker died twice, the second time alone."""
+    if error.is_killed:
+        advice = (
+            "most likely the system ran out of memory, though no other file was read and "
+            f"{limit_bytes / 2**20:.0f} MiB were granted: give the job more memory, or lower "
+            "--memory to what it may use"
+        )
+    else:
+        advice = "the file is left out: check that it is whole, or export it again"
+    return Rejected(cause="reader_died", message=f"{task.job.path}: {error}, twice; {advice}")
+
+
 def _over_time(task: PrepareTask, limit_s: float) -> Rejected:
     return Rejected(
         cause="time_limit",
@@ -242,7 +282,7 @@ def _over_time(task: PrepareTask, limit_s: float) -> Rejected:
 
 def _over_memory(task: PrepareTask, limit_bytes: int) -> Rejected:
     return Rejected(
-        cause="memory_limit",
+        cause=MEMORY_LIMIT,
         message=f"{task.job.path}: reading needed more than {limit_bytes / 2**20:.0f} MiB and was "
         "stopped; allow more with --memory, or split the file",
     )

@@ -18,6 +18,7 @@ from bulkload.core.plan_check import is_left_to_preparing
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.prepare_result import (
     DISK_FULL,
+    MEMORY_LIMIT,
     Prepared,
     PrepareTask,
     Rejected,
@@ -81,7 +82,7 @@ def _prepared_or_rejected(task: PrepareTask) -> Prepared | Rejected:
         return Rejected(cause="unreadable_file", message=f"{task.job.path}: {_reason(error)}")
     except MemoryError:
         return Rejected(
-            cause="memory_limit", message=f"{task.job.path}: not enough memory to read it"
+            cause=MEMORY_LIMIT, message=f"{task.job.path}: not enough memory to read it"
         )
     # A reader may raise anything for a damaged file; the run must go on and say which file.
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes the file's rejection
