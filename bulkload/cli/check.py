@@ -53,7 +53,7 @@ def check(
     Parameters
     ----------
     sources
-        Folders, manifests (.csv, .xlsx, .parquet, .jsonl), or databases (.toml).
+        Folders, manifests, or databases (.toml).
     """
     console = Console()
     settings = RunSettings(

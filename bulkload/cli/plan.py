@@ -32,7 +32,7 @@ def plan(
     Parameters
     ----------
     sources
-        Folders, manifests (.csv, .xlsx, .parquet, .jsonl), or databases (.toml).
+        Folders, manifests, or databases (.toml).
     out
         Write the plan as .csv, .xlsx, .parquet or .jsonl. It can be edited, and uploaded as any
         manifest.

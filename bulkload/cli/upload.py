@@ -94,7 +94,7 @@ def upload(
     Parameters
     ----------
     sources
-        Folders, manifests (.csv, .xlsx, .parquet, .jsonl), or databases (.toml).
+        Folders, manifests, or databases (.toml).
     url
         Address of the API. IONWORKS_API_URL, else the hosted service, by default.
     project

@@ -15,6 +15,7 @@ from rich.console import Console
 from bulkload.cli.console import say
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.local import RunningStudio
+from bulkload.cli.migration import is_migration, prove
 from bulkload.cli.upload import opener
 from bulkload.client.http.events import unobserved
 from bulkload.core.tally import ExitCode
@@ -45,6 +46,9 @@ def verify(
     Compares row count, columns and a digest of the values. Writes verify.json into the job
     folder. Exits with 3 where anything differs, or where there was nothing to compare.
 
+    A job that migrated a database is read back whole; the database is asked again, and
+    migration.csv and migration.html, the page to be signed, are written beside verify.json.
+
     Parameters
     ----------
     job_dir
@@ -61,7 +65,9 @@ def verify(
     if sample is not None and sample < 1:
         raise SettingsError("--sample must be at least 1")
     target = target_in(job_dir)
-    size = None if all_ else sample or DEFAULT_SAMPLE
+    # What is to replace a database is read back whole, unless a sample is asked for.
+    is_all = all_ or (sample is None and is_migration(job_dir))
+    size = None if is_all else sample or DEFAULT_SAMPLE
     chosen_seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     with studio_of(target) as running, one_error():
         report = anyio.run(partial(_verify, job_dir, target, running, size, chosen_seed))
@@ -71,11 +77,12 @@ def verify(
     say(console, f"{report.statement} ({report.rows:,} rows compared, seed {chosen_seed})")
     if report.existing:
         say(console, f"{report.existing:,} were there before this job and were not compared")
-    write_json(
-        job_dir / REPORT_NAME,
-        {**asdict(report), "statement": report.statement, "seed": chosen_seed},
-    )
+    kept = {name: value for name, value in asdict(report).items() if name != "compared"}
+    write_json(job_dir / REPORT_NAME, {**kept, "statement": report.statement, "seed": chosen_seed})
     is_proved = bool(report.sample) and not report.differences
+    if is_migration(job_dir):
+        with Store(journal_of(job_dir), is_read_only=True) as store:
+            is_proved = prove(job_dir, store, report, target) and is_proved
     return ExitCode.ARRIVED if is_proved else ExitCode.PARTIAL
 
 

@@ -72,6 +72,11 @@ class Facts:
     tables: dict[str, int] = field(default_factory=dict)
     left_out: list[dict[str, Any]] = field(default_factory=list)
     rows_planned: int = 0
+    #: Rows of the tables of samples that neither a measurement nor what is left out claims;
+    #: below zero where rows are claimed twice.
+    unaccounted: int = 0
+    #: Why there are some, where the user says so.
+    unclaimed: str = ""
     exceptions: list[str] = field(default_factory=list)
 
 

@@ -10,7 +10,7 @@ from bulkload.databases.cells import Cells
 from bulkload.databases.clocks import start_of_value
 from bulkload.databases.columns import RawColumns, raw_columns
 from bulkload.databases.configuration import SamplesQuery, SqlSource, StartTime
-from bulkload.databases.measurement import MeasurementFile, write_measurement
+from bulkload.databases.measurement import SUFFIX, MeasurementFile, write_measurement
 from bulkload.databases.planned import (
     Facts,
     Fault,
@@ -35,6 +35,7 @@ class Planner:
         self._source = session.source
         self._where = where
         self._columns: dict[tuple[str, ...], RawColumns] = {}
+        self._written: set[Path] = set()
         self.facts: Facts | None = None
 
     def plan(self) -> Iterator[Planned]:
@@ -73,6 +74,7 @@ class Planner:
             yield from self._measurement(row, cell, facts, catalogue)
         if source.samples is not None:
             yield from self._totals(facts, catalogue)
+        self._forget_others()
         write_facts(self._session.folder, facts)
         self.facts = facts
 
@@ -207,7 +209,14 @@ class Planner:
                 fault_cause=fault[1],
             ),
         )
+        self._written.add(path)
         return path, sums
+
+    def _forget_others(self) -> None:
+        """Delete the files of measurements that the database no longer gives."""
+        for path in self._session.folder.glob(f"*{SUFFIX}"):
+            if path not in self._written:
+                path.unlink()
 
     def _sums(self, row: Mapping[str, Any], sql: str) -> Sums:
         samples = self._samples
@@ -254,21 +263,23 @@ class Planner:
             facts.tables[name] = int(found[0]["n"])
         if len(named) != 1 and not self._source.measurements.table:
             return
-        if self._samples.unclaimed is not None:
-            facts.exceptions.append(f"rows of no measurement: {self._samples.unclaimed}")
-            return
         claimed = facts.rows_planned + sum(one["rows"] for one in facts.left_out)
         total = sum(facts.tables.values())
-        if claimed != total:
-            message = (
-                f"{', '.join(sorted(named))} hold {total:,} rows, and the measurements and what is "
-                f"left out account for {claimed:,}: {abs(total - claimed):,} rows "
-                + ("belong to no measurement" if total > claimed else "are counted twice")
-            )
-            facts.exceptions.append(message)
-            yield Fault(
-                where=str(self._where), rule="rows_unaccounted", message=message, is_warning=True
-            )
+        facts.unaccounted = total - claimed
+        facts.unclaimed = self._samples.unclaimed or ""
+        if claimed == total:
+            return
+        message = (
+            f"{', '.join(sorted(named))} hold {total:,} rows, and the measurements and what is "
+            f"left out account for {claimed:,}: {abs(total - claimed):,} rows "
+            + ("belong to no measurement" if total > claimed else "are counted twice")
+        )
+        if facts.unclaimed:
+            message = f"{message} ({facts.unclaimed})"
+        facts.exceptions.append(message)
+        yield Fault(
+            where=str(self._where), rule="rows_unaccounted", message=message, is_warning=True
+        )
 
 
 def query_sums(database: Any, sql: str, columns: RawColumns) -> Sums:

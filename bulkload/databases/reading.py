@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from bulkload.core.terms import TIME
 from bulkload.core.version import VERSION
 from bulkload.databases.columns import RawColumns, raw_columns
 from bulkload.databases.configuration import SqlSource, load_configuration
@@ -158,7 +160,13 @@ def _series(
                 "snapshot_id": facts["snapshot_id"],
                 "snapshot_time": facts["snapshot_time"],
                 "time_offset_s": mapped.time_offset_s,
+                **_time_range(mapped.table),
                 "sums": raw.sums.as_json(),
             },
         },
     )
+
+
+def _time_range(table: pa.Table) -> dict[str, Any]:
+    found = pc.min_max(table.column(TIME)).as_py()
+    return {"time_min_s": found["min"], "time_max_s": found["max"]}

@@ -180,6 +180,19 @@ def open_own(url: DatabaseUrl) -> Database:
             return Other(url.uri(url.scheme), url.masked)
 
 
+def open_again(source: SqlSource, folder: Path) -> Database:
+    """Open a database after its run, to ask what it holds now; an Access file is exported again."""
+    url = source.database
+    if url.engine is not Engine.ACCESS:
+        return open_own(url)
+    from bulkload.databases.engines.access import sqlite_copy_of
+    from bulkload.databases.engines.sqlite import SQLite
+
+    assert url.path is not None
+    taken = sqlite_copy_of(url.path, folder / COPY_NAME)
+    return SQLite(folder / COPY_NAME, name=url.masked, snapshot=taken)
+
+
 def open_shared(url: DatabaseUrl, folder: Path) -> Database:
     """Open a session that sees what the run's session sees; one of its own where there is none."""
     try:

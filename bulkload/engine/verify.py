@@ -45,6 +45,8 @@ class VerifyReport:
     differences: tuple[Difference, ...]
     #: Measurements that were there before the job: nothing says what they should hold.
     existing: int
+    #: Those that were read back.
+    compared: frozenset[JobKey]
 
     @property
     def statement(self) -> str:
@@ -76,6 +78,7 @@ async def verify(
     ids = store.created_ids()
     chosen = ids if sample is None or sample >= len(ids) else sorted(chance.sample(ids, sample))
     differences: list[Difference] = []
+    compared: list[JobKey] = []
     rows = 0
     send, receive = anyio.create_memory_object_stream[_Meant](READERS)
 
@@ -86,6 +89,7 @@ async def verify(
                 if (words := await _compare(studio, meant, scratch)) is not None:
                     differences.append(_difference(meant, words))
                 rows += meant.content.rows
+                compared.append(meant.job.key)
                 on_compared()
 
     with tempfile.TemporaryDirectory(prefix="bulkload-verify-") as folder:
@@ -102,6 +106,7 @@ async def verify(
         rows=rows,
         differences=tuple(sorted(differences, key=lambda one: one.key)),
         existing=store.count_existing(),
+        compared=frozenset(compared),
     )
 
 

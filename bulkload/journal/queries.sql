@@ -217,6 +217,10 @@ WHERE job=? AND name IN ('Initiated', 'Confirmed')
 SELECT json_extract(payload, '$.columns') FROM event
 WHERE job=? AND name='SourcePrepared' ORDER BY id DESC LIMIT 1
 
+-- name: prepared_provenance
+SELECT json_extract(payload, '$.provenance') FROM event
+WHERE job=? AND name='SourcePrepared' ORDER BY id DESC LIMIT 1
+
 -- name: event_insert
 INSERT INTO event (job, run, at, name, payload) VALUES (?, ?, ?, ?, ?)
 

@@ -215,6 +215,12 @@ class Store:
         row = self.row("prepared_columns", job)
         return () if row is None else tuple(json.loads(row[0]))
 
+    def prepared_provenance(self, job: int) -> Mapping[str, Any]:
+        """Return the provenance of a job's source as it was last prepared."""
+        row = self.row("prepared_provenance", job)
+        found: Mapping[str, Any] = {} if row is None or not row[0] else json.loads(row[0])
+        return found
+
     def known_ids(self, job: int) -> frozenset[str]:
         """Return every measurement id that Studio ever gave this job."""
         return frozenset(row[0] for row in self.rows("known_ids", job))

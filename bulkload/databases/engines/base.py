@@ -212,6 +212,20 @@ class Database(ABC):
         chosen = ", ".join(f"{self.expression(c)} AS c{i}" for i, c in enumerate(columns))
         return f"SELECT {chosen} FROM ({query}) bl_s"  # noqa: S608 - one checked SELECT
 
+    def hand_sql(self, query: str, columns: Sequence[RawColumn], order: Sequence[str]) -> str:
+        """Return a query of the main sums that a person can read, and run."""
+        keys = [f"bl_s.{self.quote(name)}" for name in order]
+        lines = [f"COUNT(*) AS {self.quote('rows')}", f"{self.distinct(keys)} AS distinct_keys"]
+        for column in columns:
+            if column.scale is None or column.fetch is not Fetch.NUMBER:
+                continue
+            value = self.expression(column)
+            total = f"SUM({self.rounded(f'{value} * {column.scale!r}')})"
+            lines.append(f"COUNT({value}) AS {self.quote(f'{column.name} values')}")
+            lines.append(f"{total} AS {self.quote(f'{column.name} isum')}")
+        listed = ",\n       ".join(lines)
+        return f"SELECT {listed}\nFROM ({query}) bl_s"
+
     def sums_sql(
         self, query: str, columns: Sequence[RawColumn], order: Sequence[str], key: str = ""
     ) -> str:

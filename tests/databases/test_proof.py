@@ -1,0 +1,190 @@
+"""``bulkload verify`` on a migration: what is proved, and what is not, and why."""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkload.localstudio import LocalStudio
+from tests.databases.conftest import PgDatabase
+from tests.databases.worlds import (
+    HOME_MADE,
+    PROFILE,
+    add_samples,
+    battery_archive,
+    home_made,
+    samples_of,
+    write_toml,
+)
+from tests.jobs import Ended, Jobs
+
+pytestmark = pytest.mark.xdist_group("databases")
+
+FIRST = "SNL_18650_NMC_25C_0-100_0.5-1C_0"
+
+
+ADDED = (
+    "INSERT INTO cycle_timeseries (cell_id, cycle_index, test_time, i, v, component_level) "
+    f"VALUES ('{FIRST}', 9, 9000, 1, 4, 'cell')"
+)
+
+
+def proof_of(job: Path) -> list[dict[str, str]]:
+    with (job / "migration.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def statuses(job: Path) -> dict[str, int]:
+    return dict(Counter(row["status"] for row in proof_of(job)))
+
+
+@pytest.fixture
+def archive(
+    postgresql: PgDatabase, jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> tuple[PgDatabase, Ended]:
+    """A Battery Archive that was migrated."""
+    battery_archive(postgresql)
+    jobs.use(studio)
+    toml = write_toml(tmp_path, PROFILE.format(url=postgresql.url, further=""))
+    return postgresql, jobs.upload(toml)
+
+
+def test_a_battery_archive_is_proved(
+    archive: tuple[PgDatabase, Ended], jobs: Jobs, tmp_path: Path
+) -> None:
+    job = tmp_path / "job"
+    ended = jobs.command("verify", job)
+    assert ended.code == 0, ended.out + ended.err
+    assert statuses(job) == {"proved": 2, "left_out": 2}
+    row = proof_of(job)[0]
+    assert row["cell"] == FIRST
+    assert row["source_key"] == f"cell_id={FIRST}, component_level=cell"
+    assert (row["rows_source_before"], row["rows_read"], row["rows_studio"]) == ("72", "72", "72")
+    assert (row["rows_source_after"], row["order_key_distinct"]) == ("72", "72")
+    # 36 rows of +1 A and 36 of -1 A; 72 times from 0 to 710 s.
+    assert (row["current_isum_source"], row["current_isum_read"]) == ("0", "0")
+    assert row["time_isum_source"] == "25560000000"
+    assert (row["time_min_studio"], row["time_max_studio"]) == ("0.0", "710.0")
+    assert (row["current_factor"], row["voltage_factor"]) == ("-1", "1")
+    assert row["digest_sent"] == row["digest_studio"]
+    assert row["measurement_id"]
+    # The rows of all measurements and of what is left out are those of the table.
+    assert sum(int(one["rows_source_before"]) for one in proof_of(job)) == 288
+
+
+def test_the_page_says_what_a_person_signs(
+    archive: tuple[PgDatabase, Ended], jobs: Jobs, tmp_path: Path
+) -> None:
+    jobs.command("verify", tmp_path / "job")
+    page = (tmp_path / "job" / "migration.html").read_text("utf-8")
+    for text in (
+        "Every measurement is proved, or left out by a stated rule.",
+        "PostgreSQL",
+        "i → Current [A]",
+        "positive is charge",
+        "runs on through the cycle",
+        "SELECT DISTINCT cell_id, component_level FROM cycle_timeseries",
+        "checked by",
+    ):
+        assert text in page
+
+
+def test_the_query_of_the_page_gives_the_figures_of_the_proof(
+    archive: tuple[PgDatabase, Ended], jobs: Jobs, tmp_path: Path
+) -> None:
+    from html import unescape
+
+    from bulkload.databases.engines.postgresql import PostgreSQL
+    from bulkload.databases.urls import parse_url
+
+    jobs.command("verify", tmp_path / "job")
+    page = (tmp_path / "job" / "migration.html").read_text("utf-8")
+    query = unescape(page.rpartition("<pre>")[2].partition("</pre>")[0])
+    database = PostgreSQL(parse_url(archive[0].url, tmp_path))
+    with closing(database):
+        found = database.rows(query)[0]
+    last = [row for row in proof_of(tmp_path / "job") if row["status"] == "proved"][-1]
+    assert str(found["rows"]) == last["rows_read"]
+    assert str(found["v isum"]) == last["voltage_isum_read"]
+    assert str(found["test_time isum"]) == last["time_isum_read"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("UPDATE cycle_timeseries SET v = v + 1e-6 WHERE index = 1", "v: total"),
+        ("DELETE FROM cycle_timeseries WHERE index = 1", "71 rows in the database, 72 read"),
+        (ADDED, "73 rows in the database, 72 read"),
+    ],
+    ids=["updated", "deleted", "added"],
+)
+def test_a_row_that_changed_after_the_snapshot_is_told(
+    archive: tuple[PgDatabase, Ended], jobs: Jobs, tmp_path: Path, change: str, words: str
+) -> None:
+    database, _ = archive
+    database.run(change)
+    ended = jobs.command("verify", tmp_path / "job")
+    assert ended.code == 3
+    assert statuses(tmp_path / "job") == {"proved": 1, "changed_during_read": 1, "left_out": 2}
+    assert words in ended.out
+
+
+def test_a_server_that_is_gone_proves_nothing(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    home_made(tmp_path)
+    jobs.use(studio)
+    jobs.upload(write_toml(tmp_path, HOME_MADE))
+    (tmp_path / "lab2014.db").unlink()
+    ended = jobs.command("verify", tmp_path / "job")
+    assert ended.code == 3
+    assert statuses(tmp_path / "job") == {"not_proved": 2}
+    assert "cannot be asked again" in proof_of(tmp_path / "job")[0]["detail"]
+
+
+def test_a_measurement_that_was_rejected_is_not_proved(
+    postgresql: PgDatabase, jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    battery_archive(postgresql)
+    add_samples(postgresql, samples_of(FIRST)[30:31])
+    jobs.use(studio)
+    toml = write_toml(tmp_path, PROFILE.format(url=postgresql.url, further=""))
+    assert jobs.upload(toml).code == 3
+    assert jobs.command("verify", tmp_path / "job").code == 3
+    assert statuses(tmp_path / "job") == {"proved": 1, "not_proved": 1, "left_out": 2}
+    detail = next(one for one in proof_of(tmp_path / "job") if one["status"] == "not_proved")
+    assert "share their order key" in detail["detail"]
+    page = (tmp_path / "job" / "migration.html").read_text("utf-8")
+    assert "The old database must stay." in page
+
+
+def test_a_sample_of_measurements_proves_only_itself(
+    archive: tuple[PgDatabase, Ended], jobs: Jobs, tmp_path: Path
+) -> None:
+    ended = jobs.command("verify", tmp_path / "job", "--sample", "1", "--seed", "1")
+    assert ended.code == 3
+    assert statuses(tmp_path / "job") == {"proved": 1, "not_proved": 1, "left_out": 2}
+
+
+def test_rows_of_no_measurement_are_a_question_until_they_are_explained(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    path = home_made(tmp_path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE t_0002 SET step = 99 WHERE n > 69")
+        database.commit()
+    text = HOME_MADE.replace("FROM {table}", "FROM {table} WHERE step < 99")
+    jobs.use(studio)
+    assert jobs.upload(write_toml(tmp_path, text)).code == 0
+    ended = jobs.command("verify", tmp_path / "job")
+    assert ended.code == 3
+    assert "2 rows of the database belong to no measurement" in ended.out
+    explained = text.replace('order = ["n"]', 'order = ["n"]\nunclaimed = "rows of step 99"')
+    assert jobs.upload(write_toml(tmp_path, explained)).code == 0
+    assert jobs.command("verify", tmp_path / "job").code == 0
+    assert "rows of step 99" in (tmp_path / "job" / "migration.html").read_text("utf-8")
