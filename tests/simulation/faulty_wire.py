@@ -85,6 +85,8 @@ class Fault(StrEnum):
     FORGOTTEN = "forgotten"
     #: A 409 that names the record of another cell that has the same name.
     NAMESAKE = "namesake"
+    #: The engine dies with the request on its way: injected by who kills it.
+    CRASH = "crash"
 
 
 #: Status, words of Retry-After, and whether the work was done before.
@@ -115,6 +117,7 @@ MEANT: Final = frozenset(
         Fault.STALE_UPLOAD,
         Fault.FORGOTTEN,
         Fault.NAMESAKE,
+        Fault.CRASH,
     }
 )
 #: Faults that only one of the two services knows.
@@ -176,7 +179,7 @@ class _Act:
         if fault in _ANSWERS:
             return _ANSWERS[fault]
         match fault:
-            case None | Fault.LIE:
+            case None | Fault.LIE | Fault.CRASH:
                 return self.work()
             case Fault.RIVAL | Fault.STALE_UPLOAD | Fault.FORGOTTEN | Fault.NAMESAKE:
                 return self.work()

@@ -32,6 +32,8 @@ class Scenario:
     bad: frozenset[JobKey] = frozenset()
     #: There before the job came, with other content.
     there_before: frozenset[JobKey] = frozenset()
+    #: Whether the Studio holds the specifications and cells of the jobs before.
+    cell_is_known: bool = False
     rules: StudioRules = field(default_factory=StudioRules)
     outages: tuple[Outage, ...] = ()
     fault_rate: float = 0.0
