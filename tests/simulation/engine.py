@@ -7,10 +7,9 @@ limiters, retry and gates, the journal's SQLite file, the lock, the account.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,13 +21,22 @@ from bulkload.client.http.caller import Caller
 from bulkload.client.http.wire import Transport
 from bulkload.client.storage.storage import Storage
 from bulkload.core.flow.retry_budget import RetryBudget
-from bulkload.core.lifecycle import Event, Initiated, JobState, ProcessingReady, Stored
+from bulkload.core.lifecycle import (
+    Event,
+    Initiated,
+    JobState,
+    ProcessingReady,
+    RolledBack,
+    Stored,
+)
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.terms import JobKey
 from bulkload.journal import JobRow, Journal, Store
 from bulkload.journal.journal import Write, commit, release
 from bulkload.sources.stamp import stamp
 from bulkload.worker.pool import PoolLimits
+from bulkload.worker.spool import extension_path
+from tests.simulation.contents import Content
 from tests.simulation.faulty_wire import (
     FaultInjector,
     FaultyStore,
@@ -38,23 +46,6 @@ from tests.simulation.faulty_wire import (
 from tests.simulation.world import World, WorldClock
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
-    """Bytes of a measurement: prepared once, sent as often as it takes."""
-
-    data: bytes = field(repr=False)
-    rows: int
-    columns: tuple[str, ...]
-    content_digest: str
-    #: Rejected by the worker: never to be sent.
-    is_bad: bool = False
-
-    @property
-    def sha256(self) -> str:
-        """Return the hash of the spooled bytes."""
-        return hashlib.sha256(self.data).hexdigest()
 
 
 class InlineJournal(Journal):
@@ -117,6 +108,7 @@ class EventJudge:
 
     def check(self, store: Store, job: int, event: Event) -> None:
         """Check an event that is on disk now."""
+        self._world.studio.process()
         match event:
             case Initiated():
                 self._require(event.measurement_id not in self._world.studio.records, job, event)
@@ -129,10 +121,14 @@ class EventJudge:
                 is_there = record is not None and self._world.studio.status(record) == "ready"
                 self._require(is_there and self._holds(row, row.measurement_id), job, event)
 
+            case RolledBack():
+                row = store.get_job(job)
+                is_gone = str(row.measurement_id) not in self._world.studio.records
+                self._require(is_gone, job, event)
+
     def _holds(self, row: JobRow, measurement_id: str | None) -> bool:
-        content = self._contents[row.key]
-        found = self._world.studio.objects.get(f"{measurement_id}/time_series.parquet")
-        return found == content.data
+        stored = self._world.studio.objects.get(f"{measurement_id}/time_series.parquet")
+        return self._contents[row.key].is_in(stored)
 
     def _require(self, is_so: bool, job: int, event: Event) -> None:  # noqa: FBT001
         if not is_so:
@@ -156,7 +152,17 @@ class MemoryPool:
         if content.is_bad:
             return Rejected(cause="unreadable", message=f"{task.job.path}: bad by design")
         assert task.spool_path is not None
-        _write(Path(task.spool_path), content.data)
+        spool, stored = Path(task.spool_path), task.stored
+        self._watch_spool(spool.parent)
+        _write(spool, content.data)
+        earlier = content.earlier
+        is_longer = (
+            stored is not None
+            and earlier is not None
+            and stored.content_digest == earlier.content_digest
+        )
+        if is_longer:
+            _write(extension_path(spool), content.new_rows)
         return Prepared(
             rows=content.rows,
             columns=content.columns,
@@ -164,7 +170,14 @@ class MemoryPool:
             sha256=content.sha256,
             content_digest=content.content_digest,
             source=stamp(Path(task.job.path)),
+            is_longer=is_longer,
+            last_time_s=content.last_time_s,
         )
+
+    def _watch_spool(self, folder: Path) -> None:
+        """Note how many files are in the spool when another one is to be written."""
+        waiting = sum(path.stem.isdecimal() for path in folder.glob("*.parquet"))
+        self._world.most_spooled = max(self._world.most_spooled, waiting)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -16,7 +16,8 @@ from bulkload.engine.run import SPOOL_NAME
 from bulkload.journal import FILE_NAME
 from bulkload.journal.check import check_journal
 from bulkload.journal.database import connect
-from tests.simulation.engine import Content
+from tests.simulation.contents import Content
+from tests.simulation.memory_additions import RAW, TIME_SERIES
 from tests.simulation.memory_studio import RIVAL
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import World
@@ -51,13 +52,23 @@ class ScenarioJudge:
     """Judge of a scenario that has ended."""
 
     def __init__(
-        self, result: Result, world: World, contents: Mapping[JobKey, Content], job_dir: Path
+        self,
+        result: Result,
+        world: World,
+        contents: Mapping[JobKey, Content],
+        job_dir: Path,
+        *,
+        sources: Mapping[JobKey, Path],
+        extended: frozenset[JobKey],
     ) -> None:
+        """``extended``: measurements that were delivered when their sources grew."""
         self._result = result
         self._scenario = result.scenario
         self._world = world
         self._contents = contents
         self._job_dir = job_dir
+        self._sources = sources
+        self._extended = extended
         #: What may be missing: it failed, and for the right reason.
         self._failed: set[JobKey] = set()
         #: What another client made in the meantime.
@@ -78,8 +89,11 @@ class ScenarioJudge:
         for damage in check_journal(self._job_dir / FILE_NAME):
             self._report(f"journal: {damage}")
         self._judge_jobs()
+        self._world.studio.process()
         self._judge_studio()
         self._judge_outages()
+        if self._world.most_spooled and self._world.most_spooled > self._spool_bound():
+            self._report(f"{self._world.most_spooled} files in the spool")
 
     def _report(self, violation: str) -> None:
         self._result.violations.append(violation)
@@ -101,6 +115,8 @@ class ScenarioJudge:
                 record = self._world.studio.records.get(row["measurement_id"])
                 if record is None or self._world.studio.key_of(record) != tuple(key):
                     self._report(f"{key} is reported as created and is not in the Studio")
+                elif self._scenario.attaches_raw:
+                    self._judge_raw(key, record.id)
 
     def _expected(self, key: JobKey) -> set[tuple[str, str]]:
         rules = self._scenario.rules
@@ -110,6 +126,8 @@ class ScenarioJudge:
             return {(JobState.REJECTED, "unreadable")}
         if key.measurement in rules.never_ends_processing:
             return {(JobState.CONFIRMED, "processing_unfinished")}
+        if key in self._extended and key.measurement in rules.fails_extending:
+            return {(JobState.FAILED, "processing_failed")}
         if key.measurement in rules.fails_processing:
             return {(JobState.FAILED, "processing_failed")}
         return {(JobState.READY, "")}
@@ -135,9 +153,26 @@ class ScenarioJudge:
         for one in studio.measurements():
             key = JobKey(*studio.key_of(one))
             is_ours = key not in self._scenario.there_before and key not in self._rivals
-            intended = self._contents[key].data if is_ours else None
-            if intended is not None and studio.objects[f"{one.id}/time_series.parquet"] != intended:
-                self._report(f"{key} holds bytes other than those intended")
+            if is_ours and not self._intended(key).is_in(studio.objects[f"{one.id}/{TIME_SERIES}"]):
+                self._report(f"{key} holds rows other than those intended")
+
+    def _intended(self, key: JobKey) -> Content:
+        """Return what the Studio must hold: what it held before, where an extension failed."""
+        content = self._contents[key]
+        fails = key in self._extended and key.measurement in self._scenario.rules.fails_extending
+        return content.earlier if fails and content.earlier is not None else content
+
+    def _judge_raw(self, key: JobKey, measurement: str) -> None:
+        """Require that the source as it is now is linked to its measurement."""
+        studio, source = self._world.studio, self._sources[key].read_bytes()
+        linked = studio.additions.links.get(measurement, set())
+        if source not in [studio.objects[f"{raw}/{RAW}"] for raw in linked]:
+            self._report(f"{key}: the original file is not linked to it")
+
+    def _spool_bound(self) -> int:
+        """Return how many files may wait in the spool when another one is written."""
+        smallest = min(len(one.data) for one in self._contents.values() if not one.is_bad)
+        return self._scenario.spool_limit_bytes // smallest + self._scenario.workers
 
     def _judge_outages(self) -> None:
         for outage in self._scenario.outages:

@@ -16,12 +16,12 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from bulkload.client.http.wire import Answer, Request
+from tests.simulation.memory_additions import EXTENSION, TIME_SERIES, Additions, error, ok
 
 #: What begins the id of a record that somebody else made while the engine ran.
 RIVAL: Final = "rival-"
 STORE_HOST: Final = "store.invalid"
-_JSON: Final = {"content-type": "application/json"}
-_FILES: Final = ("time_series.parquet", "steps.parquet")
+_FILES: Final = (TIME_SERIES, "steps.parquet")
 _KINDS: Final = {
     "cell_specifications": "cell_specification",
     "cell_instances": "cell_instance",
@@ -44,11 +44,15 @@ class StudioRules:
     upload_keeps_name_s: float = 0.0
     finds_duplicate_at_initiate: bool = True
     names_existing_id: bool = True
+    #: Whether an extension that was begun and not confirmed is in the way of another.
+    one_extension_at_a_time: bool = False
     #: A second confirm gives the record again, or a 409.
     confirms_twice: bool = False
     #: Measurements by name whose processing fails, and those whose processing never ends.
     fails_processing: frozenset[str] = frozenset()
     never_ends_processing: frozenset[str] = frozenset()
+    #: Measurements by name whose extensions fail; the record stays ready as it was.
+    fails_extending: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,9 +86,14 @@ class MemoryStudio:
     #: When each place for processing is free.
     _slots: list[float] = field(default_factory=list)
     _count: int = 0
+    additions: Additions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.additions = Additions(self.objects, self._offer)
 
     def answer(self, request: Request) -> Answer:
-        """Carry out a request and give the answer to it."""
+        """Carry out a request and return the answer to it."""
+        self.process()
         parts = [unquote(part) for part in request.path.split("/")[1:]]
         query = {key: values[-1] for key, values in parse_qs(request.query[1:]).items()}
         body = json.loads(request.content) if request.content else {}
@@ -107,9 +116,38 @@ class MemoryStudio:
                 return self._redirect(one)
             case ("GET", [room, one]) if room in _KINDS:
                 return self._get(one)
-            case ("DELETE", ["cell_measurements", one]):
+            case ("DELETE", [room, one]) if room in _KINDS:
                 return self._delete(one)
-        return _refusal(404, f"no route {request.method} {request.path}")
+        return self._add_to(request, parts, body)
+
+    def _add_to(self, request: Request, parts: list[str], body: dict[str, Any]) -> Answer:
+        """Carry out a request that adds rows or an original file."""
+        additions = self.additions
+        match (request.method, parts):
+            case ("POST", ["cell_measurements", one, "initiate-extend"]):
+                return self._cannot_extend(one) or self._initiate_extension(one)
+            case ("POST", ["cell_measurements", one, "confirm-extend"]):
+                return self._cannot_extend(one) or self._confirm_extension(one)
+            case ("POST", ["raw_data", "initiate-upload"]):
+                return additions.initiate_raw(self._new_id("raw"), body)
+            case ("POST", ["raw_data", raw, "confirm-upload"]):
+                return additions.confirm_raw(raw, body)
+            case ("GET", ["raw_data", raw]):
+                return additions.get_raw(raw)
+            case ("POST", ["cell_measurements", one, "raw_data"]):
+                missing = self._under("cell_measurements", one)
+                return missing or additions.link(one, body["raw_data_ids"])
+        return error(404, f"no route {request.method} {request.path}")
+
+    def process(self) -> None:
+        """Append the extensions whose processing has ended by now."""
+        for one in sorted(self.additions.claimed):
+            record = self.records.get(one)
+            if record is None:
+                self.additions.claimed.discard(one)
+            elif record.ends_at is not None and self.now() >= record.ends_at:
+                self.additions.append(one, fails=record.name in self.rules.fails_extending)
+                record.updated_at = record.ends_at
 
     def forestall(self, request: Request) -> None:
         """Let somebody else make, a moment before, the record that a request is about."""
@@ -136,7 +174,7 @@ class MemoryStudio:
         for one in self.measurements():
             if one.name == name and one.parent != cell:
                 detail = {"resource_type": one.kind, "resource_name": name, "existing_id": one.id}
-                return _refusal(409, f"A {one.kind} named {name!r} already exists", detail)
+                return error(409, f"A {one.kind} named {name!r} already exists", detail)
         return self.answer(request)
 
     def forget_unfinished(self) -> None:
@@ -150,16 +188,20 @@ class MemoryStudio:
             body = {"name": name, "ratings": {}}
             record = self._add(kind, parent, body, f"{RIVAL}{self._new_id(kind)}")
             if kind == "cell_measurement":
-                self.objects[f"{record.id}/{_FILES[0]}"] = b"somebody else's"
+                self.objects[f"{record.id}/{TIME_SERIES}"] = b"somebody else's"
 
     def store(self, url: str, body: bytes) -> Answer:
         """Take in an object under a signed URL."""
         parts = urlsplit(url)
         if self.now() > float(parse_qs(parts.query)["expires"][0]):
-            return _refusal(403, '"exp" claim timestamp check failed')
+            return error(403, '"exp" claim timestamp check failed')
         self.objects[parts.path[1:]] = body
         digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        return Answer(status=200, headers={**_JSON, "etag": f'"{digest}"'}, body=b"{}")
+        return Answer(
+            status=200,
+            headers={"content-type": "application/json", "etag": f'"{digest}"'},
+            body=b"{}",
+        )
 
     def fetch(self, url: str) -> bytes | None:
         """Return the object under a signed URL, None where there is none."""
@@ -188,7 +230,7 @@ class MemoryStudio:
     def _under(self, room: str, parent: str) -> Answer | None:
         found = self.records.get(parent)
         if found is None or found.kind != _KINDS[room]:
-            return _refusal(404, f"no {_KINDS[room]} {parent}")
+            return error(404, f"no {_KINDS[room]} {parent}")
         return None
 
     def _list(self, kind: str, parent: str, query: Mapping[str, str]) -> Answer:
@@ -201,19 +243,19 @@ class MemoryStudio:
         ]
         start, limit = int(query.get("offset", 0)), int(query.get("limit", 100))
         page = found[start : start + limit]
-        return _json(200, {"items": page, "count": len(page), "total": len(found)})
+        return ok(200, {"items": page, "count": len(page), "total": len(found)})
 
     def _taken(self, kind: str, parent: str, name: str) -> Answer | None:
         for one in self.records.values():
             if (one.kind, one.parent, one.name) == (kind, parent, name):
                 known = {"existing_id": one.id} if self.rules.names_existing_id else {}
                 detail = {"resource_type": kind, "resource_name": name, **known}
-                return _refusal(409, f"A {kind} named {name!r} already exists", detail)
+                return error(409, f"A {kind} named {name!r} already exists", detail)
         return None
 
     def _create(self, kind: str, parent: str, body: dict[str, Any]) -> Answer:
         taken = self._taken(kind, parent, body["name"])
-        return taken or _json(201, self._view(self._add(kind, parent, body)))
+        return taken or ok(201, self._view(self._add(kind, parent, body)))
 
     def _add(
         self, kind: str, parent: str, body: dict[str, Any], record_id: str | None = None
@@ -232,7 +274,7 @@ class MemoryStudio:
 
     def _new_id(self, kind: str) -> str:
         self._count += 1
-        return f"{kind[5]}-{self._count}"
+        return f"{kind.removeprefix('cell_')[0]}-{self._count}"
 
     def _initiate(self, instance: str, name: str) -> Answer:
         taken = self._taken("cell_measurement", instance, name)
@@ -240,42 +282,45 @@ class MemoryStudio:
             return taken
         begun = self._begun.get((instance, name), -math.inf)
         if self.now() < begun + self.rules.upload_keeps_name_s:
-            return _refusal(409, f"An upload of {name!r} is open")
+            return error(409, f"An upload of {name!r} is open")
         upload = self._new_id("cell_measurement")
         self.uploads[upload] = (instance, name)
         self._begun[instance, name] = self.now()
+        return self._offer({"measurement_id": upload}, upload, _FILES)
+
+    def _offer(self, names: dict[str, Any], folder: str, files: tuple[str, ...]) -> Answer:
         expires = self.now() + self.rules.url_lifetime_s
         targets = [
             {
                 "filename": file,
-                "signed_url": f"http://{STORE_HOST}/{upload}/{file}?expires={expires}",
+                "signed_url": f"http://{STORE_HOST}/{folder}/{file}?expires={expires}",
                 "token": "t",
-                "path": f"{upload}/{file}",
+                "path": f"{folder}/{file}",
                 "multipart": None,
             }
-            for file in _FILES
+            for file in files
         ]
-        return _json(200, {"measurement_id": upload, "uploads": targets})
+        return ok(200, {**names, "uploads": targets})
 
     def _confirm(self, upload: str, body: dict[str, Any]) -> Answer:
         record = self.records.get(upload)
         if record is not None:
             if self.rules.confirms_twice:
-                return _json(200, self._view(record))
+                return ok(200, self._view(record))
             detail = {"existing_id": upload} if self.rules.names_existing_id else None
-            return _refusal(409, f"Measurement {record.name!r} already exists", detail)
+            return error(409, f"Measurement {record.name!r} already exists", detail)
         if upload not in self.uploads:
-            return _refusal(404, f"no upload {upload}")
+            return error(404, f"no upload {upload}")
         instance, name = self.uploads[upload]
         taken = self._taken("cell_measurement", instance, name)
         if taken is not None:
             return taken
-        if f"{upload}/{_FILES[0]}" not in self.objects:
-            return _refusal(400, "nothing was stored for this upload")
+        if f"{upload}/{TIME_SERIES}" not in self.objects:
+            return error(400, "nothing was stored for this upload")
         record = self._add("cell_measurement", instance, body["measurement"], upload)
         record.ends_at = self._processed_at()
         del self.uploads[upload]
-        return _json(201, {**self._view(record), "steps_created": 0})
+        return ok(201, {**self._view(record), "steps_created": 0})
 
     def _processed_at(self) -> float:
         """Give the moment at which a measurement that is confirmed now is processed."""
@@ -286,21 +331,52 @@ class MemoryStudio:
             heapq.heappush(self._slots, began + self.rules.processing_s)
         return began + self.rules.processing_s
 
+    def _cannot_extend(self, one: str) -> Answer | None:
+        missing = self._under("cell_measurements", one)
+        if missing is not None:
+            return missing
+        match self.status(self.records[one]):
+            case "running":
+                return error(409, "the measurement is still processing")
+            case "failed":
+                return error(400, "the measurement failed processing: there is nothing to extend")
+        return None
+
+    def _initiate_extension(self, one: str) -> Answer:
+        if one in self.additions.open and self.rules.one_extension_at_a_time:
+            return error(409, "another extend of this measurement is in flight")
+        self.additions.open.add(one)
+        return self._offer({"measurement_id": one}, one, (EXTENSION,))
+
+    def _confirm_extension(self, one: str) -> Answer:
+        additions = self.additions
+        if one not in additions.open:
+            return error(404, "no extend of this measurement is open")
+        if f"{one}/{EXTENSION}" not in self.objects:
+            return error(400, "nothing was stored for this extend")
+        additions.open.discard(one)
+        additions.claimed.add(one)
+        additions.errors.pop(one, None)
+        record = self.records[one]
+        record.ends_at = self.now() + self.rules.processing_s
+        record.updated_at = self.now()
+        return ok(200, {**self._view(record), "steps_created": 0})
+
     def _get(self, one: str) -> Answer:
         record = self.records.get(one)
         if record is None or not self._is_visible(record):
-            return _refusal(404, f"no record {one}")
-        return _json(200, self._view(record))
+            return error(404, f"no record {one}")
+        return ok(200, self._view(record))
 
     def _delete(self, one: str) -> Answer:
         if self.records.pop(one, None) is None:
-            return _refusal(404, f"no record {one}")
+            return error(404, f"no record {one}")
         return Answer(status=204, headers={}, body=b"")
 
     def _redirect(self, one: str) -> Answer:
         if one not in self.records:
-            return _refusal(404, f"no record {one}")
-        url = f"http://{STORE_HOST}/{one}/{_FILES[0]}"
+            return error(404, f"no record {one}")
+        url = f"http://{STORE_HOST}/{one}/{TIME_SERIES}"
         return Answer(status=307, headers={"location": url}, body=b"")
 
     def _view(self, record: MemoryRecord) -> dict[str, Any]:
@@ -315,14 +391,6 @@ class MemoryStudio:
                 shown["cell_instance_id"] = record.parent
                 shown["measurement_type"] = "time_series"
                 shown["processing_status"] = status
-                shown["processing_error"] = "unreadable" if status == "failed" else None
+                failed = "unreadable" if status == "failed" else None
+                shown["processing_error"] = failed or self.additions.errors.get(record.id)
         return shown
-
-
-def _json(status: int, data: Any) -> Answer:
-    return Answer(status=status, headers=_JSON, body=json.dumps(data).encode())
-
-
-def _refusal(status: int, message: str, detail: Any = None) -> Answer:
-    code = "CONFLICT" if status == 409 else "ERROR"
-    return _json(status, {"error_code": code, "message": message, "detail": detail})

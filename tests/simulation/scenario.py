@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Final
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from bulkload.core.digest import content_digest
 from bulkload.core.terms import JobKey
-from bulkload.tables.frames import to_frame
-from tests.simulation.engine import Content
 from tests.simulation.faulty_wire import FaultInjector, inject_by_chance
 from tests.simulation.memory_studio import StudioRules
 from tests.simulation.world import Outage
-
-#: Different measurements there are: contents are made once a process and shared by scenarios.
-CONTENTS: Final = 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +33,17 @@ class Scenario:
     stops: tuple[float | None, ...] = ()
     #: By how much the clock of this machine is ahead of the Studio's, in seconds.
     clock_ahead_s: float = 0.0
+    #: Measurements whose sources grow once everything was delivered; then all is uploaded again.
+    grown: frozenset[JobKey] = frozenset()
+    attaches_raw: bool = False
+    #: Whether everything is rolled back in the end, and uploaded once more.
+    is_rolled_back: bool = False
+    #: Measurements that another client changes before the rollback.
+    changed_by_others: frozenset[JobKey] = frozenset()
+    #: Steps after which each run of the second upload, and of the rollback, crashes.
+    later_crashes: tuple[int, ...] = ()
+    #: Bytes that wait in the spool before no more is prepared.
+    spool_limit_bytes: int = 2**30
     workers: int = 2
     connections: int = 8
     outage_limit_s: float = 3600.0
@@ -53,29 +52,39 @@ class Scenario:
     inject: FaultInjector = inject_by_chance
 
 
-@lru_cache(CONTENTS)
-def content(number: int) -> Content:
-    """Make the content of a measurement, different for each number."""
-    rows = 20 + number
-    table = pa.table(
-        {
-            "Time [s]": np.arange(rows) * 10.0,
-            "Voltage [V]": 3.8 - 0.001 * np.arange(rows) - 1e-4 * number,
-            "Current [A]": np.full(rows, 0.5),
-        }
-    )
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return Content(
-        data=sink.getvalue().to_pybytes(),
-        rows=rows,
-        columns=tuple(table.column_names),
-        content_digest=content_digest(to_frame(table)),
-    )
-
-
 def scenario_of(seed: int) -> Scenario:
-    """Draw a scenario."""
+    """Draw a scenario: an upload, in some a second one of grown sources, and a rollback."""
+    scenario, chance = _upload_of(seed), Random(f"later {seed}")
+
+    def some(part: float) -> frozenset[JobKey]:
+        return frozenset(key for key in scenario.jobs if chance.random() < part)
+
+    rules = scenario.rules
+    never_stored = rules.fails_processing | rules.never_ends_processing
+    not_ours = scenario.bad | scenario.there_before
+    grown = some(0.5) - not_ours if chance.random() < 0.4 else frozenset()
+    grown = frozenset(key for key in grown if key.measurement not in never_stored)
+    failing = {key.measurement for key in grown if chance.random() < 0.2}
+    return replace(
+        scenario,
+        grown=grown,
+        attaches_raw=chance.random() < 0.3,
+        is_rolled_back=chance.random() < 0.3,
+        changed_by_others=some(0.2),
+        later_crashes=tuple(
+            int(chance.triangular(1, 40 * len(scenario.jobs), 15))
+            for _ in range(chance.choice((0, 1, 3)))
+        ),
+        spool_limit_bytes=chance.choice((1, 5000, 2**30)),
+        rules=replace(
+            rules,
+            fails_extending=frozenset(failing),
+            one_extension_at_a_time=chance.random() < 0.3,
+        ),
+    )
+
+
+def _upload_of(seed: int) -> Scenario:
     chance = Random(seed)
     jobs = tuple(
         JobKey(f"spec {s}", f"cell {c}", f"run {m}")
@@ -100,10 +109,11 @@ def scenario_of(seed: int) -> Scenario:
         fails_processing=frozenset(key.measurement for key in failing),
         never_ends_processing=frozenset(key.measurement for key in stuck),
     )
+    bad = some(0.1)
     return Scenario(
         seed=seed,
         jobs=jobs,
-        bad=some(0.1),
+        bad=bad,
         there_before=there_before,
         rules=rules,
         outages=_outages(chance),

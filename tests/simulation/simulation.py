@@ -9,19 +9,23 @@ reason that the scenario gave.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import closing
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from bulkload.client.http.events import Exchanged, WireEvent
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.flow.retry_budget import CAPACITY, EARNED_PER_REQUEST, TRICKLE_PER_S
+from bulkload.core.lifecycle import JobState
 from bulkload.core.plan_items import PlanItem, Specification, UploadJob
 from bulkload.core.tally import ExitCode
+from bulkload.core.terms import JobKey
 from bulkload.engine.plan_writer import plan_into
 from bulkload.engine.progress import Progress
+from bulkload.engine.rollback import Rollback, RollbackReport, candidates
 from bulkload.engine.run import SPOOL_NAME, RunRequest, RunResult, Target, run_job
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
@@ -29,12 +33,16 @@ from bulkload.engine.verify import verify
 from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.database import connect
 from bulkload.settings import RunLimits, RunSettings
-from tests.simulation.engine import Content, InLine, WorldDelivery, threads_in_line
+from tests.simulation.contents import BAD, CONTENTS, content, grown_content
+from tests.simulation.engine import InLine, WorldDelivery, threads_in_line
 from tests.simulation.judge import Result, ScenarioJudge
 from tests.simulation.memory_studio import MemoryRecord
-from tests.simulation.scenario import CONTENTS, Scenario, content
+from tests.simulation.rollback import roll_back
+from tests.simulation.scenario import Scenario
 from tests.simulation.virtual_clock import VirtualTimeLoop
 from tests.simulation.world import World, WorldClock
+
+T = TypeVar("T")
 
 #: Runs with faults at most, and then without: more than that is no progress.
 MAX_FAULTY_RUNS: Final = 8
@@ -58,6 +66,9 @@ def _memory() -> Path | None:
     return shared if shared.is_dir() else None
 
 
+TARGET: Final = Target(url="http://studio.invalid", project_id="project")
+
+
 class _Simulation:
     """A scenario while it runs."""
 
@@ -69,10 +80,15 @@ class _Simulation:
         self._source.write_text("the same for all: what it holds is in memory\n", "utf-8")
         self._contents = {
             key: content(number % CONTENTS) for number, key in enumerate(scenario.jobs)
-        } | {
-            key: Content(data=b"", rows=0, columns=(), content_digest="", is_bad=True)
-            for key in scenario.bad
+        } | dict.fromkeys(scenario.bad, BAD)
+        self._sources = {
+            key: folder / f"grows-{number}.csv" if key in scenario.grown else self._source
+            for number, key in enumerate(scenario.jobs)
         }
+        for key in scenario.grown:
+            self._sources[key].write_text("a source that grows\n", "utf-8")
+        #: Measurements that were delivered when their sources grew.
+        self._extended: frozenset[JobKey] = frozenset()
         self._world = World(
             seed=scenario.seed,
             rules=scenario.rules,
@@ -116,23 +132,52 @@ class _Simulation:
 
     def run(self) -> Result:
         """Run until everything is done, then judge."""
-        scenario, world, result = self._scenario, self._world, self._result
+        scenario, result = self._scenario, self._result
+        ended = self._deliver(scenario.crashes, scenario.stops)
+        if scenario.grown and ended is not None and self._is_over(ended):
+            self._grow()
+            ended = self._deliver(scenario.later_crashes)
+        self._judge(ended)
+        if scenario.is_rolled_back and not result.violations:
+            roll_back(self._world, result, self._store, self._roll_back_once)
+            ended = self._deliver()
+            self._judge(ended)
+        result.virtual_s = self._world.base_s
+        result.sent = self._world.sent
+        result.violations += self._world.violations
+        return result
+
+    def _deliver(
+        self, crashes: tuple[int, ...] = (), stops: tuple[float | None, ...] = ()
+    ) -> RunResult | None:
+        """Upload as often as it takes; return how the last run ended, None for a crash."""
+        world, result = self._world, self._result
         ended: RunResult | None = None
         for number in range(MAX_FAULTY_RUNS + MAX_CALM_RUNS):
             world.faults_are_over = number >= MAX_FAULTY_RUNS
-            dies_at = scenario.crashes[number] if number < len(scenario.crashes) else None
-            stops_at = scenario.stops[number] if number < len(scenario.stops) else None
-            ended = self._run_once(dies_at, stops_at)
+            dies_at = crashes[number] if number < len(crashes) else None
+            stops_at = stops[number] if number < len(stops) else None
+            ended = self._run_once(self._upload(dies_at, stops_at))
             result.runs += 1
             result.steps += world.steps
             result.exit_codes.append(None if ended is None else int(ended.report.exit_code))
             if ended is not None and self._is_over(ended):
                 break
-        result.virtual_s = world.base_s
-        result.sent = world.sent
-        self._judge(ended)
-        result.violations += world.violations
-        return result
+        return ended
+
+    def _grow(self) -> None:
+        """Let the sources that grow be longer than they were when they were uploaded."""
+        with self._store() as store:
+            rows = {row.key: row for row in store.jobs()}
+        delivered = {key for key in self._scenario.grown if rows[key].state is JobState.READY}
+        self._extended = frozenset(delivered)
+        for number, key in enumerate(self._scenario.jobs):
+            if key in self._scenario.grown:
+                self._contents[key] = grown_content(number % CONTENTS)
+                self._sources[key].write_text("a source that has grown, by this\n", "utf-8")
+
+    def _store(self) -> Store:
+        return Store(self._job_dir / FILE_NAME, is_read_only=True)
 
     def _is_over(self, ended: RunResult) -> bool:
         if ended.report.exit_code not in (ExitCode.ARRIVED, ExitCode.PARTIAL):
@@ -143,13 +188,15 @@ class _Simulation:
             ).fetchone()[0]
         return not gave_up
 
-    def _run_once(self, dies_at: int | None, stops_at: float | None) -> RunResult | None:
+    def _run_once(self, main: Coroutine[Any, Any, T]) -> T | None:
+        """Run the engine in virtual time; return None where it crashed."""
+
         def make_loop() -> VirtualTimeLoop:
             return VirtualTimeLoop(socket_grace_s=0.0)
 
         with asyncio.Runner(loop_factory=make_loop) as runner:
             try:
-                return runner.run(self._run(dies_at, stops_at))
+                return runner.run(main)
             except asyncio.CancelledError:
                 self._leave_behind()
                 return None
@@ -160,7 +207,7 @@ class _Simulation:
         spool.mkdir(parents=True, exist_ok=True)
         (spool / "1.parquet").write_bytes(b"torn")
 
-    async def _run(self, dies_at: int | None, stops_at: float | None) -> RunResult:
+    async def _upload(self, dies_at: int | None, stops_at: float | None) -> RunResult:
         world, clock = self._world, WorldClock(self._world)
         me = asyncio.current_task()
         assert me is not None
@@ -185,12 +232,14 @@ class _Simulation:
     def _request(self, clock: WorldClock) -> RunRequest:
         scenario, in_line = self._scenario, InLine(self._world, self._contents)
         settings = RunSettings(
+            attaches_raw=scenario.attaches_raw,
             limits=RunLimits(
                 workers=scenario.workers,
                 connections=scenario.connections,
                 memory_bytes=2**30,
+                spool_limit_bytes=scenario.spool_limit_bytes,
                 outage_limit_s=scenario.outage_limit_s,
-            )
+            ),
         )
         return RunRequest(
             job_dir=self._job_dir,
@@ -202,7 +251,7 @@ class _Simulation:
                 prepare_options=settings.prepare_options,
                 at=clock.now().timestamp(),
             ),
-            target=Target(url="http://studio.invalid", project_id="project"),
+            target=TARGET,
             settings=settings,
             command="bulkload upload archive",
             open_studio=self._open_studio,
@@ -217,7 +266,9 @@ class _Simulation:
             Specification(name=name, payload={"name": name, "ratings": {}}, origin="spec.json")
             for name in specs
         ]
-        return items + [UploadJob(key=key, path=str(self._source)) for key in self._scenario.jobs]
+        return items + [
+            UploadJob(key=key, path=str(self._sources[key])) for key in self._scenario.jobs
+        ]
 
     def _open_studio(self, observer: object, settings: RunSettings) -> AsyncStudio:
         def observe(event: WireEvent) -> None:
@@ -258,9 +309,40 @@ class _Simulation:
         if ended is None or not self._is_over(ended):
             self._result.violations.append(f"no end in {self._result.runs} runs")
             return
-        judge = ScenarioJudge(self._result, self._world, self._contents, self._job_dir)
+        judge = ScenarioJudge(
+            self._result,
+            self._world,
+            self._contents,
+            self._job_dir,
+            sources=self._sources,
+            extended=self._extended,
+        )
         judge.judge(ended.report)
         self._verify_all()
+
+    def _roll_back_once(self, dies_at: int | None) -> RollbackReport | None:
+        return self._run_once(self._roll_back(dies_at))
+
+    async def _roll_back(self, dies_at: int | None) -> RollbackReport:
+        world, clock = self._world, WorldClock(self._world)
+        me = asyncio.current_task()
+        assert me is not None
+        world.begin_run(me.cancel, dies_at)
+        in_line = InLine(world, self._contents)
+        path = self._job_dir / FILE_NAME
+        try:
+            with Store(path) as store:
+                wanted = candidates(store)
+                run = store.begin_run(
+                    "bulkload rollback", TARGET.as_json(), clock.now().timestamp()
+                )
+            async with (
+                in_line.open_journal(path, run, lambda: clock.now().timestamp()) as journal,
+                self._open_studio(lambda _: None, RunSettings()) as studio,
+            ):
+                return await Rollback(studio, journal).run(wanted)
+        finally:
+            world.end_run()
 
     def _verify_all(self) -> None:
         """Read everything back, as ``bulkload verify --all`` does."""

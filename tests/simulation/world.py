@@ -60,6 +60,8 @@ class World:
     is_dead: bool = False
     #: Whether all faults are over, whatever the injector chooses.
     faults_are_over: bool = False
+    #: Most files that were in the spool when another one was to be written.
+    most_spooled: int = 0
     #: When each request left: (seconds, service).
     sent: list[tuple[float, str]] = field(default_factory=list)
     #: Violations found while the engine ran.
