@@ -33,7 +33,7 @@ def main() -> int:
         result = run(scenario_of(seed))
         total.update(runs=result.runs, steps=result.steps, requests=result.requests)
         total.update(virtual_s=round(result.virtual_s), jobs=len(result.scenario.jobs))
-        total.update(crashes=result.exit_codes.count(None))
+        total.update(crashes=result.crashes)
         if result.violations:
             failed += 1
             print(f"seed {seed}: {result.violations[0]}")

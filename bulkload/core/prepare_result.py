@@ -81,8 +81,6 @@ class Prepared:
     source: SourceStamp
     #: Whether the source begins with what was stored before and has more rows, which are spooled.
     is_longer: bool = False
-    #: Largest ``Time [s]``, None without one: it identifies an extension whose answer was lost.
-    last_time_s: float | None = None
     warnings: tuple[ValidationIssue, ...] = ()
     #: Transforms that changed something.
     changes: tuple[str, ...] = ()

@@ -36,6 +36,7 @@ from bulkload.errors import (
     ConflictError,
     MeasurementProcessingError,
     TransientError,
+    UnavailableError,
     UnreadableError,
 )
 
@@ -119,9 +120,11 @@ class JobSteps:
             await self._uploader.extend(context, measurement_id)
         except AuthenticationError:
             raise
-        except ClientError:
+        except ClientError as error:
             # Rejected because an extension whose answer was lost had been made before?
             if await self._records.difference(context, measurement_id):
+                if isinstance(error, ConflictError):
+                    raise _extension_held(error) from error
                 raise
         await self._recorder.record(context, Extended(measurement_id=measurement_id))
 
@@ -164,6 +167,15 @@ def failure_event(context: JobContext, error: BulkloadError) -> Event:
     kind = GaveUp if isinstance(error, TransientError) else Failed
     message = f"{context.job.path}: {context.job.key} was not delivered: {error}"
     return kind(cause=cause, message=message)
+
+
+def _extension_held(error: ConflictError) -> UnavailableError:
+    """Return the error of an extension that another open one holds back: resumable."""
+    held = UnavailableError(
+        f"another extension of this measurement is open: {error}; run again later"
+    )
+    held.cause = "extension_held"
+    return held
 
 
 def _unresolved(context: JobContext, error: ConflictError, *, is_over_name: bool) -> Event:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bulkload.core.existing import Existing, FoundRecord, JobFacts, StoredSource
 from bulkload.core.lifecycle import (
+    Act,
     Confirmed,
     Event,
     Extended,
@@ -41,6 +42,8 @@ class JobContext:
     #: SHA-256 of the source as it was last prepared.
     source_sha256: str | None
     raw_data_id: str | None
+    #: Whether an earlier run may have extended the record without hearing of it.
+    has_attempted_extension: bool
     prepared: Prepared | None = None
     spool: Path | None = None
     #: The record of its name that Studio was found to hold.
@@ -65,6 +68,7 @@ class JobContext:
             measurement_id=row.measurement_id,
             source_sha256=row.source_sha256,
             raw_data_id=row.raw_data_id,
+            has_attempted_extension=store.has_attempted(row.id, Act.EXTEND),
         )
 
     @property

@@ -54,10 +54,10 @@ class Uploader:
     async def extend(self, context: JobContext, measurement_id: str) -> None:
         """Append the rows that are new in a source that has grown."""
         assert context.spool is not None
-        assert context.prepared is not None
-        assert context.prepared.last_time_s is not None
         await self._studio.cell_measurement.extend_with(
-            measurement_id, extension_path(context.spool), context.prepared.last_time_s
+            measurement_id,
+            extension_path(context.spool),
+            may_be_done=context.has_attempted_extension,
         )
 
     async def _send(self, context: JobContext, instance_id: str) -> None:

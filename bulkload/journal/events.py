@@ -15,6 +15,7 @@ from bulkload.core.lifecycle import (
     ProcessingFailed,
     ProcessingReady,
     Restarted,
+    RolledBack,
     Stored,
     advance,
 )
@@ -52,11 +53,14 @@ _CONSEQUENCES: Final[dict[type[Event], dict[str, Any]]] = {
     Extended: {"is_extending": 1},
     ProcessingFailed: {"cause": "processing_failed"},
     GaveUp: {"has_given_up": 1},
+    RolledBack: {"raw_data_id": None},
     Restarted: {
         "cause": "",
         "message": "",
         "has_given_up": 0,
         "is_extending": 0,
+        # What is linked is the source as it was, or belongs to a record that is gone.
+        "raw_data_id": None,
         # The source may have changed since it was prepared.
         "content_digest": None,
     },

@@ -209,6 +209,9 @@ UPDATE skip SET plan_run=? WHERE plan_run=?
 SELECT id FROM job WHERE plan_run=?1 AND state NOT IN ('ready', 'existing', 'confirmed')
 AND (?2 IS NULL OR cause=?2)
 
+-- name: attempted
+SELECT 1 FROM event WHERE job=? AND name='Attempting' AND payload=? LIMIT 1
+
 -- name: known_ids
 SELECT DISTINCT json_extract(payload, '$.measurement_id') FROM event
 WHERE job=? AND name IN ('Initiated', 'Confirmed')

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from bulkload.core.lifecycle import JobState
+from bulkload.core.lifecycle import Act, Attempting, JobState
 from bulkload.core.plan_items import CellMetadata, Skip, Specification, UploadJob
 from bulkload.core.terms import JobKey
 from bulkload.errors import JournalError
-from bulkload.journal.codec import dump, job_from_text
+from bulkload.journal.codec import dump, event_to_text, job_from_text
 from bulkload.journal.database import connect
 from bulkload.journal.logged import LoggedConnection
 from bulkload.journal.queries import SQL
@@ -224,6 +224,10 @@ class Store:
     def known_ids(self, job: int) -> frozenset[str]:
         """Return every measurement id that Studio ever gave this job."""
         return frozenset(row[0] for row in self.rows("known_ids", job))
+
+    def has_attempted(self, job: int, act: Act) -> bool:
+        """Return whether a job was ever about to send an act."""
+        return self.row("attempted", job, event_to_text(Attempting(act=act))) is not None
 
     # -- What else this job folder made in Studio -------------------------------------------
 

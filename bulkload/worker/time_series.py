@@ -91,7 +91,6 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
         content_digest=content_digest(frame),
         source=before,
         is_longer=_is_longer(table, task.stored),
-        last_time_s=_last_time(frame),
         warnings=tuple(issues)[:MAX_ISSUES],
         header=series.header,
         summary=_campaign_summary(frame, steps, task, series.header),
@@ -222,14 +221,6 @@ def _is_longer(table: pa.Table, stored: StoredBefore | None) -> bool:
         return False
     beginning = to_frame(table.slice(0, stored.rows))
     return content_digest(beginning) == stored.content_digest
-
-
-def _last_time(frame: Frame) -> float | None:
-    if not frame.is_numeric(TIME):
-        return None
-    times = frame.numbers(TIME)
-    finite = times[np.isfinite(times)]
-    return float(finite.max()) if len(finite) else None
 
 
 def _spooled(

@@ -22,6 +22,7 @@ from bulkload.core.lifecycle import (
     Attempting,
     Confirmed,
     Event,
+    Extended,
     Failed,
     Found,
     GaveUp,
@@ -31,7 +32,9 @@ from bulkload.core.lifecycle import (
     ParentsKnown,
     ProcessingFailed,
     ProcessingReady,
+    RawAttached,
     Restarted,
+    RolledBack,
     SourcePrepared,
     SourceRejected,
     Stored,
@@ -58,9 +61,10 @@ from tests.official import judge_of
 
 TEXT = st.text(max_size=8)
 IDS = st.sampled_from(["m1", "m2", "m3"])
-EVENTS: st.SearchStrategy[Event] = st.one_of(
-    st.builds(Attempting, act=st.sampled_from(Act)),
-    st.builds(
+#: Events of each kind.
+EVENTS: dict[type[Event], st.SearchStrategy[Any]] = {
+    Attempting: st.builds(Attempting, act=st.sampled_from(Act)),
+    SourcePrepared: st.builds(
         SourcePrepared,
         rows=st.integers(0, 9),
         size_bytes=st.integers(0, 9),
@@ -71,19 +75,22 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         source_sha256=TEXT,
         columns=st.lists(TEXT, max_size=3).map(tuple),
     ),
-    st.builds(ParentsKnown, instance_id=IDS),
-    st.builds(Initiated, measurement_id=IDS),
-    st.builds(UrlExpired),
-    st.builds(Stored),
-    st.builds(Confirmed, measurement_id=IDS),
-    st.builds(ProcessingReady, ready_updated_at=st.none() | TEXT),
-    st.builds(ProcessingFailed, message=TEXT),
-    st.builds(Found, measurement_id=IDS),
-    st.builds(SourceRejected, cause=TEXT, message=TEXT),
-    st.builds(Failed, cause=TEXT, message=TEXT),
-    st.builds(GaveUp, cause=TEXT, message=TEXT),
-    st.builds(Restarted, reason=TEXT),
-)
+    ParentsKnown: st.builds(ParentsKnown, instance_id=IDS),
+    Initiated: st.builds(Initiated, measurement_id=IDS),
+    UrlExpired: st.builds(UrlExpired),
+    Stored: st.builds(Stored),
+    Extended: st.builds(Extended, measurement_id=IDS),
+    RawAttached: st.builds(RawAttached, raw_data_id=TEXT),
+    Confirmed: st.builds(Confirmed, measurement_id=IDS),
+    ProcessingReady: st.builds(ProcessingReady, ready_updated_at=st.none() | TEXT),
+    ProcessingFailed: st.builds(ProcessingFailed, message=TEXT),
+    Found: st.builds(Found, measurement_id=IDS),
+    SourceRejected: st.builds(SourceRejected, cause=TEXT, message=TEXT),
+    Failed: st.builds(Failed, cause=TEXT, message=TEXT),
+    GaveUp: st.builds(GaveUp, cause=TEXT, message=TEXT),
+    RolledBack: st.builds(RolledBack),
+    Restarted: st.builds(Restarted, reason=TEXT),
+}
 
 
 def a_job(number: int = 0) -> UploadJob:
@@ -114,7 +121,14 @@ class Replay(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.store.close()
 
-    @rule(event=EVENTS)
+    @rule(data=st.data())
+    def go_on(self, data: st.DataObject) -> None:
+        """Only what can happen: the far ends of a life are reached."""
+        state = self.store.get_job(1).state
+        kinds = [kind for kind in EVENTS if (state, kind) in TRANSITIONS]
+        self.append(data.draw(st.sampled_from(kinds).flatmap(EVENTS.__getitem__)))
+
+    @rule(event=st.one_of(*EVENTS.values()))
     def happen(self, event: Event) -> None:
         before = self.store.get_job(1)
         if (before.state, type(event)) in TRANSITIONS:
@@ -144,13 +158,17 @@ OVER: dict[type[Event], dict[str, Any]] = {
     Found: NO_WORDS,
     Confirmed: NO_WORDS,
     ProcessingReady: NO_WORDS,
-    Restarted: NO_WORDS | {"has_given_up": 0},
+    RolledBack: {"raw_data_id": None},
+    Restarted: NO_WORDS | {"has_given_up": 0, "is_extending": 0, "raw_data_id": None},
 }
 
 
 def replayed(connection: sqlite3.Connection) -> dict[str, Any]:
     """Fold the events of job 1 into what its row should say: a second, plainer telling."""
-    said: dict[str, Any] = {"cause": "", "message": "", "has_given_up": 0, "measurement_id": None}
+    said: dict[str, Any] = {
+        "cause": "", "message": "", "has_given_up": 0, "is_extending": 0, "measurement_id": None,
+        "raw_data_id": None,
+    }  # fmt: skip
     stored: dict[str, Any] = dict.fromkeys(
         ("stored_id", "stored_rows", "stored_digest", "stored_source_mtime_ns")
     )
@@ -160,9 +178,10 @@ def replayed(connection: sqlite3.Connection) -> dict[str, Any]:
         event = event_from_text(row["name"], row["payload"])
         state = advance(state, event)
         fields = asdict(event)
-        for name in ("measurement_id", "cause", "message"):
+        for name in ("measurement_id", "raw_data_id", "cause", "message"):
             said[name] = fields.get(name, said[name])
         said |= OVER.get(type(event), {})
+        stored = stored_after(event, said, last, stored)
         match event:
             case SourcePrepared():
                 last = event
@@ -172,29 +191,40 @@ def replayed(connection: sqlite3.Connection) -> dict[str, Any]:
                 said["cause"] = "processing_failed"
             case Restarted():
                 last = None
-            case Stored():
-                assert last is not None
-                stored = {
-                    "stored_id": said["measurement_id"],
-                    "stored_rows": last.rows,
-                    "stored_digest": last.content_digest,
-                    "stored_source_mtime_ns": last.source_mtime_ns,
-                }
-            case Confirmed() if last is not None:
-                held = (event.measurement_id, last.content_digest)
-                if stored["stored_id"] in (None, held[0]) and stored["stored_digest"] in (
-                    None,
-                    held[1],
-                ):
-                    stored = {
-                        "stored_id": event.measurement_id,
-                        "stored_rows": last.rows,
-                        "stored_digest": last.content_digest,
-                        "stored_source_mtime_ns": last.source_mtime_ns,
-                    }
+            case Extended():
+                said["is_extending"] = 1
+            case ProcessingReady():
+                said["is_extending"] = 0
             case _:
                 pass
     return {"state": state.value} | said | stored
+
+
+def stored_after(
+    event: Event, said: dict[str, Any], last: SourcePrepared | None, stored: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what Studio holds of the source after an event."""
+    match event:
+        case Stored():
+            return holds(said["measurement_id"], last)
+        case ProcessingReady() if said["is_extending"]:
+            return holds(said["measurement_id"], last)
+        case Confirmed() if last is not None:
+            is_known = stored["stored_id"] is not None
+            same = (event.measurement_id, last.content_digest)
+            if not is_known or same == (stored["stored_id"], stored["stored_digest"]):
+                return holds(event.measurement_id, last)
+    return stored
+
+
+def holds(measurement_id: str, prepared: SourcePrepared | None) -> dict[str, Any]:
+    assert prepared is not None
+    return {
+        "stored_id": measurement_id,
+        "stored_rows": prepared.rows,
+        "stored_digest": prepared.content_digest,
+        "stored_source_mtime_ns": prepared.source_mtime_ns,
+    }
 
 
 Replay.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

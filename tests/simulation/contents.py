@@ -40,11 +40,6 @@ class Content:
         """Return the hash of the spooled bytes."""
         return hashlib.sha256(self.data).hexdigest()
 
-    @property
-    def last_time_s(self) -> float:
-        """Return the last ``Time [s]``."""
-        return (self.rows - 1) * INTERVAL_S
-
     def is_in(self, stored: bytes | None) -> bool:
         """Return whether stored bytes are these rows: rows that were appended differ in form."""
         if stored == self.data:

@@ -171,7 +171,6 @@ class MemoryPool:
             content_digest=content.content_digest,
             source=stamp(Path(task.job.path)),
             is_longer=is_longer,
-            last_time_s=content.last_time_s,
         )
 
     def _watch_spool(self, folder: Path) -> None:

@@ -33,6 +33,8 @@ class Result:
     scenario: Scenario
     violations: list[str] = field(default_factory=list)
     runs: int = 0
+    #: Runs and rollbacks that crashed.
+    crashes: int = 0
     exit_codes: list[int | None] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)

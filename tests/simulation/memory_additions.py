@@ -34,8 +34,9 @@ class Additions:
     objects: dict[str, bytes]
     #: Makes the answer that offers an upload's targets.
     offer: Callable[[dict[str, Any], str, tuple[str, ...]], Answer]
-    #: Measurements whose extension is initiated, and those whose extension is confirmed.
-    open: set[str] = field(default_factory=set)
+    #: Measurement -> when its open extension was initiated.
+    open: dict[str, float] = field(default_factory=dict)
+    #: Measurements whose extension is confirmed and not processed.
     claimed: set[str] = field(default_factory=set)
     #: Why the last extension of a measurement could not be processed.
     errors: dict[str, str] = field(default_factory=dict)

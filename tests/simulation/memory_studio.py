@@ -44,8 +44,8 @@ class StudioRules:
     upload_keeps_name_s: float = 0.0
     finds_duplicate_at_initiate: bool = True
     names_existing_id: bool = True
-    #: Whether an extension that was begun and not confirmed is in the way of another.
-    one_extension_at_a_time: bool = False
+    #: Seconds for which an extension that was begun and not confirmed is in the way of another.
+    extension_keeps_open_s: float = 0.0
     #: A second confirm gives the record again, or a 409.
     confirms_twice: bool = False
     #: Measurements by name whose processing fails, and those whose processing never ends.
@@ -343,9 +343,10 @@ class MemoryStudio:
         return None
 
     def _initiate_extension(self, one: str) -> Answer:
-        if one in self.additions.open and self.rules.one_extension_at_a_time:
+        begun = self.additions.open.get(one, -math.inf)
+        if self.now() < begun + self.rules.extension_keeps_open_s:
             return error(409, "another extend of this measurement is in flight")
-        self.additions.open.add(one)
+        self.additions.open[one] = self.now()
         return self._offer({"measurement_id": one}, one, (EXTENSION,))
 
     def _confirm_extension(self, one: str) -> Answer:
@@ -354,7 +355,7 @@ class MemoryStudio:
             return error(404, "no extend of this measurement is open")
         if f"{one}/{EXTENSION}" not in self.objects:
             return error(400, "nothing was stored for this extend")
-        additions.open.discard(one)
+        del additions.open[one]
         additions.claimed.add(one)
         additions.errors.pop(one, None)
         record = self.records[one]

@@ -79,7 +79,7 @@ def scenario_of(seed: int) -> Scenario:
         rules=replace(
             rules,
             fails_extending=frozenset(failing),
-            one_extension_at_a_time=chance.random() < 0.3,
+            extension_keeps_open_s=chance.choice((0.0, 0.0, 60.0)),
         ),
     )
 

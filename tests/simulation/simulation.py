@@ -198,6 +198,7 @@ class _Simulation:
             try:
                 return runner.run(main)
             except asyncio.CancelledError:
+                self._result.crashes += 1
                 self._leave_behind()
                 return None
 

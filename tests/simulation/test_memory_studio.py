@@ -186,7 +186,7 @@ async def with_local(hold: Conversation, folder: Path, processing_s: float) -> l
 
 async def with_memory(hold: Conversation) -> list[Any]:
     now = 0.0
-    rules = StudioRules(processing_s=60.0, one_extension_at_a_time=True)
+    rules = StudioRules(processing_s=60.0, extension_keeps_open_s=3600.0)
     studio = MemoryStudio(rules, lambda: now)
 
     async def send(method: str, path: str, body: Any, params: Any) -> Answer:

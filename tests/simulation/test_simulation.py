@@ -6,6 +6,7 @@ runs it again, step by step the same.
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 
 from bulkload.core.terms import JobKey
 from tests.simulation.faulty_wire import Fault
+from tests.simulation.figures import fault_free
 from tests.simulation.judge import Result
 from tests.simulation.scenario import Scenario, scenario_of
 from tests.simulation.simulation import run
@@ -60,14 +62,7 @@ def test_a_scenario_is_the_same_in_another_process() -> None:
 
 def calm(**changes: Any) -> Scenario:
     """Return a scenario without faults, crashes and outages, with some fields changed."""
-    scenario = replace(
-        scenario_of(3), bad=frozenset(), there_before=frozenset(), outages=(), fault_rate=0.0
-    )
-    rules = replace(scenario.rules, gap_s=0.0, fails_processing=frozenset(), url_lifetime_s=3600.0)
-    scenario = replace(
-        scenario, crashes=(), stops=(), rules=replace(rules, never_ends_processing=frozenset())
-    )
-    return replace(scenario, **changes)
+    return replace(fault_free(scenario_of(3).jobs, seed=3), **changes)
 
 
 def passing(scenario: Scenario) -> Result:
@@ -87,6 +82,42 @@ def test_a_crash_at_every_single_step_costs_nothing() -> None:
         assert result.counts == {"created": len(jobs)}
 
 
+JOBS = (JobKey("spec", "cell 0", "run 0"), JobKey("spec", "cell 1", "run 0"))
+LATER: dict[str, dict[str, Any]] = {
+    "extension with original files": {"grown": frozenset(JOBS), "attaches_raw": True},
+    "rollback beside another client": {
+        "is_rolled_back": True,
+        "changed_by_others": frozenset(JOBS[:1]),
+        "attaches_raw": True,
+    },
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_a_crash_at_every_step_of_what_comes_later_costs_nothing(name: str) -> None:
+    """The engine dies at each step of a second upload, or of a rollback, in turn."""
+    scenario = calm(jobs=JOBS, connections=1, **LATER[name])
+    for step in itertools.count(1):
+        crashes = (step,)
+        result = passing(replace(scenario, crashes=crashes, later_crashes=crashes))
+        if not result.crashes:
+            break
+    assert step > 20
+
+
+def test_an_extension_that_fails_is_not_a_success() -> None:
+    rules = replace(calm().rules, fails_extending=frozenset({"run 0"}))
+    result = passing(calm(jobs=JOBS, grown=frozenset(JOBS[:1]), rules=rules))
+    assert result.counts == {"created": 1, "failed": 1}
+    assert result.causes == {"processing_failed": 1}
+
+
+def test_no_more_is_prepared_than_the_spool_may_hold() -> None:
+    """One worker, a slow Studio, and a limit that the first file reaches."""
+    jobs = tuple(JobKey("spec", "cell", f"run {number}") for number in range(8))
+    passing(calm(jobs=jobs, workers=1, latency_s=5.0, spool_limit_bytes=1))
+
+
 def test_another_cells_record_is_not_ours_because_a_409_names_it() -> None:
     """Both cells have a "run 0": a 409 that names the wrong one must not end in its adoption."""
     answered: list[str] = []
@@ -98,10 +129,11 @@ def test_another_cells_record_is_not_ours_because_a_409_names_it() -> None:
             return Fault.NAMESAKE
         return None
 
-    jobs = (JobKey("spec", "cell 0", "run 0"), JobKey("spec", "cell 1", "run 0"))
-    result = passing(calm(jobs=jobs, inject=name_the_other, connections=1, workers=1))
+    one_by_one = calm(jobs=JOBS, inject=name_the_other, connections=1, workers=1)
+    result = passing(replace(one_by_one, may_fail_as=frozenset({"conflict"})))
     assert answered
-    assert result.counts == {"created": 2}
+    assert result.counts == {"created": 1, "failed": 1}
+    assert result.causes == {"conflict": 1}
 
 
 # -- The judge itself: what is wrong must be found ----------------------------------------

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import anyio
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bulkload.client.api.measurement_upload import MeasurementUpload
 from bulkload.client.api.records import CellMeasurement, CellMeasurementBundle, InitiateAnswer
 from bulkload.client.api.resource import send_again
 from bulkload.client.http.attempts import repeat
 from bulkload.client.http.bodies import join_path
+from bulkload.core.digest import content_digest
 from bulkload.core.rules.time import runs_forward
 from bulkload.core.terms import STEP_COUNT, TIME
 from bulkload.errors import (
@@ -56,8 +56,7 @@ class MeasurementExtend(MeasurementUpload):
         with tempfile.TemporaryDirectory(prefix="bulkload-") as folder:
             path = Path(folder, EXTENSION)
             await anyio.to_thread.run_sync(encode, table, path)
-            last_time = pc.max(table[TIME]).as_py()
-            bundle = await self.extend_with(measurement_id, path, last_time)
+            bundle = await self.extend_with(measurement_id, path)
         if not wait_for_processing:
             return bundle
         settled = await self._settled(bundle, wait=True)
@@ -69,23 +68,25 @@ class MeasurementExtend(MeasurementUpload):
         return settled
 
     async def extend_with(
-        self, measurement_id: str, path: Path, last_time: float
+        self, measurement_id: str, path: Path, *, may_be_done: bool = False
     ) -> CellMeasurementBundle:
         """Append the rows of a Parquet file; does not wait for the server to process them.
 
-        ``last_time`` is their last ``Time [s]``: by it an extension whose answer was lost is
-        known again.
+        ``may_be_done``: an earlier attempt may have appended them; then this looks first.
         """
         has_ended = False
 
         async def send() -> CellMeasurementBundle:
-            nonlocal has_ended
+            nonlocal has_ended, may_be_done
             before = await self.get(measurement_id)
             has_ended = before.end_time is not None
             if before.is_processing:
-                await self.wait_for_processing(measurement_id)
+                before = await self._processed(measurement_id)
+            if may_be_done and await self._holds(before, path):
+                return CellMeasurementBundle.parse(before.model_dump()).marked(created=False)
             await self._put_extension(measurement_id, path)
-            return await self._confirm_extension(before, last_time)
+            may_be_done = True
+            return await self._confirm_extension(before, path)
 
         def may_repeat(error: BaseException) -> bool:
             # Studio answers 409 too where the test has ended: that does not pass.
@@ -99,6 +100,10 @@ class MeasurementExtend(MeasurementUpload):
             first_wait_s=FIRST_CONFLICT_WAIT_S,
         )
 
+    async def _processed(self, measurement_id: str) -> CellMeasurement:
+        await self.wait_for_processing(measurement_id)
+        return await self.get(measurement_id)
+
     async def _put_extension(self, measurement_id: str, path: Path) -> None:
         route = join_path("cell_measurements", measurement_id, "initiate-extend")
         answer = await self._caller.call("POST", route, json={}, look=send_again)
@@ -106,7 +111,7 @@ class MeasurementExtend(MeasurementUpload):
         await self.put(offered.target(EXTENSION), path)
 
     async def _confirm_extension(
-        self, before: CellMeasurement, last_time: float
+        self, before: CellMeasurement, path: Path
     ) -> CellMeasurementBundle:
         has_looked = False
 
@@ -118,7 +123,7 @@ class MeasurementExtend(MeasurementUpload):
             is_new_error = record.processing_error not in (None, before.processing_error)
             if record.is_processing or is_new_error:
                 return record.model_dump()
-            return record.model_dump() if await self._holds(record, last_time) else None
+            return record.model_dump() if await self._holds(record, path) else None
 
         route = join_path("cell_measurements", before.id, "confirm-extend")
         try:
@@ -130,14 +135,20 @@ class MeasurementExtend(MeasurementUpload):
                 raise
         return CellMeasurementBundle.parse(answer).marked(created=False)
 
-    async def _holds(self, record: CellMeasurement, last_time: float) -> bool:
-        """Tell whether the rows up to a time are stored: the stored table is the proof."""
+    async def _holds(self, record: CellMeasurement, rows: Path) -> bool:
+        """Return whether the stored table ends with the rows of a file."""
         with tempfile.TemporaryDirectory(prefix="bulkload-") as folder:
             path = Path(folder, "time_series.parquet")
             await self.download_time_series(record.id, path)
-            stored = await anyio.to_thread.run_sync(read_parquet, path)
-        stored_last = pc.max(stored[TIME]).as_py() if TIME in stored.column_names else None
-        return stored_last is not None and bool(stored_last >= last_time)
+            return await anyio.to_thread.run_sync(_ends_with, path, rows)
+
+
+def _ends_with(stored: Path, rows: Path) -> bool:
+    whole, end = read_parquet(stored), read_parquet(rows)
+    if set(whole.column_names) != set(end.column_names) or whole.num_rows < end.num_rows:
+        return False
+    tail = whole.slice(whole.num_rows - end.num_rows)
+    return content_digest(to_frame(tail)) == content_digest(to_frame(end))
 
 
 def _checked_rows(time_series: Any) -> pa.Table:
