@@ -8,10 +8,10 @@ from typing import Final
 #: A stage that is busy for this share of the run is what the others wait for.
 BUSY_SHARE: Final = 0.7
 
-#: A run shorter than this is mostly start-up: it tells nothing.
+#: A run shorter than this is mostly start-up: it shows nothing.
 SHORTEST_RUN_S: Final = 5.0
 
-#: What each word tells a person to change.
+#: What to change for each bottleneck.
 ADVICE: Final[Mapping[str, str]] = {
     "none": "nothing limited the run for long, or it was too short to tell",
     "prepare": "reading and validating took all cores: more cores, or --workers",

@@ -18,7 +18,7 @@ _CLOCK_TIME: Final = re.compile(r"(\d{1,2}):(\d{2})")
 def parse_until(text: str, now: datetime) -> datetime:
     """Return the moment that ``--until`` means: ``06:00`` is the next one, or an ISO moment.
 
-    ``now`` bears the zone in which a time without one is meant. Raises ``ValueError`` for
+    A time without a zone is in that of ``now``. Raises ``ValueError`` for
     anything else, and for a moment that has passed.
     """
     if (match := _CLOCK_TIME.fullmatch(text.strip())) is not None:

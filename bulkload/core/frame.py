@@ -142,7 +142,7 @@ class Frame:
         return floats
 
     def is_numeric(self, name: str) -> bool:
-        """Tell whether a column is there and holds numbers."""
+        """Return whether a column exists and holds numbers."""
         return name in self and self.column(name).is_numeric
 
     def take(self, index: AnyArray) -> Frame:

@@ -1,4 +1,4 @@
-"""Steps as the rules count them: runs of rows that bear the same step number.
+"""Steps as the rules count them: runs of rows that have the same step number.
 
 The boundaries are found once; every rule then works on all steps at a time, so its cost does
 not depend on how many steps there are. A step is named by its ordinal, from 0.
@@ -56,7 +56,7 @@ class Groups:
             low = high
 
     def is_first(self, rows: Indices) -> Bools:
-        """Tell of each of these rows whether it is the first of its group."""
+        """Return for each of these rows whether it is the first of its group."""
         found: Bools = self.starts[self.of_rows(rows)] == rows
         return found
 
@@ -66,7 +66,7 @@ class Groups:
 
 
 def changes(labels: AnyArray) -> Indices:
-    """Return the rows whose next row bears another label."""
+    """Return the rows whose next row has another label."""
     if labels.dtype.kind == "f":
         # The difference, not a comparison: two infinities in a row count as a change, as
         # they do for the vendor's client.

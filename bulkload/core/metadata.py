@@ -1,4 +1,4 @@
-"""What goes out beside the data: what people stated, then what the file's header says."""
+"""Metadata of a measurement: what people stated, then what the file's header says."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def merged_metadata(stated: Mapping[str, Any], header: Mapping[str, Any]) -> dic
 
 
 def _is_finer(known: Any, found: Any) -> bool:
-    """Tell whether a moment in the header is on the very day that a path or a person gave."""
+    """Return whether a moment in the header is on the day that a path or a person gave."""
     return (
         isinstance(known, str)
         and isinstance(found, str)

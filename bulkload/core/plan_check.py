@@ -34,7 +34,7 @@ _UNUSABLE_CATEGORIES: Final = frozenset({"Cc", "Zl", "Zp", "Cs"})
 
 
 class Rule(StrEnum):
-    """Why something is in the way of a plan, or was left out: words to branch on."""
+    """Why something is in the way of a plan, or was left out; scripts branch on these codes."""
 
     # Names.
     #: A name has no characters but white space.

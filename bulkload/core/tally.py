@@ -32,7 +32,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-#: Cause under which the summary counts confirmed uploads whose processing nobody waited for.
+#: Cause under which the summary counts confirmed uploads whose processing was not awaited.
 NOT_AWAITED = "processing_not_awaited"
 #: Cause of a job that the run did not come to.
 NOT_REACHED = "not_reached"
@@ -41,7 +41,7 @@ NOT_REACHED = "not_reached"
 def outcome_of(
     state: JobState, *, has_given_up: bool, is_waiting: bool
 ) -> tuple[OutcomeKind | None, str]:
-    """Return a job's outcome and, where the state alone tells it, the cause.
+    """Return a job's outcome and, where the state alone decides it, the cause.
 
     None means that the job is not done: a run that ends so is unfinished. A confirmed upload
     counts as created without its processing only where the user asked not to wait.
@@ -62,7 +62,7 @@ class RowLedger:
     left_out: int = 0
     #: Rows by the outcome of their file; of what was created, those that Studio was given.
     ended: Mapping[OutcomeKind, int] = field(default_factory=dict)
-    #: Files by outcome whose rows nobody knows: not read, or not to be read.
+    #: Files by outcome whose rows are unknown: not read, or unreadable.
     unknown: Mapping[OutcomeKind, int] = field(default_factory=dict)
 
     @property

@@ -1,4 +1,4 @@
-"""How much of what is uploaded Studio may still have to process: the cap, and waiting for it."""
+"""Bound how much of what is uploaded Studio may still have to process."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Backlog:
         self._cap.confirmed()
 
     def leave(self) -> None:
-        """Give a place back: nothing was confirmed, or nobody waits for its processing."""
+        """Give a place back: nothing was confirmed, or its processing is not awaited."""
         self._cap.dropped()
         self._wake()
 
-    def settled(self, processing_s: float) -> None:
-        """Give a place back after its measurement was processed in so many seconds."""
+    def processed(self, processing_s: float) -> None:
+        """Give a place back after its measurement was processed in that many seconds."""
         if self._cap.settled(processing_s, self._clock.monotonic()):
             self._on_change(self._cap.limit)
         self._wake()

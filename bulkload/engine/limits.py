@@ -32,7 +32,7 @@ FIRST_POLL_S: Final = 0.5
 LONGEST_POLL_S: Final = 15.0
 #: How the wait grows from one request to the next.
 POLL_GROWTH: Final = 1.5
-#: Seconds for which a confirmed record may stay invisible to reads before it counts as gone.
+#: Seconds for which a confirmed record may stay invisible to reads before it counts as deleted.
 VISIBLE_AFTER_S: Final = 60.0
 #: Seconds for which a measurement may be processed before it is left to the next run.
 PROCESSING_LIMIT_S: Final = 3600.0

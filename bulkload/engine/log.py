@@ -41,11 +41,11 @@ class LogFile:
             raise DiskError(f"the log {self._path} cannot be written: No space left on device")
 
     def flush(self) -> None:
-        """Wait for nothing: each text is with the operating system when it is written."""
+        """Return at once: each text is with the operating system when it is written."""
 
 
 def open_log(path: Path, **bound: object) -> tuple[FilteringBoundLogger, LogFile]:
-    """Open a log for appending; every line bears ``bound``. The caller closes the file."""
+    """Open a log for appending, with ``bound`` in every line. The caller closes the file."""
     file = LogFile(path)
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.WriteLogger(cast(TextIO, file)),
@@ -62,8 +62,8 @@ def open_log(path: Path, **bound: object) -> tuple[FilteringBoundLogger, LogFile
 class LogWatcher:
     """Writes what happens to jobs and on the wire into the log.
 
-    A single exchange and the intent before an act are not lines of the log: the journal has
-    them, and they would bury what a person looks for.
+    A single exchange and the intent before an act are not lines of the log: they would bury
+    what a person looks for.
     """
 
     def __init__(self, logger: FilteringBoundLogger) -> None:

@@ -1,6 +1,6 @@
-"""Specifications, batches and instances: looked up, made where missing, once each.
+"""Specifications, batches and instances: looked up, created where missing, once each.
 
-However many measurements wait for a cell, one request makes it: the first asks, the others
+However many measurements wait for a cell, one request creates it: the first asks, the others
 wait for its answer. Nothing is made before a measurement is ready to need it, so an archive
 whose files are all rejected leaves no empty cells behind.
 """
@@ -38,11 +38,11 @@ class Parents:
         self._spec_ids = SingleFlight(REMEMBERED_PARENTS)
         self._batch_ids = SingleFlight(REMEMBERED_PARENTS)
         self._instance_ids = SingleFlight(REMEMBERED_PARENTS)
-        #: Specifications made by this run: none of their cells can be there already.
+        #: Specifications created by this run: they had no cells before.
         self._new_specs: set[str] = set()
 
     async def find_instance(self, spec: str, cell: str) -> str | None:
-        """Return the id of a cell that is in Studio already; makes nothing."""
+        """Return the id of a cell that is in Studio already; create nothing."""
         if spec in self._new_specs:
             return self._instance_ids.known((spec, cell))
         spec_id = self._spec_ids.known(spec)
@@ -59,7 +59,7 @@ class Parents:
         return instance.id
 
     async def instance_id(self, key: JobKey, batch: str | None) -> str:
-        """Return the id of a measurement's cell, made with its specification where missing."""
+        """Return the id of a measurement's cell; create it and its parents where missing."""
 
         async def make() -> str:
             spec_id = await self._spec_ids.get(key.spec, lambda: self._make_spec(key.spec))

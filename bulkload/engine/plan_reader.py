@@ -1,4 +1,4 @@
-"""The plan as the run reads it from the journal: cells in order, payloads, checks."""
+"""Read the plan from the journal: cells in order, payloads, checks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PlanReader:
         return self._store.specification(name) or {"name": name}
 
     def cell(self, spec: str, cell: str) -> Mapping[str, Any]:
-        """Return what the plan says of a cell, without its name."""
+        """Return the metadata that the plan states of a cell, without its name."""
         return self._store.cell(spec, cell) or {}
 
     def checks_for(self, job: UploadJob, defaults: Checks) -> Checks:

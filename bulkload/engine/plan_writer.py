@@ -1,4 +1,4 @@
-"""The plan goes into the journal as a stream: new jobs are added, known ones resumed."""
+"""Write the plan into the journal as a stream: new jobs are added, known ones resumed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One poller for everything that is confirmed: waits until Studio has processed it.
 
-Polls by cell: one listing tells the status of all its measurements. A cell is asked sooner
-while its uploads are young and later as they age, so a long processing costs few requests.
+Polls by cell: one listing returns the status of all its measurements. The interval of a cell
+grows as its uploads age, so that a long processing costs few requests.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from bulkload.errors import RUN_ENDING, BulkloadError, TransientError
 
 @dataclass(slots=True, kw_only=True)
 class _Cell:
-    """A cell's waiting measurements, by id, and when to ask next."""
+    """The waiting measurements of a cell, by id, and when to ask next."""
 
     waiting: dict[str, tuple[JobContext, float]] = field(default_factory=dict)
     interval_s: float = FIRST_POLL_S
@@ -64,16 +64,16 @@ class ProcessingPoller:
         return sum(len(cell.waiting) for cell in self._cells.values())
 
     async def run(self, confirmed: ObjectReceiveStream[JobContext]) -> None:
-        """Settle all that comes over ``confirmed``; ends when it is closed and nothing waits."""
+        """Wait for each job of ``confirmed``; return when it is closed and nothing waits."""
         async with anyio.create_task_group() as group:
-            group.start_soon(self._take_up, confirmed)
+            group.start_soon(self._receive, confirmed)
             while not self._is_closed or self._cells:
                 await self._pause()
-                async with anyio.create_task_group() as questions:
+                async with anyio.create_task_group() as requests:
                     for instance_id in self._due():
-                        questions.start_soon(self._ask, instance_id)
+                        requests.start_soon(self._ask, instance_id)
 
-    async def _take_up(self, confirmed: ObjectReceiveStream[JobContext]) -> None:
+    async def _receive(self, confirmed: ObjectReceiveStream[JobContext]) -> None:
         async with confirmed:
             async for context in confirmed:
                 # Not confirmed by this job: a record that existed before, and is in processing.
@@ -107,7 +107,7 @@ class ProcessingPoller:
 
     async def _ask(self, instance_id: str) -> None:
         cell = self._cells[instance_id]
-        # What an answer says was so when it was asked for, however long it took.
+        # An answer is as old as its request, however long it took.
         asked_at = self._clock.monotonic()
         try:
             records = await self._studio.cell_measurement.processing_states(
@@ -132,7 +132,7 @@ class ProcessingPoller:
             else:
                 await self._end(context, record)
             del cell.waiting[measurement_id]
-            self._backlog.settled(self._clock.monotonic() - since)
+            self._backlog.processed(self._clock.monotonic() - since)
         await self._give_up_old(cell, "Studio was still processing it")
         self._plan_next(instance_id, cell)
 
@@ -151,14 +151,14 @@ class ProcessingPoller:
             event = ready_event(record) if is_ours else Found(measurement_id=record.id)
             await self._recorder.record(context, event)
             return
-        words = (
+        stored = (
             f"{context.job.path}: {context.job.key} was stored, and Studio could not process it: "
         )
         if is_ours:
-            await self._recorder.record(context, ProcessingFailed(message=words + reason))
+            await self._recorder.record(context, ProcessingFailed(message=stored + reason))
         else:
             await self._recorder.record(
-                context, Failed(cause="existing_failed", message=words + reason)
+                context, Failed(cause="existing_failed", message=stored + reason)
             )
 
     async def _lost(self, context: JobContext, measurement_id: str) -> None:
@@ -169,14 +169,14 @@ class ProcessingPoller:
         await self._recorder.record(context, Failed(cause="record_vanished", message=message))
 
     async def _fail_all(self, cell: _Cell, error: BulkloadError) -> None:
-        """End a cell's measurements: Studio refuses to say what became of them."""
+        """End a cell's measurements as failed: Studio rejects the request for their status."""
         while cell.waiting:
             measurement_id, (context, since) = cell.waiting.popitem()
-            self._backlog.settled(self._clock.monotonic() - since)
-            words = (
-                f"{context.job.path}: {context.job.key} was stored as {measurement_id}, and Studio"
+            self._backlog.processed(self._clock.monotonic() - since)
+            message = (
+                f"{context.job.path}: {context.job.key} was stored as {measurement_id}, and Studio "
+                f"does not say how its processing ended: {error}"
             )
-            message = f"{words} does not say how its processing ended: {error}"
             await self._recorder.record(context, Failed(cause=error.cause, message=message))
 
     async def _give_up_old(self, cell: _Cell, reason: str) -> None:
@@ -188,7 +188,7 @@ class ProcessingPoller:
         ]
         for measurement_id in old:
             context, since = cell.waiting.pop(measurement_id)
-            self._backlog.settled(now - since)
+            self._backlog.processed(now - since)
             await self._recorder.record(
                 context,
                 GaveUp(

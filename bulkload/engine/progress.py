@@ -1,4 +1,4 @@
-"""What the run is doing, as numbers: fed by events, read by whoever shows them."""
+"""Counters of what a run is doing: fed by events, read by the terminal and the summary."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ENDINGS = {
 
 
 class Progress:
-    """Counters of this run. Nothing here decides anything: the journal holds the truth."""
+    """Counters of this run, for people: the outcomes are counted from the journal."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -49,11 +49,11 @@ class Progress:
         self.bytes_sent = 0
         self.requests = 0
         self.retries = 0
-        #: Why nothing moves, while nothing does.
+        #: Why nothing is delivered, while a service is out of reach.
         self.out_of_reach: str | None = None
         #: From prepared to ended, the longest so far, in seconds.
         self.longest_delivery_s = 0.0
-        #: When each job under way was prepared: as many entries as jobs in hand.
+        #: When each job under way was prepared: as many entries as jobs in the pipeline.
         self._prepared_at: dict[int, float] = {}
         self._busy_s: defaultdict[str, float] = defaultdict(float)
 

@@ -1,4 +1,4 @@
-"""Reading a measurement back from Studio, to hold it against what was meant."""
+"""Read a measurement back from Studio and compare it with the source."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TableContent:
 async def read_back(studio: AsyncStudio, measurement_id: str, scratch: Path) -> TableContent:
     """Download a time series and return what it holds.
 
-    Raises ``IntegrityError`` where what comes back is no Parquet file, and the client's errors.
+    Raises ``IntegrityError`` where what comes back is not a Parquet file, and the client's errors.
     """
     with tempfile.TemporaryDirectory(dir=scratch, prefix="readback-") as folder:
         path = Path(folder) / "time_series.parquet"
@@ -39,7 +39,7 @@ def _content(path: Path) -> TableContent:
     try:
         table = pq.read_table(path)
     except (OSError, ValueError) as error:
-        raise IntegrityError(f"what Studio gave back cannot be read as Parquet: {error}") from error
+        raise IntegrityError(f"what Studio returned cannot be read as Parquet: {error}") from error
     return TableContent(
         rows=table.num_rows,
         columns=tuple(table.column_names),
@@ -48,15 +48,15 @@ def _content(path: Path) -> TableContent:
 
 
 def difference(meant: TableContent, found: TableContent) -> str | None:
-    """Say in words how what Studio holds differs from what was meant, None where it does not."""
+    """Return how what Studio holds differs from the source, None where it is equal."""
     if found.rows != meant.rows:
         return f"Studio holds {found.rows} rows, the source {meant.rows}"
     missing = sorted(set(meant.columns) - set(found.columns))
     added = sorted(set(found.columns) - set(meant.columns))
     if missing or added:
-        words = [f"without {', '.join(missing)}"] if missing else []
-        words += [f"with {', '.join(added)} besides"] if added else []
-        return f"Studio holds the columns {' and '.join(words)}"
+        parts = [f"lacks the columns {', '.join(missing)}"] if missing else []
+        parts += [f"has the further columns {', '.join(added)}"] if added else []
+        return f"Studio {' and '.join(parts)}"
     if found.digest != meant.digest:
         return "Studio holds other values in the same rows and columns"
     return None

@@ -1,4 +1,4 @@
-"""Undo what a job made in Studio: only its own records, and only those that nobody changed."""
+"""Delete what a job created in Studio: only its own records, and only unchanged ones."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def candidates(store: Store) -> list[Leftover]:
 
 
 class Rollback:
-    """Deletes records one by one, each looked at just before."""
+    """Deletes records one by one, each checked just before."""
 
     def __init__(self, studio: AsyncStudio, journal: Journal) -> None:
         self._journal = journal
@@ -87,7 +87,7 @@ class Rollback:
         }
 
     async def run(self, wanted: list[Leftover]) -> RollbackReport:
-        """Delete what may be deleted; a record that cannot be looked at is left."""
+        """Delete what may be deleted; a record that cannot be checked is left."""
         deleted: list[Leftover] = []
         left: list[Left] = []
         for candidate in wanted:
@@ -102,7 +102,7 @@ class Rollback:
         return RollbackReport(deleted=tuple(deleted), left=tuple(left))
 
     async def _undo(self, candidate: Leftover) -> str | None:
-        """Delete a record; return why it is left instead, None where it is gone."""
+        """Delete a record; return why it is left instead, None where it was deleted."""
         try:
             record = await self._get[candidate.kind](candidate.id)
         except ClientError as error:
@@ -128,13 +128,13 @@ class Rollback:
             async for cell in self._studio.cell_instance.list(candidate.id):
                 return f"it holds a cell that is left: {cell.name}"
         elif candidate.kind == "cell_batch":
-            lot = await self._studio.cell_batch.get(candidate.id)
-            if lot.instance_count:
-                return f"{lot.instance_count} cells belong to it"
+            batch = await self._studio.cell_batch.get(candidate.id)
+            if batch.instance_count:
+                return f"{batch.instance_count} cells belong to it"
         return None
 
     async def _forget(self, candidate: Leftover) -> None:
-        """Note that a record is gone, so that the next upload makes it again."""
+        """Record that a record was deleted, so that the next upload creates it again."""
         if candidate.job is not None:
             await self._journal.append(candidate.job, RolledBack())
         else:

@@ -1,4 +1,4 @@
-"""One invocation of the main job: plan, pipeline, account."""
+"""One invocation of the main job: lock, plan, pipeline (``pipeline.py``), account."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ class Target:
         return {"url": self.url, "project": self.project_id}
 
     def check_same(self, earlier: Mapping[str, Any], job_dir: Path) -> None:
-        """Refuse a job folder whose journal speaks of another target: "done" is true of one."""
+        """Raise ``SettingsError`` for a job folder whose journal is of another target."""
         if any(earlier[name] != value for name, value in self.as_json().items()):
             raise SettingsError(
                 f"{job_dir} is the job of another target ({earlier['url']}, project "
-                f"{earlier['project']}); what is done there is not done here: give --job another "
-                "folder"
+                f"{earlier['project']}), so what is done there is not done here; give another "
+                "folder with --job"
             )
 
 
@@ -115,7 +115,7 @@ class RunResult:
 
 
 class _Watchers:
-    """Hands each event to the counters and the log."""
+    """Passes each event to the counters and the log."""
 
     def __init__(self, progress: Progress, log: LogWatcher) -> None:
         self._progress = progress
@@ -150,7 +150,7 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                 request.target.as_json() | kept_settings(request.settings),
                 _seconds(request.clock),
             )
-            # The children start while the plan is made: that is half of a run's first seconds.
+            # The workers start while the plan is made: that is half of a run's first seconds.
             async with _open_preparing_parts(request) as parts:
                 account = await anyio.to_thread.run_sync(request.make_plan, store, run)
                 if account.problem_count:
@@ -168,7 +168,7 @@ def _seconds(clock: Clock) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PreparingParts:
-    """Where files are prepared, and where what comes of them lies."""
+    """What prepares files, and where the results are stored."""
 
     pool: Preparer
     spool: Spool
@@ -176,7 +176,7 @@ class _PreparingParts:
 
 @asynccontextmanager
 async def _open_preparing_parts(request: RunRequest) -> AsyncIterator[_PreparingParts]:
-    """Start the children; what a run that died left in the spool goes, as does this one's."""
+    """Start the workers and empty the spool, before the run and after it."""
     limits = request.settings.limits
     with closing(Spool(request.job_dir / SPOOL_NAME, limits.spool_limit_bytes)) as spool:
         pool_limits = PoolLimits(
@@ -206,7 +206,7 @@ async def _deliver(
         with stop.whole:
             await _run_pipeline(request, run, progress, stop, parts)
     except AuthenticationError as error:
-        return ExitCode.AUTH_FAILED, f"Studio refused the credentials: {error}"
+        return ExitCode.AUTH_FAILED, f"Studio rejected the credentials: {error}"
     except OutageError as error:
         return ExitCode.STOPPED, str(error)
     except (JournalError, DiskError) as error:

@@ -1,4 +1,4 @@
-"""How a run treats each file, as its journal keeps it: a retry must treat them the same."""
+"""The settings of a run that its journal keeps: a retry prepares each file in the same way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bulkload.settings import RunSettings
 
 
 def kept_settings(settings: RunSettings) -> dict[str, Any]:
-    """Return what of a run's settings the journal keeps, as values of JSON."""
+    """Return the settings that the journal keeps, as values of JSON."""
     return {
         "checks": checks_as_json(settings.checks),
         "recipe": asdict(settings.prepare_options),
@@ -19,11 +19,11 @@ def kept_settings(settings: RunSettings) -> dict[str, Any]:
     }
 
 
-def with_kept_settings(treatment: Mapping[str, Any], settings: RunSettings) -> RunSettings:
-    """Return settings with the treatment that a journal kept."""
+def with_kept_settings(kept: Mapping[str, Any], settings: RunSettings) -> RunSettings:
+    """Return settings with those that a journal kept."""
     return replace(
         settings,
-        checks=checks_from_json(treatment["checks"]),
-        prepare_options=prepare_options_from_json(treatment["recipe"]),
-        attaches_raw=treatment["attaches_raw"],
+        checks=checks_from_json(kept["checks"]),
+        prepare_options=prepare_options_from_json(kept["recipe"]),
+        attaches_raw=kept["attaches_raw"],
     )

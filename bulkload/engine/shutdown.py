@@ -1,4 +1,4 @@
-"""Why and how a run ends before its work does."""
+"""Stop a run before its work is done: by a signal, or by a deadline."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Stop:
     def __init__(self, grace_s: float) -> None:
         self._grace_s = grace_s
         self.exit_code: ExitCode | None = None
-        #: Why, in words for the person who reads the summary.
+        #: The reason, for the person who reads the summary.
         self.reason = ""
         #: Everything that takes up new work.
         self.intake = anyio.CancelScope()
@@ -50,17 +50,17 @@ class Stop:
 
 
 @asynccontextmanager
-async def obeying_signals(stop: Stop, tell: Callable[[ExitCode], None]) -> AsyncIterator[None]:
+async def obeying_signals(stop: Stop, on_stop: Callable[[ExitCode], None]) -> AsyncIterator[None]:
     """Let the first SIGINT, SIGTERM or SIGHUP stop the intake, and the second end the run."""
     async with anyio.create_task_group() as group:
-        group.start_soon(_obey, stop, tell)
+        group.start_soon(_obey, stop, on_stop)
         try:
             yield
         finally:
             group.cancel_scope.cancel()
 
 
-async def _obey(stop: Stop, tell: Callable[[ExitCode], None]) -> None:
+async def _obey(stop: Stop, on_stop: Callable[[ExitCode], None]) -> None:
     last: threading.Timer | None = None
     try:
         with anyio.open_signal_receiver(*_obeyed()) as signals:
@@ -71,7 +71,7 @@ async def _obey(stop: Stop, tell: Callable[[ExitCode], None]) -> None:
                     last.daemon = True
                     last.start()
                 stop.request(code, f"by {number.name}")
-                tell(code)
+                on_stop(code)
     except NotImplementedError:
         # Windows' event loop takes no signal handlers: there Ctrl-C raises KeyboardInterrupt,
         # which ends the run at once. The journal makes that safe.

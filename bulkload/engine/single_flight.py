@@ -1,4 +1,4 @@
-"""Do a thing once, however many ask for it at the same time."""
+"""Do a thing once, however many callers ask for it at the same time."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bulkload.errors import TerminalError
 class SingleFlight:
     """Runs an act once a key and remembers its answer.
 
-    A refusal is an answer too: whoever asks again is told the same, without another request. A
-    failure that may pass is not remembered.
+    A terminal error is an answer too: it is raised again without another request. A transient
+    failure is not remembered.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._answers: OrderedDict[object, str] = OrderedDict()
         self._locks: dict[object, anyio.Lock] = {}
-        self._refusals: OrderedDict[object, TerminalError] = OrderedDict()
+        self._errors: OrderedDict[object, TerminalError] = OrderedDict()
 
     def known(self, key: object) -> str | None:
         """Return the remembered answer."""
@@ -47,14 +47,14 @@ class SingleFlight:
                 self._locks.pop(key, None)
 
     async def _ask(self, key: object, act: Callable[[], Awaitable[str]]) -> str:
-        if (refusal := self._refusals.get(key)) is not None:
-            raise refusal
+        if (known := self._errors.get(key)) is not None:
+            raise known
         try:
             answer = await act()
         except TerminalError as error:
-            self._refusals[key] = error
-            while len(self._refusals) > self._capacity:
-                self._refusals.popitem(last=False)
+            self._errors[key] = error
+            while len(self._errors) > self._capacity:
+                self._errors.popitem(last=False)
             raise
         self.remember(key, answer)
         return answer

@@ -1,4 +1,4 @@
-"""Read back what a job brought into Studio, and compare it with what was meant."""
+"""Read back what a job brought into Studio, and compare it with what was expected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bulkload.journal import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A measurement that is not in Studio as it was meant."""
+    """A measurement that is not in Studio as it was expected."""
 
     key: JobKey
     measurement_id: str
@@ -50,12 +50,12 @@ class VerifyReport:
 
     @property
     def statement(self) -> str:
-        """What the comparison tells, in a sentence."""
+        """The result of the comparison, in a sentence."""
         return statement(self.total, self.sample, len(self.differences))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Meant:
+class _Expected:
     """What the journal says that Studio holds."""
 
     job: UploadJob
@@ -80,16 +80,16 @@ async def verify(
     differences: list[Difference] = []
     compared: list[JobKey] = []
     rows = 0
-    send, receive = anyio.create_memory_object_stream[_Meant](READERS)
+    send, receive = anyio.create_memory_object_stream[_Expected](READERS)
 
-    async def compare(stream: ObjectReceiveStream[_Meant], scratch: Path) -> None:
+    async def compare(stream: ObjectReceiveStream[_Expected], scratch: Path) -> None:
         nonlocal rows
         async with stream:
-            async for meant in stream:
-                if (words := await _compare(studio, meant, scratch)) is not None:
-                    differences.append(_difference(meant, words))
-                rows += meant.content.rows
-                compared.append(meant.job.key)
+            async for expected in stream:
+                if (message := await _compare(studio, expected, scratch)) is not None:
+                    differences.append(_difference(expected, message))
+                rows += expected.content.rows
+                compared.append(expected.job.key)
                 on_compared()
 
     with tempfile.TemporaryDirectory(prefix="bulkload-verify-") as folder:
@@ -99,7 +99,7 @@ async def verify(
             receive.close()
             async with send:
                 for job in chosen:
-                    await send.send(_meant(store, job))
+                    await send.send(_expected(store, job))
     return VerifyReport(
         total=len(ids),
         sample=len(chosen),
@@ -110,10 +110,10 @@ async def verify(
     )
 
 
-def _meant(store: Store, job: int) -> _Meant:
+def _expected(store: Store, job: int) -> _Expected:
     row = store.get_job(job)
     assert row.measurement_id is not None
-    return _Meant(
+    return _Expected(
         job=row.job,
         measurement_id=row.measurement_id,
         content=TableContent(
@@ -124,37 +124,38 @@ def _meant(store: Store, job: int) -> _Meant:
     )
 
 
-def _difference(meant: _Meant, words: str) -> Difference:
+def _difference(expected: _Expected, message: str) -> Difference:
     return Difference(
-        key=meant.job.key,
-        measurement_id=meant.measurement_id,
-        path=meant.job.path,
-        message=words,
+        key=expected.job.key,
+        measurement_id=expected.measurement_id,
+        path=expected.job.path,
+        message=message,
     )
 
 
-async def _compare(studio: AsyncStudio, meant: _Meant, scratch: Path) -> str | None:
+async def _compare(studio: AsyncStudio, expected: _Expected, scratch: Path) -> str | None:
+    measurement_id = expected.measurement_id
     try:
-        record = await until_readable(lambda: studio.cell_measurement.status(meant.measurement_id))
+        record = await until_readable(lambda: studio.cell_measurement.status(measurement_id))
         if record is None:
             return "Studio has no such measurement any more"
         if record.has_failed:
             return f"Studio could not process it: {record.processing_error}"
-        if record.name != meant.job.key.measurement:
+        if record.name != expected.job.key.measurement:
             return f"Studio calls it {record.name!r}"
-        if meant.job.type is MeasurementType.TIME_SERIES:
-            found = await read_back(studio, meant.measurement_id, scratch)
-            return difference(meant.content, found)
-        if meant.job.type is MeasurementType.FILE:
-            digest = await _files_digest(studio, meant.measurement_id)
+        if expected.job.type is MeasurementType.TIME_SERIES:
+            found = await read_back(studio, measurement_id, scratch)
+            return difference(expected.content, found)
+        if expected.job.type is MeasurementType.FILE:
+            digest = await _files_digest(studio, measurement_id)
         else:
-            full = await studio.cell_measurement.get(meant.measurement_id)
+            full = await studio.cell_measurement.get(measurement_id)
             digest = properties_digest((full.model_extra or {}).get("properties") or {})
     except (AuthenticationError, OutageError):
         raise
     except BulkloadError as error:
         return f"it cannot be read back: {error}"
-    return None if digest == meant.content.digest else "Studio holds other content"
+    return None if digest == expected.content.digest else "Studio holds other content"
 
 
 async def _files_digest(studio: AsyncStudio, measurement_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Is a folder on another machine? The journal is kept in another way there."""
+"""Find out whether a folder is on a network file system: the journal has another form there."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NETWORK_TYPES: Final = frozenset(
 
 
 def is_on_network(folder: Path) -> bool:
-    """Tell whether a folder is on a network file system, as far as the system says."""
+    """Return whether a folder is on a network file system, as far as the system knows."""
     path = folder.resolve()
     if str(path).startswith("\\\\"):
         return True

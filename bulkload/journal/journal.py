@@ -26,7 +26,7 @@ from bulkload.journal.store import Store
 
 
 class Write:
-    """A write on its way to the disk, and the event that tells its sender."""
+    """A write on its way to the disk, and the event that its sender waits for."""
 
     __slots__ = ("act", "done", "error", "result")
 
@@ -38,7 +38,7 @@ class Write:
 
 
 class Journal:
-    """Appends and asks; made by ``open_journal``."""
+    """Appends events and reads beside it; opened by ``open_journal``."""
 
     def __init__(self, path: Path, run: int, now: Callable[[], float]) -> None:
         self.run = run
@@ -56,21 +56,21 @@ class Journal:
         return state
 
     async def keep_parent(self, parent: Parent) -> None:
-        """Note a parent that this run made."""
+        """Record a parent that this run created."""
         await self._write(lambda store: store.put_parent(self.run, parent))
 
     async def keep_raw_data(self, sha256: str, raw_data_id: str) -> None:
-        """Note which raw file in Studio holds these bytes."""
+        """Record which raw file in Studio holds these bytes."""
         await self._write(lambda store: store.put_raw_data(sha256, raw_data_id))
 
     async def drop_parent(self, kind: str, parent_id: str) -> None:
-        """Forget a parent that is gone."""
+        """Forget a parent that was deleted."""
         await self._write(lambda store: store.drop_parent(kind, parent_id))
 
     async def _write(self, act: Callable[[Store], Any]) -> Any:
         write = Write(act)
         self._queue.put(write)
-        # A cancelled sender must still learn whether its event was written: the wait is short.
+        # A cancelled sender must still know whether its event was written: the wait is short.
         with anyio.CancelScope(shield=True):
             await write.done.wait()
         if write.error is not None:

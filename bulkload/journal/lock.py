@@ -3,7 +3,7 @@
 The lock is an exclusive transaction on a small SQLite file: the one file lock that behaves
 the same on every platform we run on, and that a kill -9 releases. NFS and SMB hand such locks on
 to the server. Where a mount does not (``nolock``, ``nobrl``), the log of transactions notices
-that somebody else wrote to it, and ends the run.
+that another process wrote to it, and ends the run.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 SQLite needs locks and memory that machines do not share. There the journal is a log of what each
 transaction changed, and every process that opens it plays it back into a database of its own: a
-file in the folder for temporary files, or memory where it only reads. Whoever asks does not see
+file in the folder for temporary files, or memory where it only reads. Callers do not see
 the difference. A commit returns when its record is on the disk.
 
 What is written down are rows, never SQL: nothing in the file is ever executed.
@@ -28,13 +28,13 @@ from bulkload.journal.limits import BUSY_TIMEOUT_S
 from bulkload.journal.queries import SQL
 from bulkload.journal.recordfile import RecordFile, read_records
 
-#: First words of what changes rows.
+#: Keywords that begin a statement that changes rows.
 _CHANGING: Final = ("INSERT", "UPDATE", "DELETE")
 #: What begins the names of folders that hold databases played back; the number of the process
-#: follows, so that what a killed one left can be told from what is in use.
+#: follows, so that what a killed one left is not taken for what is in use.
 _SCRATCH: Final = "bulkload-journal-"
 
-#: Table -> names of its columns, and of those that tell its rows apart.
+#: Table -> names of its columns, and of those of its primary key.
 Schema = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
 _open_logs: Final[dict[Path, _Log]] = {}
@@ -91,10 +91,10 @@ class LoggedConnection(sqlite3.Connection):
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Execute a statement; one that changes rows outside a transaction is one by itself."""
-        word = sql.lstrip()[:6].upper()
-        if word == "COMMIT":
+        keyword = sql.lstrip()[:6].upper()
+        if keyword == "COMMIT":
             return self._commit()
-        if word in _CHANGING and not self.in_transaction:
+        if keyword in _CHANGING and not self.in_transaction:
             return self._execute_alone(sql, parameters)
         return super().execute(sql, parameters)
 
@@ -136,7 +136,7 @@ class LoggedConnection(sqlite3.Connection):
         try:
             self._log.file.append(dump(rows))
         except (OSError, JournalError) as error:
-            # As SQLite says it of its own file: the transaction is undone by whoever began it.
+            # As SQLite says it of its own file: the caller undoes its transaction.
             raise sqlite3.OperationalError(str(error)) from error
 
     def _row(self, name: str, key: str, fields: str) -> list[Any]:
@@ -207,7 +207,7 @@ def _play(connection: sqlite3.Connection, schema: str, records: Iterator[str]) -
                 _put(connection, tables, name, key, values)
         except (ValueError, TypeError, KeyError, sqlite3.Error) as error:
             raise JournalError(
-                f"record {number:,} of the journal says what cannot be: {error}"
+                f"record {number:,} of the journal cannot be applied: {error}"
             ) from error
     connection.execute("COMMIT")
     return tables

@@ -1,4 +1,4 @@
-"""The account of a run, taken from the journal: what the summary says is what was written."""
+"""The account of a run, counted from the journal alone."""
 
 from __future__ import annotations
 

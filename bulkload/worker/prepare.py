@@ -104,9 +104,9 @@ def _named(job: UploadJob, message: str) -> str:
 def _reason(error: OSError) -> str:
     match error:
         case FileNotFoundError():
-            return "the file was planned, and is gone now; restore it or plan again"
+            return "the file was planned and does not exist any more; restore it, or plan again"
         case PermissionError():
-            return "the file may not be read; give the user who runs bulkload the right to"
+            return "no permission to read the file; grant it to the user who runs bulkload"
     return f"the file cannot be read: {error.strerror or error}"
 
 

@@ -31,7 +31,7 @@ def read_message(stream: BinaryIO) -> object | None:
 
 
 def encode_message(message: object) -> bytes:
-    """Return a message as it goes over the pipe."""
+    """Return a message as bytes for the pipe."""
     body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     return HEADER.pack(len(body)) + body
 

@@ -104,7 +104,7 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
 
 def _read(path: Path, task: PrepareTask) -> TimeSeries:
     if task.job.reader == DATABASE:
-        # Only here: a child that reads files does not load it.
+        # Only here: a worker that reads files does not load it.
         from bulkload.databases.reading import read_measurement
 
         return read_measurement(path, is_strict=bool(task.checks.strict))

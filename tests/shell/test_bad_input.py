@@ -212,7 +212,7 @@ def test_a_file_that_vanishes_after_the_plan_costs_itself(
     assert ended.code == 3
     assert ended.counts == {"created": 2, "rejected": 1}
     assert "run 1.csv" in ended.rows["run 1"].message
-    assert "gone" in ended.rows["run 1"].message
+    assert "does not exist any more" in ended.rows["run 1"].message
 
 
 def test_a_file_that_grows_after_the_plan_arrives_as_it_was_when_read(
