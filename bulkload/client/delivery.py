@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from bulkload.client.http.access import Access
 from bulkload.client.http.api_session import Timeouts
-from bulkload.client.http.caller import DEFAULT_OUTAGE_LIMIT_S as OUTAGE_LIMIT_S
 from bulkload.client.http.caller import Caller
 from bulkload.client.http.events import Observer, unobserved
-from bulkload.client.http.transport import DEFAULT_CONNECTIONS, HttpTransport
+from bulkload.client.http.transport import HttpTransport
 from bulkload.client.http.wire import Transport
-from bulkload.client.storage.storage import DEFAULT_STREAMS, Storage
+from bulkload.client.limits import DEFAULT_CONNECTIONS, DEFAULT_STREAMS
+from bulkload.client.limits import DEFAULT_OUTAGE_LIMIT_S as OUTAGE_LIMIT_S
+from bulkload.client.storage.storage import Storage
 from bulkload.clock import Clock, SystemClock
 from bulkload.core.flow.retry import RetryPolicy
 from bulkload.core.flow.retry_budget import RetryBudget

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bulkload.client.api.records import CellMeasurement
-from bulkload.client.api.signed_upload import MAX_INITIATES, with_fresh_urls
+from bulkload.client.api.signed_upload import with_fresh_urls
+from bulkload.client.limits import MAX_INITIATES
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import Act, Attempting, Initiated, ParentsKnown, Stored, UrlExpired
 from bulkload.core.metadata import merged_metadata

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bulkload.localstudio.faults import FaultKind, FaultRule, Faults, http_date_in
 from bulkload.localstudio.server import LocalStudio, serve
-from bulkload.localstudio.settings import S3Target, StudioSettings
+from bulkload.localstudio.studio_settings import S3Target, StudioSettings
 
 __all__ = [
     "FaultKind",

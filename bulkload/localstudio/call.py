@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from bulkload.localstudio.moments import now_text
+from bulkload.localstudio.datetimes import now_text
 from bulkload.localstudio.refusal import (
     DuplicateNameError,
     InvalidBodyError,

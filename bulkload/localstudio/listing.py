@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from bulkload.localstudio.call import Call, answer
-from bulkload.localstudio.moments import normalise
+from bulkload.localstudio.datetimes import normalise
 from bulkload.localstudio.refusal import Refusal
 from bulkload.localstudio.store import StoredRecord
 

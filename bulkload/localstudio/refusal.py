@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bulkload.localstudio.settings import ConflictForm, ErrorForm
+from bulkload.localstudio.studio_settings import ConflictForm, ErrorForm
 
 #: Words that the contract documents; the others are ours.
 ERROR_CODES: Final[Mapping[int, str]] = {

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bulkload.errors import MissingExtraError
-from bulkload.localstudio.settings import S3Target
 from bulkload.localstudio.studio import StudioState
+from bulkload.localstudio.studio_settings import S3Target
 
 
 async def collect(studio: StudioState, keys: Sequence[str]) -> None:

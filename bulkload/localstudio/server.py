@@ -10,20 +10,17 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from aiohttp import web
 
 from bulkload.localstudio.app import make_app
 from bulkload.localstudio.faults import Faults
-from bulkload.localstudio.processing import Processing
+from bulkload.localstudio.processing_queue import Processing
 from bulkload.localstudio.routes import ENDPOINTS
-from bulkload.localstudio.settings import ADDRESS_FILE, StudioSettings
-from bulkload.localstudio.storage import make_storage
+from bulkload.localstudio.signed_storage import make_storage
 from bulkload.localstudio.studio import Requests, StudioState
-
-#: How long a stop waits for answers under way, in seconds; longer ones are cut.
-SHUTDOWN_GRACE_S: Final = 1.0
+from bulkload.localstudio.studio_settings import ADDRESS_FILE, SHUTDOWN_GRACE_S, StudioSettings
 
 #: Where a running StudioState says how to reach it.
 

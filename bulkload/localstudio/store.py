@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bulkload.errors import SettingsError
-from bulkload.localstudio.settings import ADDRESS_FILE
+from bulkload.localstudio.studio_settings import ADDRESS_FILE
 
 DATABASE_NAME: Final = "studio.sqlite"
 

@@ -14,15 +14,13 @@ from bulkload.localstudio.keys import Keys
 from bulkload.localstudio.objects import ObjectStore
 from bulkload.localstudio.signing import UrlSigner, Verb
 from bulkload.localstudio.store import NameTakenError, Store, StoredRecord
+from bulkload.localstudio.studio_settings import RECENT_REQUESTS
 
 if TYPE_CHECKING:
     from bulkload.core.frame import Frame
-    from bulkload.localstudio.settings import StudioSettings
+    from bulkload.localstudio.studio_settings import StudioSettings
 
-from bulkload.localstudio.moments import now_text
-
-#: Requests kept for a look at what happened, newest last.
-RECENT_REQUESTS: Final = 10_000
+from bulkload.localstudio.datetimes import now_text
 
 ORGANIZATION_NAME: Final = "Local organization"
 PROJECT_NAME: Final = "Local project"

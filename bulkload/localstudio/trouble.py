@@ -18,6 +18,7 @@ from bulkload.localstudio.call import JSON_HEADERS
 from bulkload.localstudio.faults import FaultKind, FaultRule, Faults, http_date_in
 from bulkload.localstudio.refusal import ERROR_CODES
 from bulkload.localstudio.studio import SeenRequest, StudioState
+from bulkload.localstudio.studio_settings import SLOW_BODY_PIECES
 
 Act = Callable[[], Awaitable[web.StreamResponse]]
 _Performer = Callable[[FaultRule, web.Request, Act, Faults], Awaitable[web.StreamResponse]]
@@ -28,8 +29,6 @@ OBJECT_FILE: Final = web.RequestKey("object_file", Path)
 #: On, for zero seconds; Windows has shorter integers there.
 _NO_LINGER: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
-#: Pieces of an answer that comes slowly.
-_SLOW_PIECES: Final = 10
 
 _HTML: Final = "<!DOCTYPE html><html><body><h1>Please sign in to the network</h1></body></html>"
 _EXPIRED: Final = {
@@ -192,9 +191,9 @@ async def _slow_answer(
     slow = web.StreamResponse(status=whole.status, headers=_plain_headers(whole))
     slow.content_length = len(body)
     await slow.prepare(request)
-    size = max(1, -(-len(body) // _SLOW_PIECES))
+    size = max(1, -(-len(body) // SLOW_BODY_PIECES))
     for start in range(0, len(body), size):
-        await asyncio.sleep(rule.seconds / _SLOW_PIECES)
+        await asyncio.sleep(rule.seconds / SLOW_BODY_PIECES)
         await slow.write(body[start : start + size])
     return slow
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from bulkload.core.terms import MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS
-
-#: Most measurements that one request may tag.
-MAX_TAGGED: Final = 1000
 
 
 def checked_name(data: Mapping[str, Any], what: str) -> str:

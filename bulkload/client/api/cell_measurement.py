@@ -11,6 +11,13 @@ from typing import Any
 import anyio
 
 from bulkload.client.api.arguments import checked_name, checked_tags
+from bulkload.client.api.checked_series import (
+    CheckedSeries,
+    CheckLimits,
+    MeasurementDetail,
+    check,
+    limits_of_cell,
+)
 from bulkload.client.api.creation import Creation, Look, Resolution, resolve_conflict
 from bulkload.client.api.measurement_extend import MeasurementExtend
 from bulkload.client.api.measurement_files import checked_files
@@ -19,13 +26,6 @@ from bulkload.client.api.records import (
     CellMeasurementBundle,
     InitiateAnswer,
     UploadTarget,
-)
-from bulkload.client.api.time_series import (
-    CheckedSeries,
-    CheckLimits,
-    MeasurementDetail,
-    check,
-    limits_of_cell,
 )
 from bulkload.client.http.bodies import join_path
 from bulkload.core.terms import MeasurementType

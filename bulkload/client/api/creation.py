@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bulkload.client.api.records import Record
 from bulkload.client.api.resource import is_not_found
 from bulkload.client.http.attempts import ask_until_found
+from bulkload.client.limits import READABLE_ATTEMPTS, READABLE_FIRST_WAIT_S
 from bulkload.core.conflict import agrees, is_duplicate_name, same_name
 from bulkload.errors import ClientError, ConflictError
 
 R = TypeVar("R", bound=Record)
 
-#: How often a record that Studio itself has named is asked for, and the seconds before the second
-#: time, doubled each time: 6.3 s in all for what was just made to become readable everywhere.
-READABLE_ATTEMPTS: Final = 7
-READABLE_FIRST_WAIT_S: Final = 0.1
 
 Look = Callable[[], Awaitable[Any]]
 

@@ -11,14 +11,13 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from typing import Any, Final, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
+from bulkload.client.limits import PAGE_SIZE
 from bulkload.errors import IonworksError
 
 T = TypeVar("T")
 
-#: Records asked for at once. Caps of some list routes are not published; 100 is safe on all.
-PAGE_SIZE: Final = 100
 
 #: Fetches one page: (limit, offset) -> the server's answer.
 PageFetch = Callable[[int, int], Awaitable[Any]]

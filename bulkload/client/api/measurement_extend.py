@@ -18,6 +18,7 @@ from bulkload.client.api.resource import send_again
 from bulkload.client.http.attempts import repeat
 from bulkload.client.http.bodies import join_path
 from bulkload.core.digest import content_digest
+from bulkload.client.limits import FIRST_CONFLICT_WAIT_S, MAX_EXTENSIONS
 from bulkload.core.rules.time import runs_forward
 from bulkload.core.terms import STEP_COUNT, TIME
 from bulkload.errors import (
@@ -30,10 +31,6 @@ from bulkload.tables.arrow import as_table, read_parquet
 from bulkload.tables.frames import to_frame
 from bulkload.tables.parquet import encode
 
-#: How often an extension is begun, after a 409 or an expired URL.
-MAX_EXTENSIONS: Final = 6
-#: Seconds before the second beginning: another extension is in flight.
-FIRST_CONFLICT_WAIT_S: Final = 0.5
 #: Name of the upload that holds the new rows.
 EXTENSION: Final = "time_series_extend.parquet"
 

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import anyio
 import pyarrow as pa
@@ -17,10 +17,8 @@ import pyarrow as pa
 from bulkload.client.api.measurement_records import MeasurementRecords
 from bulkload.client.api.resource import part_of, run_all
 from bulkload.client.http.bodies import join_path
+from bulkload.client.limits import MAX_DOWNLOADS_IN_FLIGHT
 from bulkload.tables.arrow import as_table, read_parquet, to_backend
-
-#: Files of one measurement under way at once.
-MAX_DOWNLOADS_IN_FLIGHT: Final = 4
 
 
 class StepsAndCycles(NamedTuple):

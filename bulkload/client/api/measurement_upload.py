@@ -17,10 +17,8 @@ from bulkload.client.api.records import CellMeasurementBundle, InitiateAnswer, U
 from bulkload.client.api.resource import run_all, send_again
 from bulkload.client.api.signed_upload import confirm_upload, with_fresh_urls
 from bulkload.client.http.bodies import join_path
+from bulkload.client.limits import MAX_FILES_IN_FLIGHT
 from bulkload.core.terms import MeasurementType
-
-#: Files of one measurement under way at once.
-MAX_FILES_IN_FLIGHT: Final = 4
 
 OCTETS: Final = "application/octet-stream"
 #: Types that Studio shows as pictures; everything else is octets to it.

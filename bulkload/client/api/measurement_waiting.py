@@ -9,25 +9,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 import anyio
 
 from bulkload.client.api.arguments import id_list
-from bulkload.client.api.lists import PAGE_SIZE
 from bulkload.client.api.measurement_records import MeasurementRecords
 from bulkload.client.api.records import CellMeasurement
 from bulkload.client.api.resource import run_all
+from bulkload.client.limits import (
+    FIRST_POLL_S,
+    LAST_POLL_S,
+    MAX_LOOKS_IN_FLIGHT,
+    PAGE_SIZE,
+    PROCESSING_TIMEOUT_S,
+)
 from bulkload.errors import ClientError, MeasurementProcessingError
-
-#: Seconds that a wait lasts at most: covers a busy queue and a large file.
-PROCESSING_TIMEOUT_S: Final = 600.0
-#: Seconds before the second look: a small file is done by then.
-FIRST_POLL_S: Final = 0.1
-#: Seconds between looks in the long run.
-LAST_POLL_S: Final = 2.0
-#: Requests of one look that are under way at once.
-MAX_LOOKS_IN_FLIGHT: Final = 8
 
 
 class MeasurementWaiting(MeasurementRecords):

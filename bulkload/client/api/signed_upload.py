@@ -7,11 +7,12 @@ be repeated, and a lost answer to confirm is settled by asking for that id.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkload.client.api.creation import fetch_named, fetch_or_none
 from bulkload.client.api.records import Record
 from bulkload.client.http.attempts import repeat
+from bulkload.client.limits import MAX_INITIATES
 from bulkload.errors import ConflictError, ExpiredUrlError
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
-
-#: How often signed URLs are asked for in one upload. They are used as soon as they are given:
-#: age is not the reason where so many in a row have expired.
-MAX_INITIATES: Final = 5
 
 
 async def with_fresh_urls(

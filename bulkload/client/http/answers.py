@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from bulkload.client.http.wire import Answer
+from bulkload.client.limits import MAX_FINDINGS
 from bulkload.core.conflict import existing_id
 from bulkload.core.flow.retry import parse_http_date, parse_retry_after
 from bulkload.core.text import one_line
@@ -22,9 +23,6 @@ from bulkload.errors import (
     PermissionDeniedError,
     UnavailableError,
 )
-
-#: Findings of a 422 that are spelled out.
-MAX_FINDINGS: Final = 5
 
 #: Words by which a 403 says that it concerns the key, not the one thing asked for.
 _CONCERNS_KEY: Final = re.compile(

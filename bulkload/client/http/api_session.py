@@ -16,16 +16,16 @@ from typing import Final
 import aiohttp
 import anyio
 
+from bulkload.client.limits import (
+    CHUNK_BYTES,
+    CONNECT_TIMEOUT_S,
+    DNS_CACHE_S,
+    KEEP_ALIVE_S,
+    READ_TIMEOUT_S,
+    TOTAL_TIMEOUT_S,
+)
 from bulkload.core.version import VERSION
 from bulkload.errors import AnswerLostError, IonworksError, UnreachableError
-
-#: Idle connections are closed after this many seconds: before the server closes them (5 s is a
-#: common default), so that no request meets a closing connection.
-KEEP_ALIVE_S: Final = 4.0
-#: Host names are looked up again after this many seconds.
-DNS_CACHE_S: Final = 300
-#: Bytes handed to the socket at a time.
-CHUNK_BYTES: Final = 256 * 1024
 
 #: ``cause`` of an answer that did not come in time: a sign of load, unlike a broken connection.
 TIMED_OUT: Final = "timed_out"
@@ -43,14 +43,14 @@ _ANSWER_LOST: Final = (aiohttp.ClientError, OSError, TimeoutError, ssl.SSLError,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Patience by phase, in seconds: what is slow is named by which of them ran out."""
+    """Time limits of the phases of an exchange, in seconds."""
 
     #: To connect, TLS included.
-    connect_s: float = 10.0
+    connect_s: float = CONNECT_TIMEOUT_S
     #: For the next byte of an answer, the first one included.
-    read_s: float = 60.0
+    read_s: float = READ_TIMEOUT_S
     #: For a whole exchange; None where bodies are large and progress is watched instead.
-    total_s: float | None = 300.0
+    total_s: float | None = TOTAL_TIMEOUT_S
 
 
 def open_session(

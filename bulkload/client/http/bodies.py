@@ -16,8 +16,8 @@ from uuid import UUID
 
 import numpy as np
 
-#: JSON bodies of this many bytes and more are sent compressed, as the vendor's client does.
-GZIP_FROM_BYTES: Final = 524_288
+from bulkload.client.limits import GZIP_FROM_BYTES
+
 #: Fastest level: the link is the bottleneck only where a body is large.
 GZIP_LEVEL: Final = 1
 

@@ -16,8 +16,8 @@ from bulkload.client.http.attempts import Attempts, RetryContext
 from bulkload.client.http.circuit_breaker import CircuitBreaker, Passage
 from bulkload.client.http.events import Exchanged, Observer, Paused, unobserved
 from bulkload.client.http.limiter import CallLimiter
-from bulkload.client.http.transport import DEFAULT_CONNECTIONS
 from bulkload.client.http.wire import Answer, Request, Transport, make_request
+from bulkload.client.limits import DEFAULT_CONNECTIONS, DEFAULT_OUTAGE_LIMIT_S, UNSTATED_PAUSE_S
 from bulkload.clock import Clock, SystemClock
 from bulkload.core.flow.outage import OutageMonitor
 from bulkload.core.flow.retry import RetryPolicy
@@ -32,11 +32,6 @@ from bulkload.errors import (
 
 T = TypeVar("T")
 
-#: Seconds that a call waits for a server that does not answer at all. A person at a keyboard
-#: waits a minute; a run at night is given an hour.
-DEFAULT_OUTAGE_LIMIT_S: Final = 60.0
-#: Seconds that an endpoint is left alone after a 429 that does not say how long.
-UNSTATED_PAUSE_S: Final = 1.0
 
 #: Methods that may be repeated whatever became of them.
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})

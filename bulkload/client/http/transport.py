@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import aiohttp
 from yarl import URL
@@ -18,13 +18,8 @@ from bulkload.client.http.api_session import (
 )
 from bulkload.client.http.proxy import proxy_for
 from bulkload.client.http.wire import Answer, Request
+from bulkload.client.limits import DEFAULT_CONNECTIONS, MAX_ANSWER_BYTES
 from bulkload.errors import AnswerLostError, ClientError
-
-#: Open connections to the API host: above this the server's limits, not ours, set the pace.
-DEFAULT_CONNECTIONS: Final = 64
-#: Longest answer that is read, in bytes: a table of cycles is megabytes, a stray download is not
-#: JSON.
-MAX_ANSWER_BYTES: Final = 512 * 1024 * 1024
 
 
 class HttpTransport:

@@ -6,14 +6,12 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import anyio.to_thread
 
+from bulkload.client.limits import BLOCK_BYTES
 from bulkload.errors import IntegrityError
-
-#: Bytes read, hashed and sent at a time; also what must get through before the progress time-out.
-BLOCK_BYTES: Final = 256 * 1024
 
 
 class Body(Protocol):

@@ -15,12 +15,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from io import BytesIO
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from bulkload.client.storage.answers import reported_md5
+from bulkload.client.limits import (
+    ABORT_TIMEOUT_S,
+    CONNECT_TIMEOUT_S,
+    MAX_PARTS,
+    PART_BYTES,
+    PART_TIMEOUT_S,
+    PARTS_IN_FLIGHT,
+)
 from bulkload.client.storage.body import Body
 from bulkload.client.storage.s3_errors import (
     EXPIRED_CREDENTIALS,
@@ -28,7 +35,8 @@ from bulkload.client.storage.s3_errors import (
     REFUSED_CREDENTIALS,
     s3_error_of,
 )
-from bulkload.client.storage.session import StorageSession
+from bulkload.client.storage.storage_session import StorageSession
+from bulkload.client.storage.store_answers import reported_md5
 from bulkload.errors import (
     BulkloadError,
     ClientError,
@@ -39,18 +47,6 @@ from bulkload.errors import (
 )
 
 T = TypeVar("T")
-
-#: Small parts, few in flight: the storage's edge answers 524 to a slow request. Bodies of one
-#: part's size and more go in parts, so that a single PUT is never slower than a part.
-PART_BYTES: Final = 16 * 1024**2
-PARTS_IN_FLIGHT: Final = 2
-#: Parts that S3 takes of one object; larger bodies have larger parts.
-MAX_PARTS: Final = 10_000
-#: Seconds to connect, and to the next byte of an answer, for each part.
-CONNECT_TIMEOUT_S: Final = 10.0
-READ_TIMEOUT_S: Final = 300.0
-#: Seconds that tidying up after a failure may take.
-ABORT_TIMEOUT_S: Final = 10.0
 
 
 class MultipartUnavailableError(BulkloadError):
@@ -127,7 +123,7 @@ async def _s3_client(target: MultipartTarget) -> AsyncIterator[Any]:
         signature_version="s3v4",
         retries={"total_max_attempts": 1, "mode": "standard"},
         connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
+        read_timeout=PART_TIMEOUT_S,
         max_pool_connections=PARTS_IN_FLIGHT,
     )
     session = get_session()

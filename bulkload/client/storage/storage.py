@@ -16,15 +16,22 @@ import anyio.to_thread
 
 from bulkload.client.http.attempts import RetryContext
 from bulkload.client.http.events import Observer, unobserved
+from bulkload.client.limits import (
+    ANSWER_TIMEOUT_S,
+    DEFAULT_OUTAGE_LIMIT_S,
+    DEFAULT_STREAMS,
+    PART_BYTES,
+    PROGRESS_TIMEOUT_S,
+    SINGLE_PUT_MAX_BYTES,
+)
 from bulkload.client.storage.body import Body, Sending, body_of
 from bulkload.client.storage.multipart import (
-    PART_BYTES,
     MultipartTarget,
     MultipartUnavailableError,
     put_in_parts,
 )
-from bulkload.client.storage.session import EDGE_TIMEOUTS, StorageSession
-from bulkload.client.storage.store_http import ANSWER_TIMEOUT_S, PROGRESS_TIMEOUT_S, StorageHttp
+from bulkload.client.storage.storage_session import EDGE_TIMEOUTS, StorageSession
+from bulkload.client.storage.store_http import StorageHttp
 from bulkload.clock import Clock, SystemClock
 from bulkload.core.flow.retry import RetryPolicy
 from bulkload.core.flow.retry_budget import RetryBudget
@@ -32,12 +39,6 @@ from bulkload.errors import UnavailableError
 
 OCTETS: Final = "application/octet-stream"
 
-#: Uploads in flight at most: a single link gains nothing beyond, and each costs a buffer.
-DEFAULT_STREAMS: Final = 16
-#: Seconds that a store that does not answer at all is waited for (see ``Caller``).
-DEFAULT_OUTAGE_LIMIT_S: Final = 60.0
-#: Bodies above this are known to break off at the storage's edge when sent as one.
-SINGLE_PUT_MAX_BYTES: Final = 1024**3
 
 #: Stores the bytes in another way; False where that way is closed.
 AnotherWay = Callable[[], Awaitable[bool]]

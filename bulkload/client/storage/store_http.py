@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
@@ -16,7 +16,6 @@ from yarl import URL
 
 from bulkload.client.http.answers import is_web_page
 from bulkload.client.http.api_session import (
-    CHUNK_BYTES,
     TIMED_OUT,
     Timeouts,
     close_session,
@@ -25,21 +24,17 @@ from bulkload.client.http.api_session import (
 )
 from bulkload.client.http.proxy import proxy_for
 from bulkload.client.http.wire import Answer
-from bulkload.client.storage.answers import reported_md5, reported_size, storage_error_of
+from bulkload.client.limits import (
+    ANSWER_TIMEOUT_S,
+    CHUNK_BYTES,
+    MAX_STORE_ANSWER_BYTES,
+    PROGRESS_TIMEOUT_S,
+    WRITE_BYTES,
+)
 from bulkload.client.storage.body import Body, Sending
-from bulkload.client.storage.session import host_of
+from bulkload.client.storage.storage_session import host_of
+from bulkload.client.storage.store_answers import reported_md5, reported_size, storage_error_of
 from bulkload.errors import AnswerLostError, ClientError, IntegrityError
-
-#: Longest time for one block of a body to leave, or to come, in seconds. Progress is bounded,
-#: not the whole: a large file on a slow link is slow, not stuck.
-PROGRESS_TIMEOUT_S: Final = 60.0
-#: Longest time from the last byte of an upload to the first of its answer, in seconds: the
-#: store copies the object meanwhile.
-ANSWER_TIMEOUT_S: Final = 300.0
-#: Longest answer to an upload, or error, that is read, in bytes.
-MAX_ANSWER_BYTES: Final = 64 * 1024
-#: Bytes of a download written at a time.
-WRITE_BYTES: Final = 1024 * 1024
 
 
 class StorageHttp:
@@ -167,12 +162,12 @@ async def _answer(response: aiohttp.ClientResponse) -> Answer:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
+        if len(body) > MAX_STORE_ANSWER_BYTES:
             break  # what a store says at length is of no use
     return Answer(
         status=response.status,
         headers={name.lower(): value for name, value in response.headers.items()},
-        body=bytes(body[:MAX_ANSWER_BYTES]),
+        body=bytes(body[:MAX_STORE_ANSWER_BYTES]),
     )
 
 

@@ -10,9 +10,9 @@ from aiohttp import web
 from bulkload.core.terms import MeasurementType
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
-from bulkload.localstudio.moments import now_text
+from bulkload.localstudio.datetimes import now_text
 from bulkload.localstudio.objects import EXTEND_FILE, object_key
-from bulkload.localstudio.processing import UNSETTLED
+from bulkload.localstudio.processing_queue import UNSETTLED
 from bulkload.localstudio.refusal import Refusal
 from bulkload.localstudio.routes.uploads import require_objects, upload_target
 from bulkload.localstudio.store import StoredRecord, Upload

@@ -11,14 +11,11 @@ from aiohttp import web
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
 from bulkload.localstudio.listing import Condition, condition, page, tag_filters
-from bulkload.localstudio.metadata import checked
-from bulkload.localstudio.processing import UNSETTLED
+from bulkload.localstudio.measurement_metadata import checked
+from bulkload.localstudio.processing_queue import UNSETTLED
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
+from bulkload.localstudio.studio_settings import PROJECT_PAGE_DEFAULT, PROJECT_PAGE_MAX
 from bulkload.localstudio.views import measurement_view
-
-#: Pages of the project's measurement list: default and largest.
-PROJECT_PAGE_DEFAULT: Final = 25
-PROJECT_PAGE_MAX: Final = 1000
 
 _PATCHABLE: Final = frozenset(
     {

@@ -13,10 +13,9 @@ from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
 from bulkload.localstudio.listing import condition, page
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
+from bulkload.localstudio.studio_settings import PROTOCOL_PAGE_MAX
 from bulkload.localstudio.views import protocol_view
 
-#: Largest page of the protocol list.
-_PAGE_MAX: Final = 100
 _NOT_IN_BODY: Final = frozenset({"name", "project_id", "force_create"})
 
 
@@ -41,7 +40,7 @@ async def _list(call: Call) -> web.Response:
     if "project_id" not in query:
         raise InvalidBodyError("project_id", "Field required")
     wanted = condition("protocol", project=query["project_id"])
-    return page(call, wanted, partial(protocol_view, call.studio), largest=_PAGE_MAX)
+    return page(call, wanted, partial(protocol_view, call.studio), largest=PROTOCOL_PAGE_MAX)
 
 
 async def _get(call: Call) -> web.Response:

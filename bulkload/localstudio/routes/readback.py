@@ -11,15 +11,15 @@ from aiohttp import web
 from bulkload.core.terms import MeasurementType
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
-from bulkload.localstudio.derive import as_columns
+from bulkload.localstudio.derived_tables import as_columns
 from bulkload.localstudio.objects import (
     STEPS_FILE,
     TIME_SERIES_FILE,
     attachment_key,
     object_key,
 )
-from bulkload.localstudio.parquet import UnfitError
-from bulkload.localstudio.processing import UNSETTLED
+from bulkload.localstudio.parquet_objects import UnfitError
+from bulkload.localstudio.processing_queue import UNSETTLED
 from bulkload.localstudio.refusal import Refusal
 from bulkload.localstudio.store import StoredRecord
 

@@ -10,6 +10,13 @@ from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
 from bulkload.localstudio.listing import condition, whole_number
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
+from bulkload.localstudio.studio_settings import (
+    SEARCH_DEFAULT,
+    SEARCH_MAX,
+    SEARCH_MIN_QUERY_LENGTH,
+    SEARCH_PER_TYPE_DEFAULT,
+    SEARCH_PER_TYPE_MAX,
+)
 
 SEARCHED_KINDS: Final = (
     "project",
@@ -21,24 +28,17 @@ SEARCHED_KINDS: Final = (
     "protocol",
 )
 
-#: Shortest text, and default and largest numbers of results: in all, and of one type.
-MIN_QUERY_LENGTH: Final = 2
-LIMIT_DEFAULT: Final = 25
-LIMIT_MAX: Final = 100
-PER_TYPE_DEFAULT: Final = 5
-PER_TYPE_MAX: Final = 20
-
 
 async def _search(call: Call) -> web.Response:
     query = call.request.query
     text = query.get("q", "").strip()
     if not text:
         raise Refusal(400, "the search is blank")
-    if len(text) < MIN_QUERY_LENGTH:
-        raise InvalidBodyError("q", f"use at least {MIN_QUERY_LENGTH} characters", text)
-    limit = whole_number(query, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)
+    if len(text) < SEARCH_MIN_QUERY_LENGTH:
+        raise InvalidBodyError("q", f"use at least {SEARCH_MIN_QUERY_LENGTH} characters", text)
+    limit = whole_number(query, "limit", SEARCH_DEFAULT, 1, SEARCH_MAX)
     offset = whole_number(query, "offset", 0, 0)
-    per_type = whole_number(query, "per_type", PER_TYPE_DEFAULT, 1, PER_TYPE_MAX)
+    per_type = whole_number(query, "per_type", SEARCH_PER_TYPE_DEFAULT, 1, SEARCH_PER_TYPE_MAX)
     found: list[dict[str, Any]] = []
     for kind in query.getall("entity_types", list(SEARCHED_KINDS)):
         found += _of_kind(call, kind, text, per_type)

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
+from bulkload.localstudio.datetimes import now_text
 from bulkload.localstudio.listing import body_filter, condition, page
-from bulkload.localstudio.moments import now_text
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.store import StoredRecord
 from bulkload.localstudio.views import COMPONENT_SLOTS, specification_view

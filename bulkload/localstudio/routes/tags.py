@@ -10,21 +10,17 @@ from aiohttp import web
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
 from bulkload.localstudio.listing import whole_number
-from bulkload.localstudio.metadata import normal_tags
+from bulkload.localstudio.measurement_metadata import normal_tags
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.store import StoredRecord
-
-#: Ids in one bulk request.
-MAX_BULK_IDS: Final = 1000
-_PAGE_DEFAULT: Final = 50
-_PAGE_MAX: Final = 1000
+from bulkload.localstudio.studio_settings import MAX_BULK_IDS, TAG_PAGE_DEFAULT, TAG_PAGE_MAX
 
 
 async def _list(call: Call) -> web.Response:
     query = call.request.query
     if "project_id" not in query:
         raise InvalidBodyError("project_id", "Field required")
-    limit = whole_number(query, "limit", _PAGE_DEFAULT, 1, _PAGE_MAX)
+    limit = whole_number(query, "limit", TAG_PAGE_DEFAULT, 1, TAG_PAGE_MAX)
     found = call.studio.store.tags(query["project_id"], f"%{query.get('q', '')}%", limit)
     items = [{"tag": tag, "usage_count": count} for tag, count in found]
     return answer({"items": items, "count": len(items), "total": len(items)})

@@ -14,7 +14,7 @@ from aiohttp import web
 from bulkload.core.terms import MAX_NAME_LENGTH, MeasurementType
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
-from bulkload.localstudio.metadata import checked
+from bulkload.localstudio.measurement_metadata import checked
 from bulkload.localstudio.objects import (
     STEPS_FILE,
     TIME_SERIES_FILE,

@@ -18,13 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkload.client.http.bodies import (
-    GZIP_FROM_BYTES,
-    compress_if_large,
-    encode_json,
-    encode_query,
-    join_path,
-)
+from bulkload.client.http.bodies import compress_if_large, encode_json, encode_query, join_path
+from bulkload.client.limits import GZIP_FROM_BYTES
 
 
 def strict(content: bytes) -> Any:

@@ -16,10 +16,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bulkload.client.limits import PART_BYTES, SINGLE_PUT_MAX_BYTES
 from bulkload.client.storage import multipart
 from bulkload.client.storage.body import FileBody
 from bulkload.client.storage.s3_errors import REFUSED_CREDENTIALS
-from bulkload.client.storage.storage import SINGLE_PUT_MAX_BYTES, Storage
+from bulkload.client.storage.storage import Storage
 from bulkload.errors import (
     BulkloadError,
     ClientError,
@@ -230,9 +231,7 @@ def test_a_large_body_goes_in_parts_and_arrives_whole(moto_url: str, big_file: P
     [(16 * MIB - 1, ["signed"]), (16 * MIB, ["create", "part 1", "complete"])],
 )
 def test_the_size_decides(moto_url: str, size_bytes: int, calls: list[str]) -> None:
-    store, _, error = asyncio.run(
-        on_the_wire(moto_url, b"x" * size_bytes, part_bytes=multipart.PART_BYTES)
-    )
+    store, _, error = asyncio.run(on_the_wire(moto_url, b"x" * size_bytes, part_bytes=PART_BYTES))
     assert (error, store.calls) == (None, calls)
 
 

@@ -16,6 +16,37 @@ from bulkload.errors import SettingsError
 
 MEBIBYTE: Final = 1024 * 1024
 
+# Bounds of the published contract (the vendor's client and API reference state them) ---------
+
+#: Ids in one bulk request for tags.
+MAX_BULK_IDS: Final = 1000
+#: Page of the list of tags, and the largest one.
+TAG_PAGE_DEFAULT: Final = 50
+TAG_PAGE_MAX: Final = 1000
+#: Page of a project's list of measurements, and the largest one.
+PROJECT_PAGE_DEFAULT: Final = 25
+PROJECT_PAGE_MAX: Final = 1000
+#: Largest page of the list of protocols.
+PROTOCOL_PAGE_MAX: Final = 100
+#: Characters of a search at least (422 below), and its results: by default, at most, and of
+#: each type.
+SEARCH_MIN_QUERY_LENGTH: Final = 2
+SEARCH_DEFAULT: Final = 25
+SEARCH_MAX: Final = 100
+SEARCH_PER_TYPE_DEFAULT: Final = 5
+SEARCH_PER_TYPE_MAX: Final = 20
+
+# Bounds of this server ------------------------------------------------------------------------
+
+#: Requests that are remembered, the newest last: enough for one upload of a test, a few MiB.
+RECENT_REQUESTS: Final = 10_000
+#: Threads that process measurements: a bench on two cores must leave the other to the client.
+PROCESSING_THREADS: Final = 1
+#: Pieces in which a slow answer is sent: enough for a client to see progress.
+SLOW_BODY_PIECES: Final = 10
+#: Seconds that open requests get when the server shuts down; longer ones are cut off.
+SHUTDOWN_GRACE_S: Final = 1.0
+
 DuplicateAt = Literal["initiate", "confirm"]
 ConflictForm = Literal["standard", "without_existing_id", "legacy_keys", "nested", "plain"]
 ErrorForm = Literal["standard", "nested", "plain"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from bulkload.core.frame import Frame, NotFiniteError, NotNumericError
 from bulkload.core.steps import NotSummarisableError, summarise_cycles, summarise_steps
-from bulkload.localstudio.parquet import UnfitError
+from bulkload.localstudio.parquet_objects import UnfitError
 from bulkload.tables.frames import to_frame, to_table
 
 

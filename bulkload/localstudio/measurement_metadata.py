@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from bulkload.core.terms import MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MeasurementType
 from bulkload.localstudio.call import Call
-from bulkload.localstudio.moments import normalise
+from bulkload.localstudio.datetimes import normalise
 from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.store import StoredRecord
 

@@ -10,16 +10,14 @@ from typing import Any, Final
 
 from bulkload.core.frame import Frame
 from bulkload.core.ratings import UnknownUnitError, rated_capacity
-from bulkload.localstudio.derive import derive_cycles, derive_steps, write_frame
+from bulkload.localstudio.datetimes import now_text
+from bulkload.localstudio.derived_tables import derive_cycles, derive_steps, write_frame
 from bulkload.localstudio.faults import FaultKind
-from bulkload.localstudio.moments import now_text
 from bulkload.localstudio.objects import EXTEND_FILE, STEPS_FILE, TIME_SERIES_FILE, object_key
-from bulkload.localstudio.parquet import UnfitError, append_rows, read_series
+from bulkload.localstudio.parquet_objects import UnfitError, append_rows, read_series
 from bulkload.localstudio.store import StoredRecord
 from bulkload.localstudio.studio import StudioState
-
-#: One thread: a bench on two cores must leave the other to the client.
-PROCESSING_THREADS: Final = 1
+from bulkload.localstudio.studio_settings import PROCESSING_THREADS
 
 #: What fault rules call it.
 ENDPOINT: Final = "processing"
