@@ -16,7 +16,7 @@ from bulkload.client.api.cell_spec import AsyncCellSpecClient
 from bulkload.client.api.project import AsyncProjectClient
 from bulkload.client.api.raw_data import AsyncRawDataClient
 from bulkload.client.api.records import CellMeasurement
-from bulkload.client.api.resource import Connection
+from bulkload.client.api.resource import ClientContext
 from bulkload.client.delivery import Delivery
 from bulkload.client.http.access import resolve_access
 from bulkload.errors import ClientError
@@ -63,7 +63,7 @@ class AsyncStudio:
         self.organization_id = access.organization_id
         wire = _adjusted(delivery or Delivery(), timeout, max_retries)
         self._transport, self._caller, self._storage = wire.open(access)
-        connection = Connection(
+        connection = ClientContext(
             caller=self._caller,
             storage=self._storage,
             project_id=self.project_id,

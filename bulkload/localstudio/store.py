@@ -82,7 +82,7 @@ def _holder_of(data_dir: Path) -> str:
     )
 
 
-class Store:
+class RecordStore:
     """All records and open uploads of one data folder."""
 
     def __init__(self, data_dir: Path) -> None:

@@ -13,7 +13,7 @@ from bulkload.localstudio.faults import FaultKind, FaultRule, Faults
 from bulkload.localstudio.keys import Keys
 from bulkload.localstudio.objects import ObjectStore
 from bulkload.localstudio.signing import UrlSigner, Verb
-from bulkload.localstudio.store import NameTakenError, Store, StoredRecord
+from bulkload.localstudio.store import NameTakenError, RecordStore, StoredRecord
 from bulkload.localstudio.studio_settings import RECENT_REQUESTS
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class StudioState:
         self.settings = settings
         data_dir = Path(settings.data_dir)
         data_dir.mkdir(parents=True, exist_ok=True)
-        self.store = Store(data_dir)
+        self.store = RecordStore(data_dir)
         self.keys = Keys.load(data_dir)
         self.objects = ObjectStore(data_dir / "objects")
         self.signer = UrlSigner(self.store.fact("url_secret", secrets.token_hex(32)))

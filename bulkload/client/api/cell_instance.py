@@ -10,14 +10,14 @@ from bulkload.client.api.cell_batch import AsyncCellBatchClient
 from bulkload.client.api.creation import Creation, Look
 from bulkload.client.api.lists import Listing, list_filters
 from bulkload.client.api.records import CellInstance
-from bulkload.client.api.resource import Connection, Resource
+from bulkload.client.api.resource import ClientContext, Resource
 from bulkload.client.http.bodies import join_path
 
 
 class AsyncCellInstanceClient(Resource):
     """``client.cell_instance``."""
 
-    def __init__(self, connection: Connection, batches: AsyncCellBatchClient) -> None:
+    def __init__(self, connection: ClientContext, batches: AsyncCellBatchClient) -> None:
         super().__init__(connection)
         self._batches = batches
 

@@ -17,8 +17,8 @@ from bulkload.client.api.records import CellMeasurement, CellMeasurementBundle, 
 from bulkload.client.api.resource import send_again
 from bulkload.client.http.attempts import repeat
 from bulkload.client.http.bodies import join_path
-from bulkload.core.digest import content_digest
 from bulkload.client.limits import FIRST_CONFLICT_WAIT_S, MAX_EXTENSIONS
+from bulkload.core.digest import content_digest
 from bulkload.core.rules.time import runs_forward
 from bulkload.core.terms import STEP_COUNT, TIME
 from bulkload.errors import (

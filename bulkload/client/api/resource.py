@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class ClientContext:
     """What the sub-clients of one client share."""
 
     caller: Caller
@@ -33,7 +33,7 @@ class Connection:
 class Resource:
     """A sub-client."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ClientContext) -> None:
         self._connection = connection
         self._caller = connection.caller
         self._storage = connection.storage
