@@ -19,6 +19,9 @@ _DECIMAL_MARK: Final = (
 )
 _COMMA_IS_DECIMAL: Final = _DECIMAL_MARK.format(mark=",", group=r"\.")
 _DOT_IS_DECIMAL: Final = _DECIMAL_MARK.format(mark=r"\.", group=",")
+#: What cyclers write where there is no value.
+_NO_VALUE: Final = r"^-{0,3}$"
+
 _EITHER: Final = r"^[-+]?\d{1,3}[.,]\d{3}$"
 
 
@@ -74,9 +77,11 @@ def _first_match(columns: Mapping[str, pa.ChunkedArray], pattern: str) -> tuple[
 def parse_numbers(values: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
     """Cast text to float64 with this decimal mark; grouping must be well formed.
 
-    Raises ``ValueError`` with the first value that is no number.
+    Dashes in the place of a number are null. Raises ``ValueError`` with the first value that is
+    no number.
     """
-    trimmed = blank_to_null(values)
+    trimmed = pc.utf8_trim_whitespace(values)
+    trimmed = pc.if_else(pc.match_substring_regex(trimmed, _NO_VALUE), None, trimmed)
     group = "." if decimal == "," else ","
     dot = r"\." if decimal == "." else ","
     grouped = r"\." if group == "." else ","

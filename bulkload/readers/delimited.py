@@ -260,7 +260,7 @@ def _parse_by_evidence(
     refusal: _ValueRefusedError,
 ) -> tuple[pa.Table, str]:
     """Parse with the decimal mark that the values prove; reached when plain parsing failed."""
-    if layout.decimal is None and "," not in refusal.value:
+    if layout.decimal is None and "," not in refusal.value and refusal.value.strip("- "):
         raise _no_number(text.name, layout, refusal.column, refusal.value, refusal.row)
     table = _parse_rows(text, layout, {}, wanted, ".")
     columns = {name: table.column(name) for name in numbers if name in wanted}

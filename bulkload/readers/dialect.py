@@ -24,6 +24,7 @@ TIMESTAMP: Final = "timestamp"
 STEP_TIME: Final = "step time"
 MODE: Final = "mode"
 Z_IM_NEGATED: Final = "-Z_Im"
+PHASE_NEGATED: Final = "-Z_Phase"
 #: Numbers, or names, of tests and channels: a table may hold the rows of several.
 TEST: Final = "test"
 CHANNEL: Final = "channel"
@@ -36,6 +37,7 @@ DIFFERENCE: Final = "Ewe-Ece"
 #: Whose units a role is written in.
 UNITS_OF: Final = {
     Z_IM_NEGATED: terms.Z_IM,
+    PHASE_NEGATED: "Z_Phase [deg]",
     STEP_TIME: terms.TIME,
     RECORD_CHARGE: terms.CAPACITY,
     DIFFERENCE: terms.VOLTAGE,

@@ -32,7 +32,7 @@ MAX_PREAMBLE_BYTES: Final = 512 * 1024
 MIN_UNITS: Final = 2
 
 #: How a number begins, and no name of a column does.
-_NUMERIC: Final = frozenset("0123456789+-.")
+_NUMERIC: Final = re.compile(r"[+-]?[.,]?\d|[+-]$")
 
 _NUMBER: Final = re.compile(r"^\s*[-+]?[\d.,]+([eE][-+]?\d+)?\s*$")
 
@@ -69,7 +69,7 @@ def header_lines(text: Text) -> list[HeaderLine]:
         fields = cut(line, delimiter) if line.count(delimiter) >= MIN_COLUMNS - 1 else []
         names = tuple(field.strip() for field in fields)
         filled = [name for name in names if name]
-        numbers = sum(name[0] in _NUMERIC for name in filled)
+        numbers = sum(_NUMERIC.match(name) is not None for name in filled)
         if may_be_header(len(filled) - numbers, len(filled)):
             found.append(HeaderLine(number, begin, end, delimiter, names))
         # Rows of numbers one after another: the table has begun, its header lies behind.

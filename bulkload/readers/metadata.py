@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from bulkload.readers.timestamps import numbers_of_date, sheet_days, start_of
@@ -18,6 +18,9 @@ _GROUPS: Final = {
 #: Longest value kept, in characters: a comment, not an essay.
 MAX_VALUE_CHARS: Final = 2000
 
+#: Longest line of a preamble that is looked at, in characters.
+MAX_LINE_CHARS: Final = 4000
+
 #: Longest preamble that is searched for labels, in characters.
 MAX_PREAMBLE_CHARS: Final = 20_000
 
@@ -25,14 +28,54 @@ MAX_PREAMBLE_CHARS: Final = 20_000
 _NOTHING: Final = frozenset({"", "-", "none", "null", "n/a", "****"})
 
 
+#: Fields that say something of a person, a machine of the lab or what somebody typed, and not of
+#: the test: they are sent only where the user asks for them. Every other field describes the test.
+PERSONAL_FIELDS: Final = frozenset({"operator", "source_file_path", "notes", "barcode_comment"})
+
+#: Control characters but for line ends, the filler of old programs, and what a spreadsheet or a
+#: delimited preamble leaves behind a value.
+_NOISE: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]+|\u00ff{2,}")
+_AROUND: Final = " \t\r\n,;\u00ff\ufeff"
+
+
+def cleaned(value: str) -> str:
+    """Return a value without what is no part of it.
+
+    That is padding, delimiters behind it, quotation marks around it, control characters and runs
+    of ``ÿ``.
+    """
+    text = _NOISE.sub(" ", value).strip(_AROUND)
+    while len(text) >= 2 and text[0] == text[-1] == '"':
+        text = text[1:-1].strip(_AROUND)
+    return text
+
+
+def sendable(header: Mapping[str, Any], asked: Collection[str] = ()) -> dict[str, Any]:
+    """Return what of a header goes out: what describes the test, and the fields that are asked.
+
+    ``asked`` are names of fields, such as ``operator`` or ``notes``.
+    """
+    kept = PERSONAL_FIELDS - set(asked)
+    result: dict[str, Any] = {}
+    for name, value in header.items():
+        if isinstance(value, Mapping):
+            inner = {key: entry for key, entry in value.items() if key not in kept}
+            if inner:
+                result[name] = inner
+        elif name not in kept:
+            result[name] = value
+    return result
+
+
 def grouped(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Group flat fields as the measurement has them; values that say nothing are left out."""
     result: dict[str, Any] = {}
     for key, value in fields.items():
-        if value is None or str(value).strip().lower() in _NOTHING:
+        text = "" if value is None else cleaned(str(value))
+        if text.lower() in _NOTHING:
             continue
         group, name = _GROUPS.get(key, ("test_setup", key))
-        kept = value if isinstance(value, int) else str(value).strip()[:MAX_VALUE_CHARS]
+        kept = value if isinstance(value, int) else text[:MAX_VALUE_CHARS]
         (result if group is None else result.setdefault(group, {}))[name] = kept
     return result
 
@@ -49,14 +92,24 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
 def labelled(
     lines: Iterable[str], labels: Mapping[str, str], separator: str = ":"
 ) -> dict[str, str]:
-    """Read ``label: value`` lines; the first of a label counts. Labels are in lower case."""
+    """Read ``label: value`` lines; the first of a label counts. Labels are in lower case.
+
+    ``separator`` is a character, or several of which the first in a line counts.
+    """
     found: dict[str, str] = {}
+    ends = re.compile(f"[{re.escape(separator)}]")
     for line in lines:
-        label, mark, value = line.partition(separator)
-        key = labels.get(label.strip(" ~\t").lower())
-        if mark and key and key not in found and value.strip():
-            found[key] = value.strip()
+        label, mark, value = _cut(line[:MAX_LINE_CHARS], ends)
+        key = labels.get(label.strip(' ~\t"').lower())
+        text = cleaned(value.lstrip(separator)) if mark else ""
+        if key and key not in found and text:
+            found[key] = text
     return found
+
+
+def _cut(line: str, ends: re.Pattern[str]) -> tuple[str, bool, str]:
+    hit = ends.search(line)
+    return (line, False, "") if hit is None else (line[: hit.start()], True, line[hit.end() :])
 
 
 def between(text: str, label: str, others: Sequence[str]) -> str | None:

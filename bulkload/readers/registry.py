@@ -16,6 +16,8 @@ from bulkload.readers.formats import (
     biologic,
     gamry,
     generic,
+    impedance,
+    lanhe,
     maccor,
     mpr,
     neware,
@@ -23,6 +25,8 @@ from bulkload.readers.formats import (
     neware_layered,
     novonix,
     others,
+    potentiostats,
+    voltaiq,
 )
 from bulkload.readers.ionworksdata_reader import NAMED, VENDOR
 from bulkload.readers.native import NATIVE
@@ -46,6 +50,13 @@ VENDOR_FORMATS: Final[tuple[Format, ...]] = (
     others.DIGATRON,
     others.BITRODE,
     others.LANDT,
+    lanhe.FORMAT,
+    voltaiq.FORMAT,
+    potentiostats.VERSASTUDIO,
+    potentiostats.PARSTAT_FORMAT,
+    potentiostats.SQUIDSTAT_FORMAT,
+    impedance.ZPLOT,
+    impedance.FORMAT,
     bdf.BDF,
     bdf.PYPROBE_FORMAT,
 )

@@ -41,7 +41,8 @@ _CHARGE: Final = {
 _ENERGY: Final = _scaled("wh", "w.h", "w*h", "w h", "whr", "watt-hr", "watt hr")
 _TEMPERATURE: Final = {
     **dict.fromkeys(
-        ("c", "degc", "deg c", "°c", "℃", "celsius", "oc", "deg. c", "⁰c", "ºc"), Conversion(1.0)
+        ("c", "dc.", "degc", "deg c", "°c", "℃", "celsius", "oc", "deg. c", "⁰c", "ºc"),
+        Conversion(1.0),
     ),
     **dict.fromkeys(("k", "kelvin"), Conversion(1.0, -273.15)),
     **dict.fromkeys(("f", "degf", "°f", "℉"), Conversion(5.0 / 9.0, -160.0 / 9.0)),

@@ -155,7 +155,7 @@ class SheetGrid:
 
     def _number(self, index: int, cell: Any) -> float:
         """Read one cell: sheets hold numbers as text now and then."""
-        if cell == "":
+        if str(cell).strip() in {"", "-", "--", "---"}:
             return float("nan")
         try:
             return float(str(cell).strip())

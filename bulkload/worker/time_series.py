@@ -32,6 +32,7 @@ from bulkload.core.steps import summarise_steps
 from bulkload.core.terms import CURRENT, TIME, VOLTAGE
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
+from bulkload.readers.metadata import sendable
 from bulkload.readers.reading import Format
 from bulkload.sources.stamp import stamp
 from bulkload.tables.frames import to_frame, to_table
@@ -92,7 +93,7 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
         source=before,
         is_longer=_is_longer(table, task.stored),
         warnings=tuple(issues)[:MAX_ISSUES],
-        header=series.header,
+        header=sendable(series.header),
         summary=_campaign_summary(frame, steps, task, series.header),
         changes=tuple(record.name for record in records if record.is_changed),
         provenance={**series.provenance, "transforms": [asdict(record) for record in records]},

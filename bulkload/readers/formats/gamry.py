@@ -1,7 +1,8 @@
-"""Gamry: .DTA files of tagged lines and tables; impedance (ZCURVE) and what was before it."""
+"""Gamry: .DTA files of tagged lines and tables: impedance, charge and discharge, rests, cycles."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -21,14 +22,15 @@ from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.table_source import ArrayGrid
 
-IMPEDANCE: Final = Dialect(
+TABLE: Final = Dialect(
     name="Gamry DTA",
     cycler="Gamry",
-    signature=(("time",), ("vdc",)),
+    signature=(("time",), ("voltage",)),
     columns=(
         ColumnRule(terms.TIME, ("time",), unit="s"),
-        ColumnRule(terms.VOLTAGE, ("vdc",), unit="V"),
-        ColumnRule(terms.CURRENT, ("idc",), unit="A"),
+        ColumnRule(terms.VOLTAGE, ("voltage",), unit="V"),
+        ColumnRule(terms.CURRENT, ("current",), unit="A"),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle",)),
         ColumnRule(terms.FREQUENCY, ("freq",), unit="Hz"),
         ColumnRule(terms.Z_RE, ("zreal",), unit="Ohm"),
         ColumnRule(terms.Z_IM, ("zimag",), unit="Ohm"),
@@ -39,11 +41,26 @@ IMPEDANCE: Final = Dialect(
     sign=Sign.UNSTATED,
 )
 
+#: Tables by the beginning of their names: a rest, a sweep, and every other test.
 _TABLES: Final = ("ZCURVE", "OCVCURVE", "CURVE")
+#: Cycles of a voltammetry are a table each.
+_CYCLE: Final = re.compile(r"CURVE(\d+)")
+#: Columns of a sweep, and of every other table, with what they are called here.
+_SWEEP: Final = {
+    "Time": "Time",
+    "Vdc": "Voltage",
+    "Idc": "Current",
+    "Temp": "Temp",
+    **{name: name for name in ("Freq", "Zreal", "Zimag", "Zmod", "Zphz")},
+}
+_RUN: Final = {"T": "Time", "Vf": "Voltage", "Im": "Current", "Temp": "Temp"}
+
 _TAGS: Final = {"TITLE": "test_name", "PSTAT": "instrument", "NOTES": "notes"}
 
 #: Temperatures that mean no sensor.
 _NO_SENSOR_DEGC: Final = -100.0
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +91,20 @@ class Gamry(Format):
         return Evidence(fits=("begins with EXPLAIN", f"has the table {', '.join(tables)}"))
 
     def read(self, probe: Probe, options: ReadOptions) -> Reading:
-        """Read the impedance table, and before it the rest at open circuit."""
+        """Read the tables one after the other in time: rests, sweeps, and what else was run."""
         lines = probe.text.data.decode("utf-8").splitlines()
-        tables = list(_tables(lines, probe.name))
-        sweeps = [table for table in tables if table.name.startswith("ZCURVE")]
-        if not sweeps:
+        tables = _tables(lines, probe.name)
+        if not tables:
             raise UnreadableError(
-                f"{probe.name}: no impedance table (ZCURVE) in this Gamry file; its tables are "
-                f"{', '.join(table.name for table in tables) or 'none'}",
-                cause="missing_column",
+                f"{probe.name}: no table with columns T and Vf, or Time and Vdc, in this Gamry "
+                "file; the test recorded nothing, or the file was cut short",
+                cause="no_rows",
             )
-        rests = [t for t in tables if t.name.startswith("OCVCURVE") and "Vf" in t.columns]
-        columns, decisions = _joined(rests, sweeps)
+        decisions: list[Decision] = []
+        columns = _joined(tables, decisions)
         grid = ArrayGrid({n: pa.chunked_array([v]) for n, v in columns.items()}, probe.name)
-        reading = read_grid(grid, IMPEDANCE, probe.name, options)
-        left_out = sum(table.left_out for table in (*rests, *sweeps))
+        reading = read_grid(grid, TABLE, probe.name, options)
+        left_out = sum(table.left_out for table in tables)
         rows = {name: reading.facts[name] + left_out for name in ("rows_read", "rows_left_out")}
         return replace(
             reading,
@@ -104,12 +120,19 @@ def _tables(lines: Sequence[str], name: str) -> list[_Table]:
     for index, line in enumerate(lines):
         fields = line.split("\t")
         if fields[0].startswith(_TABLES) and fields[1:2] == ["TABLE"] and index + 2 < len(lines):
-            found.append(_table(fields[0], lines, index, name))
+            table = _table(fields[0], lines, index, name)
+            if table is not None:
+                found.append(table)
     return found
 
 
-def _table(title: str, lines: Sequence[str], index: int, name: str) -> _Table:
-    heads = lines[index + 1].split("\t")
+def _table(title: str, lines: Sequence[str], index: int, name: str) -> _Table | None:
+    """Read one table; None where it has no time and no voltage."""
+    heads, units = lines[index + 1].split("\t"), lines[index + 2].split("\t")
+    names = _SWEEP if title.startswith("ZCURVE") else _RUN
+    wanted = {names[head]: place for place, head in enumerate(heads) if head in names}
+    if not {"Time", "Voltage"} <= wanted.keys():
+        return None
     rows: list[list[str]] = []
     left_out = 0
     for line in lines[index + 3 :]:
@@ -122,10 +145,17 @@ def _table(title: str, lines: Sequence[str], index: int, name: str) -> _Table:
             left_out += 1
     if not rows:
         raise UnreadableError(f"{name}: the table {title} has no rows", cause="no_rows")
-    columns: dict[str, np.ndarray[Any, np.dtype[np.float64]]] = {}
-    for position, head in enumerate(heads):
-        if head and head not in {"Over", "Pt"}:
-            columns[head] = _numbers([row[position] for row in rows], head, title, name)
+    columns = {
+        target: _numbers([row[place] for row in rows], heads[place], title, name)
+        for target, place in wanted.items()
+    }
+    unit = units[wanted["Current"]].strip() if "Current" in wanted else "A"
+    if unit not in {"A", "Amps"}:
+        raise UnreadableError(
+            f"{name}: the current of {title} is in {printable(unit)!r}, not in A; export the test "
+            "without normalising it by the area",
+            cause="unknown_unit",
+        )
     return _Table(title, columns, left_out)
 
 
@@ -142,28 +172,17 @@ def _numbers(
         ) from error
 
 
-def _joined(
-    rests: Sequence[_Table], sweeps: Sequence[_Table]
-) -> tuple[dict[str, pa.Array], list[Decision]]:
+def _joined(tables: Sequence[_Table], decisions: list[Decision]) -> dict[str, pa.Array]:
     """Put the tables one after the other in time; a rest at open circuit has no current."""
-    decisions = [
-        Decision(
-            code=DecisionCode.ROWS_LEFT_OUT,
-            detail=f"left out {table.left_out} line(s) of {table.name} that do not have its "
-            "columns",
-            evidence="number of fields",
-            rows=table.left_out,
-        )
-        for table in (*rests, *sweeps)
-        if table.left_out
-    ]
-    parts: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
-    begin = 0.0
-    for table in (*rests, *sweeps):
+    parts: list[dict[str, Floats]] = []
+    end = 0.0
+    for table in tables:
         columns = dict(table.columns)
-        if table in rests:
-            rows = len(columns["Vf"])
-            columns = {"Time": columns["T"], "Vdc": columns["Vf"], "Idc": np.zeros(rows)}
+        rows = len(columns["Time"])
+        if table.left_out:
+            decisions.append(_left_out(table))
+        if "Current" not in columns:
+            columns["Current"] = np.zeros(rows)
             decisions.append(
                 Decision(
                     code=DecisionCode.CURRENT_DERIVED,
@@ -172,15 +191,34 @@ def _joined(
                     rows=rows,
                 )
             )
-        columns.pop("Temp", None)
-        columns["Time"] = columns["Time"] + begin
-        begin = float(columns["Time"][-1])
-        for head in sweeps[0].columns.keys() | columns.keys():
-            values = columns.get(head, np.full(len(columns["Time"]), np.nan))
-            parts.setdefault(head, []).append(values)
-    wanted = ("Time", "Vdc", "Idc", "Freq", "Zreal", "Zimag", "Zmod", "Zphz")
-    joined = {h: np.concatenate(parts[h]) for h in wanted if h in parts}
-    return {h: pa.array(v, from_pandas=True) for h, v in joined.items()}, decisions
+        if cycle := _CYCLE.fullmatch(table.name):
+            columns["Cycle"] = np.full(rows, float(cycle[1]))
+        temperature = columns.get("Temp")
+        if temperature is not None and not (temperature > _NO_SENSOR_DEGC).all():
+            del columns["Temp"]
+        # Some tables count on from the one before, others begin at zero.
+        if columns["Time"][0] < end:
+            columns["Time"] = columns["Time"] + end
+        end = float(columns["Time"][-1])
+        parts.append(columns)
+    names = dict.fromkeys(name for columns in parts for name in columns)
+    return {
+        name: pa.array(
+            np.concatenate([c.get(name, np.full(len(c["Time"]), np.nan)) for c in parts]),
+            from_pandas=True,
+        )
+        for name in names
+    }
+
+
+def _left_out(table: _Table) -> Decision:
+    return Decision(
+        code=DecisionCode.ROWS_LEFT_OUT,
+        detail=f"left out {table.left_out} line(s) of {table.name} that do not have its columns",
+        evidence="number of fields",
+        rows=table.left_out,
+        columns=(table.name,),
+    )
 
 
 def _header(lines: Sequence[str]) -> dict[str, Any]:

@@ -6,14 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkload.core import terms
-from bulkload.core.decisions import DecisionCode
-from bulkload.errors import UnreadableError
-from bulkload.readers import timestamps as clock
 from bulkload.readers.derive import ENERGY
 from bulkload.readers.dialect import (
     MODE,
@@ -25,10 +20,14 @@ from bulkload.readers.dialect import (
     Series,
     Sign,
 )
+from bulkload.readers.formats.time_unit import settle_time_unit
+from bulkload.readers.headers import cut, find
+from bulkload.readers.headers import lines as lines_of
 from bulkload.readers.metadata import between, grouped, labelled, with_iso_start
 from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.table_format import TableFormat
+from bulkload.readers.units import split_heading
 
 TABLE: Final = Dialect(
     name="Maccor table",
@@ -78,15 +77,6 @@ TABLE: Final = Dialect(
     keep_mode=True,
 )
 
-#: Seconds that one unit of an unlabelled test time may be.
-_TIME_UNITS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0}
-
-#: Pairs of rows whose timestamps are held against the test time.
-PAIRS_SAMPLED: Final = 100
-
-#: How near to one of them the timestamps must come: they are whole seconds over hours.
-_UNIT_TOLERANCE: Final = 0.05
-
 
 def _prepare(raw: Raw) -> None:
     """Cut the mode to its letter, and settle the unit of a test time that states none."""
@@ -94,43 +84,7 @@ def _prepare(raw: Raw) -> None:
         mode = raw.texts[MODE]
         kept = pc.utf8_slice_codeunits(mode, 0, 1)
         raw.texts[MODE] = pc.if_else(pc.equal(mode, "MSG"), mode, kept)
-    column = raw.match.of(terms.TIME)
-    if column is None or column.unit is not None or terms.TIME not in raw.columns:
-        return
-    if raw.kinds[terms.TIME] is Kind.NUMBER and TIMESTAMP in raw.texts:
-        _settle_unit(raw)
-
-
-def _settle_unit(raw: Raw) -> None:
-    """Hold the unlabelled test time against the timestamps beside it."""
-    time = np.asarray(raw.columns[terms.TIME], dtype=np.float64)
-    if raw.rows < 2:
-        return
-    rows = np.linspace(0, raw.rows - 2, min(raw.rows - 1, PAIRS_SAMPLED)).astype(np.int64)
-    stamps = raw.texts[TIMESTAMP].take(pa.array(np.stack((rows, rows + 1), axis=1).ravel()))
-    try:
-        seconds = clock.timestamps(stamps)
-    except clock.ClockError:
-        return
-    ticks, elapsed = time[rows + 1] - time[rows], seconds[1::2] - seconds[::2]
-    running = (ticks > 0) & (elapsed > 0)
-    # Day and month may be swapped, which only spoils the steps over midnight: take the middle.
-    ratio = float(np.median(elapsed[running] / ticks[running])) if running.any() else np.nan
-    for unit, scale in _TIME_UNITS.items():
-        if abs(ratio / scale - 1.0) < _UNIT_TOLERANCE:
-            raw.columns[terms.TIME] = time * scale
-            raw.proved.add(terms.TIME)
-            raw.decide(
-                DecisionCode.UNIT_PROVED,
-                f"the test time states no unit: {unit}, proved by the timestamps beside it",
-                evidence="timestamps of the rows",
-            )
-            return
-    raise UnreadableError(
-        f"{raw.name}: the test time states no unit, and one of it is {ratio:.3g} s by the "
-        "timestamps beside it; state the unit in a dialect file",
-        cause="unknown_unit",
-    )
+    settle_time_unit(raw)
 
 
 _LABELS: Final = ("Today's Date", "Date of Test", "Filename", "Procedure", "Comment/Barcode")
@@ -145,6 +99,22 @@ _ROW_LABELS: Final = {
 _OTHERS: Final = (*_LABELS, "Tester Channel", "Description", "TestName")
 
 
+_CLOCK: Final = re.compile(r"\d{1,2}:\d{2}:\d{2}(?:\.\d*)?(?:\s*[AaPp][Mm])?")
+
+
+def _first_clock(probe: Probe) -> str:
+    """Return the time of day of the first row, empty where its column has dates or is not there."""
+    header = find(probe.headers, TABLE)
+    if header is None:
+        return ""
+    names = [split_heading(name).base for name in header.names]
+    place = next((names.index(name) for name in ("dpt time", "dpt") if name in names), None)
+    first = next((line for *_, line in lines_of(probe.text, header.end) if line.strip()), "")
+    fields = cut(first, header.delimiter)
+    stated = fields[place].strip() if place is not None and place < len(fields) else ""
+    return stated if _CLOCK.fullmatch(stated) else ""
+
+
 def _preamble(lines: Sequence[str], probe: Probe) -> dict[str, Any]:
     """Read the header in one line, or in one field a line."""
     text = "\n".join(lines)
@@ -156,6 +126,9 @@ def _preamble(lines: Sequence[str], probe: Probe) -> dict[str, Any]:
             "barcode_comment": between(text, "Comment/Barcode", _OTHERS),
             "start_time": between(text, "Date of Test", _OTHERS) or "",
         }
+        if ":" not in found["start_time"]:
+            # Only the day stands here; the clock of the first row, where that is all it states.
+            found["start_time"] += f" {_first_clock(probe)}"
     else:
         rows = (re.sub(r"^([^\t:,]+):?[\t,]+", r"\1:", line) for line in lines)
         found = dict(labelled(rows, _ROW_LABELS))

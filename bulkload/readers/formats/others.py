@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from bulkload.core import terms
 from bulkload.readers.dialect import MODE, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
+from bulkload.readers.formats.time_unit import settle_time_unit
 from bulkload.readers.metadata import grouped, labelled, with_iso_start
 from bulkload.readers.probe import Probe
 from bulkload.readers.table_format import TableFormat
@@ -49,21 +50,34 @@ def _basytec(lines: Sequence[str], _probe: Probe) -> dict[str, Any]:
 DIGATRON_EXPORT: Final = Dialect(
     name="Digatron export",
     cycler="Digatron",
-    signature=(("step",), ("status",), ("prog time",), ("voltage",), ("current",), ("ahaccu",)),
+    # In English and in German.
+    signature=(
+        ("step", "schritt"),
+        ("status", "zustand"),
+        ("prog time", "programmdauer", "programmzeit", "prog zeit"),
+        ("voltage", "spannung"),
+        ("current", "strom"),
+        ("ahaccu", "ahakku"),
+    ),
     columns=(
-        ColumnRule(terms.TIME, ("prog time",), kind=Kind.DURATION),
-        ColumnRule(terms.VOLTAGE, ("voltage",)),
-        ColumnRule(terms.CURRENT, ("current",)),
+        ColumnRule(
+            terms.TIME,
+            ("prog time", "programmdauer", "programmzeit", "prog zeit"),
+            kind=Kind.DURATION,
+        ),
+        ColumnRule(terms.VOLTAGE, ("voltage", "spannung")),
+        ColumnRule(terms.CURRENT, ("current", "strom")),
         # The units row holds the sensor's name in the place of the unit.
         ColumnRule(
             terms.TEMPERATURE,
-            ("logtempmid", "logtemp001", "logtemppositive"),
+            ("logtempmid", "logtemp001", "logtemppositive", "temp13", "temp1", "temperatur"),
             unit="degC",
             ignores_unit=True,
         ),
-        ColumnRule(terms.STEP_FROM_CYCLER, ("step",)),
-        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle",)),
-        ColumnRule(MODE, ("status",), kind=Kind.TEXT),
+        ColumnRule(terms.STEP_FROM_CYCLER, ("step", "schritt")),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle", "zyklus")),
+        ColumnRule(MODE, ("status", "zustand"), kind=Kind.TEXT),
+        ColumnRule(TIMESTAMP, ("zeitstempel", "datum", "time stamp"), kind=Kind.TIMESTAMP),
     ),
     sign=Sign.CHARGE_POSITIVE,
     units_row=True,
@@ -76,11 +90,22 @@ _DIGATRON_LABELS: Final = {
     "start time": "start_time",
     "comment": "notes",
     "test section": "test_name",
+    "programm": "procedure",
+    "prüfprogramm": "procedure",
+    "batteriename": "cell_label",
+    "batterie": "cell_label",
+    "kreis": "channel_number",
+    "stromkreis": "channel_number",
+    "startzeit": "start_time",
+    "start": "start_time",
+    "kommentar": "notes",
+    "bemerkung": "notes",
+    "prüfabschnitt": "test_name",
 }
 
 
 def _digatron(lines: Sequence[str], _probe: Probe) -> dict[str, Any]:
-    return grouped(with_iso_start(dict(labelled(lines, _DIGATRON_LABELS, separator=","))))
+    return grouped(with_iso_start(dict(labelled(lines, _DIGATRON_LABELS, separator=",;\t:"))))
 
 
 BITRODE_EXPORT: Final = Dialect(
@@ -97,6 +122,52 @@ BITRODE_EXPORT: Final = Dialect(
     ),
     sign=Sign.UNSIGNED,
 )
+
+_BITRODE_NAMES: Final = (
+    ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle",)),
+    ColumnRule(terms.STEP_FROM_CYCLER, ("step",)),
+    ColumnRule(MODE, ("mode",), kind=Kind.TEXT),
+)
+
+BITRODE_MODULE: Final = Dialect(
+    name="Bitrode module export",
+    cycler="Bitrode",
+    signature=(
+        ("total time",),
+        ("loop counter 1", "loop counter"),
+        ("amp hours",),
+        ("current",),
+        ("voltage",),
+        ("mode",),
+    ),
+    columns=(
+        ColumnRule(TIMESTAMP, ("real time",), kind=Kind.TIMESTAMP),
+        # No unit: the clock beside it tells.
+        ColumnRule(terms.TIME, ("total time",), kind=Kind.DURATION),
+        # VisuaLCN exports no other units than these, and names none.
+        ColumnRule(terms.VOLTAGE, ("voltage",), unit="V"),
+        ColumnRule(terms.CURRENT, ("current",), unit="A"),
+        ColumnRule(terms.CHARGE_CAPACITY, ("amp hours charge",), unit="Ah"),
+        ColumnRule(terms.DISCHARGE_CAPACITY, ("amp hours discharge",), unit="Ah"),
+        *_BITRODE_NAMES,
+    ),
+    sign=Sign.CHARGE_POSITIVE,
+)
+
+_BITRODE_LABELS: Final = {
+    "test name": "test_name",
+    "test date": "start_time",
+    "operator id": "operator",
+    "program name": "procedure",
+    "module type": "instrument",
+    "name": "channel_number",
+    "notes": "notes",
+}
+
+
+def _bitrode(lines: Sequence[str], _probe: Probe) -> dict[str, Any]:
+    return grouped(with_iso_start(dict(labelled(lines, _BITRODE_LABELS, separator=","))))
+
 
 LANDT_EXPORT: Final = Dialect(
     name="Landt export",
@@ -121,5 +192,10 @@ LANDT_EXPORT: Final = Dialect(
 
 BASYTEC: Final = TableFormat(name="basytec", dialects=(BASYTEC_RESULT,), preamble=_basytec)
 DIGATRON: Final = TableFormat(name="digatron", dialects=(DIGATRON_EXPORT,), preamble=_digatron)
-BITRODE: Final = TableFormat(name="bitrode", dialects=(BITRODE_EXPORT,))
+BITRODE: Final = TableFormat(
+    name="bitrode",
+    dialects=(BITRODE_EXPORT, BITRODE_MODULE),
+    preamble=_bitrode,
+    prepare=settle_time_unit,
+)
 LANDT: Final = TableFormat(name="landt", dialects=(LANDT_EXPORT,))

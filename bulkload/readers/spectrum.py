@@ -1,0 +1,138 @@
+"""Impedance spectra without voltage and current: frequency and impedance, and nothing derived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from bulkload.core import terms
+from bulkload.core.decisions import DecisionCode
+from bulkload.errors import UnreadableError
+from bulkload.readers.derive import SWEEP_HZ
+from bulkload.readers.dialect import PHASE_NEGATED, Z_IM_NEGATED, Dialect
+from bulkload.readers.metadata import grouped
+from bulkload.readers.raw_columns import Floats, Raw, fetch_raw
+from bulkload.readers.reading import Reading
+from bulkload.readers.table_source import Grid
+
+MODULUS: Final = "Z_Mod [Ohm]"
+PHASE: Final = "Z_Phase [deg]"
+
+_LEADING: Final = (terms.TIME, terms.FREQUENCY, terms.Z_RE, terms.Z_IM)
+_SPECTRAL: Final = (terms.FREQUENCY, terms.Z_RE, terms.Z_IM, MODULUS, PHASE)
+
+
+def read_spectrum(
+    grid: Grid,
+    dialect: Dialect,
+    name: str,
+    prepare: Callable[[Raw], None] | None = None,
+) -> Reading:
+    """Read a table of frequencies and impedances.
+
+    The impedance is its two parts as the file has them, or made of modulus and phase. Raises
+    ``UnreadableError`` where the file has neither, or a frequency is no positive number.
+    """
+    raw = fetch_raw(grid, dialect, name)
+    rows_read = raw.rows
+    if prepare is not None:
+        prepare(raw)
+    in_parts(raw)
+    lacking = [c for c in (terms.FREQUENCY, terms.Z_RE, terms.Z_IM) if c not in raw.columns]
+    if lacking:
+        raise UnreadableError(
+            f"{name}: no column for {' and '.join(map(repr, lacking))} in this spectrum; export "
+            "it with frequency and both parts of the impedance",
+            cause="missing_column",
+        )
+    _leave_out_gaps(raw)
+    frequency = np.asarray(raw.columns[terms.FREQUENCY], dtype=np.float64)
+    if not bool((frequency > SWEEP_HZ).all()):
+        row = int(np.flatnonzero(~(frequency > SWEEP_HZ))[0])
+        raise UnreadableError(
+            f"{name}, row {row + 1} of the table: a frequency of {frequency[row]:g} Hz is none of "
+            "a spectrum; export the spectrum alone",
+            cause="mixed_data",
+        )
+    time = raw.columns.get(terms.TIME)
+    if time is not None:
+        seconds = np.asarray(time, dtype=np.float64)
+        raw.columns[terms.TIME] = seconds - seconds[0]
+    raw.decide(
+        DecisionCode.SPECTRUM_FOUND,
+        f"an impedance spectrum of {raw.rows} frequencies",
+        evidence="frequency column",
+        rows=raw.rows,
+    )
+    names = (*_LEADING, *(n for n in raw.columns if n not in _LEADING))
+    return Reading(
+        table=pa.table(
+            {n: pa.array(raw.columns[n], from_pandas=True) for n in names if n in raw.columns}
+        ),
+        header=grouped({"cycler": dialect.cycler}),
+        dialect=dialect.name,
+        decisions=tuple(dict.fromkeys(raw.decisions)),
+        facts={
+            **grid.facts,
+            "data_type": "eis",
+            "rows_read": rows_read,
+            "rows_left_out": raw.left_out,
+        },
+    )
+
+
+def in_parts(raw: Raw) -> None:
+    """Give the impedance as real and imaginary part, in place: turned round, or from its polar."""
+    negated = raw.columns.pop(Z_IM_NEGATED, None)
+    if negated is not None and terms.Z_IM not in raw.columns:
+        raw.columns[terms.Z_IM] = -np.asarray(negated, dtype=np.float64)
+    turned = raw.columns.pop(PHASE_NEGATED, None)
+    if turned is not None and PHASE not in raw.columns:
+        raw.columns[PHASE] = -np.asarray(turned, dtype=np.float64)
+    if {terms.Z_RE, terms.Z_IM} <= raw.columns.keys() or not (
+        {MODULUS, PHASE} <= raw.columns.keys()
+    ):
+        return
+    modulus = np.asarray(raw.columns[MODULUS], dtype=np.float64)
+    phase = np.deg2rad(np.asarray(raw.columns[PHASE], dtype=np.float64))
+    raw.columns[terms.Z_RE], raw.columns[terms.Z_IM] = (
+        modulus * np.cos(phase),
+        modulus * np.sin(phase),
+    )
+    raw.decide(
+        DecisionCode.SPECTRUM_FOUND,
+        "the impedance was made of its modulus and phase",
+        evidence="columns of the file",
+        rows=raw.rows,
+    )
+
+
+def blank_outside_sweeps(raw: Raw) -> None:
+    """Make frequency and impedance null, in place, in rows that are no point of a spectrum."""
+    frequency = raw.columns.get(terms.FREQUENCY)
+    if frequency is None:
+        return
+    inside = np.asarray(frequency, dtype=np.float64) > SWEEP_HZ
+    for name in (*_SPECTRAL, Z_IM_NEGATED):
+        if name not in raw.columns:
+            continue
+        if not inside.any():
+            del raw.columns[name]
+        elif not inside.all():
+            values: Floats = np.asarray(raw.columns[name], dtype=np.float64)
+            raw.columns[name] = np.where(inside, values, np.nan)
+
+
+def _leave_out_gaps(raw: Raw) -> None:
+    gap = np.zeros(raw.rows, dtype=bool)
+    for name in (terms.FREQUENCY, terms.Z_RE, terms.Z_IM):
+        gap |= np.isnan(np.asarray(raw.columns[name], dtype=np.float64))
+    if gap.all():
+        raise UnreadableError(
+            f"{raw.name}: no row has a frequency and an impedance", cause="no_rows"
+        )
+    if gap.any():
+        raw.leave_out(gap, "rows without a frequency or an impedance", evidence="no value")
