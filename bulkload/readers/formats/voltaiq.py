@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from bulkload.core import terms
+from bulkload.core.decisions import DecisionCode
+from bulkload.readers.derive import DUPLICATE_OFFSET_S
 from bulkload.readers.dialect import RECORD, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.metadata import grouped, labelled
 from bulkload.readers.probe import Probe
+from bulkload.readers.raw_columns import Raw
 from bulkload.readers.table_format import TableFormat
 from bulkload.readers.timestamps import iso_of
 
@@ -67,4 +72,23 @@ def _preamble(lines: Sequence[str], _probe: Probe) -> dict[str, Any]:
     return grouped(found)
 
 
-FORMAT: Final = TableFormat(name="voltaiq", dialects=(TABLE,), preamble=_preamble)
+def _prepare(raw: Raw) -> None:
+    """Set records apart that stand in the table twice, under one number and one time."""
+    if not {RECORD, terms.TIME} <= raw.columns.keys():
+        return
+    record = np.asarray(raw.columns[RECORD], dtype=np.float64)
+    time = np.asarray(raw.columns[terms.TIME], dtype=np.float64)
+    again = np.concatenate(([False], (np.diff(record) == 0) & (np.diff(time) == 0)))
+    if not again.any():
+        return
+    begin = np.maximum.accumulate(np.where(again, 0, np.arange(raw.rows)))
+    raw.columns[terms.TIME] = time + (np.arange(raw.rows) - begin) * DUPLICATE_OFFSET_S
+    raw.decide(
+        DecisionCode.TIMES_SET_APART,
+        f"{int(again.sum())} rows repeat the record before: each a microsecond later",
+        evidence="record number",
+        rows=int(again.sum()),
+    )
+
+
+FORMAT: Final = TableFormat(name="voltaiq", dialects=(TABLE,), preamble=_preamble, prepare=_prepare)
