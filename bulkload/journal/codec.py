@@ -94,7 +94,7 @@ def checks_from_json(values: Mapping[str, Any]) -> Checks:
 
 
 def prepare_options_from_json(values: Mapping[str, Any]) -> PrepareOptions:
-    """Return the recipe whose fields these are."""
+    """Return the prepare options whose fields these are."""
     return PrepareOptions(
         **dict(values)
         | {

@@ -57,10 +57,10 @@ def test_what_is_equal_is_said_to_be_equal(jobs: Jobs, uploaded: Ended) -> None:
     ("spoil", "words"),
     [
         (lambda table: table.slice(0, 59), "holds 59 rows, the source 60"),
-        (lambda table: table.drop_columns(["Step count"]), "without Step count"),
+        (lambda table: table.drop_columns(["Step count"]), "lacks the columns Step count"),
         (
             lambda table: table.append_column("Extra", pa.array([0.0] * 60)),
-            "with Extra besides",
+            "has the further columns Extra",
         ),
         (
             lambda table: table.set_column(
