@@ -1,4 +1,4 @@
-"""How patiently, and how much at once: what a bulk run sets otherwise than a script."""
+"""Settings of the wire: time limits and requests in flight, for a script or a bulk run."""
 
 from __future__ import annotations
 

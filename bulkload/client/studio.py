@@ -136,7 +136,7 @@ def _adjusted(delivery: Delivery, timeout: float | None, max_retries: int | None
 
 
 def project_of(environ: Mapping[str, str]) -> str | None:
-    """Give the project that the environment names; its older variable is warned about."""
+    """Return the project that the environment names; its older variable is warned about."""
     if project_id := environ.get("IONWORKS_PROJECT_ID"):
         return project_id
     older = environ.get("PROJECT_ID")

@@ -1,4 +1,4 @@
-"""The API's door: each endpoint is wrapped once in counting, trouble, keys and error bodies."""
+"""The API: each endpoint is wrapped once in counting, faults, keys and error bodies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 
 from bulkload.localstudio.call import JSON_HEADERS, Call
-from bulkload.localstudio.refusal import NotAuthenticatedError, Refusal
+from bulkload.localstudio.error_answers import ErrorAnswer, NotAuthenticatedError
 from bulkload.localstudio.studio import StudioState
 from bulkload.localstudio.trouble import performed
 
@@ -37,17 +37,17 @@ _READING: Final = frozenset({"GET", "HEAD"})
 def make_app(studio: StudioState, endpoints: Sequence[Endpoint]) -> web.Application:
     """Return the API as an application."""
     app = web.Application(client_max_size=studio.settings.max_body_bytes)
-    door = Door(studio)
+    guard = RequestGuard(studio)
     for endpoint in endpoints:
         app.router.add_route(
-            endpoint.method, endpoint.path, door.guard(endpoint.name, endpoint.handler)
+            endpoint.method, endpoint.path, guard.wrap(endpoint.name, endpoint.handler)
         )
-    unknown = door.guard("unknown", _unknown)
+    unknown = guard.wrap("unknown", _unknown)
     app.router.add_route("*", "/{tail:.*}", unknown)
     return app
 
 
-class Door:
+class RequestGuard:
     """Wraps handlers for the framework."""
 
     def __init__(self, studio: StudioState) -> None:
@@ -55,7 +55,7 @@ class Door:
         self._start = secrets.token_hex(6)
         self._numbers = itertools.count(1)
 
-    def guard(
+    def wrap(
         self, name: str, handler: Handler
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Return the handler as the framework wants it."""
@@ -90,7 +90,7 @@ class Door:
                 self._check_key(request)
             body = {} if request.method in _READING else await self._body(request)
             return await handler(Call(self._studio, request, body))
-        except Refusal as refusal:
+        except ErrorAnswer as refusal:
             data = refusal.body(settings.error_form, settings.conflict_form)
             status = refusal.status
         return web.Response(status=status, body=json.dumps(data).encode(), headers=JSON_HEADERS)
@@ -104,23 +104,23 @@ class Door:
             raise NotAuthenticatedError
         organization = headers.get("X-Organization-Id")
         if organization is not None and organization != self._studio.organization_id:
-            raise Refusal(403, "the key does not belong to this organization")
+            raise ErrorAnswer(403, "the key does not belong to this organization")
         if not may_write and request.method not in _READING:
-            raise Refusal(403, "the key may read only")
+            raise ErrorAnswer(403, "the key may read only")
 
     async def _body(self, request: web.Request) -> Any:
         try:
             raw = await request.read()
         except web.HTTPRequestEntityTooLarge as error:
             limit = self._studio.settings.max_body_bytes
-            raise Refusal(413, f"the body is larger than {limit} bytes") from error
+            raise ErrorAnswer(413, f"the body is larger than {limit} bytes") from error
         if not raw:
             return {}
         strict = self._studio.settings.nan == "refuse"
         try:
             return json.loads(raw, parse_constant=_refuse_constant if strict else None)
         except ValueError as error:
-            raise Refusal(422, f"the body is not JSON: {error}") from error
+            raise ErrorAnswer(422, f"the body is not JSON: {error}") from error
 
 
 def _refuse_constant(word: str) -> float:
@@ -128,4 +128,4 @@ def _refuse_constant(word: str) -> float:
 
 
 async def _unknown(_call: Call) -> web.StreamResponse:
-    raise Refusal(404, "Not Found")
+    raise ErrorAnswer(404, "Not Found")

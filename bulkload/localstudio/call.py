@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from bulkload.localstudio.datetimes import now_text
-from bulkload.localstudio.refusal import (
+from bulkload.localstudio.error_answers import (
     DuplicateNameError,
     InvalidBodyError,
     not_found,
@@ -30,7 +30,7 @@ CASE_BLIND_KINDS: Final = frozenset({"cell_batch"})
 
 @dataclass(slots=True)
 class Call:
-    """A request that passed the door, with its body read."""
+    """A request whose key and body were accepted."""
 
     studio: StudioState
     request: web.Request

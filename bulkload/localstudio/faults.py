@@ -77,9 +77,9 @@ class FaultRule:
     endpoint: str = "*"
     #: Glob over the path of the request, or over the measurement's name for ``processing``.
     subject: str = "*"
-    #: Strike the nth match only, counted from 1.
+    #: Apply to the nth match only, counted from 1.
     nth: int | None = None
-    #: Strike so many times at most.
+    #: Apply so many times at most.
     times: int | None = None
     probability: float = 1.0
     seed: int = 0
@@ -166,8 +166,8 @@ class Faults:
         self._hidden.clear()
         self._held.clear()
 
-    def strike(self, endpoint: str, subject: str) -> Sequence[FaultRule]:
-        """Return the rules that strike this request, in the order they were added."""
+    def matching(self, endpoint: str, subject: str) -> Sequence[FaultRule]:
+        """Return the rules that apply to this request, in the order they were added."""
         if not self._active:
             return ()
         rules = [active.rule for active in self._active if active.strikes(endpoint, subject)]
@@ -179,7 +179,7 @@ class Faults:
         self._hidden[record_id] = time.monotonic() + seconds
 
     def hides(self, record_id: str) -> bool:
-        """Tell whether reads must not see this record yet."""
+        """Return whether reads must not see this record yet."""
         return bool(self._hidden) and record_id in self.hidden_ids()
 
     def hidden_ids(self) -> Sequence[str]:
@@ -195,7 +195,7 @@ class Faults:
         self._held[scope, name_key] = time.monotonic() + seconds
 
     def holds(self, scope: str, name_key: str) -> bool:
-        """Tell whether a stale upload still holds this name."""
+        """Return whether a stale upload still holds this name."""
         return bool(self._held) and self._held.get((scope, name_key), 0.0) > time.monotonic()
 
 

@@ -17,7 +17,7 @@ READ_ONLY_KEY_FILE: Final = "read_only_key"
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What opens the door."""
+    """The key of the API."""
 
     api_key: str = field(repr=False)
     #: The same rights, sent as a bearer token.

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bulkload.localstudio.call import Call, answer
 from bulkload.localstudio.datetimes import normalise
-from bulkload.localstudio.refusal import Refusal
+from bulkload.localstudio.error_answers import ErrorAnswer
 from bulkload.localstudio.store import StoredRecord
 
 ORDER_COLUMNS: Final = ("name", "created_at", "updated_at", "start_time")
@@ -183,7 +183,7 @@ def whole_number(
     return number
 
 
-class _BadQueryError(Refusal):
+class _BadQueryError(ErrorAnswer):
     def __init__(self, name: str, message: str) -> None:
         super().__init__(422, f"{name}: {message}")
         self.name = name
@@ -193,5 +193,5 @@ class _BadQueryError(Refusal):
         return {"detail": [finding]}
 
 
-def _bad_query(name: str, message: str) -> Refusal:
+def _bad_query(name: str, message: str) -> ErrorAnswer:
     return _BadQueryError(name, message)

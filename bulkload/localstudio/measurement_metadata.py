@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from bulkload.core.terms import MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MeasurementType
 from bulkload.localstudio.call import Call
 from bulkload.localstudio.datetimes import normalise
-from bulkload.localstudio.refusal import InvalidBodyError, Refusal
+from bulkload.localstudio.error_answers import ErrorAnswer, InvalidBodyError
 from bulkload.localstudio.store import StoredRecord
 
 #: What has a column of its own, or is the server's to say.
@@ -41,14 +41,14 @@ def checked(
     start, end = _moment(body, "start_time"), _moment(body, "end_time")
     if start is not None and end is not None and end < start:
         status = call.studio.settings.bad_end_time_status
-        raise Refusal(status, "end_time must not precede start_time")
+        raise ErrorAnswer(status, "end_time must not precede start_time")
     if body.get("tags") is not None:
         body["tags"] = normal_tags(call, project, body["tags"])
     channel_id = given.get("channel_id")
     if channel_id is not None:
         channel = _channel(call, channel_id, project, measurement_type)
         if start is None:
-            raise Refusal(400, "a measurement on a channel needs a start_time")
+            raise ErrorAnswer(400, "a measurement on a channel needs a start_time")
         _refuse_overlap(call, channel, start, end, but=measurement_id)
     return Metadata(call.name(given, MAX_NAME_LENGTH), channel_id, start, body)
 
@@ -61,10 +61,10 @@ def normal_tags(call: Call, project: str, tags: Any) -> list[str]:
     for tag in tags:
         text = tag.strip() if isinstance(tag, str) else ""
         if not text or len(text) > MAX_TAG_LENGTH:
-            raise Refusal(400, f"a tag has 1 to {MAX_TAG_LENGTH} characters")
+            raise ErrorAnswer(400, f"a tag has 1 to {MAX_TAG_LENGTH} characters")
         kept.setdefault(text.casefold(), text)
     if len(kept) > MAX_TAGS:
-        raise Refusal(400, f"a measurement has at most {MAX_TAGS} tags")
+        raise ErrorAnswer(400, f"a measurement has at most {MAX_TAGS} tags")
     return sorted(
         (call.studio.store.tag_spelling(project, text) for text in kept.values()), key=str.casefold
     )
@@ -83,11 +83,11 @@ def _moment(body: Mapping[str, Any], name: str) -> str | None:
 def _channel(call: Call, channel_id: Any, project: str, measurement_type: str) -> StoredRecord:
     channel = call.studio.store.get("channel", str(channel_id))
     if channel is None or channel.project != project:
-        raise Refusal(400, f"channel {channel_id} is no channel of this project")
+        raise ErrorAnswer(400, f"channel {channel_id} is no channel of this project")
     if measurement_type != MeasurementType.TIME_SERIES:
-        raise Refusal(400, "only a time_series measurement has a channel")
+        raise ErrorAnswer(400, "only a time_series measurement has a channel")
     if channel.fields.get("out_of_commission"):
-        raise Refusal(409, f"channel {channel.name} is out of commission")
+        raise ErrorAnswer(409, f"channel {channel.name} is out of commission")
     return channel
 
 
@@ -98,7 +98,7 @@ def _refuse_overlap(
     wanted = (start, _end(start, end, forever=forever))
     for run in call.studio.store.runs_on_channel(channel.id, but):
         if _overlaps(wanted, _span(run, forever=forever)):
-            raise Refusal(409, f"the run overlaps {run.name!r} on channel {channel.name}")
+            raise ErrorAnswer(409, f"the run overlaps {run.name!r} on channel {channel.name}")
 
 
 def _span(run: StoredRecord, *, forever: bool) -> tuple[str, str]:

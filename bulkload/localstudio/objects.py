@@ -87,7 +87,7 @@ class ObjectStore:
         arrived.replace(self._place(key))
 
     def exists(self, key: str) -> bool:
-        """Tell whether the object has arrived."""
+        """Return whether the object has arrived."""
         return os.path.exists(self._place(key))  # noqa: PTH110 - once for each confirm
 
     def delete_of(self, record_id: str) -> None:

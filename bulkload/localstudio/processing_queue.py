@@ -85,7 +85,7 @@ class Processing:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, record: StoredRecord, work: Callable[[], None], on_failure: str) -> None:
-        kinds = {rule.kind: rule for rule in self._studio.faults.strike(ENDPOINT, record.name)}
+        kinds = {rule.kind: rule for rule in self._studio.faults.matching(ENDPOINT, record.name)}
         if FaultKind.PROCESSING_LOST in kinds:
             return
         loop = asyncio.get_running_loop()

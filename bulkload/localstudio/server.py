@@ -198,7 +198,7 @@ async def serve(
     port_file: Path | None = None,
     on_ready: Callable[[LocalStudio], None] | None = None,
 ) -> None:
-    """Run a Studio until it is cancelled or the process is told to end.
+    """Run a Studio until it is cancelled or the process gets a signal to end.
 
     ``port_file`` gets the API's port, in one line, once the Studio answers.
     """

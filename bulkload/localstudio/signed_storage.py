@@ -25,7 +25,7 @@ _IONWORKS_HEADER: Final = re.compile(
 _STORED: Final = web.RequestKey("stored", web.Response)
 
 
-class _StorageRefusal(Exception):  # noqa: N818 - an answer, not a defect
+class _StorageError(Exception):
     def __init__(self, status: int, error: str, message: str) -> None:
         super().__init__(message)
         self.body = {"statusCode": str(status), "error": error, "message": message}
@@ -51,7 +51,7 @@ def _guarded(
             try:
                 _check(studio, request, verb)
                 return await handler(studio, request)
-            except _StorageRefusal as refusal:
+            except _StorageError as refusal:
                 body = json.dumps(refusal.body).encode()
                 return web.Response(status=refusal.status, body=body, headers=JSON_HEADERS)
 
@@ -64,16 +64,16 @@ def _check(studio: StudioState, request: web.Request, verb: Verb) -> None:
     if any(_IONWORKS_HEADER.fullmatch(name) for name in request.headers):
         studio.requests.leaked_headers += 1
         if verb == "PUT" or studio.settings.storage_guard == "always":
-            raise _StorageRefusal(400, "InvalidRequest", "Ionworks credentials sent to storage")
+            raise _StorageError(400, "InvalidRequest", "Ionworks credentials sent to storage")
     query = request.query
     expires = int(query.get("expires", "0")) if query.get("expires", "0").isdecimal() else 0
     genuine = studio.signer.is_genuine(
         query.get("token", ""), verb, request.match_info["key"], expires, query.get("name", "")
     )
     if not genuine:
-        raise _StorageRefusal(403, "InvalidJWT", "signature verification failed")
+        raise _StorageError(403, "InvalidJWT", "signature verification failed")
     if expires <= time.time():
-        raise _StorageRefusal(403, "InvalidJWT", '"exp" claim timestamp check failed')
+        raise _StorageError(403, "InvalidJWT", '"exp" claim timestamp check failed')
 
 
 async def _put(studio: StudioState, request: web.Request) -> web.StreamResponse:
@@ -83,7 +83,7 @@ async def _put(studio: StudioState, request: web.Request) -> web.StreamResponse:
     key = request.match_info["key"]
     objects = studio.objects
     if studio.settings.second_put == "refuse" and objects.exists(key):
-        raise _StorageRefusal(409, "Duplicate", "The resource already exists")
+        raise _StorageError(409, "Duplicate", "The resource already exists")
     settings = studio.settings
     digest = hashlib.md5(usedforsecurity=False) if settings.put_answer != "nothing" else None
     size = 0
@@ -113,7 +113,7 @@ async def _put(studio: StudioState, request: web.Request) -> web.StreamResponse:
 async def _get(studio: StudioState, request: web.Request) -> web.StreamResponse:
     path = studio.objects.path(request.match_info["key"])
     if not path.is_file():
-        raise _StorageRefusal(404, "not_found", "Object not found")
+        raise _StorageError(404, "not_found", "Object not found")
     request[OBJECT_FILE] = path
     name = request.query.get("name") or path.name
     headers = {

@@ -29,6 +29,6 @@ class UrlSigner:
         return f"{base}/object/{key}?expires={expires}{name}&token={token}"
 
     def is_genuine(self, token: str, verb: Verb, key: str, expires: int, file_name: str) -> bool:
-        """Tell whether we made this token for this act."""
+        """Return whether we made this token for this act."""
         expected = self.token(verb, key, expires, file_name)
         return hmac.compare_digest(token.encode(), expected.encode())

@@ -166,7 +166,7 @@ class RecordStore:
         return None if row is None else StoredRecord._make(row)
 
     def find(self, kind: str, scope: str, name_key: str | None) -> str | None:
-        """Return the id of the record that bears this name."""
+        """Return the id of the record of this name."""
         row = self._run("record_find", (kind, scope, name_key)).fetchone()
         return None if row is None else row[0]
 

@@ -126,7 +126,7 @@ class StudioState:
         return self.signer.url(self.storage_url, verb, key, expires, file_name)
 
     def forget_expired_uploads(self) -> None:
-        """Drop uploads that nobody confirmed in their time, with what arrived for them."""
+        """Delete uploads that were not confirmed in time, with what arrived for them."""
         before = time.time() - self.settings.upload_lifetime_s
         for upload in self.store.expired_uploads(before):
             self.store.close_upload(upload.kind, upload.id)

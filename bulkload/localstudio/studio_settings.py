@@ -1,8 +1,8 @@
-"""Settings of the local Studio: where it lives, how slow it is, and each choice nobody published.
+"""Settings of the local Studio: its address and delays, and every choice the contract leaves open.
 
 Every field below ``# What the contract leaves open`` answers a question that the published
 contract does not. **A default there is a choice, not evidence**: turn the switch to see how a
-client bears the other answer.
+client handles the other answer.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class StudioSettings:
     #: Which storage requests an Ionworks header spoils. The official client sends its key along
     #: when it follows a download's redirect, so ``always`` shuts it out from downloads.
     storage_guard: Literal["uploads", "always"] = "uploads"
-    #: The ``batch`` key that instances had before lots.
+    #: The ``batch`` key that instances had before batches.
     legacy_batch: Literal["refuse", "drop"] = "refuse"
     #: A specification without ``ratings``.
     ratings_required: bool = False

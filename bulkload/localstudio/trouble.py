@@ -1,4 +1,4 @@
-"""Performs the faults: each wraps the act of answering, so that several can strike at once."""
+"""Performs the faults: each wraps the act of answering, so that several can apply at once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Final
 from aiohttp import web
 
 from bulkload.localstudio.call import JSON_HEADERS
+from bulkload.localstudio.error_answers import ERROR_CODES
 from bulkload.localstudio.faults import FaultKind, FaultRule, Faults, http_date_in
-from bulkload.localstudio.refusal import ERROR_CODES
 from bulkload.localstudio.studio import SeenRequest, StudioState
 from bulkload.localstudio.studio_settings import SLOW_BODY_PIECES
 
@@ -42,7 +42,7 @@ async def performed(
     studio: StudioState, endpoint: str, request: web.Request, act: Act
 ) -> web.StreamResponse:
     """Answer a request, in what trouble strikes it, and count it."""
-    rules = studio.faults.strike(endpoint, request.path)
+    rules = studio.faults.matching(endpoint, request.path)
     if rules:
         act = _troubled(rules, request, act, studio.faults)
     try:
@@ -57,7 +57,7 @@ async def performed(
 
 
 def _troubled(rules: Sequence[FaultRule], request: web.Request, act: Act, faults: Faults) -> Act:
-    """Wrap an act in the faults that strike it, the first rule outermost."""
+    """Wrap an act in the faults that apply to it, the first rule outermost."""
     for rule in reversed(rules):
         act = _wrapped(rule, request, act, faults)
     return act
@@ -271,7 +271,7 @@ _PERFORMERS: Final[Mapping[FaultKind, _Performer]] = {
     FaultKind.STALE_UPLOAD: _stale_upload,
 }
 
-#: The kinds that strike requests; the others strike processing.
+#: The kinds that apply to requests; the others apply to processing.
 PERFORMED_KINDS: Final = frozenset(_PERFORMERS)
 
 

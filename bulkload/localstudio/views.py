@@ -52,7 +52,7 @@ def specification_view(studio: StudioState, record: StoredRecord, *, full: bool)
 
 
 def batch_view(studio: StudioState, record: StoredRecord) -> dict[str, Any]:
-    """Show a lot."""
+    """Return a batch as the API shows it."""
     return {
         "notes": None,
         "date_manufactured": None,

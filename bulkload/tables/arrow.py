@@ -22,12 +22,12 @@ BACKENDS: Final = ("polars", "pandas", "pyarrow")
 
 
 def default_backend() -> str:
-    """Give polars where it is installed, as the vendor's client does, else pandas."""
+    """Return polars where it is installed, as the vendor's client does, else pandas."""
     return "polars" if importlib.util.find_spec("polars") is not None else "pandas"
 
 
 def as_table(data: Any) -> pa.Table:
-    """Give a pandas, polars or pyarrow table, or a dict of arrays, as an Arrow table."""
+    """Return a pandas, polars or pyarrow table, or a dict of arrays, as an Arrow table."""
     table = _convert(data)
     return table.replace_schema_metadata(None)
 
@@ -44,7 +44,7 @@ def read_parquet(path: Path, row_range: tuple[int, int] | None = None) -> pa.Tab
 
 
 def to_backend(table: pa.Table, backend: str) -> Any:
-    """Give an Arrow table as what the user works with."""
+    """Return an Arrow table as what the user works with."""
     if backend == "pandas":
         return table.to_pandas()
     if backend == "polars":
@@ -57,7 +57,7 @@ def to_backend(table: pa.Table, backend: str) -> Any:
 
 
 def without_infinities(table: pa.Table) -> pa.Table:
-    """Give a table in which NaN and the infinities are null: a step summary goes out so."""
+    """Return a table in which NaN and the infinities are null: a step summary goes out so."""
     columns = [_finite(column) for column in table.columns]
     return pa.table(dict(zip(table.column_names, columns, strict=True)))
 
@@ -118,7 +118,7 @@ def _from_columns(columns: Mapping[Any, Any]) -> pa.Table:
 
 
 def _array(name: str, values: Any) -> pa.Array | pa.ChunkedArray | None:
-    """Give one column; None for a single value, which then stands in every row."""
+    """Return one column; None for a single value, which then stands in every row."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
     if values is None or isinstance(values, str | bytes) or not hasattr(values, "__len__"):

@@ -39,7 +39,7 @@ def encode(table: pa.Table, path: Path) -> None:
 
 
 def _repetitive_columns(table: pa.Table) -> list[str]:
-    """Name the columns that a dictionary makes smaller; in the others it only takes room."""
+    """Return the columns that a dictionary makes smaller; in the others it only takes room."""
     stride = max(1, table.num_rows // SAMPLE_ROWS)
     sample = table.take(pa.array(np.arange(0, table.num_rows, stride)))
     return [

@@ -301,7 +301,7 @@ def test_nth_and_times_narrow_a_rule() -> None:
     twice = FaultRule(kind=FaultKind.HTML, endpoint="a", times=2)
     faults.add(third)
     faults.add(twice)
-    struck = [[rule.kind for rule in faults.strike("a", "/")] for _ in range(4)]
+    struck = [[rule.kind for rule in faults.matching("a", "/")] for _ in range(4)]
     status, html = FaultKind.STATUS, FaultKind.HTML
     assert struck == [[html], [html], [status], []]
 
@@ -317,22 +317,22 @@ def test_nth_and_times_narrow_a_rule() -> None:
 def test_endpoints_are_picked_by_glob(pattern: str, hit: str, missed: str | None) -> None:
     faults = Faults()
     faults.add(FaultRule(kind=FaultKind.STATUS, endpoint=pattern))
-    assert faults.strike(hit, "/")
-    assert missed is None or not faults.strike(missed, "/")
+    assert faults.matching(hit, "/")
+    assert missed is None or not faults.matching(missed, "/")
 
 
 def test_subject_picks_by_path() -> None:
     faults = Faults()
     faults.add(FaultRule(kind=FaultKind.STATUS, subject="/cell_measurements/m1*"))
-    assert faults.strike("measurement.get", "/cell_measurements/m1")
-    assert not faults.strike("measurement.get", "/cell_measurements/m2")
+    assert faults.matching("measurement.get", "/cell_measurements/m1")
+    assert not faults.matching("measurement.get", "/cell_measurements/m2")
 
 
 def test_chance_is_replayed_by_its_seed() -> None:
     def strikes(seed: int) -> list[bool]:
         faults = Faults()
         faults.add(FaultRule(kind=FaultKind.STATUS, probability=0.3, seed=seed))
-        return [bool(faults.strike("a", "/")) for _ in range(1000)]
+        return [bool(faults.matching("a", "/")) for _ in range(1000)]
 
     assert strikes(1) == strikes(1)
     assert strikes(1) != strikes(2)

@@ -1,4 +1,4 @@
-"""Mistakes of the calling code, told before anything is sent."""
+"""Arguments of the calling code, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bulkload.core.terms import MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS
 
 
 def checked_name(data: Mapping[str, Any], what: str) -> str:
-    """Give the name in a payload; ValueError where it is missing or cannot be stored."""
+    """Return the name in a payload; ValueError where it is missing or cannot be stored."""
     name = data.get("name") if isinstance(data, Mapping) else None
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"a {what} needs a name")
@@ -21,12 +21,12 @@ def checked_name(data: Mapping[str, Any], what: str) -> str:
 
 
 def checked_tags(tags: str | Iterable[str] | None) -> list[str] | None:
-    """Give tags as a list (a bare string is one tag); ValueError where Studio refuses them."""
+    """Return tags as a list (a bare string is one tag); ValueError where Studio refuses them."""
     if tags is None:
         return None
     listed = [tags] if isinstance(tags, str) else [*tags]
     if len(listed) > MAX_TAGS:
-        raise ValueError(f"a measurement bears at most {MAX_TAGS} tags, not {len(listed)}")
+        raise ValueError(f"a measurement has at most {MAX_TAGS} tags, not {len(listed)}")
     for tag in listed:
         if not isinstance(tag, str) or not 0 < len(tag.strip()) <= MAX_TAG_LENGTH:
             raise ValueError(f"a tag has 1 to {MAX_TAG_LENGTH} characters: {tag!r}")
@@ -34,5 +34,5 @@ def checked_tags(tags: str | Iterable[str] | None) -> list[str] | None:
 
 
 def id_list(measurement_ids: str | Iterable[str]) -> list[str]:
-    """Give one id, or several, as a list."""
+    """Return one id, or several, as a list."""
     return [measurement_ids] if isinstance(measurement_ids, str) else [*measurement_ids]

@@ -1,4 +1,4 @@
-"""Cell batches: the lots of a specification. Names are unique whatever their case."""
+"""Cell batches: cells of a specification made together. Names are unique whatever their case."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AsyncCellBatchClient(Resource):
     """``client.cell_batch``."""
 
     async def get(self, batch_id: str) -> CellBatch:
-        """Get a lot by its id."""
+        """Get a batch by its id."""
         return CellBatch.parse(await self._caller.call("GET", join_path("cell_batches", batch_id)))
 
     def list(
@@ -30,7 +30,7 @@ class AsyncCellBatchClient(Resource):
         name: str | None = None,
         name_exact: str | None = None,
     ) -> Listing[CellBatch]:
-        """List the lots of a specification, all pages."""
+        """List the batches of a specification, all pages."""
         return self._listing(
             join_path("cell_specifications", cell_spec_id, "cell_batches"),
             CellBatch.parse,
@@ -40,7 +40,7 @@ class AsyncCellBatchClient(Resource):
         )
 
     async def find(self, cell_spec_id: str, name: str) -> CellBatch | None:
-        """Give the lot of this name in whatever case, None where there is none."""
+        """Return the batch of this name in whatever case, None where there is none."""
         # Every page is read: an exact filter would miss "lot-a" where "LOT-A" has the name,
         # and in a substring filter "%" and "_" stand for other letters.
         async for batch in self.list(cell_spec_id):
@@ -49,19 +49,19 @@ class AsyncCellBatchClient(Resource):
         return None
 
     async def create(self, cell_spec_id: str, data: Mapping[str, Any]) -> CellBatch:
-        """Create a lot: ``name``, and optionally notes, date_manufactured, properties."""
+        """Create a batch: ``name``, and optionally notes, date_manufactured, properties."""
         return await self._creation(cell_spec_id, data).create()
 
     async def create_or_get(self, cell_spec_id: str, data: Mapping[str, Any]) -> CellBatch:
-        """Get the lot of that name, as it is, or create it."""
+        """Get the batch of that name, as it is, or create it."""
         return await self._creation(cell_spec_id, data).create_or_get()
 
     async def update(self, batch_id: str, data: Mapping[str, Any]) -> CellBatch:
-        """Change the fields given; a new name is new for all cells of the lot."""
+        """Change the fields given; a new name is new for all cells of the batch."""
         return CellBatch.parse(await self._patch(join_path("cell_batches", batch_id), data))
 
     async def delete(self, batch_id: str) -> None:
-        """Delete a lot; its cells stay."""
+        """Delete a batch; its cells stay."""
         await self._caller.call("DELETE", join_path("cell_batches", batch_id))
 
     def _creation(self, cell_spec_id: str, data: Mapping[str, Any]) -> Creation[CellBatch]:

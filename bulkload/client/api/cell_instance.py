@@ -60,33 +60,33 @@ class AsyncCellInstanceClient(Resource):
         return self._listing(path, CellInstance.parse, query, limit=limit, offset=offset)
 
     async def find(self, cell_spec_id: str, name: str) -> CellInstance | None:
-        """Give the cell of exactly this name, None where there is none."""
+        """Return the cell of exactly this name, None where there is none."""
         async for instance in self.list(cell_spec_id, name_exact=name):
             if instance.name == name:
                 return instance
         return None
 
     async def create(self, cell_spec_id: str, data: Mapping[str, Any]) -> CellInstance:
-        """Create a cell. ``batch`` may name its lot, which is then created or got."""
-        payload = await self._with_lot(cell_spec_id, data)
+        """Create a cell. ``batch`` may name its batch, which is then created or got."""
+        payload = await self._with_batch(cell_spec_id, data)
         return await self._creation(cell_spec_id, payload).create()
 
     async def create_or_get(self, cell_spec_id: str, data: Mapping[str, Any]) -> CellInstance:
         """Get the cell of that name, as it is, or create it."""
         name = checked_name(data, "cell instance")
-        # Before the lot is looked at: an existing cell must not make a new lot appear.
+        # Before the batch is looked up: an existing cell must not create a new batch.
         found = await self.find(cell_spec_id, name)
         if found is not None:
             return found.marked(created=False)
-        payload = await self._with_lot(cell_spec_id, data)
+        payload = await self._with_batch(cell_spec_id, data)
         return await self._creation(cell_spec_id, payload, was_free=True).create_or_get()
 
     async def update(self, cell_instance_id: str, data: Mapping[str, Any]) -> CellInstance:
-        """Change the fields given; ``batch_id`` or ``batch`` None takes it out of its lot."""
+        """Change the fields given; ``batch_id`` or ``batch`` None takes it out of its batch."""
         payload = dict(data)
         if "batch" in payload:
             instance = await self.get(cell_instance_id)
-            payload = await self._with_lot(instance.cell_specification_id, payload)
+            payload = await self._with_batch(instance.cell_specification_id, payload)
             payload.setdefault("batch_id", None)
         path = join_path("cell_instances", cell_instance_id)
         return CellInstance.parse(await self._patch(path, payload))
@@ -95,17 +95,17 @@ class AsyncCellInstanceClient(Resource):
         """Delete a cell with its measurements."""
         await self._caller.call("DELETE", join_path("cell_instances", cell_instance_id))
 
-    async def _with_lot(self, cell_spec_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the payload with ``batch_id`` in place of a ``batch`` name."""
+    async def _with_batch(self, cell_spec_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the payload with ``batch_id`` in place of a ``batch`` name."""
         payload = {key: value for key, value in data.items() if key != "batch"}
-        lot = data.get("batch")
-        if lot in (None, ""):
+        batch_name = data.get("batch")
+        if batch_name in (None, ""):
             return payload
-        if not isinstance(lot, str):
-            raise TypeError(f"batch must be the name of a lot, not {type(lot).__name__}")
+        if not isinstance(batch_name, str):
+            raise TypeError(f"batch must be the name of a batch, not {type(batch_name).__name__}")
         if payload.get("batch_id") is not None:
-            raise ValueError("give batch (a lot's name) or batch_id, not both")
-        batch = await self._batches.create_or_get(cell_spec_id, {"name": lot})
+            raise ValueError("pass batch (a name) or batch_id, not both")
+        batch = await self._batches.create_or_get(cell_spec_id, {"name": batch_name})
         return {**payload, "batch_id": batch.id}
 
     def _creation(

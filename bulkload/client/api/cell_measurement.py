@@ -215,7 +215,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
     def properties_creation(
         self, cell_instance_id: str, data: Mapping[str, Any]
     ) -> Creation[CellMeasurement]:
-        """Give the creation of a properties measurement from a whole payload."""
+        """Return the creation of a properties measurement from a whole payload."""
         payload = {**data, "measurement_type": MeasurementType.PROPERTIES.value}
         name = checked_name(payload, "measurement")
         path = join_path("cell_instances", cell_instance_id, "cell_measurements", "create")
@@ -290,7 +290,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
         return await self._usable(_of_type(found, kind), wait=wait)
 
     async def _usable(self, found: CellMeasurement, *, wait: bool) -> CellMeasurement:
-        """Give an existing measurement, unless the server could not process it."""
+        """Return an existing measurement, unless the server could not process it."""
         if found.is_processing and wait:
             states = await self.wait_for_processing(found.id)
             found = CellMeasurement.parse(states[found.id])
@@ -304,7 +304,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
 
 
 def _of_type(found: CellMeasurement, kind: MeasurementType) -> CellMeasurement:
-    """Give a record of the type that was meant: a name alone does not make it the same."""
+    """Return a record of the type that was meant: a name alone does not make it the same."""
     if found.measurement_type is kind:
         return found
     conflict = ConflictError(
@@ -317,7 +317,7 @@ def _of_type(found: CellMeasurement, kind: MeasurementType) -> CellMeasurement:
 
 
 def _metadata(name: str, *, tags: Iterable[str] | None, **stated: Any) -> dict[str, Any]:
-    """Give what goes out beside the data: what was stated, and nothing else."""
+    """Return what goes out beside the data: what was stated, and nothing else."""
     payload = {"name": name, **stated, "tags": checked_tags(tags)}
     checked_name(payload, "measurement")
     return {key: value for key, value in payload.items() if value is not None}

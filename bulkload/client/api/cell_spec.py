@@ -83,7 +83,7 @@ class AsyncCellSpecClient(Resource):
         )
 
     async def find(self, name: str, project_id: str | None = None) -> CellSpecification | None:
-        """Give the specification of exactly this name in the project, None where there is none."""
+        """Return the specification of exactly this name in the project, or None."""
         async for spec in self.list(name_exact=name, project_id=project_id):
             if spec.name == name:
                 return spec

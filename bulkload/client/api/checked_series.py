@@ -113,7 +113,7 @@ def check(detail: MeasurementDetail, limits: CheckLimits) -> CheckedSeries:
 async def limits_of_cell(
     caller: Caller, cell_instance_id: str, limits: CheckLimits, detail: MeasurementDetail
 ) -> CheckLimits:
-    """Fill in from the ratings what a check needs and nobody gave; costs nothing otherwise."""
+    """Fill in from the ratings what a check needs and was not given."""
     needs_capacity = limits.rated_capacity is None and (
         detail.steps is not None or detail.data_type == "eis"
     )

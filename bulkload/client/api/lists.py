@@ -36,7 +36,7 @@ def list_filters(
     order: str | None = None,
     **bare: Any,
 ) -> dict[str, Any]:
-    """Give the query of a list; ``name_exact`` outranks ``name``, None leaves a filter out."""
+    """Return the query of a list; ``name_exact`` outranks ``name``, None leaves a filter out."""
     match = None if name is None else f"ilike.%{name}%"
     query = {
         "name": match if name_exact is None else f"eq.{name_exact}",
@@ -126,7 +126,7 @@ class Listing(Generic[T]):
         return index < len(self._items)
 
     async def total(self) -> int:
-        """Give the server's count of all matches."""
+        """Return the server's count of all matches."""
         if self._total is None and not self._is_complete:
             await self._fetch_page()
         return len(self._items) if self._total is None else self._total

@@ -9,7 +9,7 @@ from typing import Final
 
 from bulkload.errors import UnreadableError
 
-#: What the pictures that Studio shows begin with. WebP is told by its second word.
+#: First bytes of the pictures that Studio shows. WebP is recognised by its second word.
 IMAGE_SIGNATURES: Final[Mapping[str, tuple[bytes, ...]]] = {
     ".jpg": (b"\xff\xd8\xff",),
     ".jpeg": (b"\xff\xd8\xff",),
@@ -25,7 +25,7 @@ HEADER_BYTES: Final = 16
 
 
 def checked_files(filepaths: Sequence[str | Path], are_images: bool) -> list[Path]:  # noqa: FBT001
-    """Give the paths; a file that is missing, twice there, or no picture is told at once."""
+    """Return the paths; raise for a file that is missing, given twice, or not a picture."""
     if isinstance(filepaths, str | Path):
         raise TypeError("filepaths is a list of paths, even for a single file")
     paths = [Path(path) for path in filepaths]

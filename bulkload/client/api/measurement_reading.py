@@ -64,7 +64,7 @@ class MeasurementReading(MeasurementRecords):
         await self._download(to, "cell_measurements", measurement_id, "steps", "download")
 
     async def list_files(self, measurement_id: str) -> list[str]:
-        """Name the files of a file measurement."""
+        """Return the files of a file measurement."""
         path = join_path("cell_measurements", measurement_id, "files")
         answer = await self._caller.call("GET", path)
         return [str(name) for name in part_of(answer, "filenames")]

@@ -20,12 +20,12 @@ class MeasurementRecords(Resource):
     async def get(self, measurement_id: str) -> CellMeasurement:
         """Get a measurement by its id."""
         path = join_path("cell_measurements", measurement_id)
-        # Steps cannot be read while they are being derived, and nobody asked for them.
+        # Steps cannot be read while they are being derived, and are not needed here.
         params = {"include_steps": "false", "include_time_series": "false"}
         return CellMeasurement.parse(await self._caller.call("GET", path, params=params))
 
     async def status(self, measurement_id: str) -> CellMeasurement | None:
-        """Give a measurement by its id, None where Studio has none."""
+        """Return a measurement by its id, None where Studio has none."""
         return await fetch_or_none(self.get, measurement_id)
 
     def list(
@@ -96,7 +96,7 @@ class MeasurementRecords(Resource):
         return self._listing("/cell_measurements", parse, query, limit=limit, offset=offset)
 
     async def find(self, cell_instance_id: str, name: str) -> CellMeasurement | None:
-        """Give the measurement of exactly this name, None where there is none."""
+        """Return the measurement of exactly this name, None where there is none."""
         async for measurement in self.list(cell_instance_id, name_exact=name):
             if measurement.name == name:
                 return measurement
@@ -127,11 +127,11 @@ class MeasurementRecords(Resource):
         return Listing(fetch, TagUsage.model_validate, limit=limit, page_size=MAX_TAGGED)
 
     async def add_tags(self, measurement_ids: str | Iterable[str], tags: Iterable[str]) -> int:
-        """Add tags to one measurement or many; gives how many changed."""
+        """Add tags to one measurement or many; return how many changed."""
         return await self._change_tags(measurement_ids, add=checked_tags(tags) or [], remove=[])
 
     async def remove_tags(self, measurement_ids: str | Iterable[str], tags: Iterable[str]) -> int:
-        """Remove tags, in whatever case, from one measurement or many; gives how many changed."""
+        """Remove tags, in whatever case, from one measurement or many; return how many changed."""
         return await self._change_tags(measurement_ids, add=[], remove=checked_tags(tags) or [])
 
     async def attach_raw_data(self, cell_measurement_id: str, raw_data_ids: Iterable[str]) -> None:

@@ -37,7 +37,7 @@ Pairing = Callable[[InitiateAnswer], Sequence[tuple[UploadTarget, Path]]]
 
 
 class MeasurementUpload(MeasurementWaiting, MeasurementReading):
-    """Uploads as single steps, for whoever keeps a journal between them."""
+    """Uploads as single steps, for a caller that keeps a journal between them."""
 
     async def initiate(
         self,

@@ -35,7 +35,7 @@ class MeasurementWaiting(MeasurementRecords):
         measurement_ids: str | Iterable[str],
         timeout: float = PROCESSING_TIMEOUT_S,  # noqa: ASYNC109 - the name in the official client
     ) -> dict[str, dict[str, Any]]:
-        """Wait until the server is done with all of them; gives the last state of each.
+        """Wait until the server is done with all of them; return the last state of each.
 
         All failures are reported together, at the end. What is still being processed after
         ``timeout`` seconds counts as failed here, though the server may yet finish.

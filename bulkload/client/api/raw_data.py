@@ -65,7 +65,7 @@ class AsyncRawDataClient(Resource):
         return self._listing("/raw_data", RawData.parse, query, limit=limit, offset=offset)
 
     async def download_url(self, raw_data_id: str) -> str:
-        """Give a URL that serves the file for a short while."""
+        """Return a URL that serves the file for a short while."""
         path = join_path("raw_data", raw_data_id, "download-url")
         answer = await self._caller.call("GET", path)
         return str(part_of(answer, "url"))
@@ -131,7 +131,7 @@ class AsyncRawDataClient(Resource):
 async def _on_disk(
     file: str | os.PathLike[str] | IO[bytes],
 ) -> AsyncIterator[tuple[Path, str]]:
-    """Give a path that can be read as often as needed, and the file's name."""
+    """Return a path that can be read as often as needed, and the file's name."""
     if isinstance(file, str | os.PathLike):
         path = Path(file)
         if not await anyio.Path(path).is_file():

@@ -32,7 +32,7 @@ class Record(BaseModel):
         return self._was_created
 
     def marked(self, *, created: bool) -> Self:
-        """Note whether the call at hand made this record; gives the record itself."""
+        """Note whether the call at hand made this record; return the record itself."""
         self._was_created = created
         return self
 
@@ -66,7 +66,7 @@ class CellSpecification(Record):
 
 
 class CellBatch(Record):
-    """A manufacturing lot of one specification. Names are unique whatever their case."""
+    """A manufacturing batch of one specification. Names are unique whatever their case."""
 
     cell_specification_id: str
     project_id: str | None = None
@@ -74,7 +74,7 @@ class CellBatch(Record):
     #: ``YYYY-MM-DD``.
     date_manufactured: str | None = None
     properties: dict[str, Any] | None = None
-    #: Number of cells in the lot.
+    #: Number of cells in the batch.
     instance_count: int = 0
 
 
@@ -87,7 +87,7 @@ class CellInstance(Record):
 
     @property
     def batch(self) -> str | None:
-        """The name of the cell's lot."""
+        """The name of the cell's batch."""
         older = (self.model_extra or {}).get("batch")
         return self.batch_name or (older if isinstance(older, str) else None)
 
@@ -165,7 +165,7 @@ class RawData(Record):
 
 
 class TagUsage(BaseModel):
-    """A tag of a project, and how many measurements bear it."""
+    """A tag of a project, and how many measurements have it."""
 
     tag: str
     usage_count: int
@@ -198,7 +198,7 @@ class InitiateAnswer(BaseModel):
             raise IonworksError(f"the server's answer offers no upload: {error}") from error
 
     def targets(self, filenames: Sequence[str]) -> list[UploadTarget]:
-        """Give the targets of several files: the server answers in the order it was asked."""
+        """Return the targets of several files: the server answers in the order it was asked."""
         if len(self.uploads) != len(filenames):
             raise IonworksError(
                 f"the server offered {len(self.uploads)} uploads for {len(filenames)} files"
@@ -210,7 +210,7 @@ class InitiateAnswer(BaseModel):
         return list(self.uploads)
 
     def target(self, filename: str) -> UploadTarget:
-        """Give the target of one file, by its leaf name."""
+        """Return the target of one file, by its leaf name."""
         for upload in self.uploads:
             if (upload.filename or "").rsplit("/", 1)[-1] == filename:
                 return upload

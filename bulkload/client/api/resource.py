@@ -70,14 +70,14 @@ async def send_again() -> None:
 
 
 def part_of(answer: Any, name: str) -> Any:
-    """Give one field of an answer; an answer without it is the server's error."""
+    """Return one field of an answer; an answer without it is the server's error."""
     if isinstance(answer, Mapping) and name in answer:
         return answer[name]
     raise IonworksError(f"the server's answer has no {name!r}")
 
 
 def is_not_found(error: ClientError) -> bool:
-    """Tell whether the server says that there is no such thing."""
+    """Return whether the server says that there is no such thing."""
     return error.status_code == 404
 
 

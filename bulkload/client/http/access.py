@@ -1,4 +1,4 @@
-"""Where Studio is, and what proves that we may speak to it. Secrets never reach a repr."""
+"""The address of Studio and the credentials for it. Secrets never reach a repr."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Access:
     is_internal: bool = False
 
     def headers(self) -> dict[str, str]:
-        """Give the headers that go to the API host, and to no other."""
+        """Return the headers that go to the API host, and to no other."""
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if self.api_token is not None:
             headers["Authorization"] = f"Bearer {self.api_token}"
@@ -40,7 +40,7 @@ class Access:
         return headers
 
     def mask(self, text: str) -> str:
-        """Give ``text`` with every secret of this access masked: servers echo what they get."""
+        """Return ``text`` with every secret of this access masked: servers echo what they get."""
         for secret in (self.api_key, self.api_token):
             if secret:
                 text = text.replace(secret, MASK)
@@ -55,7 +55,7 @@ def resolve_access(
     organization_id: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Access:
-    """Find out where Studio is and with what to speak to it.
+    """Return the address of Studio and the credentials for it.
 
     A key or token given as an argument suppresses both of the environment; within one of the
     two, a token outranks a key.

@@ -1,4 +1,4 @@
-"""What an answer means: its JSON, or the error that it stands for. No body form may crash this."""
+"""Translate an answer into its JSON, or the error that it stands for, whatever its body."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ALWAYS_TRANSIENT: Final = frozenset(
 def read_answer(
     answer: Answer, *, method: str, now: datetime, mask: Callable[[str], str] = str
 ) -> Any:
-    """Give the JSON of an answer, None for an empty one, or raise the error it stands for."""
+    """Return the JSON of an answer, None for an empty one, or raise the error it stands for."""
     if not 200 <= answer.status < 300:
         raise error_of(answer, now=now, mask=mask)
     # What a deletion says besides its status is of no use to anybody; but a web page is from
@@ -61,7 +61,7 @@ def read_answer(
 
 
 def error_of(answer: Answer, *, now: datetime, mask: Callable[[str], str] = str) -> IonworksError:
-    """Give the error that an answer stands for, with what its body says."""
+    """Return the error that an answer stands for, with what its body says."""
     if answer.status in _NOT_HERE and is_web_page(answer):
         # A name that leads to another machine for a while: it knows nothing of our records.
         return AnswerLostError("a web page of another server came in its place", answer.status)
@@ -85,13 +85,13 @@ def error_of(answer: Answer, *, now: datetime, mask: Callable[[str], str] = str)
 
 
 def is_web_page(answer: Answer) -> bool:
-    """Tell whether an answer is a page for people: neither Studio nor a store says anything so."""
+    """Return whether an answer is a web page: neither Studio nor a store sends one."""
     is_html = answer.headers.get("content-type", "").startswith("text/html")
     return is_html or answer.body.lstrip()[:9].lower().startswith((b"<!doctype", b"<html"))
 
 
 def words_of(body: bytes) -> str:
-    """Give what an error's JSON body says, in one line; empty where it says nothing."""
+    """Return what an error's JSON body says, in one line; empty where it says nothing."""
     message, error_code, _ = _read_body(_parse(body.decode("utf-8", errors="replace")))
     return " ".join(filter(None, (error_code, message)))
 
@@ -116,7 +116,7 @@ def _parse(text: str) -> Any:
 
 
 def _read_body(body: Any) -> tuple[str | None, str | None, Mapping[str, Any] | None]:
-    """Give message, error code and data of a body of any form."""
+    """Return message, error code and data of a body of any form."""
     if isinstance(body, list):
         return _findings(body), None, None
     if not isinstance(body, Mapping):

@@ -37,7 +37,7 @@ _NOTHING_SENT: Final = (
     aiohttp.ClientHttpProxyError,
     aiohttp.ServerFingerprintMismatch,
 )
-#: Errors after which nobody knows.
+#: Errors after which it is unknown whether the request was carried out.
 _ANSWER_LOST: Final = (aiohttp.ClientError, OSError, TimeoutError, ssl.SSLError, CookieError)
 
 
@@ -91,7 +91,7 @@ async def _translate_errors(
 
 
 def translate(error: BaseException, host: str | None) -> IonworksError:
-    """Give our error for one of aiohttp's. The URL stays out of it: it may be a secret."""
+    """Return our error for one of aiohttp's. The URL stays out of it: it may be a secret."""
     what = _reason(error)
     if isinstance(error, _NOTHING_SENT):
         return UnreachableError(f"cannot connect to {host}: {what}")
@@ -120,7 +120,7 @@ def _reason(error: BaseException) -> str:
 
 
 async def in_chunks(content: bytes) -> AsyncIterator[bytes]:
-    """Give ``content`` piece by piece, so that a large body does not hold up the loop."""
+    """Return ``content`` piece by piece, so that a large body does not hold up the loop."""
     view = memoryview(content)
     for start in range(0, len(view), CHUNK_BYTES):
         yield bytes(view[start : start + CHUNK_BYTES])

@@ -42,7 +42,7 @@ def _dump(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Give what JSON can hold for a value that it cannot."""
+    """Return what JSON can hold for a value that it cannot."""
     if isinstance(value, datetime | date | time):
         # pandas' NaT is a datetime that is not equal to itself.
         return value.isoformat() if value == value else None  # noqa: PLR0124
@@ -93,7 +93,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def compress_if_large(content: bytes) -> tuple[bytes, str | None]:
-    """Give the bytes to send and their ``Content-Encoding``, None for as they are."""
+    """Return the bytes to send and their ``Content-Encoding``, None for as they are."""
     if len(content) < GZIP_FROM_BYTES:
         return content, None
     return gzip.compress(content, compresslevel=GZIP_LEVEL, mtime=0), "gzip"

@@ -1,4 +1,4 @@
-"""One door to the API: every call is paced, repeated where that is safe, and never done twice."""
+"""Calls the API: every call is paced, repeated where that is safe, and never carried out twice."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Caller:
         json: Any = None,
         look: LookBack | None = None,
     ) -> Any:
-        """Make one call and give its JSON, None for an empty answer.
+        """Make one call and return its JSON, None for an empty answer.
 
         GET and DELETE are repeated on every failure that may pass. POST and PATCH are repeated
         at once only where the server did nothing; where it may have done it, ``look`` is asked
@@ -120,7 +120,7 @@ class Caller:
         return await self._persist(request, read, is_ambiguous, look)
 
     async def locate(self, path: str, *, params: Mapping[str, Any] | None = None) -> str:
-        """Give the absolute URL to which a download is redirected; it is not followed."""
+        """Return the absolute URL to which a download is redirected; it is not followed."""
 
         def read(answer: Answer) -> str:
             location = answer.headers.get("location")
@@ -136,7 +136,7 @@ class Caller:
         return await self._persist(request, read, lambda _: False, None)
 
     async def reach(self, path: str) -> Any:
-        """Get something whose form nobody has described: its JSON, or else its text."""
+        """Read an answer whose form is not documented: its JSON, or else its text."""
 
         def read(answer: Answer) -> Any:
             if 200 <= answer.status < 300 and not is_web_page(answer):
@@ -248,7 +248,7 @@ class Caller:
 
 
 def says_away(error: IonworksError) -> bool:
-    """Tell whether a failure says that the service as a whole is not there."""
+    """Return whether a failure says that the service as a whole is not there."""
     return isinstance(error, UnreachableError | AnswerLostError) or error.status_code in AWAY
 
 
@@ -261,6 +261,6 @@ def _may_be_done(error: IonworksError) -> bool:
 
 
 def endpoint_of(request: Request) -> str:
-    """Name the endpoint of a request: its method and path, with each id left out."""
+    """Return the endpoint of a request: its method and path, with each id left out."""
     parts = (part if _WORD.fullmatch(part) else "{}" for part in request.path.split("/")[1:])
     return f"{request.method} /{'/'.join(parts)}"

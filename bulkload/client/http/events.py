@@ -1,4 +1,4 @@
-"""What delivery tells whoever listens: each attempt and each decision, as a small record.
+"""Events of the wire: each attempt and each decision, as a small record.
 
 Progress counts them, the log writes their class as the event name and their fields beside it.
 """
@@ -74,7 +74,7 @@ class LevelChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfReach:
-    """A service does not answer: told at once, then once a minute."""
+    """A service does not answer: sent at once, then once a minute."""
 
     service: Service
     seconds: float
@@ -95,4 +95,4 @@ Observer = Callable[[WireEvent], None]
 
 
 def unobserved(_event: WireEvent) -> None:
-    """Hear an event and do nothing."""
+    """Ignore an event."""

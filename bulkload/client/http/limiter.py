@@ -1,4 +1,4 @@
-"""The controllers of ``core.pacing`` at work: who wants to call waits here for a slot."""
+"""Limits calls in flight and calls a second, by the controllers of ``core/flow/pacing``."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ class CallLimiter:
             self._slots.release_on_behalf_of(holder)
 
     def served(self, began: float) -> None:
-        """Take note of a call that was served; its slot is still held."""
+        """Record a call that was served; its slot is still held."""
         if self._rate.served(self._clock.monotonic(), began):
             self._tell_rate("it was not refused")
         self._window.succeeded(self._slots.borrowed_tokens)
         self._resize()
 
     def refused(self, began: float) -> None:
-        """Take note of a 429."""
+        """Record a 429."""
         if self._rate.refused(self._clock.monotonic(), began):
             self._tell_rate("too many requests")
         self.overloaded("too many requests", began)
 
     def overloaded(self, reason: str, began: float) -> None:
-        """Take note of a 503 or a time-out."""
+        """Record a 503 or a time-out."""
         if self._window.dropped(self._clock.monotonic(), began):
             self._tell("window", self._window.limit, reason)
         self._resize()

@@ -25,7 +25,7 @@ _SPOKEN: Final = frozenset({"http", "https"})
 def proxy_for(url: str) -> str | None:
     """Return the proxy of ``url`` by this process's environment, else by the system's settings.
 
-    aiohttp would read ``.netrc`` along with the proxies, and add credentials that nobody gave.
+    aiohttp would read ``.netrc`` along with the proxies, and send its credentials.
     Raises ``SettingsError`` as ``proxy_of`` does.
     """
     found = proxy_of(url, os.environ)

@@ -1,4 +1,4 @@
-"""The narrow waist of the client: one request in, one answer out, one attempt."""
+"""The seam of the client: one request in, one answer out, one attempt."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Answer:
 
 
 class Transport(Protocol):
-    """Where requests leave the program."""
+    """Sends requests."""
 
     async def send(self, request: Request) -> Answer:
         """Make one attempt.
@@ -43,7 +43,7 @@ class Transport(Protocol):
         """
 
     async def aclose(self) -> None:
-        """Let go of what it holds."""
+        """Close what it holds."""
 
 
 def make_request(

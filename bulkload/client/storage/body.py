@@ -19,11 +19,11 @@ class Body(Protocol):
 
     @property
     def size_bytes(self) -> int:
-        """Give the length, which is announced before anything is sent."""
+        """Return the length, which is announced before anything is sent."""
 
     @property
     def sha256(self) -> str | None:
-        """Give the hash that the bytes must have, None where nobody knows it."""
+        """Return the hash that the bytes must have, None where it is unknown."""
 
     def blocks(self, start: int, stop: int) -> Iterator[bytes]:
         """Read from ``start`` to ``stop`` anew, in blocks; blocking."""
@@ -38,7 +38,7 @@ class MemoryBody:
 
     @property
     def size_bytes(self) -> int:
-        """Give the length."""
+        """Return the length."""
         return len(self.data)
 
     def blocks(self, start: int, stop: int) -> Iterator[bytes]:
@@ -102,13 +102,13 @@ class Sending:
 
     @property
     def md5(self) -> str:
-        """Give the MD5 of what was given to the wire, in hexadecimal digits."""
+        """Return the MD5 of what was given to the wire, in hexadecimal digits."""
         return self._md5.hexdigest()
 
     async def blocks(self, on_block: Callable[[], None]) -> AsyncIterator[bytes]:
-        """Give the blocks, read and hashed in a thread; tell after each that it has left.
+        """Return the blocks, read and hashed in a thread; tell after each that it has left.
 
-        Nobody closes what reads them: a cancelled task leaves its thread behind in it, and what
+        The reader is not closed here: a cancelled task leaves its thread behind in it, and what
         one thread runs no other may close. Its file is closed when both have let go of it.
         """
         source = self._body.blocks(0, self._body.size_bytes)

@@ -80,7 +80,7 @@ class MultipartTarget:
 
     @property
     def url(self) -> str:
-        """Give the endpoint as it is reached from here."""
+        """Return the endpoint as it is reached from here."""
         return self.endpoint.replace("host.docker.internal", "localhost")
 
 
@@ -173,7 +173,7 @@ class _Upload:
         self._names["UploadId"] = answer["UploadId"]
 
     async def put_parts(self) -> list[str]:
-        """Send all parts, a few at a time, and give their MD5s in order."""
+        """Send all parts, a few at a time, and return their MD5s in order."""
         size_bytes = self._body.size_bytes
         starts = range(0, max(size_bytes, 1), self._part_bytes)
         md5s = [""] * len(starts)
@@ -233,7 +233,7 @@ class _Upload:
             except ClientError as error:
                 if not (may_be_done and error.error_code == NO_SUCH_UPLOAD):
                     raise
-                raise ExpiredUrlError("nobody can tell whether the upload was completed") from error
+                raise ExpiredUrlError("it is unknown whether the upload was completed") from error
             _compare_etag(str(answer.get("ETag", "")), etag)
 
         await self._session.persist(self._target.url, act)
@@ -306,7 +306,7 @@ class _Upload:
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Give the first error of a group: the others are its echo."""
+    """Return the first error of a group: the others are its echo."""
     first = errors.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 

@@ -43,7 +43,7 @@ _BUSY: Final = frozenset(
 
 
 def s3_error_of(error: BaseException) -> IonworksError | None:
-    """Give our error for one of the S3 client's, None where it is not one of them."""
+    """Return our error for one of the S3 client's, None where it is not one of them."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     if isinstance(error, ClientError):
@@ -63,7 +63,7 @@ def _answered(response: Any) -> IonworksError:
     said = response.get("Error", {})
     code = str(said.get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    message = one_line(f"storage refused: {code}: {said.get('Message', '')}")
+    message = one_line(f"storage rejected the request: {code}: {said.get('Message', '')}")
     is_busy = code in _BUSY or (isinstance(status, int) and (status >= 500 or status == 429))
     kind = UnavailableError if is_busy else ClientError
     return kind(message, status, error_code=code or None)

@@ -1,4 +1,4 @@
-"""What a store's answer means: stores speak XML, JSON or nothing, and each its own dialect."""
+"""Translate a store's answer, in XML, JSON or without a body, into an error of ours."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ _OPAQUE_ETAG_HEADERS: Final = (
 
 
 def storage_error_of(answer: Answer, *, now: datetime) -> IonworksError:
-    """Give the error that a store's answer stands for."""
+    """Return the error that a store's answer stands for."""
     error = error_of(answer, now=now)
     if isinstance(error, TransientError):
         return error
     said = _xml_text(answer.body) or words_of(answer.body)
     kind = _kind(answer.status, said)
-    return kind(f"storage refused: {said or error.message}", answer.status)
+    return kind(f"storage rejected the request: {said or error.message}", answer.status)
 
 
 def _kind(status: int, said: str) -> type[ClientError]:
@@ -72,7 +72,7 @@ def _xml_text(body: bytes) -> str:
 
 
 def reported_md5(headers: Mapping[str, str]) -> str | None:
-    """Give the MD5 that a store reports, None where its ETag is something else."""
+    """Return the MD5 that a store reports, None where its ETag is something else."""
     if any(name in headers for name in _OPAQUE_ETAG_HEADERS):
         return None
     match = _MD5_ETAG.fullmatch(headers.get("etag", "").strip())
@@ -80,7 +80,7 @@ def reported_md5(headers: Mapping[str, str]) -> str | None:
 
 
 def reported_size(headers: Mapping[str, str]) -> int | None:
-    """Give the length that a store reports of what it stored, None where it reports none."""
+    """Return the length that a store reports of what it stored, None where it reports none."""
     for name in _SIZE_HEADERS:
         text = headers.get(name, "")
         if text.isascii() and text.isdigit():

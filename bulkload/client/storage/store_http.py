@@ -111,7 +111,7 @@ class StorageHttp:
             raise
 
     async def get(self, url: str, to: Path, now: datetime) -> int:
-        """Fetch an object to a file and give its length; compare it with what was announced."""
+        """Fetch an object to a file and return its length; compare it with what was announced."""
         received = 0
 
         def moved(size_bytes: int) -> None:

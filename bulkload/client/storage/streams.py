@@ -1,4 +1,4 @@
-"""The controller of ``core.goodput`` at work: who wants to move bytes waits here for a stream."""
+"""Limits transfers in flight, by the controller of ``core/flow/goodput``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StreamLimiter:
 
     @property
     def limit(self) -> int:
-        """Give the number of streams that are allowed now."""
+        """Return the number of streams that are allowed now."""
         return self._streams.limit
 
     @asynccontextmanager
@@ -42,12 +42,12 @@ class StreamLimiter:
             self._resize("goodput")
 
     def moved(self, size_bytes: int) -> None:
-        """Take note of bytes that went out."""
+        """Record bytes that went out."""
         self._streams.moved(size_bytes, self._clock.monotonic())
         self._resize("goodput")
 
     def timed_out(self, reason: str) -> None:
-        """Take note of a time-out at the storage's edge."""
+        """Record a time-out at the storage's edge."""
         self._streams.timed_out(self._clock.monotonic())
         self._resize(reason)
 

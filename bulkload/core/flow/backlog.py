@@ -43,12 +43,12 @@ class BacklogCap:
 
     @property
     def limit(self) -> int:
-        """Give the number of measurements that may wait."""
+        """Return the number of measurements that may wait."""
         return int(self._limit)
 
     @property
     def has_room(self) -> bool:
-        """Tell whether another one may be confirmed."""
+        """Return whether another one may be confirmed."""
         return self.waiting < self.limit
 
     def confirmed(self) -> None:

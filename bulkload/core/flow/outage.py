@@ -1,6 +1,6 @@
-"""Is the server there? Pure: counts failures in a row, and says when to probe.
+"""Detect outages. Pure: counts failures in a row and decides when to probe.
 
-While a service is down nobody sends but one probe at a time; any success ends the outage.
+While a service is down only one probe at a time is sent; any success ends the outage.
 """
 
 from __future__ import annotations
@@ -43,31 +43,31 @@ class OutageMonitor:
         return self._down_since is not None
 
     def down_for_s(self, now: float) -> float:
-        """Seconds since the outage began, 0 where there is none."""
+        """Return the seconds since the outage began, 0 without one."""
         return 0.0 if self._down_since is None else now - self._down_since
 
     def has_expired(self, now: float) -> bool:
-        """Tell whether the outage has lasted longer than the limit."""
+        """Return whether the outage has lasted longer than the limit."""
         return self.is_down and self.down_for_s(now) >= self.limit_s
 
     def until_limit_s(self, now: float) -> float:
-        """Seconds until waiting is given up."""
+        """Return the seconds until waiting is given up."""
         return max(0.0, self.limit_s - self.down_for_s(now))
 
     def probe_in_s(self, now: float) -> float:
-        """Seconds until the next probe may go."""
+        """Return the seconds until the next probe may be sent."""
         return max(0.0, self._next_probe - now)
 
     def succeeded(self, began: float) -> None:
-        """Take note of an answer to a request that began then: the service is there."""
+        """Record an answer to a request that began then: the service is there."""
         if self._down_since is not None and began < self._down_since:
-            return  # served before the service went, told after
+            return  # served before the outage, reported after its beginning
         self._failures = 0
         self._down_since = None
         self._interval_s = FIRST_PROBE_AFTER_S
 
     def failed(self, now: float, reason: str) -> None:
-        """Take note of a request that the service did not serve at all."""
+        """Record a request that the service did not serve at all."""
         if self.is_down:
             # Requests from before the outage may still be failing: only probes are counted.
             return
@@ -81,7 +81,7 @@ class OutageMonitor:
             self._next_notice = now
 
     def probe_failed(self, now: float, reason: str) -> None:
-        """Take note of a probe that failed; the next one waits longer."""
+        """Record a probe that failed; the next one waits longer."""
         if not self.is_down:
             return
         self.reason = reason
@@ -89,7 +89,7 @@ class OutageMonitor:
         self._next_probe = now + self._interval_s
 
     def notice_due(self, now: float) -> bool:
-        """Tell, once a minute, that it is time to say that the service is down."""
+        """Return whether a notice of the outage is due: at once, then once a minute."""
         if not self.is_down or now < self._next_notice:
             return False
         self._next_notice = now + NOTICE_EVERY_S

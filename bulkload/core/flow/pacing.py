@@ -105,7 +105,7 @@ class Rate:
     _recent: deque[float] = field(default_factory=deque)
 
     def reserve(self, now: float) -> float:
-        """Take the next slot; give the seconds to wait for it."""
+        """Reserve the next slot; return the seconds to wait for it."""
         if self.limit is None:
             return 0.0
         slot = max(now, self._next_slot)

@@ -26,8 +26,8 @@ class RetryBudget:
     capacity: float = CAPACITY
     trickle_per_s: float = TRICKLE_PER_S
     _tokens: float = CAPACITY
-    #: When the trickle lets the next one through. A moment, not a span: whoever waits for it as
-    #: told must find that it has come, whatever the rounding.
+    #: When the trickle lets the next one through. A moment, not a span: a caller that waits as
+    #: long as it was given must find that it has come, whatever the rounding.
     _next_trickle: float = float("-inf")
 
     def __post_init__(self) -> None:

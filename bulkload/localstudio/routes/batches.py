@@ -1,4 +1,4 @@
-"""Cell batches: the lots of a specification."""
+"""Cell batches: cells of a specification made together."""
 
 from __future__ import annotations
 

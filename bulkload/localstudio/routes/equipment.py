@@ -11,8 +11,8 @@ from aiohttp import web
 
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
+from bulkload.localstudio.error_answers import ErrorAnswer, InvalidBodyError
 from bulkload.localstudio.listing import condition, page
-from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.store import StoredRecord
 from bulkload.localstudio.views import equipment_view
 
@@ -36,7 +36,7 @@ async def _create_cycler(call: Call) -> web.Response:
 async def _create_channel(call: Call) -> web.Response:
     cycler = call.record("cycler", call.id("cycler"))
     if "out_of_commission" in call.fields:
-        raise Refusal(400, "out_of_commission cannot be set at creation")
+        raise ErrorAnswer(400, "out_of_commission cannot be set at creation")
     return _made(call, "channel", cycler.id, cycler.project)
 
 
@@ -92,10 +92,10 @@ def _check_outage(call: Call, record: StoredRecord) -> None:
     if not fields.get("out_of_commission") or record.fields.get("out_of_commission"):
         return
     if fields.get("incident_category") in _PLANNED and not fields.get("service_scheduled_at"):
-        raise Refusal(400, "a planned visit needs service_scheduled_at")
+        raise ErrorAnswer(400, "a planned visit needs service_scheduled_at")
     for run in call.studio.store.runs_on_channel(record.id, ""):
         if run.fields.get("end_time") is None:
-            raise Refusal(409, f"channel {record.name} is busy with {run.name!r}")
+            raise ErrorAnswer(409, f"channel {record.name} is busy with {run.name!r}")
 
 
 def _deleter(kind: str) -> Callable[[Call], Awaitable[web.Response]]:

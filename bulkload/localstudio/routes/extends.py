@@ -11,9 +11,9 @@ from bulkload.core.terms import MeasurementType
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
 from bulkload.localstudio.datetimes import now_text
+from bulkload.localstudio.error_answers import ErrorAnswer
 from bulkload.localstudio.objects import EXTEND_FILE, object_key
 from bulkload.localstudio.processing_queue import UNSETTLED
-from bulkload.localstudio.refusal import Refusal
 from bulkload.localstudio.routes.uploads import require_objects, upload_target
 from bulkload.localstudio.store import StoredRecord, Upload
 from bulkload.localstudio.views import measurement_view
@@ -23,7 +23,7 @@ async def _initiate(call: Call) -> web.Response:
     record = _extensible(call)
     is_open = call.upload("extend", record.id) is not None
     if is_open and call.studio.settings.open_extend == "conflict":
-        raise Refusal(409, "another extend of this measurement is in flight")
+        raise ErrorAnswer(409, "another extend of this measurement is in flight")
     upload = Upload(record.id, "extend", record.scope, None, time.time(), "{}")
     call.studio.store.open_upload(upload)
     target = upload_target(call, record.id, EXTEND_FILE)
@@ -33,7 +33,7 @@ async def _initiate(call: Call) -> web.Response:
 async def _confirm(call: Call) -> web.Response:
     record = _extensible(call)
     if call.upload("extend", record.id) is None:
-        raise Refusal(404, "no extend of this measurement is open")
+        raise ErrorAnswer(404, "no extend of this measurement is open")
     await require_objects(call, [object_key(record.id, EXTEND_FILE)])
     with call.studio.store.transaction():
         call.studio.store.close_upload("extend", record.id)
@@ -47,13 +47,13 @@ def _extensible(call: Call) -> StoredRecord:
     record = call.record("cell_measurement", call.id("measurement"))
     fields = record.fields
     if fields["measurement_type"] != MeasurementType.TIME_SERIES:
-        raise Refusal(400, "only a time_series measurement can be extended")
+        raise ErrorAnswer(400, "only a time_series measurement can be extended")
     if fields.get("end_time") is not None:
-        raise Refusal(400, "the measurement has an end_time: it is finished")
+        raise ErrorAnswer(400, "the measurement has an end_time: it is finished")
     if record.status in UNSETTLED:
-        raise Refusal(409, "the measurement is still processing")
+        raise ErrorAnswer(409, "the measurement is still processing")
     if record.status == "failed":
-        raise Refusal(400, "the measurement failed processing: there is nothing to extend")
+        raise ErrorAnswer(400, "the measurement failed processing: there is nothing to extend")
     return record
 
 

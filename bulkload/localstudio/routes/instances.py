@@ -11,8 +11,8 @@ from aiohttp import web
 
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
+from bulkload.localstudio.error_answers import ErrorAnswer, InvalidBodyError
 from bulkload.localstudio.listing import condition, page, text_filter
-from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.views import instance_view
 
 _NOT_IN_BODY: Final = frozenset(
@@ -72,7 +72,9 @@ def _batch(call: Call, specification: str, batch_id: Any) -> str | None:
         return None
     batch = call.studio.store.get("cell_batch", str(batch_id))
     if batch is None or batch.scope != specification:
-        raise Refusal(400, f"batch {batch_id} is no batch of cell specification {specification}")
+        raise ErrorAnswer(
+            400, f"batch {batch_id} is no batch of cell specification {specification}"
+        )
     return batch.id
 
 

@@ -10,10 +10,10 @@ from aiohttp import web
 
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
+from bulkload.localstudio.error_answers import ErrorAnswer, InvalidBodyError
 from bulkload.localstudio.listing import Condition, condition, page, tag_filters
 from bulkload.localstudio.measurement_metadata import checked
 from bulkload.localstudio.processing_queue import UNSETTLED
-from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.studio_settings import PROJECT_PAGE_DEFAULT, PROJECT_PAGE_MAX
 from bulkload.localstudio.views import measurement_view
 
@@ -73,7 +73,7 @@ async def _get(call: Call) -> web.Response:
     refuses = settings.plain_get_while_processing == "refuse"
     if refuses and asks_steps and record.status in UNSETTLED:
         status = settings.steps_while_processing_status
-        raise Refusal(status, "the measurement is still processing: ask without its steps")
+        raise ErrorAnswer(status, "the measurement is still processing: ask without its steps")
     return answer(measurement_view(call.studio, record))
 
 
@@ -81,7 +81,7 @@ async def _update(call: Call) -> web.Response:
     record = call.record("cell_measurement", call.id("measurement"))
     given = {key: value for key, value in call.fields.items() if key in _PATCHABLE}
     if "start_time" in given and not call.studio.settings.start_time_can_be_patched:
-        raise Refusal(400, "start_time cannot be changed")
+        raise ErrorAnswer(400, "start_time cannot be changed")
     now = {**record.fields, "name": record.name, "channel_id": record.ref}
     meta = checked(
         call,

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
+from bulkload.localstudio.error_answers import ErrorAnswer
 from bulkload.localstudio.listing import condition, page_items
-from bulkload.localstudio.refusal import Refusal
 from bulkload.localstudio.views import project_view
 
 
@@ -53,7 +53,7 @@ async def _update(call: Call) -> web.Response:
 async def _delete(call: Call) -> web.Response:
     record = call.record("project", call.id("project"))
     if record.id == call.studio.project_id:
-        raise Refusal(403, "the first project of a local Studio stays")
+        raise ErrorAnswer(403, "the first project of a local Studio stays")
     call.studio.delete_tree(record.id)
     return no_content()
 

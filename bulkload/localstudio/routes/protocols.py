@@ -11,8 +11,8 @@ from aiohttp import web
 
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
+from bulkload.localstudio.error_answers import ErrorAnswer, InvalidBodyError
 from bulkload.localstudio.listing import condition, page
-from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.studio_settings import PROTOCOL_PAGE_MAX
 from bulkload.localstudio.views import protocol_view
 
@@ -27,7 +27,7 @@ async def _create(call: Call) -> web.Response:
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     existing = call.studio.store.find("protocol", project.id, digest)
     if existing is not None and fields.get("force_create"):
-        raise Refusal(409, "an identical protocol exists")
+        raise ErrorAnswer(409, "an identical protocol exists")
     if existing is not None:
         return answer(protocol_view(call.studio, call.record("protocol", existing)))
     body = {key: value for key, value in fields.items() if key not in _NOT_IN_BODY}

@@ -13,9 +13,9 @@ from aiohttp import web
 
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
+from bulkload.localstudio.error_answers import ErrorAnswer, InvalidBodyError
 from bulkload.localstudio.listing import condition, page
 from bulkload.localstudio.objects import object_key
-from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.routes.uploads import require_objects, upload_target
 from bulkload.localstudio.store import Upload
 from bulkload.localstudio.views import raw_data_view
@@ -23,7 +23,7 @@ from bulkload.localstudio.views import raw_data_view
 #: Key of the stored bytes within a raw file's record.
 _LEAF: Final = "raw"
 _PATCHABLE: Final[tuple[str, ...]] = ("source", "metadata")
-#: Facts that confirm must repeat as initiate was told.
+#: Facts that confirm must repeat as initiate was given it.
 _AGREED: Final = ("project_id", "name", "filename", "content_type", "metadata", "source")
 
 
@@ -51,15 +51,15 @@ async def _confirm(call: Call) -> web.Response:
     fields = call.fields
     upload = call.upload("raw_data", raw_id)
     if upload is None:
-        raise Refusal(404, f"no open raw data upload with id {raw_id}")
+        raise ErrorAnswer(404, f"no open raw data upload with id {raw_id}")
     if _agreed(fields) != upload.fields:
-        raise Refusal(400, "confirm-upload does not agree with initiate-upload")
+        raise ErrorAnswer(400, "confirm-upload does not agree with initiate-upload")
     key = object_key(raw_id, _LEAF)
     await require_objects(call, [key])
     size = fields.get("size_bytes")
     stored = call.studio.objects.path(key)
     if size is not None and stored.exists() and stored.stat().st_size != size:
-        raise Refusal(400, f"size_bytes is {size}, {stored.stat().st_size} bytes were stored")
+        raise ErrorAnswer(400, f"size_bytes is {size}, {stored.stat().st_size} bytes were stored")
     body = {k: v for k, v in _agreed(fields).items() if k not in {"project_id", "name"}}
     with call.studio.store.transaction():
         record = call.create(
@@ -119,7 +119,7 @@ async def _link(call: Call) -> web.Response:
         raise InvalidBodyError("raw_data_ids", "Input should be a list of ids", ids)
     for raw_id in ids:
         if call.record("raw_data", str(raw_id)).project != measurement.project:
-            raise Refusal(400, f"raw data {raw_id} belongs to another project")
+            raise ErrorAnswer(400, f"raw data {raw_id} belongs to another project")
     call.studio.store.link(measurement.id, ids)
     return no_content()
 

@@ -12,6 +12,7 @@ from bulkload.core.terms import MeasurementType
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
 from bulkload.localstudio.derived_tables import as_columns
+from bulkload.localstudio.error_answers import ErrorAnswer
 from bulkload.localstudio.objects import (
     STEPS_FILE,
     TIME_SERIES_FILE,
@@ -20,7 +21,6 @@ from bulkload.localstudio.objects import (
 )
 from bulkload.localstudio.parquet_objects import UnfitError
 from bulkload.localstudio.processing_queue import UNSETTLED
-from bulkload.localstudio.refusal import Refusal
 from bulkload.localstudio.store import StoredRecord
 
 
@@ -58,14 +58,14 @@ async def _file(call: Call) -> web.Response:
     names = _filenames(call)
     name = call.id("name")
     if name not in names:
-        raise Refusal(404, f"the measurement has no file {name!r}")
+        raise ErrorAnswer(404, f"the measurement has no file {name!r}")
     return redirect(call, attachment_key(call.id("measurement"), names.index(name)), name)
 
 
 def redirect(call: Call, key: str, file_name: str) -> web.Response:
     """Answer with a redirect to storage."""
     if not call.studio.objects.exists(key):
-        raise Refusal(404, f"{file_name} is not in storage")
+        raise ErrorAnswer(404, f"{file_name} is not in storage")
     url = call.studio.signed_url("GET", key, file_name)
     return web.Response(status=call.studio.settings.redirect_status, headers={"Location": url})
 
@@ -73,7 +73,7 @@ def redirect(call: Call, key: str, file_name: str) -> web.Response:
 def _series(call: Call) -> StoredRecord:
     record = call.record("cell_measurement", call.id("measurement"))
     if record.fields["measurement_type"] != MeasurementType.TIME_SERIES:
-        raise Refusal(400, "the measurement is not a time series")
+        raise ErrorAnswer(400, "the measurement is not a time series")
     return record
 
 
@@ -83,16 +83,16 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except UnfitError as unfit:
-        raise Refusal(404, str(unfit)) from unfit
+        raise ErrorAnswer(404, str(unfit)) from unfit
 
 
 def _processed(call: Call) -> StoredRecord:
     record = _series(call)
     if record.status in UNSETTLED:
         status = call.studio.settings.steps_while_processing_status
-        raise Refusal(status, "the measurement is still processing: it has no steps yet")
+        raise ErrorAnswer(status, "the measurement is still processing: it has no steps yet")
     if record.status == "failed":
-        raise Refusal(404, f"the measurement has no steps: {record.error}")
+        raise ErrorAnswer(404, f"the measurement has no steps: {record.error}")
     return record
 
 

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
+from bulkload.localstudio.error_answers import ErrorAnswer, InvalidBodyError
 from bulkload.localstudio.listing import condition, whole_number
-from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.studio_settings import (
     SEARCH_DEFAULT,
     SEARCH_MAX,
@@ -33,7 +33,7 @@ async def _search(call: Call) -> web.Response:
     query = call.request.query
     text = query.get("q", "").strip()
     if not text:
-        raise Refusal(400, "the search is blank")
+        raise ErrorAnswer(400, "the search is blank")
     if len(text) < SEARCH_MIN_QUERY_LENGTH:
         raise InvalidBodyError("q", f"use at least {SEARCH_MIN_QUERY_LENGTH} characters", text)
     limit = whole_number(query, "limit", SEARCH_DEFAULT, 1, SEARCH_MAX)

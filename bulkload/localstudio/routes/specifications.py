@@ -13,8 +13,8 @@ from aiohttp import web
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer, no_content
 from bulkload.localstudio.datetimes import now_text
+from bulkload.localstudio.error_answers import ErrorAnswer, InvalidBodyError
 from bulkload.localstudio.listing import body_filter, condition, page
-from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.store import StoredRecord
 from bulkload.localstudio.views import COMPONENT_SLOTS, specification_view
 
@@ -77,7 +77,7 @@ async def _delete(call: Call) -> web.Response:
 def _project(call: Call, fields: Mapping[str, Any]) -> str:
     project = fields.get("project_id")
     if not isinstance(project, str) or not project:
-        raise Refusal(call.studio.settings.no_project_status, "project_id is required")
+        raise ErrorAnswer(call.studio.settings.no_project_status, "project_id is required")
     return call.record("project", project).id
 
 

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
+from bulkload.localstudio.error_answers import ErrorAnswer, InvalidBodyError
 from bulkload.localstudio.listing import whole_number
 from bulkload.localstudio.measurement_metadata import normal_tags
-from bulkload.localstudio.refusal import InvalidBodyError, Refusal
 from bulkload.localstudio.store import StoredRecord
 from bulkload.localstudio.studio_settings import MAX_BULK_IDS, TAG_PAGE_DEFAULT, TAG_PAGE_MAX
 
@@ -36,11 +36,11 @@ async def _bulk(call: Call) -> web.Response:
     known = [record for record in records if record is not None]
     missing = len(known) < len(records)
     if missing and call.studio.settings.bulk_tags == "all_or_nothing":
-        raise Refusal(404, "a measurement does not exist or is not visible")
+        raise ErrorAnswer(404, "a measurement does not exist or is not visible")
     with call.studio.store.transaction():
         changed = [_retag(call, record, add, remove) for record in known]
     if missing:
-        raise Refusal(404, "a measurement does not exist or is not visible")
+        raise ErrorAnswer(404, "a measurement does not exist or is not visible")
     return answer({"updated_count": sum(changed)})
 
 

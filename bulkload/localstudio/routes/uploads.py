@@ -14,6 +14,7 @@ from aiohttp import web
 from bulkload.core.terms import MAX_NAME_LENGTH, MeasurementType
 from bulkload.localstudio.app import Endpoint
 from bulkload.localstudio.call import Call, answer
+from bulkload.localstudio.error_answers import DuplicateNameError, ErrorAnswer, InvalidBodyError
 from bulkload.localstudio.measurement_metadata import checked
 from bulkload.localstudio.objects import (
     STEPS_FILE,
@@ -21,7 +22,6 @@ from bulkload.localstudio.objects import (
     attachment_key,
     object_key,
 )
-from bulkload.localstudio.refusal import DuplicateNameError, InvalidBodyError, Refusal
 from bulkload.localstudio.s3 import collect
 from bulkload.localstudio.store import StoredRecord, Upload
 from bulkload.localstudio.views import instance_view, measurement_view
@@ -38,7 +38,7 @@ async def _initiate(call: Call) -> web.Response:
     filenames = _filenames(call, fields) if measurement_type == MeasurementType.FILE else None
     name_key = call.name_key("cell_measurement", name)
     if call.studio.faults.holds(instance.id, name):
-        raise Refusal(409, f"an upload of measurement {name!r} is still open")
+        raise ErrorAnswer(409, f"an upload of measurement {name!r} is still open")
     if call.studio.settings.duplicate_at == "initiate":
         _refuse_duplicate(call, instance.id, name, name_key)
     upload = Upload(
@@ -145,7 +145,7 @@ async def require_objects(call: Call, keys: Sequence[str]) -> None:
         return
     for key in keys:
         if not call.studio.objects.exists(key):
-            raise Refusal(400, f"no file was uploaded for {key}")
+            raise ErrorAnswer(400, f"no file was uploaded for {key}")
 
 
 async def _create_properties(call: Call) -> web.Response:
@@ -174,7 +174,7 @@ async def _create_properties(call: Call) -> web.Response:
 def _confirmed_before(call: Call, measurement_id: str, instance: StoredRecord) -> web.Response:
     record = call.studio.store.get("cell_measurement", measurement_id)
     if record is None or record.scope != instance.id:
-        raise Refusal(404, f"no open upload with id {measurement_id} for this cell")
+        raise ErrorAnswer(404, f"no open upload with id {measurement_id} for this cell")
     if call.studio.settings.second_confirm == "conflict":
         raise DuplicateNameError("cell_measurement", record.name, record.id)
     return _bundle(call, record, instance, 200)
@@ -195,7 +195,7 @@ def _refuse_duplicate(call: Call, instance_id: str, name: str, name_key: str) ->
 
 def _refuse_other_name(call: Call, upload: Upload, name: str) -> None:
     if call.name_key("cell_measurement", name) != upload.name_key:
-        raise Refusal(400, "the name differs from the one that initiate-upload was given")
+        raise ErrorAnswer(400, "the name differs from the one that initiate-upload was given")
 
 
 def _filenames(call: Call, fields: Mapping[str, Any]) -> list[str]:
@@ -203,7 +203,7 @@ def _filenames(call: Call, fields: Mapping[str, Any]) -> list[str]:
     if not isinstance(names, list) or not names or not all(isinstance(n, str) and n for n in names):
         raise InvalidBodyError("filenames", "Input should be a list of at least one name", names)
     if call.studio.settings.equal_filenames == "refuse" and len(set(names)) < len(names):
-        raise Refusal(400, "two files bear the same name")
+        raise ErrorAnswer(400, "two files have the same name")
     return names
 
 

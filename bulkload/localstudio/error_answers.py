@@ -1,4 +1,4 @@
-"""Answers that say no, and the body forms in which they may come."""
+"""Error answers, and the body forms in which they may come."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LEGACY_KEYS: Final[Mapping[str, str]] = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 - an answer of the server, not a defect
+class ErrorAnswer(Exception):  # noqa: N818 - an answer of the server, not a defect
     """A request that is answered with an error status."""
 
     def __init__(self, status: int, message: str, detail: Any = None) -> None:
@@ -53,7 +53,7 @@ class Refusal(Exception):  # noqa: N818 - an answer of the server, not a defect
         return {"detail": standard} if form == "nested" else standard
 
 
-class InvalidBodyError(Refusal):
+class InvalidBodyError(ErrorAnswer):
     """422 with a list of findings, as the framework behind the API words it."""
 
     def __init__(self, field: str, message: str, given: Any = None) -> None:
@@ -72,7 +72,7 @@ class InvalidBodyError(Refusal):
         return {"detail": self.findings}
 
 
-class NotAuthenticatedError(Refusal):
+class NotAuthenticatedError(ErrorAnswer):
     """401, whose body is plain text under ``detail`` whatever the settings say."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class NotAuthenticatedError(Refusal):
         return {"detail": self.message}
 
 
-class DuplicateNameError(Refusal):
+class DuplicateNameError(ErrorAnswer):
     """409 because the name is in use."""
 
     def __init__(self, kind: str, name: str, existing_id: str) -> None:
@@ -107,6 +107,6 @@ class DuplicateNameError(Refusal):
         return {"detail": standard} if conflict == "nested" else standard
 
 
-def not_found(kind: str, record_id: str) -> Refusal:
+def not_found(kind: str, record_id: str) -> ErrorAnswer:
     """Return the 404 for an id that is unknown or not visible."""
-    return Refusal(404, f"no {kind.replace('_', ' ')} with id {record_id}")
+    return ErrorAnswer(404, f"no {kind.replace('_', ' ')} with id {record_id}")
