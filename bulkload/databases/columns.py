@@ -130,8 +130,8 @@ def _fetch(name: str, one: ColumnMap, kind: Kind, where: str) -> Fetch:
         if kind in {Kind.ANY, Kind.TEXT} and one.zone is not None:
             return Fetch.TEXT
         raise PlanError(
-            f"samples: {where}: {one.column!r} holds {kind}; state its ticks where it counts from "
-            "1970, its zone where it is a date and time"
+            f"samples: {where}: {one.column!r} holds {kind}; state its unit, its ticks where it "
+            "counts from 1970, or its zone where it is a date and time"
         )
     if is_number and kind in {Kind.TEXT, Kind.OTHER}:
         raise PlanError(

@@ -216,8 +216,8 @@ def _fault_of(name: str, one: ColumnMap, *, is_long: bool) -> str | None:
         )
     if one.runs_on_through is not None and name not in terms.CUMULATIVE_COLUMNS:
         return "runs_on_through belongs to capacities and energies that are split by direction"
-    is_clock = one.ticks is not None or one.zone is not None
-    if one.codes is not None or (is_clock and name == terms.TIME):
+    # A column of dates or ticks has no unit; whether it is one, the database says.
+    if one.codes is not None or (name == terms.TIME and one.unit is None):
         return None
     return _unit_fault(name, one)
 

@@ -18,6 +18,8 @@ from bulkload.databases.sums import Sums
 from bulkload.errors import UnreadableError
 
 SUFFIX: Final = ".sqlm"
+#: Beside a measurement's file: the digest that it had when it was read last.
+READ_SUFFIX: Final = ".read"
 #: What the manifest calls the reader of these files.
 READER: Final = "database"
 #: Length of the digest in a file's name, in hexadecimal digits.
@@ -81,3 +83,17 @@ def read_measurement_file(path: Path) -> MeasurementFile:
         raise UnreadableError(
             f"{path.name}: is no file of a database's measurement; plan it again"
         ) from error
+
+
+def mark_read(path: Path) -> None:
+    """Note that a measurement was read whole, as its file says it now."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_suffix(READ_SUFFIX).write_text(digest, "utf-8")
+
+
+def was_read(path: Path) -> bool:
+    """Tell whether a measurement was read since its file changed last."""
+    mark = path.with_suffix(READ_SUFFIX)
+    if not (path.is_file() and mark.is_file()):
+        return False
+    return mark.read_text("utf-8") == hashlib.sha256(path.read_bytes()).hexdigest()

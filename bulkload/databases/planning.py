@@ -10,7 +10,14 @@ from bulkload.databases.cells import Cells
 from bulkload.databases.clocks import start_of_value
 from bulkload.databases.columns import RawColumns, raw_columns
 from bulkload.databases.configuration import SamplesQuery, SqlSource, StartTime
-from bulkload.databases.measurement import SUFFIX, MeasurementFile, write_measurement
+from bulkload.databases.measurement import (
+    READ_SUFFIX,
+    SUFFIX,
+    MeasurementFile,
+    file_name,
+    write_measurement,
+)
+from bulkload.databases.one_pass import Key, has_one_pass, read_in_one_pass
 from bulkload.databases.planned import (
     Facts,
     Fault,
@@ -20,7 +27,7 @@ from bulkload.databases.planned import (
     PlannedMeasurement,
     write_facts,
 )
-from bulkload.databases.query import QueryError, filled, placeholders, tables_named
+from bulkload.databases.query import QueryError, filled, parameters, placeholders, tables_named
 from bulkload.databases.rows import filled_pattern, filtered, value
 from bulkload.databases.session import Session
 from bulkload.databases.sums import Sums
@@ -36,6 +43,8 @@ class Planner:
         self._where = where
         self._columns: dict[tuple[str, ...], RawColumns] = {}
         self._written: set[Path] = set()
+        #: Sums of the tests that one pass has read, by the stem of the measurement's file.
+        self._passed: Mapping[str, Sums] = {}
         self.facts: Facts | None = None
 
     def plan(self) -> Iterator[Planned]:
@@ -70,6 +79,7 @@ class Planner:
                 f"{self._where}: the database gives {len(cells.rows):,} cells and "
                 f"{len(rows):,} measurements, and none to migrate; look at the queries and filters"
             )
+        self._read_in_one_pass([row for row, _ in planned], catalogue)
         for row, cell in planned:
             yield from self._measurement(row, cell, facts, catalogue)
         if source.samples is not None:
@@ -202,7 +212,7 @@ class Planner:
             MeasurementFile(
                 configuration=str(self._where.absolute()),
                 configuration_sha256=self._source.digest(),
-                key={n: str(value(row, n)) for n in self._source.measurements.key},
+                key=self._key(row),
                 sql=sql,
                 sums=sums,
                 fault=fault[0],
@@ -217,6 +227,7 @@ class Planner:
         for path in self._session.folder.glob(f"*{SUFFIX}"):
             if path not in self._written:
                 path.unlink()
+                path.with_suffix(READ_SUFFIX).unlink(missing_ok=True)
 
     def _sums(self, row: Mapping[str, Any], sql: str) -> Sums:
         samples = self._samples
@@ -225,7 +236,33 @@ class Planner:
         if columns is None:
             columns = raw_columns(samples, self._session.database.kinds(sql))
             self._columns[tables] = columns
+        passed = self._passed.get(Path(file_name(self._key(row))).stem)
+        # A test of which the pass found no row is asked for by itself.
+        if passed is not None and passed.rows:
+            return passed
         return query_sums(self._session.database, sql, columns)
+
+    def _key(self, row: Mapping[str, Any]) -> dict[str, str]:
+        return {name: str(value(row, name)) for name in self._source.measurements.key}
+
+    def _read_in_one_pass(
+        self, rows: Sequence[Mapping[str, Any]], catalogue: frozenset[str]
+    ) -> None:
+        if self._source.samples is None:
+            return
+        first = self._sql(rows[0], catalogue)
+        if not has_one_pass(self._session, first, len(rows)):
+            return
+        names = parameters(self._samples.query)
+        keys = [
+            Key(
+                values={name: value(row, name) for name in names},
+                stem=Path(file_name(self._key(row))).stem,
+            )
+            for row in rows
+        ]
+        columns = raw_columns(self._samples, self._session.database.kinds(first))
+        self._passed = read_in_one_pass(self._session, self._samples.query, keys, columns)
 
     @property
     def _samples(self) -> SamplesQuery:
@@ -247,7 +284,7 @@ class Planner:
                 rows = int(found[0]["n"])
             except (QueryError, PlanError, UnreadableError):
                 reason = f"{reason}; its rows cannot be counted"
-        key = {n: str(value(row, n)) for n in self._source.measurements.key}
+        key = self._key(row)
         cell = str(value(row, self._source.measurements.cell))
         facts.left_out.append({"cell": cell, "key": key, "reason": reason, "rows": rows})
 
@@ -321,8 +358,9 @@ def _fault_in(sums: Sums) -> tuple[str, str]:
     for column in sums.columns:
         if column.improper:
             message = (
-                f"{column.improper:,} values of {column.name} are none of its kind (text or blob "
-                "among numbers, zero or infinite dates); say in the query what they mean"
+                f"{column.improper:,} values of {column.name} are none of its kind (text, blob or "
+                "whole numbers beyond 2^53 among numbers, zero or infinite dates); say in the "
+                "query what they mean"
             )
             return message, "improper_value"
     return "", ""

@@ -117,3 +117,11 @@ def filled(
         return text
 
     return "".join(text_of(kind, text) for kind, text in _tokens(checked_query(query)))
+
+
+def with_references(query: str, alias: str, quote: Callable[[str], str]) -> str:
+    """Return a query whose parameters are columns of another table of the same statement."""
+    return "".join(
+        f"{alias}.{quote(text[1:])}" if kind == "parameter" else text
+        for kind, text in _tokens(checked_query(query))
+    )

@@ -17,7 +17,12 @@ from bulkload.databases.columns import RawColumns, raw_columns
 from bulkload.databases.configuration import SqlSource, load_configuration
 from bulkload.databases.engines.base import Database, DatabaseLostError
 from bulkload.databases.mapping import Mapped, map_samples
-from bulkload.databases.measurement import READER, MeasurementFile, read_measurement_file
+from bulkload.databases.measurement import (
+    READER,
+    MeasurementFile,
+    mark_read,
+    read_measurement_file,
+)
 from bulkload.databases.samples import RawSamples, read_samples
 from bulkload.databases.session import SPOOL_NAME, open_shared
 from bulkload.databases.sums import differences
@@ -74,6 +79,10 @@ def read_measurement(path: Path, *, is_strict: bool) -> TimeSeries:
                 _SESSIONS.drop()
                 if attempt == MAX_ATTEMPTS:
                     raise
+            except UnreadableError:
+                # A query that failed may have broken the transaction.
+                _SESSIONS.drop()
+                raise
     except PlanError as error:
         raise UnreadableError(str(error), cause="database_refused") from error
     wrong = differences(one.sums, raw.sums)
@@ -83,6 +92,7 @@ def read_measurement(path: Path, *, is_strict: bool) -> TimeSeries:
             "command again",
             cause="source_changing",
         )
+    mark_read(path)
     assert source.samples is not None
     mapped = map_samples(raw.table, columns, source.samples)
     stamp = {

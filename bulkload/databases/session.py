@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -143,9 +144,8 @@ class Session:
         for name in (SESSION_NAME, COPY_NAME):
             with suppress(PermissionError):
                 (self.folder / name).unlink(missing_ok=True)
-        for spooled in (self.folder / SPOOL_NAME).glob("*.arrow"):
-            with suppress(PermissionError):
-                spooled.unlink()
+        # Windows keeps a file that a worker still has open: it goes with the next run.
+        shutil.rmtree(self.folder / SPOOL_NAME, ignore_errors=True)
 
     def close(self) -> None:
         """End the session; nothing of it stays on disk but the measurements' files."""

@@ -109,6 +109,20 @@ def _folder() -> Iterator[Path]:
         yield folder
 
 
+def _set_up(command: Sequence[str], folder: Path) -> None:
+    """Run a set-up program as an ordinary user; what it said is part of its failure."""
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+        cwd=folder,
+        **_ordinary(),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 class PostgreSQL(Server):
     """A PostgreSQL of this test run's own."""
 
@@ -158,13 +172,9 @@ def running_postgresql() -> Iterator[PostgreSQL]:
     initdb, postgres = program("initdb"), program("postgres")
     with _folder() as folder:
         data = folder / "data"
-        subprocess.run(
+        _set_up(
             [initdb, "-D", str(data), "-A", "trust", "-U", "owner", "-E", "UTF8", "--no-sync"],
-            check=True,
-            capture_output=True,
-            timeout=PATIENCE_S,
-            cwd=folder,
-            **_ordinary(),
+            folder,
         )
         port = free_port()
         settings = {
@@ -173,8 +183,8 @@ def running_postgresql() -> Iterator[PostgreSQL]:
             "fsync": "off",
             "shared_buffers": "64MB",
         }
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        command = [postgres, "-D", str(data), "-p", str(port), *options]
+        stated = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        command = [postgres, "-D", str(data), "-p", str(port), *stated]
         server = PostgreSQL(folder=folder, command=command, port=port)
         try:
             server.start()
@@ -204,7 +214,13 @@ def running_mariadb() -> Iterator[MariaDB]:
         data = folder / "data"
         subprocess.run(
             [
-                *(install, "--no-defaults", f"--datadir={data}", "--skip-test-db"),
+                *(
+                    install,
+                    "--no-defaults",
+                    f"--datadir={data}",
+                    "--skip-test-db",
+                    "--skip-name-resolve",
+                ),
                 "--auth-root-authentication-method=normal",
             ],
             check=True,

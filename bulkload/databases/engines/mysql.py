@@ -97,7 +97,8 @@ class Connection:
             except UnreadableError:
                 if number < _NEEDED:
                     raise
-        self._execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        # Of the session, too: a statement that commits by itself would end the transaction.
+        self._execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         self._execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
     def _execute(self, sql: str) -> None:
@@ -126,7 +127,7 @@ class Connection:
         """Return the rows of a small query."""
         with self._told(), self._connection.cursor() as cursor:
             cursor.execute(sql)
-            names = [column[0] for column in cursor.description]
+            names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def kinds(self, sql: str) -> Mapping[str, Kind]:

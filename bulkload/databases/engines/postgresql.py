@@ -8,7 +8,7 @@ switched off: a server that would filter rows raises instead.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import pyarrow as pa
@@ -40,6 +40,7 @@ _SETTINGS: Final = {
     "extra_float_digits": "1",
     "standard_conforming_strings": "on",
 }
+_SAVEPOINT: Final = "bl_before_query"
 #: Classes of SQLSTATE after which the connection is of no use: connection, operator, system.
 _LOST: Final = ("08", "57", "58")
 _CATALOGUE: Final = """
@@ -92,6 +93,10 @@ class PostgreSQL(Database):
             yield
         except self._driver.Error as error:
             words = mask(" ".join(str(error).split()))[:400]
+            if self._snapshot is not None:
+                # What one query breaks must not take the snapshot from the others.
+                with suppress(self._driver.Error):
+                    self._execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
             state = str(getattr(error, "sqlstate", None) or "")
             is_unreachable = not state and ("connect" in words or "server closed" in words)
             if state.startswith(_LOST) or is_unreachable:
@@ -125,6 +130,9 @@ class PostgreSQL(Database):
             self._snapshot = SnapshotInfo(
                 id=self._imported or str(row["id"]), taken_at=str(row["taken_at"])
             )
+            with self._told():
+                # Only now: a snapshot cannot be exported behind a savepoint.
+                self._execute(f"SAVEPOINT {_SAVEPOINT}")
         return self._snapshot
 
     def tables(self) -> frozenset[str]:
@@ -172,10 +180,16 @@ class PostgreSQL(Database):
             cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}")
             return str(cursor.fetchone()[0])
 
-    def set_local(self, name: str, value: str) -> None:
-        """Change a setting of the planner for the rest of the transaction."""
+    @contextmanager
+    def planning(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """Change settings of the planner for the length of the block."""
         with self._told():
-            self._execute(f"SET LOCAL {name} = {self.text_literal(value)}")
+            for name, value in settings.items():
+                self._execute(f"SET LOCAL {name} = {self.text_literal(value)}")
+        yield
+        with self._told():
+            for name in settings:
+                self._execute(f"SET LOCAL {name} TO DEFAULT")
 
     def kinds(self, sql: str) -> Mapping[str, Kind]:
         """Return what the columns of a query hold."""

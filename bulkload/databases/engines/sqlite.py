@@ -33,6 +33,8 @@ BATCH_ROWS: Final = 50_000
 BUSY_TIMEOUT_S: Final = 60.0
 #: Bytes 18 and 19 of a file that is in WAL mode.
 _WAL_MODE: Final = b"\x02\x02"
+#: Largest whole number up to which a double holds every one.
+LARGEST_EXACT: Final = 2**53
 _MAGIC: Final = b"SQLite format 3\0"
 
 
@@ -197,7 +199,11 @@ class SQLite(Database):
             Fetch.WHOLE: "'integer', 'null'",
             Fetch.TEXT: "'text', 'null'",
         }[column.fetch]
-        return f"typeof({name}) NOT IN ({allowed})"
+        wrong = f"typeof({name}) NOT IN ({allowed})"
+        if column.fetch is Fetch.NUMBER:
+            # A double does not keep these apart, and no declared type tells of them before.
+            wrong += f" OR (typeof({name}) = 'integer' AND abs({name}) > {LARGEST_EXACT})"
+        return wrong
 
     def byte_length(self, term: str) -> str:
         """Return the SQL of a text's length in bytes."""
