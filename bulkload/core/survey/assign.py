@@ -1,0 +1,321 @@
+"""From marks and names to the fields of a row: cell, date, temperature, channel, batch, rate."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from bulkload.core.survey.cells import KnownCells, NamedCell
+from bulkload.core.survey.dates import Order, settle
+from bulkload.core.survey.marks import SURE_RATE_BELOW, SURE_TEMPERATURE_FROM, Kind, Mark
+from bulkload.core.survey.proposal import Draft, Sureness
+from bulkload.core.survey.structure import CellGuess, guess_cells, shape
+from bulkload.core.survey.vocabulary import BATCH_WORDS, GENERAL, TESTS, has_any, words
+
+_BATCH: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:" + "|".join(sorted(BATCH_WORDS, key=len, reverse=True)) + r")"
+    r"[ _.#-]?(?P<name>[A-Za-z]{0,3}\d[\w-]{0,11}|[A-Z])(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+
+
+def assign_cells(drafts: Sequence[Draft], known: KnownCells, channels: Mapping[str, str]) -> None:
+    """Find the cell of each file: by the sheet's names, else by channel, else by structure.
+
+    ``channels`` gives the cell of a channel that the sheet states for one cell alone.
+    """
+    unnamed: list[Draft] = []
+    for draft in drafts:
+        found = known.find(draft.parts) if known else []
+        if found:
+            _by_sheet(draft, found)
+        elif not _by_channel(draft, channels):
+            unnamed.append(draft)
+    if known:
+        for draft in unnamed:
+            draft.proposal.doubt(
+                Sureness.OPEN, "no name of the sheet of cells stands in its path: fill in the cell"
+            )
+        return
+    guesses = guess_cells([draft.parts for draft in unnamed])
+    for index, draft in enumerate(unnamed):
+        _by_structure(draft, guesses.get(index))
+
+
+def _by_sheet(draft: Draft, found: Sequence[NamedCell]) -> None:
+    names = {one.name for one in found}
+    deepest = max(found, key=lambda one: one.component)
+    draft.spans += [(one.component, one.start, one.end, "cell") for one in found]
+    proposal = draft.proposal
+    if len(names) > 1:
+        proposal.doubt(Sureness.OPEN, f"its path names several cells: {', '.join(sorted(names))}")
+        return
+    if deepest.others:
+        proposal.doubt(
+            Sureness.OPEN,
+            f"{deepest.name} and {', '.join(deepest.others)} of the sheet are written alike",
+        )
+        return
+    proposal.cell = deepest.name
+    written = draft.parts[deepest.component][deepest.start : deepest.end]
+    where = "file name" if deepest.component == len(draft.parts) - 1 else "folder"
+    also = "" if written == deepest.name else f", written {written}"
+    proposal.evidence.append(f"cell: {where} names {deepest.name} of the sheet{also}")
+
+
+def _by_channel(draft: Draft, channels: Mapping[str, str]) -> bool:
+    found = [mark.text for mark in draft.marks[-1] if mark.kind is Kind.CHANNEL]
+    cell = channels.get(found[0]) if len(set(found)) == 1 else None
+    if cell is None:
+        return False
+    draft.proposal.cell = cell
+    draft.proposal.evidence.append(f"cell: the sheet states channel {found[0]} for {cell} alone")
+    draft.proposal.doubt(Sureness.LIKELY, "known by its channel only: channels are used again")
+    return True
+
+
+def _by_structure(draft: Draft, guess: CellGuess | None) -> None:
+    proposal = draft.proposal
+    if guess is None:
+        proposal.doubt(Sureness.OPEN, "nothing in its path tells the cell: fill it in")
+        return
+    proposal.cell = guess.name
+    draft.spans.append((guess.component, guess.start, guess.end, "cell"))
+    stem, last = draft.stem, len(draft.parts) - 1
+    if guess.component != last:
+        place = stem.casefold().find(guess.name.casefold())
+        if place >= 0:
+            draft.spans.append((last, place, place + len(guess.name), "cell"))
+    proposal.evidence.append(f"cell: {guess.evidence}")
+    if not guess.is_sure:
+        proposal.doubt(Sureness.LIKELY, "the cell follows from the structure of the names alone")
+
+
+def assign_batches(drafts: Sequence[Draft]) -> None:
+    """Take the batch that a folder or a name states with its word (batch, lot, Charge, ...)."""
+    for draft in drafts:
+        for index, part in enumerate(draft.parts):
+            found = _BATCH.search(part)
+            if found is not None and not draft.proposal.batch:
+                draft.proposal.batch = found["name"]
+                draft.spans.append((index, found.start(), found.end(), "batch"))
+                draft.proposal.evidence.append(f"batch: {part[found.start() : found.end()]!r}")
+
+
+def assign_marks(drafts: Sequence[Draft]) -> None:
+    """Take channels and rates as they are written."""
+    for draft in drafts:
+        last = len(draft.parts) - 1
+        for mark in draft.marks[-1]:
+            if mark.kind is Kind.CHANNEL and not draft.proposal.channel:
+                draft.proposal.channel = mark.text
+                draft.spans.append((last, mark.start, mark.end, "channel"))
+            elif mark.kind is Kind.RATE and not draft.proposal.rate:
+                draft.proposal.rate = mark.text
+
+
+_Dated = tuple[Draft, int, Mark]
+
+
+def assign_dates(drafts: Sequence[Draft], declared: Order | None) -> None:
+    """Settle, for names that are written alike, the order of day and month, and take the date."""
+    groups: dict[object, list[_Dated]] = defaultdict(list)
+    for draft in drafts:
+        for index, found in enumerate(draft.marks):
+            for mark in found:
+                if mark.kind is Kind.DATE and not _is_cell(draft, index, mark):
+                    key = (draft.parts[0] if draft.folder else "", mark.is_weak, shape(mark.text))
+                    groups[key].append((draft, index, mark))
+    chosen: dict[int, list[tuple[int, Mark, str]]] = defaultdict(list)
+    for group in groups.values():
+        _settle_group(group, declared, chosen)
+    for draft in drafts:
+        _take_date(draft, chosen.get(id(draft), []))
+
+
+def _is_cell(draft: Draft, index: int, mark: Mark) -> bool:
+    return any(
+        part == index and mark.start < end and start < mark.end
+        for part, start, end, field in draft.spans
+        if field == "cell"
+    )
+
+
+def _settle_group(
+    group: Sequence[_Dated],
+    declared: Order | None,
+    chosen: dict[int, list[tuple[int, Mark, str]]],
+) -> None:
+    is_weak = group[0][2].is_weak
+    verdict = settle(
+        [mark.readings for _, _, mark in group],
+        [draft.proposal.facts.days_inside for draft, _, _ in group],
+        declared=declared,
+        is_weak=is_weak,
+    )
+    for draft, index, mark in group:
+        moments = {reading.moment for reading in mark.readings}
+        by_order = {reading.order: reading.moment for reading in mark.readings}
+        if verdict.order is not None:
+            chosen[id(draft)].append((index, mark, by_order[verdict.order]))
+            if len(moments) > 1 or is_weak:
+                draft.proposal.evidence.append(f"date: {verdict.evidence}")
+        elif len(moments) == 1 and not is_weak:
+            chosen[id(draft)].append((index, mark, moments.pop()))
+        elif is_weak:
+            draft.proposal.warnings.append(f"{mark.text} may be a date; it is not taken for one")
+        else:
+            readings = " or ".join(sorted(moments))
+            draft.proposal.doubt(
+                Sureness.OPEN,
+                f"{mark.text} can be {readings}: give --day-first or --month-first, or fill in "
+                "start_time",
+            )
+            draft.spans.append((index, mark.start, mark.end, "date"))
+
+
+def _take_date(draft: Draft, found: Sequence[tuple[int, Mark, str]]) -> None:
+    if not found:
+        return
+    deepest = max(index for index, _, _ in found)
+    at_file = [(mark, moment) for index, mark, moment in found if index == deepest]
+    days = {moment[:10] for _, moment in at_file}
+    for index, mark, _ in found:
+        draft.spans.append((index, mark.start, mark.end, "date"))
+    proposal = draft.proposal
+    if len(days) > 1:
+        inside = days & set(proposal.facts.days_inside)
+        if len(inside) != 1:
+            proposal.doubt(
+                Sureness.OPEN, f"its name states several dates: {', '.join(sorted(days))}"
+            )
+            return
+        days = inside
+    day = days.pop()
+    # The finest of those that agree: a stamp with the time of day beside a bare date.
+    proposal.start_time = max((m for _, m in at_file if m.startswith(day)), key=len)
+    others = set(proposal.facts.days_inside)
+    if others and day not in others:
+        proposal.warnings.append(f"its beginning states {', '.join(sorted(others)[:2])}, not {day}")
+
+
+def assign_temperatures(drafts: Sequence[Draft]) -> None:
+    """Take temperatures; ``5C`` to ``12C`` only where its siblings settle what it is."""
+    groups: dict[object, list[float]] = defaultdict(list)
+    key_of = _group_key
+    for draft in drafts:
+        for index, found in enumerate(draft.marks):
+            for mark in found:
+                if mark.number is not None and mark.text.endswith("C"):
+                    groups[key_of(draft, index, mark)].append(mark.number)
+    for draft in drafts:
+        _take_temperature(draft, lambda d, i, m: groups[key_of(d, i, m)])
+
+
+def _group_key(draft: Draft, index: int, mark: Mark) -> tuple[object, ...]:
+    """Name the place of a mark: the same component, as many marks and separators before it."""
+    before = draft.parts[index][: mark.start]
+    top = draft.parts[0] if draft.folder else ""
+    return (top, index, len(draft.parts), before.count("_"), before.count("-"), before.count(" "))
+
+
+def _take_temperature(
+    draft: Draft, siblings: Callable[[Draft, int, Mark], Sequence[float]]
+) -> None:
+    found: list[tuple[int, Mark]] = []
+    for index, in_part in enumerate(draft.marks):
+        for mark in in_part:
+            if mark.kind is Kind.TEMPERATURE:
+                found.append((index, mark))
+            elif mark.kind is Kind.RATE_OR_TEMPERATURE:
+                kind = _settled(draft, mark, siblings(draft, index, mark))
+                if kind is Kind.TEMPERATURE:
+                    found.append((index, mark))
+                elif kind is Kind.RATE:
+                    draft.proposal.rate = draft.proposal.rate or mark.text
+                else:
+                    draft.proposal.doubt(
+                        Sureness.OPEN,
+                        f"{mark.text} can be a rate or a temperature: fill in "
+                        "ambient_temperature_degc if it is one",
+                    )
+    if not found:
+        return
+    deepest = max(index for index, _ in found)
+    values = {mark.number for index, mark in found if index == deepest}
+    draft.spans += [(index, mark.start, mark.end, "temperature") for index, mark in found]
+    if len(values) > 1:
+        named = ", ".join(f"{value:g}" for value in sorted(values, key=float_))
+        draft.proposal.doubt(Sureness.OPEN, f"its path states several temperatures: {named}")
+        return
+    draft.proposal.temperature_degc = values.pop()
+    above = {mark.number for index, mark in found} - {draft.proposal.temperature_degc}
+    if above:
+        draft.proposal.doubt(Sureness.LIKELY, "a folder above it states another temperature")
+    if any(mark.is_weak for index, mark in found if index == deepest):
+        draft.proposal.temperature_degc = None
+        draft.proposal.doubt(
+            Sureness.OPEN, "a hyphen before the temperature may be a minus: fill it in"
+        )
+
+
+def float_(value: float | None) -> float:
+    """Return a number to sort by."""
+    return 0.0 if value is None else value
+
+
+def _settled(draft: Draft, mark: Mark, siblings: Sequence[float]) -> Kind | None:
+    """Settle ``10C`` by what else its own path states, then by the names beside it."""
+    others = [one for part in draft.marks for one in part if one is not mark]
+    if any(one.kind is Kind.TEMPERATURE for one in others):
+        return Kind.RATE
+    if any(one.kind is Kind.RATE and not one.is_weak for one in others):
+        return Kind.TEMPERATURE
+    hot = sum(abs(value) >= SURE_TEMPERATURE_FROM for value in siblings)
+    slow = sum(0 < value < SURE_RATE_BELOW for value in siblings)
+    if hot and not slow:
+        return Kind.TEMPERATURE
+    if slow and not hot:
+        return Kind.RATE
+    return None
+
+
+def assign_specifications(drafts: Sequence[Draft], noted: Mapping[tuple[str, ...], str]) -> None:
+    """Find the specification: of a ``spec.*`` file, else the folder above the cells.
+
+    ``noted`` gives the name that a folder's ``spec.*`` states.
+    """
+    for draft in drafts:
+        if draft.proposal.spec:
+            continue
+        chain = [draft.folder[:depth] for depth in range(len(draft.folder), -1, -1)]
+        named = next((noted[folder] for folder in chain if folder in noted), None)
+        if named is not None:
+            draft.proposal.spec = named
+            draft.proposal.evidence.append("spec: a spec file beside the data names it")
+            continue
+        _folder_above(draft)
+
+
+def _folder_above(draft: Draft) -> None:
+    cells = [part for part, _, _, field in draft.spans if field == "cell"]
+    level = (min(cells) if cells else len(draft.folder)) - 1
+    while level >= 0 and _is_general(draft, level):
+        level -= 1
+    if level < 0 or not draft.proposal.cell:
+        draft.proposal.doubt(Sureness.OPEN, "nothing tells the specification: fill it in")
+        return
+    draft.proposal.spec = draft.parts[level]
+    draft.spans.append((level, 0, len(draft.parts[level]), "spec"))
+    draft.proposal.evidence.append("spec: the folder above its cell")
+    draft.proposal.doubt(Sureness.LIKELY, "the specification is the name of a folder")
+
+
+def _is_general(draft: Draft, level: int) -> bool:
+    part = draft.parts[level]
+    marked = any(mark.start == 0 and mark.end == len(part) for mark in draft.marks[level]) or any(
+        place == level for place, _, _, _ in draft.spans
+    )
+    return marked or not words(part) or has_any(part, GENERAL | TESTS)
