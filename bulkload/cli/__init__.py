@@ -35,6 +35,8 @@ app: Final = App(
 for _name, _place, _help, _example in (
     ("demo", "demo:demo", "Upload a sample archive into a local Studio.", "--folder tour"),
     ("studio", "studio:studio", "Run a Studio on this machine.", "--data studio --port 8123"),
+    ("survey", "survey:survey", "Look at an archive, and propose a plan.",
+     "archive --cells cells.xlsx --out plan.xlsx"),
     ("plan", "plan:plan", "Show what would be uploaded, and what prevents it.", "archive"),
     ("check", "check:check", "Read and validate everything; touch no network.", "archive"),
     ("detect", "detect:detect", "Identify files by their content.", "archive/cell/*.csv"),

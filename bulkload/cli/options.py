@@ -21,11 +21,13 @@ from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout, LayoutError
 from bulkload.core.plan_items import Checks, PlanItem
 from bulkload.core.prepare_result import ExtraChecks, PrepareOptions
 from bulkload.core.rules.transforms import TransformError, known_transforms
+from bulkload.core.survey.dates import Order
 from bulkload.databases.run_databases import Databases
 from bulkload.errors import SettingsError
 from bulkload.settings import CONNECTIONS, GRACE_S, RunLimits
 from bulkload.sources import read_source
 from bulkload.sources.members import split
+from bulkload.sources.sheets.stated import SheetOptions, parse_map
 from bulkload.validators import STRICT_CHECK_NAMES
 
 if TYPE_CHECKING:
@@ -94,6 +96,50 @@ def check_dialects(prepare_options: PrepareOptions) -> None:
 
 @Parameter(name="*", group=SOURCES)
 @dataclass(frozen=True, kw_only=True)
+class SheetArguments:
+    """Sheets that people keep, and how they are to be read.
+
+    Parameters
+    ----------
+    cells
+        A sheet of cells as the lab keeps it (.xlsx, .ods, .csv).
+    tests
+        A sheet of tests: a row a file, or a row a cell and measurement.
+    columns
+        What columns mean, where their names do not tell:
+        "Zellname=cell, Kap. [mAh]=spec.ratings.capacity"; "Column=-" leaves one out.
+    day_first
+        Dates such as 03.04.2023 have the day first.
+    month_first
+        They have the month first.
+    """
+
+    cells: Path | None = None
+    tests: Path | None = None
+    columns: Annotated[str, Parameter(name="--map")] = ""
+    day_first: Annotated[bool, Parameter(negative=())] = False
+    month_first: Annotated[bool, Parameter(negative=())] = False
+
+    def order(self) -> Order | None:
+        """Return the order of day and month that is declared, None for none."""
+        if self.day_first and self.month_first:
+            raise SettingsError("give one of --day-first and --month-first")
+        if self.day_first:
+            return Order.DMY
+        return Order.MDY if self.month_first else None
+
+    def sheet_options(self) -> SheetOptions:
+        """Return what the words mean; raises ``SettingsError`` for a mapping with a mistake."""
+        return SheetOptions(
+            cells=self.cells,
+            tests=self.tests,
+            columns=parse_map(self.columns),
+            order=self.order(),
+        )
+
+
+@Parameter(name="*", group=SOURCES)
+@dataclass(frozen=True, kw_only=True)
 class SourceOptions:
     """Where measurements come from.
 
@@ -111,6 +157,7 @@ class SourceOptions:
     layout: str = DEFAULT_LAYOUT
     specs: Path | None = None
     allow_writable: Annotated[bool, Parameter(negative=())] = False
+    sheet_arguments: SheetArguments = SheetArguments()
 
     def databases(self, job_dir: Path) -> Databases:
         """Return what holds the databases of a job's sources open while it is used."""
@@ -131,7 +178,12 @@ class SourceOptions:
             raise SettingsError(str(error)) from error
         by_test = partial(split, options=partial(_read_options, prepare_options))
         return read_source(
-            *sources, layout=layout, specs=self.specs, split=by_test, databases=databases
+            *sources,
+            layout=layout,
+            specs=self.specs,
+            split=by_test,
+            databases=databases,
+            sheets=self.sheet_arguments.sheet_options(),
         )
 
 

@@ -24,7 +24,10 @@ from difflib import get_close_matches
 from typing import Final, Self
 
 DEFAULT_LAYOUT: Final = "{spec}/{cell}/{measurement}.*"
-FIELDS: Final = ("spec", "cell", "measurement", "batch", "date")
+FIELDS: Final = (
+    *("spec", "cell", "measurement", "batch", "date"),
+    *("temperature", "rate", "channel", "part", "operator"),
+)
 
 #: Endings of files that hold measurements. Others count as an ending by their form alone.
 DATA_SUFFIXES: Final = frozenset(
@@ -42,6 +45,7 @@ QUALIFYING_SUFFIXES: Final = frozenset({".bdf", ".properties", ".meta"})
 # Maccor numbers its files (.001 to .999). A letter must open any other unknown ending, so that
 # the "5C" of a file called "RPT 0.5C" is never taken for one.
 _UNKNOWN_SUFFIX = re.compile(r"\.(?:[0-9]{3}|[A-Za-z][A-Za-z0-9_]{0,9})\Z")
+# ``{*}`` is ``*``, written like the fields around it.
 _TOKEN = re.compile(r"\{([^{}]*)\}|(\*+)|([^{}*]+)|([{}])")
 _DATE = re.compile(r"([0-9]{4})([-_.]?)([0-9]{2})\2([0-9]{2})\Z")
 #: Earlier than any cycler: eight digits below it are a serial number, not a date.
@@ -215,7 +219,7 @@ def _component(part: str, layout: str) -> _Component:
             raise _wrong(layout, f"'**' must stand alone between slashes, not as in {part!r}")
         if wildcards and not literals[-1]:
             raise _wrong(layout, f"nothing tells where one field of {part!r} ends: add a separator")
-        wildcards.append(None if stars else field)
+        wildcards.append(None if stars or field == "*" else field)
         literals.append("")
     return _Component(tuple(literals), tuple(wildcards))
 

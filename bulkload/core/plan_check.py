@@ -94,6 +94,9 @@ class Rule(StrEnum):
     BAD_ROW = "bad_row"
     #: A value is not what its column or key takes.
     BAD_VALUE = "bad_value"
+    #: How a sheet that a person keeps was understood.
+    SHEET_REMARK = "sheet_remark"
+    UNDECIDED = "undecided"
     # Metadata beside the data, and files of specifications.
     #: A metadata file is not valid JSON, YAML or TOML.
     UNREADABLE_METADATA = "unreadable_metadata"

@@ -19,7 +19,10 @@ from bulkload.sources.entry import Found
 from bulkload.sources.folder import walk
 from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_frame, read_manifest
+from bulkload.sources.manifest_header import ManifestOptions
 from bulkload.sources.plan_builder import Assembler, Split
+from bulkload.sources.plan_sheets import carried_specifications
+from bulkload.sources.sheets.stated import SheetOptions, read_sheets
 from bulkload.sources.specs import read_specifications
 
 if TYPE_CHECKING:
@@ -41,11 +44,13 @@ def read_source(
     specs: Path | None = None,
     split: Split = as_one,
     databases: Databases | None = None,
+    sheets: SheetOptions | None = None,
 ) -> Iterator[PlanItem]:
     """Give the plan of one or several sources (folders, manifests, plans, tables) as one stream.
 
-    ``split`` gives the jobs of the tests in a file; without it a file is one job, unopened.
-    ``databases`` holds what is opened for a source that is a database's ``.toml`` file.
+    ``sheets`` names sheets of cells and tests that people keep. ``split`` gives the jobs of the
+    tests in a file; without it a file is one job, unopened. ``databases`` holds what is opened for
+    a source that is a database's ``.toml`` file.
 
     Each specification comes before its first job and each cell's metadata before the cell's
     first job; a name that two sources claim is told whichever of them it is in.
@@ -53,16 +58,38 @@ def read_source(
     stated: dict[str, Specification] = {}
     if specs is not None:
         yield from read_specifications(specs, stated)
-    assembler = Assembler(stated, specs, split)
+    options = sheets or SheetOptions()
+    said, problems = read_sheets(options)
+    yield from problems
+    for source in sources:
+        if isinstance(source, str | Path) and _is_manifest(Path(source)):
+            yield from carried_specifications(Path(source), stated)
+            yield from said.add_carried(Path(source))
+    manifest_options = ManifestOptions(
+        columns=options.columns, order=options.order, spec_of=said.spec_of()
+    )
+    for specification in said.specifications():
+        stated.setdefault(specification.name, specification)
+    assembler = Assembler(stated, specs, split, said)
     for source in sources:
         if isinstance(source, str | Path):
-            yield from assembler.items(_found(Path(source), layout, databases, stated))
+            yield from assembler.items(
+                _found(Path(source), layout, manifest_options, databases, stated)
+            )
         else:
-            yield from assembler.items(existing(read_frame(source)))
+            yield from assembler.items(existing(read_frame(source, options=manifest_options)))
+
+
+def _is_manifest(source: Path) -> bool:
+    return source.suffix.lower() in MANIFEST_SUFFIXES and source.is_file()
 
 
 def _found(
-    source: Path, layout: Layout, databases: Databases | None, stated: dict[str, Specification]
+    source: Path,
+    layout: Layout,
+    options: ManifestOptions,
+    databases: Databases | None,
+    stated: dict[str, Specification],
 ) -> Found:
     if not is_encodable(str(source)):
         raise PlanError(
@@ -73,7 +100,7 @@ def _found(
     elif not source.exists():
         raise PlanError(f"{source}: there is no such file or folder")
     elif source.suffix.lower() in MANIFEST_SUFFIXES:
-        yield from existing(read_manifest(source))
+        yield from existing(read_manifest(source, options))
     elif source.suffix.lower() == ".toml" and databases is not None:
         # Only here: what reads databases takes long to load.
         from bulkload.sources.sql import read_database

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.survey.dates import Order
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.core.text import shown
 from bulkload.errors import PlanError
@@ -27,10 +28,21 @@ COLUMNS: Final = (
     *("operator", "tags", "notes", "rated_capacity", "voltage_min", "voltage_max"),
     *("strict", "skip_checks", "transforms"),
 )
+#: Whether a row is uploaded (yes, no), and the rule by which it is not.
+DECISION_COLUMNS: Final = ("upload", "rule")
+#: What a survey writes for people to read: evidence, not statements. Nothing reads them back.
+NOTE_COLUMNS: Final = (
+    *("sureness", "warnings", "evidence", "kind", "vendor", "size_bytes", "modified", "rate"),
+    *("part", "layout", "copy_of", "other_form_of", "continues"),
+)
 REQUIRED_COLUMNS: Final = ("spec", "cell", "measurement", "path")
 NUMBER_COLUMNS: Final = frozenset(
-    {"ambient_temperature_degc", "rated_capacity", "voltage_min", "voltage_max"}
+    {
+        *("ambient_temperature_degc", "rated_capacity", "voltage_min", "voltage_max"),
+        *("size_bytes", "part"),
+    }
 )
+TIME_COLUMNS: Final = frozenset({"start_time", "end_time"})
 FLAG_COLUMNS: Final = frozenset({"strict"})
 
 #: Longest text of a cell, in characters: below what Python's reader of .csv takes (131 072).
@@ -48,8 +60,8 @@ class ParsedRow:
     faults: list[tuple[str, str]] = field(default_factory=list)
 
 
-def parse_row(row_cells: Mapping[str, Any]) -> ParsedRow:
-    """Read the cells of known columns, each by itself."""
+def parse_row(row_cells: Mapping[str, Any], order: Order | None = None) -> ParsedRow:
+    """Read the cells of known columns, each by itself; ``order`` is that of day and month."""
     row = ParsedRow()
     for column, parse in _PARSERS.items():
         cell = cells.plain(row_cells.get(column))
@@ -58,7 +70,8 @@ def parse_row(row_cells: Mapping[str, Any]) -> ParsedRow:
                 row.faults.append((column, "is empty; each row needs it"))
             continue
         try:
-            row.said[column] = parse(cell)
+            is_time = column in TIME_COLUMNS
+            row.said[column] = cells.time(cell, order) if is_time else parse(cell)
         except ValueError as error:
             row.faults.append((column, str(error)))
     _check_window(row)
@@ -211,12 +224,12 @@ _PARSERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("member", "reader", "data_type", "operator", "notes"), cells.name),
     **dict.fromkeys(("start_time", "end_time"), cells.time),
     "protocol": cells.protocol,
-    "ambient_temperature_degc": cells.number,
+    "ambient_temperature_degc": cells.temperature,
     "cycler": cells.cycler,
     "channel": cells.channel,
     "tags": cells.tags,
-    "rated_capacity": cells.positive,
-    **dict.fromkeys(("voltage_min", "voltage_max"), cells.number),
+    "rated_capacity": cells.capacity,
+    **dict.fromkeys(("voltage_min", "voltage_max"), cells.voltage),
     "strict": cells.flag,
     "skip_checks": cells.checks,
     "transforms": cells.transforms,

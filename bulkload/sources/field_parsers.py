@@ -9,10 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
+from bulkload.core.sheets.quantities import NotUnderstoodError, read_quantity
+from bulkload.core.survey.dates import Order, whole_date
 from bulkload.core.terms import MeasurementType
 from bulkload.sources import value_checks as values
 from bulkload.sources.json_yaml_toml import NotJsonableError, jsonable, parse_json
@@ -70,28 +73,66 @@ def kind(cell: Any) -> MeasurementType:
         raise WrongValueError(f"must be one of {known}") from None
 
 
-def time(cell: Any) -> str:
-    """Give a cell as a date or time in ISO 8601."""
+def time(cell: Any, order: Order | None = None) -> str:
+    """Give a cell as a date or time in ISO 8601.
+
+    Another form is read where it can mean one day only, or in the order that is declared.
+    """
     if isinstance(cell, dt.datetime):
         return values.timestamp(cell.isoformat(timespec="microseconds"))
-    return values.timestamp(cell.isoformat() if isinstance(cell, dt.date) else cell)
+    if isinstance(cell, dt.date):
+        return values.timestamp(cell.isoformat())
+    mark = whole_date(cell) if isinstance(cell, str) and not cell[:4].isdigit() else None
+    if mark is None:
+        return values.timestamp(cell)
+    chosen = {one.moment for one in mark.readings if one.order is order}
+    moments = chosen or {one.moment for one in mark.readings}
+    if len(moments) > 1:
+        named = " or ".join(sorted(moments))
+        raise WrongValueError(f"can be {named}; give --day-first or --month-first")
+    return values.timestamp(moments.pop())
 
 
-def number(cell: Any) -> float:
-    """Give a cell as a finite number."""
+def number(cell: Any, factors: Mapping[str, float] | None = None) -> float:
+    """Give a cell as a finite number; ``factors`` are the units that it may be written with."""
     if not isinstance(cell, str):
         return values.number(cell)
     try:
         # Python would take the underscores of 1_000 for digits' separators.
         return values.number(float(cell.replace("_", "?")))
     except ValueError:
-        hint = "; write the decimals with a point" if "," in cell else ""
-        raise WrongValueError(f"must be a finite number{hint}") from None
+        return _written(cell, factors or {})
 
 
-def positive(cell: Any) -> float:
-    """Give a cell as a finite number above zero."""
-    return values.positive(number(cell))
+def _written(cell: str, factors: Mapping[str, float]) -> float:
+    """Read a number as people write it: 1,9 or 2000 mAh."""
+    try:
+        found = read_quantity(cell.replace("_", "?"))
+    except NotUnderstoodError as error:
+        raise WrongValueError(f"must be a finite number: it {error}") from None
+    if found is None:
+        raise WrongValueError("must be a finite number")
+    if found.unit and found.unit not in factors:
+        known = ", ".join(factors) or "no unit"
+        raise WrongValueError(f"is in {found.unit}; state it in {known}")
+    if found.is_about:
+        raise WrongValueError("is only about that number; write what is meant")
+    return found.value * factors.get(found.unit, 1.0)
+
+
+def temperature(cell: Any) -> float:
+    """Give a cell as a temperature in degrees Celsius."""
+    return number(cell, {"degC": 1.0})
+
+
+def capacity(cell: Any) -> float:
+    """Give a cell as a capacity in A.h, above zero."""
+    return values.positive(number(cell, {"A.h": 1.0, "mA.h": 1e-3, "uA.h": 1e-6}))
+
+
+def voltage(cell: Any) -> float:
+    """Give a cell as a voltage in V."""
+    return number(cell, {"V": 1.0, "mV": 1e-3})
 
 
 def flag(cell: Any) -> bool:

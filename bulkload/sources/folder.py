@@ -12,11 +12,12 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bulkload.core.path_layout import Layout, normalised, parse_date, split_suffix
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Skip, UploadJob
+from bulkload.core.survey.marks import temperature_of
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.core.text import shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
@@ -135,7 +136,11 @@ class _Walker:
         matched = [(self.layout.match((*parts, file.name)), file.name) for file in files]
         # Sorting is stable: within a cell the order by name stays.
         for fields, name in sorted(matched, key=lambda item: _cell_of(item[0])):
-            if fields is None:
+            fault = None if fields is None else _field_fault(fields)
+            if fault is not None:
+                where = shown("/".join((*parts, name)))
+                yield _problem(path / name, Rule.BAD_VALUE, f"{where} {fault}")
+            elif fields is None:
                 where = shown("/".join((*parts, name)))
                 message = (
                     f"{where} does not fit the layout {shown(self.layout.text)}; "
@@ -146,11 +151,14 @@ class _Walker:
                 yield self._entry(path, name, fields)
 
     def _entry(self, folder: Path, name: str, fields: Mapping[str, str]) -> Entry:
-        key = JobKey(fields.get("spec", ""), fields.get("cell", ""), fields["measurement"])
+        part = f" part {fields['part']}" if "part" in fields else ""
+        measurement = fields["measurement"] + part
+        key = JobKey(fields.get("spec", ""), fields.get("cell", ""), measurement)
         path = str(folder / name)
+        kind = measurement_type(name)
         return Entry(
             where=path,
-            job=UploadJob(key=key, type=measurement_type(name), path=path),
+            job=UploadJob(key=key, type=kind, path=path, metadata=_metadata(fields)),
             folder=folder,
             root=self.root,
             folder_batch=fields.get("batch"),
@@ -158,21 +166,51 @@ class _Walker:
         )
 
 
+def _field_fault(fields: Mapping[str, str]) -> str | None:
+    """Say which field of a path does not hold what the layout says, None where all do."""
+    stated = fields.get("temperature")
+    if stated is None or temperature_of(stated) is not None:
+        return None
+    return f"has {shown(stated)} where the layout has {{temperature}}: a number in degrees Celsius"
+
+
+def _metadata(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a layout reads from a path besides the names."""
+    protocol: dict[str, Any] = {}
+    if "temperature" in fields:
+        value = temperature_of(fields["temperature"])
+        if value is not None:
+            protocol["ambient_temperature_degc"] = value
+    if "rate" in fields:
+        protocol["rate"] = fields["rate"]
+    setup: dict[str, Any] = {}
+    if "channel" in fields:
+        channel = fields["channel"]
+        setup["channel_number"] = int(channel) if channel.isdecimal() else channel
+    if "operator" in fields:
+        setup["operator"] = fields["operator"]
+    stated = {"protocol": protocol, "test_setup": setup}
+    return {key: value for key, value in stated.items() if value}
+
+
 def _left_out(path: Path, entry: os.DirEntry[str]) -> Problem | Skip | None:
     if not is_encodable(entry.name):
         message = "its name is not valid text in this system's encoding; rename it"
         return _problem(path / entry.name, Rule.UNDECODABLE_NAME, message)
-    name = entry.name.lower()
-    rule = None
-    if name.startswith("~$"):
-        rule = Rule.OFFICE_LOCK
-    elif name in _SYSTEM_NAMES:
-        rule = Rule.SYSTEM_FILE
-    elif name.startswith("."):
-        rule = Rule.HIDDEN
-    elif name.endswith(_TEMPORARY_SUFFIXES):
-        rule = Rule.TEMPORARY_FILE
+    rule = left_out_rule(entry.name)
     return None if rule is None else Skip(where=_where(path / entry.name), rule=rule)
+
+
+def left_out_rule(name: str) -> Rule | None:
+    """Return the rule by which a file or folder of this name is left out, None for none."""
+    folded = name.lower()
+    if folded.startswith("~$"):
+        return Rule.OFFICE_LOCK
+    if folded in _SYSTEM_NAMES:
+        return Rule.SYSTEM_FILE
+    if folded.startswith("."):
+        return Rule.HIDDEN
+    return Rule.TEMPORARY_FILE if folded.endswith(_TEMPORARY_SUFFIXES) else None
 
 
 def _cell_of(fields: Mapping[str, str] | None) -> tuple[str, str]:

@@ -6,21 +6,24 @@ A plan that ``bulkload plan --out`` writes is a manifest, and reads back as the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulkload.core.plan_check import Rule
-from bulkload.core.plan_items import Problem, UploadJob
+from bulkload.core.plan_items import Problem, Skip, UploadJob
+from bulkload.core.sheets.headers import IGNORED
 from bulkload.core.terms import MeasurementType
 from bulkload.core.text import shown
-from bulkload.errors import PlanError, UnreadableError
-from bulkload.sources.columns import COLUMNS, REQUIRED_COLUMNS, job_of, parse_row, row_of
+from bulkload.errors import UnreadableError
+from bulkload.sources import field_parsers
+from bulkload.sources.columns import COLUMNS, job_of, parse_row, row_of
 from bulkload.sources.entry import Entry
 from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES
+from bulkload.sources.manifest_header import KNOWN, ManifestOptions, understand
 from bulkload.sources.schema import unknown
 from bulkload.sources.tables import TABLE_SUFFIXES, BadRow, Header, Line, Row, read_table
-from bulkload.sources.writers import WRITERS
+from bulkload.sources.writers import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,24 +31,32 @@ if TYPE_CHECKING:
 MANIFEST_SUFFIXES: Final = TABLE_SUFFIXES
 #: Rows of a DataFrame turned into Python objects at a time.
 FRAME_ROWS: Final = 1024
+_YES: Final = frozenset(("yes", "true", "1", "y", "ja", "j", "oui", "si", "sí", "是", "x"))
+_NO: Final = frozenset(("no", "false", "0", "n", "nein", "non", "否"))
 
 
-def read_manifest(path: Path) -> Iterator[Entry | Problem]:
+def read_manifest(
+    path: Path, options: ManifestOptions | None = None
+) -> Iterator[Entry | Problem | Skip]:
     """Give the jobs that a manifest states; whether their files exist is not looked at."""
     where = str(path)
+    folder = Path(os.path.abspath(path)).parent  # noqa: PTH100 - links in it stay as they are
     try:
-        yield from _entries(read_table(path), where, Path(os.path.abspath(path)).parent)  # noqa: PTH100
+        yield from _entries(read_table(path), where, folder, options or ManifestOptions())
     except UnreadableError as error:
         yield Problem(where=where, rule=Rule.UNREADABLE_TABLE, message=f"{where} {error}")
 
 
-def read_frame(frame: pd.DataFrame, *, base: Path | None = None) -> Iterator[Entry | Problem]:
+def read_frame(
+    frame: pd.DataFrame, *, base: Path | None = None, options: ManifestOptions | None = None
+) -> Iterator[Entry | Problem | Skip]:
     """Give the jobs that a table in memory states; relative paths start at ``base`` or here."""
     folder = Path(os.path.abspath(base or "."))  # noqa: PTH100 - links in the path stay as they are
-    yield from _entries(_frame_lines(frame), "the table", folder)
+    options = options or ManifestOptions()
+    yield from _entries(_frame_lines(frame), "the table", folder, options)
 
 
-def existing(entries: Iterable[Entry | Problem]) -> Iterator[Entry | Problem]:
+def existing(entries: Iterable[Entry | Problem | Skip]) -> Iterator[Entry | Problem | Skip]:
     """Tell the entries whose path leads to nothing, or to the wrong kind of thing."""
     for entry in entries:
         fault = _path_fault(entry.job) if isinstance(entry, Entry) else None
@@ -60,16 +71,7 @@ def write_plan(path: Path, jobs: Iterable[UploadJob]) -> int:
 
     Side effects: the file appears, or replaces an older one, when the last job is written.
     """
-    writer = WRITERS.get(path.suffix.lower())
-    if writer is None:
-        raise PlanError(f"{path}: a plan is written as one of {', '.join(WRITERS)}")
-    unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
-    try:
-        count = writer(unfinished, (row_of(job) for job in jobs))
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return count
+    return write_table(path, (row_of(job) for job in jobs))
 
 
 def _frame_lines(frame: pd.DataFrame) -> Iterator[Line]:
@@ -82,14 +84,18 @@ def _frame_lines(frame: pd.DataFrame) -> Iterator[Line]:
             yield Row(number, dict(zip(columns, cells, strict=True)))
 
 
-def _entries(lines: Iterator[Line], where: str, base: Path) -> Iterator[Entry | Problem]:
+def _entries(
+    lines: Iterator[Line], where: str, base: Path, options: ManifestOptions
+) -> Iterator[Entry | Problem | Skip]:
+    names: Mapping[str, str] = {}
     for line in lines:
         if isinstance(line, Header):
-            problems = list(_header_problems(line.columns, where))
-            yield from problems
-            if problems:
+            header = understand(line.columns, where, options)
+            yield from header.problems
+            if not header.is_usable:
                 # Rows under a header that is not understood would be a second list of the same.
                 return
+            names = header.names
         elif isinstance(line, BadRow):
             yield Problem(
                 where=_row_name(where, line.number),
@@ -97,18 +103,37 @@ def _entries(lines: Iterator[Line], where: str, base: Path) -> Iterator[Entry | 
                 message=f"row {line.number} {line.message}",
             )
         else:
-            yield from _row_entries(line, where, base)
+            yield from _row_entries(_renamed(line, names, options), where, base, options)
 
 
-def _row_entries(line: Row, where: str, base: Path) -> Iterator[Entry | Problem]:
+def _renamed(row: Row, names: Mapping[str, str], options: ManifestOptions) -> Row:
+    """Return a row under the columns' own names, its specification filled from its cell's."""
+    # Only JSON lines have a column that no header has shown: it keeps its name.
+    left_out = {column for column, name in options.columns.items() if name == IGNORED}
+    cells = {
+        names.get(column, column): cell
+        for column, cell in row.cells.items()
+        if column in names or column not in left_out
+    }
+    if options.spec_of and not str(cells.get("spec") or "").strip():
+        cells["spec"] = options.spec_of.get(str(cells.get("cell") or "").strip())
+    return Row(row.number, cells)
+
+
+def _row_entries(
+    line: Row, where: str, base: Path, options: ManifestOptions
+) -> Iterator[Entry | Problem | Skip]:
     place = _row_name(where, line.number)
-    row = parse_row(line.cells)
+    decision = _decision(line, place, base)
+    if decision is not None:
+        yield decision
+        return
+    row = parse_row(line.cells, options.order)
     faults = [(Rule.BAD_VALUE, column, fault) for column, fault in row.faults]
-    # Only JSON lines get here with a column that no header has shown.
     faults += [
         (Rule.UNKNOWN_COLUMN, column, unknown(column, dict.fromkeys(COLUMNS)))
         for column in line.cells
-        if column not in COLUMNS
+        if column not in KNOWN
     ]
     for rule, column, fault in faults:
         message = f"row {line.number}, column {shown(column)} {fault}"
@@ -120,25 +145,26 @@ def _row_entries(line: Row, where: str, base: Path) -> Iterator[Entry | Problem]
         yield Entry(where=place, job=job, folder=folder, root=root)
 
 
-def _header_problems(columns: tuple[str, ...], where: str) -> Iterator[Problem]:
-    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
-    if len(missing) == len(REQUIRED_COLUMNS):
-        message = (
-            f"{where} is not a manifest: it has none of the columns {', '.join(REQUIRED_COLUMNS)}. "
-            "If it is a file of data, give the folder it lies in, or a manifest that names it"
-        )
-        yield Problem(where=where, rule=Rule.NOT_A_SOURCE, message=message)
-        return
-    for column in missing:
-        message = f"the column {shown(column)} is missing; each manifest needs it"
-        yield Problem(where=where, rule=Rule.MISSING_COLUMN, message=message)
-    for column in dict.fromkeys(columns):
-        if columns.count(column) > 1:
-            message = f"the column {shown(column)} stands in the header twice"
-            yield Problem(where=where, rule=Rule.DUPLICATE_COLUMN, message=message)
-        if column not in COLUMNS:
-            message = f"the column {shown(column)} {unknown(column, dict.fromkeys(COLUMNS))}"
-            yield Problem(where=where, rule=Rule.UNKNOWN_COLUMN, message=message)
+def _decision(line: Row, place: str, base: Path) -> Problem | Skip | None:
+    """Return what becomes of a row that is not uploaded, None for one that is."""
+    if "upload" not in line.cells:
+        return None
+    cell = field_parsers.plain(line.cells["upload"])
+    stated = "" if cell is None else field_parsers.name(cell).strip().casefold()
+    if stated in _YES:
+        return None
+    path = str(line.cells.get("path") or "").strip()
+    if stated in _NO:
+        rule = str(line.cells.get("rule") or "").strip() or "left_out"
+        where = path if Path(path).is_absolute() else os.path.normpath(base / path)
+        return Skip(where=where, rule=rule)
+    what = (
+        f"column 'upload' holds {shown(stated)}; write yes or no"
+        if stated
+        else f"nobody has decided whether {shown(path)} is uploaded; write yes or no in column "
+        "'upload'"
+    )
+    return Problem(where=place, rule=Rule.UNDECIDED, message=f"row {line.number}: {what}")
 
 
 def _path_fault(job: UploadJob) -> tuple[Rule, str] | None:

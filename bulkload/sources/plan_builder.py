@@ -23,6 +23,7 @@ from bulkload.core.terms import JobKey
 from bulkload.core.text import shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.metadata import MetadataStore, Note, Role
+from bulkload.sources.sheets.stated import StatedSheets
 
 #: What goes out beside the data, as the keys of a measurement's metadata are called.
 METADATA_KEYS: Final = ("protocol", "test_setup", "start_time", "end_time", "notes", "tags")
@@ -64,11 +65,16 @@ class Assembler:
     """Turns what sources found into plan items; one for all sources of a run."""
 
     def __init__(
-        self, stated: Mapping[str, Specification], stated_in: Path | None, split: Split
+        self,
+        stated: Mapping[str, Specification],
+        stated_in: Path | None,
+        split: Split,
+        sheets: StatedSheets | None = None,
     ) -> None:
         self._stated = stated
         self._stated_in = stated_in
         self._split = split
+        self._sheets = StatedSheets() if sheets is None else sheets
         self._store = MetadataStore()
         self._check = PlanCheck()
         self._specifications: dict[str, Specification] = {}
@@ -86,6 +92,8 @@ class Assembler:
                 yield item
 
     def _entry(self, entry: Entry) -> Iterator[PlanItem]:
+        job, test = self._sheets.applied(entry.job)
+        entry = replace(entry, job=_with_note(job, test) if test else job)
         notes = self._notes(entry)
         yield from self._store.take_problems()
         try:
@@ -119,7 +127,12 @@ class Assembler:
 
     def _specification(self, entry: Entry, notes: _Notes) -> Specification:
         note = notes.specification
-        name = normalised(entry.job.key.spec) or (self._only_name() if note is None else note.name)
+        name = normalised(entry.job.key.spec)
+        record = self._sheets.cell(entry.job.key.cell)
+        # What the sheet of cells says goes before the name of a folder that states nothing.
+        if record is not None and record.spec and note is None and name not in self._stated:
+            name = normalised(record.spec)
+        name = name or (self._only_name() if note is None else note.name)
         found = self._stated.get(name) if note is None else _of_note(note)
         if found is None:
             raise _InTheWayError(Rule.SPECIFICATION_MISSING, self._missing(entry, name))
@@ -153,7 +166,11 @@ class Assembler:
                 "add the field to --layout, or the file"
             )
             raise _InTheWayError(Rule.CELL_MISSING, message)
-        payload = {} if note is None else dict(_fields(note))
+        record = self._sheets.cell(name)
+        payload = {
+            **({} if record is None else record.payload),
+            **({} if note is None else _fields(note)),
+        }
         stated = payload.pop("batch", None)
         batch = entry.job.batch or stated or entry.folder_batch
         self._agree(specification, name, note)

@@ -9,7 +9,7 @@ In a spreadsheet each row is a specification and each column a key: ``name``, ``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -28,7 +28,7 @@ from bulkload.sources.schema import (
     told,
     unknown,
 )
-from bulkload.sources.tables import BadRow, Header, Row, read_table
+from bulkload.sources.tables import BadRow, Header, Line, Row, read_sheet, read_table
 
 _SHEET_SUFFIXES: Final = (".csv", ".xlsx")
 _COLUMN = re.compile(r"(?P<keys>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]+)\])?\Z")
@@ -105,9 +105,22 @@ def _add(
         yield _problem(path, Rule.SPECIFICATION_CONFLICT, message)
 
 
+def read_specification_sheet(
+    path: Path, name: str, into: dict[str, Specification]
+) -> Iterator[Problem]:
+    """Read the specifications in a sheet of a workbook; nothing where it has no such sheet."""
+    yield from _read_lines(path, read_sheet(path, name), into)
+
+
 def _read_sheet(path: Path, into: dict[str, Specification]) -> Iterator[Problem]:
+    yield from _read_lines(path, read_table(path), into)
+
+
+def _read_lines(
+    path: Path, lines: Iterable[Line], into: dict[str, Specification]
+) -> Iterator[Problem]:
     columns: dict[str, _Column] = {}
-    for line in read_table(path):
+    for line in lines:
         if isinstance(line, Header):
             problems = list(_header_problems(path, line.columns))
             yield from problems

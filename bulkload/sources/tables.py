@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ BATCH_ROWS: Final = 4096
 MAX_LINE_CHARACTERS: Final = 4 << 20
 #: Largest workbook, in bytes: it is unpacked in memory as a whole.
 MAX_WORKBOOK_BYTES: Final = 256 << 20
+
+#: Bytes of a text table by which its code is known.
+HEAD_BYTES: Final = 1 << 20
 
 _DELIMITERS: Final = (",", ";", "\t")
 
@@ -62,14 +66,21 @@ def read_table(path: Path) -> Iterator[Line]:
 
 
 def _read_csv(path: Path) -> Iterator[Line]:
-    with path.open(encoding=_encoding(path), newline="") as stream:
+    with path.open(encoding=_encoding(path, _eight_bit), newline="") as stream:
         number = 0
         try:
             lines = _lines(stream)
             first = next(lines, "")
-            rows = csv.reader(_chain(first, lines), delimiter=_delimiter(first), strict=True)
+            stated = re.match(r"sep=(.)\s*\Z", first)
+            if stated is not None:
+                number, first = 1, next(lines, "")
+            rows = csv.reader(
+                _chain(first, lines),
+                delimiter=stated[1] if stated else _delimiter(first),
+                strict=True,
+            )
             columns = _columns(next(rows, []))
-            number = 1
+            number += 1
             yield Header(columns)
             for cells in rows:
                 number += 1
@@ -83,15 +94,34 @@ def _read_csv(path: Path) -> Iterator[Line]:
             ) from error
 
 
-def _encoding(path: Path) -> str:
+def _encoding(path: Path, otherwise: Callable[[bytes], str] = lambda _: "utf-8-sig") -> str:
     with path.open("rb") as stream:
-        head = stream.read(4)
+        head = stream.read(HEAD_BYTES)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     # Text in ASCII letters that lacks the mark: every other byte is zero.
     if head[1:2] == b"\0":
         return "utf-16-le"
-    return "utf-16-be" if head[:1] == b"\0" else "utf-8-sig"
+    if head[:1] == b"\0":
+        return "utf-16-be"
+    try:
+        # The last letter of the head may be cut: the decoder waits for its rest.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return otherwise(head)
+    return "utf-8-sig"
+
+
+def _eight_bit(head: bytes) -> str:
+    """Name the code of a text that is not UTF-8: what spreadsheet programs save by default."""
+    if b"\0" in head:
+        # Bytes, not text: the reader of UTF-8 says so.
+        return "utf-8-sig"
+    try:
+        chinese = codecs.getincrementaldecoder("gbk")().decode(head)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "gbk" if re.search("[\u4e00-\u9fff]{2,}", chinese) else "cp1252"
 
 
 def _lines(stream: IO[str]) -> Iterator[str]:
@@ -128,6 +158,37 @@ def _row(number: int, columns: tuple[str, ...], cells: list[Any]) -> Line:
     if extra or unnamed:
         return BadRow(number, "has a value in a column without a name; is a value unquoted?")
     return Row(number, dict(zip(columns, cells, strict=False)))
+
+
+def sheet_names(path: Path) -> tuple[str, ...]:
+    """Return the sheets of a workbook; none where it cannot be read."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        with CalamineWorkbook.from_path(str(path)) as workbook:
+            return tuple(workbook.sheet_names)
+    except (CalamineError, OSError):
+        return ()
+
+
+def read_sheet(path: Path, name: str) -> Iterator[Line]:
+    """Give a named sheet of a workbook; nothing where it has none of that name."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        with CalamineWorkbook.from_path(str(path)) as workbook:
+            if name not in workbook.sheet_names:
+                return
+            rows = workbook.get_sheet_by_name(name).iter_rows()
+            columns = None
+            for number, cells in enumerate(rows, start=1):
+                if columns is None and any(cell != "" for cell in cells):
+                    columns = _columns(list(cells))
+                    yield Header(columns)
+                elif columns is not None and any(cell != "" for cell in cells):
+                    yield _row(number, columns, list(cells))
+    except CalamineError as error:
+        raise UnreadableError(f"is not a workbook that can be read: {error}") from error
 
 
 def _read_xlsx(path: Path) -> Iterator[Line]:

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkload.core.plan_items import Checks, Problem, UploadJob
+from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.rules import STRICT_CHECK_NAMES
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import PlanError
 from bulkload.sources.columns import COLUMNS
+from bulkload.sources.entry import Entry
 from bulkload.sources.manifest import read_manifest, write_plan
 from bulkload.sources.writers import GROUP_ROWS, MAX_SHEET_CELL_CHARACTERS
 
@@ -27,7 +28,7 @@ ROOT = Path(Path.cwd().anchor)
 def read_back(path: Path) -> list[UploadJob]:
     jobs = []
     for entry in read_manifest(path):
-        assert not isinstance(entry, Problem), entry
+        assert isinstance(entry, Entry), entry
         jobs.append(entry.job)
     return jobs
 

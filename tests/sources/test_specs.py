@@ -167,7 +167,7 @@ def test_rows_of_a_workbook(tmp_path: Path) -> None:
         ),
         (
             "s.csv",
-            'name,capacity [A.h]\nx,"5,0"',
+            'name,capacity [A.h]\nx,"5,000"',
             Rule.BAD_VALUE,
             "row 2, column 'capacity [A.h]' must be",
         ),

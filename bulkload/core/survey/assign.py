@@ -47,11 +47,11 @@ def assign_cells(drafts: Sequence[Draft], known: KnownCells, channels: Mapping[s
 def _by_sheet(draft: Draft, found: Sequence[NamedCell]) -> None:
     names = {one.name for one in found}
     deepest = max(found, key=lambda one: one.component)
-    draft.spans += [(one.component, one.start, one.end, "cell") for one in found]
     proposal = draft.proposal
     if len(names) > 1:
         proposal.doubt(Sureness.OPEN, f"its path names several cells: {', '.join(sorted(names))}")
         return
+    draft.spans += [(one.component, one.start, one.end, "cell") for one in found]
     if deepest.others:
         proposal.doubt(
             Sureness.OPEN,
@@ -224,46 +224,44 @@ def _group_key(draft: Draft, index: int, mark: Mark) -> tuple[object, ...]:
 def _take_temperature(
     draft: Draft, siblings: Callable[[Draft, int, Mark], Sequence[float]]
 ) -> None:
-    found: list[tuple[int, Mark]] = []
-    for index, in_part in enumerate(draft.marks):
-        for mark in in_part:
-            if mark.kind is Kind.TEMPERATURE:
-                found.append((index, mark))
-            elif mark.kind is Kind.RATE_OR_TEMPERATURE:
-                kind = _settled(draft, mark, siblings(draft, index, mark))
-                if kind is Kind.TEMPERATURE:
-                    found.append((index, mark))
-                elif kind is Kind.RATE:
-                    draft.proposal.rate = draft.proposal.rate or mark.text
-                else:
-                    draft.proposal.doubt(
-                        Sureness.OPEN,
-                        f"{mark.text} can be a rate or a temperature: fill in "
-                        "ambient_temperature_degc if it is one",
-                    )
+    found = [
+        (index, mark)
+        for index, in_part in enumerate(draft.marks)
+        for mark in in_part
+        if _is_temperature(draft, mark, siblings(draft, index, mark))
+    ]
     if not found:
         return
     deepest = max(index for index, _ in found)
-    values = {mark.number for index, mark in found if index == deepest}
+    at_deepest = [mark for index, mark in found if index == deepest]
+    values = {mark.number for mark in at_deepest}
     draft.spans += [(index, mark.start, mark.end, "temperature") for index, mark in found]
+    proposal = draft.proposal
     if len(values) > 1:
-        named = ", ".join(f"{value:g}" for value in sorted(values, key=float_))
-        draft.proposal.doubt(Sureness.OPEN, f"its path states several temperatures: {named}")
+        named = ", ".join(sorted(mark.text for mark in at_deepest))
+        proposal.doubt(Sureness.OPEN, f"its path states several temperatures: {named}")
         return
-    draft.proposal.temperature_degc = values.pop()
-    above = {mark.number for index, mark in found} - {draft.proposal.temperature_degc}
-    if above:
-        draft.proposal.doubt(Sureness.LIKELY, "a folder above it states another temperature")
-    if any(mark.is_weak for index, mark in found if index == deepest):
-        draft.proposal.temperature_degc = None
+    if any(mark.is_weak for mark in at_deepest):
+        proposal.doubt(Sureness.OPEN, f"the hyphen before {at_deepest[0].text} may be a minus")
+        return
+    proposal.temperature_degc = values.pop()
+    if {mark.number for _, mark in found} != {proposal.temperature_degc}:
+        proposal.doubt(Sureness.LIKELY, "a folder above it states another temperature")
+
+
+def _is_temperature(draft: Draft, mark: Mark, siblings: Sequence[float]) -> bool:
+    if mark.kind is not Kind.RATE_OR_TEMPERATURE:
+        return mark.kind is Kind.TEMPERATURE
+    kind = _settled(draft, mark, siblings)
+    if kind is Kind.RATE:
+        draft.proposal.rate = draft.proposal.rate or mark.text
+    elif kind is None:
         draft.proposal.doubt(
-            Sureness.OPEN, "a hyphen before the temperature may be a minus: fill it in"
+            Sureness.OPEN,
+            f"{mark.text} can be a rate or a temperature: fill in ambient_temperature_degc if it "
+            "is one",
         )
-
-
-def float_(value: float | None) -> float:
-    """Return a number to sort by."""
-    return 0.0 if value is None else value
+    return kind is Kind.TEMPERATURE
 
 
 def _settled(draft: Draft, mark: Mark, siblings: Sequence[float]) -> Kind | None:
@@ -301,10 +299,14 @@ def assign_specifications(drafts: Sequence[Draft], noted: Mapping[tuple[str, ...
 
 def _folder_above(draft: Draft) -> None:
     cells = [part for part, _, _, field in draft.spans if field == "cell"]
-    level = (min(cells) if cells else len(draft.folder)) - 1
+    # Above a cell that is a folder of its own; the folder of many cells' files may be anything.
+    level = min(cells, default=0) - 1 if min(cells, default=0) < len(draft.folder) else -1
     while level >= 0 and _is_general(draft, level):
         level -= 1
-    if level < 0 or not draft.proposal.cell:
+    if not draft.proposal.cell:
+        # It follows from the cell, which is asked for already.
+        return
+    if level < 0:
         draft.proposal.doubt(Sureness.OPEN, "nothing tells the specification: fill it in")
         return
     draft.proposal.spec = draft.parts[level]

@@ -19,7 +19,7 @@ from typing import Final
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2099
 FIRST_SHORT_YEAR: Final = 1995
-LAST_SHORT_YEAR: Final = 2034
+LAST_SHORT_YEAR: Final = 2030
 #: Different dates of two-digit years that must agree on one order before it is believed.
 SHORT_YEARS_THAT_PROVE: Final = 3
 
@@ -94,7 +94,8 @@ _NAMED: Final = (
         re.IGNORECASE,
     ),
     re.compile(
-        rf"(?<![A-Za-z]){_MONTH}\.?[-_. ]?(?P<d>\d{{1,2}})[-_., ]{{1,2}}(?P<y>(?:19|20)\d\d)(?![0-9])",
+        rf"(?<![A-Za-z]){_MONTH}\.?[-_. ]?(?P<d>\d{{1,2}})[-_., ]{{1,2}}"
+        r"(?P<y>(?:19|20)\d\d)(?![0-9])",
         re.IGNORECASE,
     ),
     re.compile(

@@ -82,6 +82,7 @@ def _component(draft: Draft, index: int) -> str:
 def _stem(draft: Draft) -> str:
     """Write the file's name as a pattern: what no field holds is the measurement's name."""
     last, text = len(draft.parts) - 1, draft.stem
+    above = {field for part, _, _, field in draft.spans if part != last}
     spans = sorted((start, end, field) for part, start, end, field in draft.spans if part == last)
     pieces: list[str] = []
     at, is_named = 0, False
@@ -92,12 +93,13 @@ def _stem(draft: Draft) -> str:
         core = between.strip(" _-.+")
         if core:
             lead, tail = between[: between.index(core)], between[between.index(core) + len(core) :]
-            pieces.append(lead + ("{*}" if is_named else "{measurement}") + tail)
+            pieces.append(lead + ("*" if is_named else "{measurement}") + tail)
             is_named = True
         else:
             pieces.append(between)
         if field:
-            pieces.append(f"{{{field}}}")
+            pieces.append("*" if field in above else f"{{{field}}}")
+            above.add(field)
         at = end
     return "".join(pieces)
 

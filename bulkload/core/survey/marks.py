@@ -55,14 +55,14 @@ class Mark:
 _NUMBER: Final = r"\d{1,3}(?:[.,p]\d{1,2})?"
 _LEFT: Final = r"(?<![A-Za-z0-9])"
 _RIGHT: Final = r"(?![A-Za-z0-9])"
-_MINUS: Final = r"(?P<minus>[-−]|minus[ _-]?|neg[ _-]?|m(?=\d))?"  # noqa: RUF001
+_MINUS: Final = r"(?P<minus>[-−]|[Mm]inus[ _-]?|[Nn]eg[ _-]?|(?-i:m)(?=\d))?"  # noqa: RUF001
 _DEGREES: Final = re.compile(
-    rf"(?<![0-9.,]){_MINUS}(?P<number>{_NUMBER})[ _]?"
+    rf"(?<![0-9.,A-SU-Za-su-z]){_MINUS}(?P<number>{_NUMBER})[ _]?"
     r"(?:°[ _]?C?|º[ _]?C|℃|deg(?:rees?)?[ _]?C?|grad[ _]?C?|celsius|oC)(?![a-z])",
     re.IGNORECASE,
 )
 _NAMED: Final = re.compile(
-    rf"{_LEFT}(?:temp(?:eratur[ea]?)?|t(?:amb)?=|tamb|T_?(?=-?\d+C\b))[ _=-]?{_MINUS}"
+    rf"{_LEFT}(?:temp(?:eratur[ea]?)?|t(?:amb)?=|tamb|T_?(?=-?\d+C(?![A-Za-z0-9])))[ _=-]?{_MINUS}"
     rf"(?P<number>{_NUMBER})(?:[ _]?[°º]?C)?{_RIGHT}",
     re.IGNORECASE,
 )

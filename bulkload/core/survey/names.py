@@ -41,8 +41,17 @@ def _label(draft: Draft) -> str:
     label = without(draft.stem, removed)
     if label and not set(words(label)) <= GENERAL:
         return label
-    below = _below_cell(draft)
-    return " ".join(filter(None, (below, label if not below else ""))) or label or "test"
+    return _below_cell(draft) or _above_cell(draft) or label or "test"
+
+
+def _above_cell(draft: Draft) -> str:
+    """Return the nearest folder above the cell that no other field holds and that says a thing."""
+    taken = {part for part, _, _, _ in draft.spans}
+    for level in range(len(draft.folder) - 1, -1, -1):
+        part = draft.parts[level]
+        if level not in taken and not set(words(part)) <= GENERAL:
+            return part
+    return ""
 
 
 def _below_cell(draft: Draft) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 from bulkload.core.path_layout import split_suffix
 from bulkload.core.survey.content import ContentKind
@@ -45,6 +45,17 @@ class FileFacts:
     records: tuple[int, int] | None = None
     #: Same for files of the same content; empty where no other file has its size.
     digest: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class StatedTest:
+    """What a sheet states of one test."""
+
+    row: int
+    #: ``path``, ``spec``, ``cell``, ``batch`` and ``measurement`` where the sheet has them.
+    names: dict[str, str] = field(default_factory=dict)
+    #: As the metadata beside a measurement has it: protocol, test_setup, start_time, notes, ...
+    fields: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

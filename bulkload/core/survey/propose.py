@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bulkload.core.survey.assign import (
@@ -18,7 +18,7 @@ from bulkload.core.survey.content import ContentKind
 from bulkload.core.survey.dates import Order
 from bulkload.core.survey.layouts import ProposedLayout, assign_layouts
 from bulkload.core.survey.names import assign_names
-from bulkload.core.survey.proposal import Draft, FileFacts, Proposal, Sureness
+from bulkload.core.survey.proposal import Draft, FileFacts, Proposal, StatedTest, Sureness
 from bulkload.core.survey.relations import mark_copies, mark_forms, mark_parts
 
 
@@ -34,8 +34,12 @@ class Knowledge:
     channels: Mapping[str, str] = field(default_factory=dict)
     #: Folder -> name of the specification that a ``spec.*`` in it states.
     noted: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    #: What a sheet of tests states, by path, cell and measurement.
+    test_of: Callable[[str, str, str], StatedTest | None] = lambda *_: None
     #: The order of day and month, where it is declared.
     order: Order | None = None
+    #: Whether an upload reads members of archives where they lie.
+    reads_archives: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +67,15 @@ def propose(files: Sequence[FileFacts], knowledge: Knowledge) -> Survey:
     for draft in drafts:
         _from_sheet(draft.proposal, knowledge)
     assign_specifications(drafts, knowledge.noted)
+    if not knowledge.reads_archives:
+        for draft in drafts:
+            _keep_packed(draft.proposal)
     mark_copies(drafts)
     mark_forms(drafts)
     mark_parts(drafts)
     assign_names(drafts)
+    for draft in drafts:
+        _from_tests(draft.proposal, knowledge)
     layouts = assign_layouts(drafts)
     return Survey(proposals=proposals, layouts=layouts)
 
@@ -76,6 +85,30 @@ def _leave_out(proposal: Proposal) -> None:
     proposal.leave_out(kind.name.lower(), proposal.facts.remark or f"{kind.value}, not a test")
     if kind in (ContentKind.UNKNOWN_TABLE, ContentKind.CUT_SHORT, ContentKind.UNREADABLE):
         proposal.doubt(Sureness.LIKELY, "look at it: it may be a test that cannot be read as it is")
+
+
+def _from_tests(proposal: Proposal, knowledge: Knowledge) -> None:
+    """Take from the sheet of tests what it states of the file; it goes before any guess."""
+    facts = proposal.facts
+    test = knowledge.test_of(facts.path, proposal.cell, proposal.measurement)
+    if test is None:
+        return
+    proposal.evidence.append(f"row {test.row} of the sheet of tests is about this file")
+    cell = test.names.get("cell", "")
+    proposal.cell = (knowledge.cells.whole(cell) or cell) if cell else proposal.cell
+    proposal.spec = test.names.get("spec") or knowledge.spec_of.get(proposal.cell, proposal.spec)
+    proposal.batch = test.names.get("batch") or proposal.batch
+    proposal.measurement = test.names.get("measurement") or proposal.measurement
+    proposal.start_time = test.fields.get("start_time", proposal.start_time)
+    protocol = test.fields.get("protocol", {})
+    degrees = protocol.get("ambient_temperature_degc", proposal.temperature_degc)
+    proposal.temperature_degc = degrees
+
+
+def _keep_packed(proposal: Proposal) -> None:
+    if "!/" in proposal.facts.path:
+        proposal.leave_out("in_archive", "a member of an archive")
+        proposal.doubt(Sureness.LIKELY, "unpack the archive and survey again to have it uploaded")
 
 
 def _from_sheet(proposal: Proposal, knowledge: Knowledge) -> None:

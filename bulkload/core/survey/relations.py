@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from bulkload.core.survey.marks import Kind
+from bulkload.core.survey.names import without
 from bulkload.core.survey.proposal import Draft, Sureness
 from bulkload.core.survey.vocabulary import COPY_FOLDERS, words
 
@@ -96,7 +98,7 @@ def mark_parts(drafts: Iterable[Draft]) -> None:
     for group in _groups((_part_key(draft), draft) for draft in open_drafts):
         ordered = sorted(group, key=lambda draft: draft.proposal.part or 0)
         last = ordered[-1].proposal.part
-        for before, after in zip(ordered, ordered[1:], strict=False):
+        for before, after in itertools.pairwise(ordered):
             if (after.proposal.part or 0) - (before.proposal.part or 0) == 1:
                 after.proposal.continues = before.proposal.facts.path
                 after.proposal.evidence.append(f"part {after.proposal.part} of {last}")
@@ -108,8 +110,10 @@ def _part_key(draft: Draft) -> tuple[object, ...]:
     if found is None or found.number is None:
         return ()
     draft.proposal.part = int(found.number)
-    rest = draft.stem[: found.start] + draft.stem[found.end :]
-    return (draft.folder, rest.casefold(), draft.suffix)
+    last = len(draft.parts) - 1
+    removed = [(start, end) for part, start, end, _ in draft.spans if part == last]
+    rest = without(draft.stem, [*removed, (found.start, found.end)])
+    return (draft.folder, draft.proposal.cell, rest.casefold(), draft.suffix)
 
 
 def _by_records(drafts: Iterable[Draft]) -> None:

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bulkload.core.survey.cells import canonical
+from bulkload.core.survey.cells import KnownCells, canonical
 from bulkload.core.survey.marks import Kind, marks
 from bulkload.core.survey.vocabulary import (
     BATCH_WORDS,
     CELL_WORDS,
     GENERAL,
-    TESTS,
+    SURE_TESTS,
     has_any,
 )
 
@@ -31,6 +31,7 @@ FIELD_SCORE: Final = 0.6
 FIELD_MARGIN: Final = 0.1
 
 _FIELD: Final = re.compile(r"[^_\s]+")
+_HYPHENED: Final = re.compile(r"[^_\s-]+")
 _DIGITS: Final = re.compile(r"\d+")
 
 
@@ -52,6 +53,24 @@ def guess_cells(paths: Sequence[tuple[str, ...]]) -> dict[int, CellGuess]:
     A path is its folders and the file's name without ending.
     """
     level_of = _folder_levels(paths)
+    found = _first_guesses(paths, level_of)
+    # A name found in one folder is looked for in the others, where the structure says nothing.
+    known = KnownCells(guess.name for guess in found.values())
+    for index, parts in enumerate(paths):
+        if index not in found:
+            named = known.find(parts)
+            if len({one.name for one in named}) == 1:
+                last = named[-1]
+                found[index] = CellGuess(
+                    name=last.name, component=last.component, start=last.start, end=last.end,
+                    evidence="named like the cells of another folder",
+                )  # fmt: skip
+    return found
+
+
+def _first_guesses(
+    paths: Sequence[tuple[str, ...]], level_of: Mapping[tuple[str, ...], int]
+) -> dict[int, CellGuess]:
     found: dict[int, CellGuess] = {}
     by_folder: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for index, parts in enumerate(paths):
@@ -80,13 +99,24 @@ def _folder_levels(paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], in
     families: dict[tuple[str, ...], set[str]] = {
         parent: _family(names) for parent, names in children.items()
     }
+    series = _series_sizes(families)
     found: dict[tuple[str, ...], int] = {}
     for folder in folders:
-        # The outermost family: what recurs below it (RPT1, RPT2) is a test or a part of one.
         levels = [at for at in range(len(folder)) if folder[at] in families[folder[:at]]]
         if levels:
-            found[folder] = levels[0]
+            # Of nested series the one with the most members over the whole archive: a cell has
+            # few tests. Of two alike the outer one.
+            found[folder] = max(levels, key=lambda at: (series[shape(folder[at])], -at))
     return found
+
+
+def _series_sizes(families: Mapping[tuple[str, ...], set[str]]) -> Mapping[str, int]:
+    """Return how many different names each series has, over all folders."""
+    members: dict[str, set[str]] = defaultdict(set)
+    for names in families.values():
+        for name in names:
+            members[shape(name)].add(name)
+    return {form: len(names) for form, names in members.items()}
 
 
 def _family(names: set[str]) -> set[str]:
@@ -108,7 +138,7 @@ def _may_be_cell(name: str) -> bool:
     if has_any(name, CELL_WORDS):
         return True
     has_letters = any(char.isalpha() for char in name)
-    return has_letters and not has_any(name, TESTS | GENERAL | BATCH_WORDS)
+    return has_letters and not has_any(name, SURE_TESTS | GENERAL | BATCH_WORDS)
 
 
 def _of_folder(parts: tuple[str, ...], level: int) -> CellGuess:
@@ -137,7 +167,16 @@ def _of_fields(
     folder: tuple[str, ...], indexes: Sequence[int], paths: Sequence[tuple[str, ...]]
 ) -> Mapping[int, CellGuess]:
     """Propose the field of the names in one folder that numbers cells."""
-    split = {index: _fields(paths[index][-1]) for index in indexes}
+    for pattern in (_FIELD, _HYPHENED):
+        found = _by_field(folder, indexes, {i: _fields(paths[i][-1], pattern) for i in indexes})
+        if found:
+            return found
+    return {}
+
+
+def _by_field(
+    folder: tuple[str, ...], indexes: Sequence[int], split: Mapping[int, Sequence[_Field]]
+) -> Mapping[int, CellGuess]:
     width = max((len(fields) for fields in split.values()), default=0)
     scored = sorted(((_score(list(split.values()), at), -at) for at in range(width)), reverse=True)
     if not scored or scored[0][0] < FIELD_SCORE:
@@ -162,12 +201,12 @@ def _of_fields(
     }  # fmt: skip
 
 
-def _fields(stem: str) -> list[_Field]:
-    """Split a name at underscores and spaces, what its marks explain left out."""
+def _fields(stem: str, pattern: re.Pattern[str]) -> list[_Field]:
+    """Split a name at its separators, what its marks explain left out."""
     found = marks(stem)
     return [
         _Field(match[0], match.start(), match.end())
-        for match in _FIELD.finditer(stem)
+        for match in pattern.finditer(stem)
         if all(match.end() <= mark.start or match.start() >= mark.end for mark in found)
         and any(char.isalnum() for char in match[0])
     ]

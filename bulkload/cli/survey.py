@@ -1,0 +1,166 @@
+"""``bulkload survey``: look at an archive as it is, and propose a plan with evidence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from bulkload.cli.console import say, show_problems
+from bulkload.cli.options import SheetArguments
+from bulkload.core.issues import Severity
+from bulkload.core.survey.content import ContentKind
+from bulkload.core.survey.proposal import SURENESS_WORDS, Proposal, Sureness
+from bulkload.core.survey.propose import Knowledge, Survey
+from bulkload.core.tally import ExitCode
+from bulkload.core.text import printable
+from bulkload.errors import SettingsError
+from bulkload.sources.sheets.stated import StatedSheets, read_sheets
+from bulkload.survey.plan_file import write_survey
+from bulkload.survey.surveyor import default_workers, survey_sources
+from bulkload.survey.toml import write_survey_toml
+
+#: Examples shown of each warning, and layouts of each folder.
+EXAMPLES: Final = 3
+SHOWN_LAYOUTS: Final = 3
+
+
+def survey(
+    *sources: Annotated[str, Parameter(negative=())],
+    sheet_arguments: SheetArguments = SheetArguments(),
+    out: Path | None = None,
+    toml: Path | None = None,
+    workers: int | None = None,
+) -> int:
+    """Look at an archive as it is, and propose a plan with evidence; sends nothing.
+
+    Opens the beginning of each file. Exits with 3 where a person has to settle something.
+
+    Parameters
+    ----------
+    sources
+        Folders, or zip archives.
+    out
+        Write every file as a row of a plan (.xlsx, .csv or .parquet): guesses beside their
+        evidence, to be corrected and given to `upload`.
+    toml
+        Write the proposed layouts as a commented bulkload.toml.
+    workers
+        Processes that look at files; as many as cores where not given.
+    """
+    if not sources:
+        raise SettingsError("name at least one source: a folder, or a zip archive")
+    console = Console()
+    options = sheet_arguments.sheet_options()
+    stated, problems = read_sheets(options)
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    show_problems(console, problems, len(problems))
+    paths = [Path(source) for source in sources]
+    found, listed = survey_sources(
+        paths, _knowledge(stated, sheet_arguments), workers=workers or default_workers()
+    )
+    _show(console, found, stated)
+    if out is not None:
+        rows = write_survey(out, found, listed, stated.cells)
+        say(console, printable(f"{rows:,} rows written to {out}: correct it, then upload it"))
+    if toml is not None:
+        write_survey_toml(toml, found, paths, options)
+        say(console, printable(f"layouts written to {toml}"))
+    is_open = any(one.sureness is Sureness.OPEN or one.upload is None for one in found.proposals)
+    return ExitCode.PARTIAL if is_open or errors else ExitCode.ARRIVED
+
+
+def _knowledge(stated: StatedSheets, arguments: SheetArguments) -> Knowledge:
+    cells = stated.cells.cells.values()
+    by_channel = Counter(record.channel for record in cells if record.channel)
+    return Knowledge(
+        cells=stated.known,
+        spec_of={record.name: record.spec for record in cells if record.spec},
+        batch_of={record.name: record.batch for record in cells if record.batch},
+        channels={
+            record.channel: record.name for record in cells if by_channel[record.channel] == 1
+        },
+        test_of=stated.tests.of,
+        order=arguments.order(),
+    )
+
+
+def _show(console: Console, found: Survey, stated: StatedSheets) -> None:
+    proposals = found.proposals
+    total = sum(one.facts.size_bytes for one in proposals)
+    say(console, f"{len(proposals):,} files, {total / 1e6:,.1f} MB", style="bold")
+    kinds = Counter(one.facts.kind for one in proposals)
+    for kind, count in kinds.most_common():
+        say(console, f"  {count:,} {kind.value}{_examples(proposals, kind)}")
+    data = [one for one in proposals if one.facts.kind is ContentKind.DATA]
+    vendors = Counter(one.facts.vendor for one in data)
+    for vendor, count in vendors.most_common():
+        size = sum(one.facts.size_bytes for one in data if one.facts.vendor == vendor)
+        say(console, f"  {vendor}: {count:,} files, {size / 1e6:,.1f} MB")
+    days = sorted(one.start_time[:10] for one in data if one.start_time)
+    if days:
+        say(console, f"dates in names: {len(days):,} of {len(data):,}, {days[0]} to {days[-1]}")
+    named = {one.cell for one in data if one.cell}
+    if stated.known:
+        say(
+            console,
+            f"{len(named & set(stated.known.names)):,} of {len(stated.known.names):,} cells of the "
+            "sheet found in paths",
+        )
+    _show_layouts(console, found)
+    _show_decisions(console, proposals)
+    _show_warnings(console, proposals)
+
+
+def _examples(proposals: Sequence[Proposal], kind: ContentKind) -> str:
+    if kind is ContentKind.DATA:
+        return ""
+    names = [one.facts.path for one in proposals if one.facts.kind is kind]
+    more = f" and {len(names) - EXAMPLES:,} more" if len(names) > EXAMPLES else ""
+    return printable(f": {', '.join(names[:EXAMPLES])}{more}")
+
+
+def _show_layouts(console: Console, found: Survey) -> None:
+    by_folder: dict[str, int] = {}
+    say(console, "layouts", style="bold")
+    for one in found.layouts:
+        by_folder[one.folder] = by_folder.get(one.folder, 0) + 1
+        if by_folder[one.folder] <= SHOWN_LAYOUTS:
+            say(console, printable(f"  {one.text}: {one.fitting} of {one.total} paths fit"))
+    for folder, count in by_folder.items():
+        if count > SHOWN_LAYOUTS:
+            say(console, printable(f"  {folder}: {count - SHOWN_LAYOUTS} more ways of naming"))
+
+
+def _show_decisions(console: Console, proposals: Sequence[Proposal]) -> None:
+    sure = Counter(one.sureness for one in proposals if one.upload is not False)
+    told = ", ".join(
+        f"{count:,} {SURENESS_WORDS[word]}" for word, count in sorted(sure.items(), reverse=True)
+    )
+    say(console, f"proposed for upload: {sure.total():,} ({told})", style="bold")
+    rules = Counter(one.rule for one in proposals if one.upload is False)
+    for rule, count in rules.most_common():
+        say(console, f"  left out: {rule} ({count:,})")
+    joined = sum(bool(one.continues) for one in proposals)
+    if joined:
+        say(console, f"  {joined:,} files go on where another ends (column continues)")
+
+
+def _show_warnings(console: Console, proposals: Sequence[Proposal]) -> None:
+    grouped: dict[str, list[str]] = {}
+    for one in proposals:
+        for warning in one.warnings:
+            grouped.setdefault(_form(warning), []).append(f"{one.facts.path}: {warning}")
+    for examples in sorted(grouped.values(), key=len, reverse=True):
+        say(console, f"to look at ({len(examples):,})", style="yellow")
+        for example in examples[:EXAMPLES]:
+            say(console, printable(f"  {example}"))
+
+
+def _form(warning: str) -> str:
+    """Return a warning without what differs from file to file."""
+    return " ".join(word for word in warning.split() if word.isalpha())

@@ -1,0 +1,140 @@
+"""A survey as a plan: every file a row, with its guesses, their evidence and how sure they are.
+
+A workbook has the specifications and the cells in sheets of their own; any other form has them in
+files beside it. What the plan states is what ``upload`` does: nothing is guessed there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bulkload.core.ratings import CAPACITY_UNITS
+from bulkload.core.sheets.cell_table import CellTable
+from bulkload.core.survey.proposal import SURENESS_WORDS, Proposal
+from bulkload.core.survey.propose import Survey
+from bulkload.sources.columns import COLUMNS, DECISION_COLUMNS, NOTE_COLUMNS, Cell
+from bulkload.sources.plan_sheets import CELLS, SPECIFICATIONS
+from bulkload.sources.writers import Sheet, write_table
+from bulkload.survey.walk import Listed
+
+#: What a person looks at first, then what the plan states, then the evidence.
+_FIRST: Final = (*DECISION_COLUMNS, "sureness", "warnings")
+PLAN_COLUMNS: Final = (
+    *_FIRST,
+    *COLUMNS,
+    *(column for column in NOTE_COLUMNS if column not in _FIRST),
+)
+#: Evidence of one row is cut to this many characters: a cell of a spreadsheet has its limit.
+MAX_EVIDENCE_CHARACTERS: Final = 2000
+
+
+def write_survey(path: Path, survey: Survey, listed: Mapping[str, Listed], table: CellTable) -> int:
+    """Write a survey as a plan; return the number of its rows.
+
+    Paths are relative to the plan's folder where the files lie below it.
+
+    Side effects: the file, and for a form without sheets two files beside it.
+    """
+    base = Path(os.path.abspath(path)).parent  # noqa: PTH100 - links in it stay as they are
+    rows = (_row(one, listed.get(one.facts.path), base) for one in survey.proposals)
+    return write_table(path, rows, PLAN_COLUMNS, _sheets(survey, table))
+
+
+def _row(proposal: Proposal, listed: Listed | None, base: Path) -> dict[str, Cell]:
+    facts = proposal.facts
+    modified = dt.datetime.fromtimestamp(facts.modified_s, dt.UTC).isoformat(timespec="seconds")
+    return {
+        "upload": None if proposal.upload is None else "yes" if proposal.upload else "no",
+        "rule": proposal.rule or None,
+        "sureness": SURENESS_WORDS[proposal.sureness],
+        "warnings": _joined(proposal.warnings),
+        "spec": proposal.spec or None,
+        "cell": proposal.cell or None,
+        "batch": proposal.batch or None,
+        "measurement": proposal.measurement or None,
+        "path": _path(facts.path, listed, base),
+        "start_time": proposal.start_time or None,
+        "ambient_temperature_degc": proposal.temperature_degc,
+        "channel": proposal.channel or None,
+        "evidence": _joined(proposal.evidence),
+        "kind": facts.kind.value,
+        "vendor": facts.vendor or None,
+        "size_bytes": float(facts.size_bytes),
+        "modified": modified if facts.modified_s else None,
+        "rate": proposal.rate or None,
+        "part": None if proposal.part is None else float(proposal.part),
+        "layout": proposal.layout or None,
+        "copy_of": proposal.copy_of or None,
+        "other_form_of": proposal.other_form_of or None,
+        "continues": proposal.continues or None,
+    }
+
+
+def _joined(sentences: Sequence[str]) -> str | None:
+    return "; ".join(dict.fromkeys(sentences))[:MAX_EVIDENCE_CHARACTERS] or None
+
+
+def _path(shown: str, listed: Listed | None, base: Path) -> str:
+    if listed is None:
+        return shown
+    file = os.path.abspath(listed.file)  # noqa: PTH100
+    inner = f"!/{listed.member}" if listed.member else ""
+    if Path(file).is_relative_to(base):
+        return Path(file).relative_to(base).as_posix() + inner
+    return file + inner
+
+
+def _sheets(survey: Survey, table: CellTable) -> dict[str, Sheet]:
+    """Return the sheets of specifications and cells; what nobody states has rows to fill in."""
+    specs: dict[str, dict[str, Any]] = {
+        name: dict(payload) for name, payload in table.specifications.items()
+    }
+    cells: dict[str, dict[str, Cell]] = {}
+    for record in table.cells.values():
+        row: dict[str, Cell] = {"cell": record.name, "spec": record.spec, "batch": record.batch}
+        for key in ("date_manufactured", "notes"):
+            row[key] = record.payload.get(key)
+        row |= dict(_flat(record.payload.get("measured_properties", {}), "measured_properties"))
+        cells[record.name] = row
+    for one in survey.proposals:
+        if one.upload is False or not one.cell:
+            continue
+        if one.spec:
+            specs.setdefault(one.spec, {"name": one.spec})
+        cells.setdefault(one.cell, {"cell": one.cell, "spec": one.spec, "batch": one.batch})
+    spec_rows = [dict(_flat(payload, "")) for payload in specs.values()]
+    wanted = ("name", "form_factor", "capacity [A.h]", "voltage_min [V]", "voltage_max [V]")
+    spec_columns = dict.fromkeys([*wanted, *(key for row in spec_rows for key in row)])
+    cell_columns = dict.fromkeys(
+        ["cell", "spec", "batch", *(key for row in cells.values() for key in row)]
+    )
+    return {
+        SPECIFICATIONS: Sheet(tuple(spec_columns), spec_rows),
+        CELLS: Sheet(tuple(cell_columns), list(cells.values())),
+    }
+
+
+def _flat(payload: Mapping[str, Any], above: str) -> Iterator[tuple[str, Cell]]:
+    """Yield the columns that say what a payload says, quantities with their unit in brackets."""
+    for key, value in payload.items():
+        name = key if above in ("", "ratings") else f"{above}.{key}"
+        if isinstance(value, Mapping) and set(value) == {"value", "unit"}:
+            amount, unit = _in_common_unit(float(value["value"]), str(value["unit"]))
+            yield f"{name} [{unit}]", amount
+        elif isinstance(value, Mapping):
+            yield from _flat(value, name)
+        elif value is not None:
+            yield name, value
+
+
+def _in_common_unit(value: float, unit: str) -> tuple[float, str]:
+    """Give capacities in A.h, whatever each row states: one column has one unit."""
+    factor = CAPACITY_UNITS.get(unit.replace(".", ""))
+    if factor is None or unit == "A.h":
+        return value, unit
+    # Rounded to what a double holds of 0.002: 2.0 * 1e-3 is not 2e-3 in every case.
+    return float(f"{value * factor:.12g}"), "A.h"
