@@ -107,7 +107,7 @@ class SheetArguments:
         A sheet of tests: a row a file, or a row a cell and measurement.
     columns
         What columns mean, where their names do not tell:
-        "Zellname=cell, Kap. [mAh]=spec.ratings.capacity"; "Column=-" leaves one out.
+        such as "Zellname=cell, Kap=capacity"; "Column=-" leaves one out.
     day_first
         Dates such as 03.04.2023 have the day first.
     month_first
