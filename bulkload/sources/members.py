@@ -81,7 +81,7 @@ def _numbers_tests(path: Path, *, is_compressed: bool) -> bool:
     except (OSError, UnreadableError):
         return False
     # UTF-16 has a zero in every other byte.
-    text = head.replace(b"\0", b"").lower()
+    text = head.translate(None, b"\0").lower()
     if not any(word in text for word in _WORDS):
         return False
     return any(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import zipfile
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from bulkload.readers.file_kinds import (
     PARQUET,
     TEXT,
     WORKBOOK,
+    described,
     kind_of,
     markup_of,
 )
@@ -45,6 +47,8 @@ LONG_HEAD_BYTES: Final = 256 * 1024
 TAIL_BYTES: Final = 4 * 1024
 #: Largest workbook or columnar file that is opened: its directory stands at its end.
 CONTAINER_BYTES: Final = 64 * 1024**2
+#: Databases of Access consist of pages of 2 or 4 KiB.
+ACCESS_PAGE_BYTES: Final = 2048
 #: Bytes of a preamble in which dates are looked for.
 DATED_BYTES: Final = 4 * 1024
 #: Verdicts kept for files that begin alike.
@@ -159,6 +163,8 @@ def _facts(facts: FileFacts, listed: Listed, read: Beginning) -> FileFacts:
         return _container(facts, listed)
     what = kind_of(head)
     if what in _BINARIES:
+        if what == ACCESS and listed.size_bytes % ACCESS_PAGE_BYTES:
+            return _cut(_known(facts, _BINARIES[what]), "its last page is not whole")
         return _known(facts, _BINARIES[what])
     suffix = listed.path[listed.path.rfind(".") :].lower()
     if what != TEXT:
@@ -200,10 +206,12 @@ def _container(facts: FileFacts, listed: Listed) -> FileFacts:
     with _opened(listed) as stream:
         data = stream.read(CONTAINER_BYTES + 1)
     what = kind_of(data)
+    suffix = listed.path[listed.path.rfind(".") :].lower()
+    if data.startswith(b"PK") and not zipfile.is_zipfile(io.BytesIO(data)):
+        return _cut(facts, f"begins as {described(what)} and its end is missing")
     if what in _BINARIES:
         return _known(facts, _BINARIES[what])
     if what not in (WORKBOOK, PARQUET):
-        suffix = listed.path[listed.path.rfind(".") :].lower()
         # A cut archive no longer names its members: its ending says what it was.
         kind = kind_by_suffix(suffix) or kind_by_word(what) or ContentKind.UNKNOWN
         return replace(facts, kind=kind, remark=what)
@@ -217,6 +225,11 @@ def _container(facts: FileFacts, listed: Listed) -> FileFacts:
     return _known(facts, reader)
 
 
+def _cut(facts: FileFacts, remark: str) -> FileFacts:
+    remark = f"{remark}: copy or export it again"
+    return replace(facts, kind=ContentKind.CUT_SHORT, remark=remark)
+
+
 def _text(facts: FileFacts, listed: Listed, read: Beginning, suffix: str) -> FileFacts:
     reader = _text_reader(listed, read)
     if reader is None and not read.is_whole:
@@ -227,8 +240,7 @@ def _text(facts: FileFacts, listed: Listed, read: Beginning, suffix: str) -> Fil
         remark = "" if kind is not ContentKind.UNKNOWN_TABLE else "a table that no reader knows"
         return replace(facts, kind=kind, remark=remark)
     if last_row_is_cut(read.head, read.tail):
-        remark = "ends in the middle of a row: copy or export it again"
-        return replace(_known(facts, reader), kind=ContentKind.CUT_SHORT, remark=remark)
+        return _cut(_known(facts, reader), "ends in the middle of a row")
     return replace(_known(facts, reader), days_inside=_days(read.head), records=_records(read))
 
 

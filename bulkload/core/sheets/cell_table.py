@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,10 @@ _TOTALS: Final = frozenset(
     }
 )
 _RATINGS: Final = "spec.ratings."
+_WINDOW: Final = re.compile(
+    r"(?P<low>\d(?:[.,]\d+)?) ?V? ?(?:-|–|—|\.\.\.?|…|to|bis|a|à|~|/) ?"  # noqa: RUF001
+    r"(?P<high>\d(?:[.,]\d+)?) ?V?\Z"
+)
 _MEASURED: Final = "measured_properties."
 _CAPACITY: Final = "spec.ratings.capacity"
 #: What a column of capacities is called that does not say whether it is rated or measured.
@@ -43,6 +48,8 @@ class CellRecord:
     spec: str = ""
     batch: str = ""
     channel: str = ""
+    #: A second name of the cell, by which files may be called.
+    alias: str = ""
     #: ``date_manufactured``, ``notes``, ``measured_properties``.
     payload: dict[str, Any] = field(default_factory=dict)
     #: What belongs to its specification, by path of keys.
@@ -126,6 +133,8 @@ def _read_column(sheet: SheetRows, column: Column, records: Mapping[int, CellRec
     name = column.field
     if name == "date_manufactured":
         _read_dates(sheet, column, records)
+    elif name == "spec.voltage_window":
+        _read_windows(sheet, column, records)
     elif name.startswith((_RATINGS, _MEASURED)) or name == _OPEN_CAPACITY:
         _read_quantities(sheet, column, records)
     else:
@@ -154,6 +163,19 @@ def _read_quantities(sheet: SheetRows, column: Column, records: Mapping[int, Cel
     for row, value in read_quantities(sheet, column):
         if row in records:
             _put_quantity(records[row], column.field, value)
+
+
+def _read_windows(sheet: SheetRows, column: Column, records: Mapping[int, CellRecord]) -> None:
+    """Read "2,5 - 4,2 V": the two limits of the voltage."""
+    for row, cell in sheet.cells(column):
+        found = _WINDOW.match(text_of(cell))
+        if found is None:
+            sheet.fault(row, column.name, "is not two voltages, such as 2.5-4.2 V")
+            continue
+        limits = sorted(float(found[name].replace(",", ".")) for name in ("low", "high"))
+        if row in records:
+            for name, value in zip(("voltage_min", "voltage_max"), limits, strict=True):
+                records[row].of_spec[f"ratings.{name}"] = {"value": value, "unit": "V"}
 
 
 def _put_quantity(record: CellRecord, name: str, value: dict[str, Any]) -> None:

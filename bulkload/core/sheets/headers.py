@@ -20,7 +20,9 @@ MIN_KNOWN: Final = 2
 _CELL_NAMES: Final[Mapping[str, Sequence[str]]] = {
     "cell": (
         "cell", "cell id", "cell name", "cell no", "cell number", "cell nr", "sample", "sample id",
-        "sample name", "battery", "battery id", "zelle", "zellname", "zellen id", "zell id",
+        "cellid", "cellname", "cellnr", "zellid", "zellenid", "zelle nr", "zellen nummer",
+        "zelle nummer", "cell code", "sample name", "battery", "battery id", "zelle", "zellname",
+        "zellen id", "zell id",
         "zellnummer", "zellen nr", "zell nr", "zellbezeichnung", "probe", "proben id", "batterie",
         "cellule", "nom cellule", "id cellule", "numero cellule", "echantillon", "celda",
         "id celda", "nombre celda", "celula", "muestra", "电池", "电池编号", "电芯", "电芯编号",
@@ -134,6 +136,12 @@ _CELL_NAMES: Final[Mapping[str, Sequence[str]]] = {
     "measured_properties.cell.electrolyte_volume": (
         "electrolyte volume", "elektrolytmenge", "volume electrolyte", "电解液量",
     ),
+    "spec.voltage_window": (
+        "voltage window", "voltage range", "cutoff voltages", "spannungsbereich",
+        "spannungsfenster", "plage de tension", "fenetre de tension", "rango de voltaje",
+        "ventana de voltaje", "电压范围", "voltage limits", "spannungsgrenzen",
+    ),
+    "alias": ("alias", "short name", "kurzname", "barcode", "label", "old name", "alter name"),
     "channel": ("channel", "ch", "kanal", "canal", "voie", "通道", "cycler channel", "channel no"),
 }  # fmt: skip
 _TEST_NAMES: Final[Mapping[str, Sequence[str]]] = {
@@ -265,6 +273,9 @@ def _header(
         field, how = by_name.get(_key(name)), "stated"
         if field is None:
             field, how = _field(name, str(band), names), "by name"
+        if field == "cell" and any(column.field == "cell" for column in columns):
+            # A second name of the cells: files may be called by it.
+            field = "alias"
         if field is None or any(column.field == field != IGNORED for column in columns):
             unknown.append(name)
         else:
@@ -278,9 +289,11 @@ def _field(name: str, band: str, names: Mapping[str, str]) -> str | None:
     if exact in names.values() or exact.startswith(OPEN_FIELDS):
         return exact
     key = plain(name)
-    for words in filter(None, (f"{plain(band)} {key}" if band else "", key)):
-        if words in names:
-            return names[words]
+    joined = f"{plain(band)} {key}" if band else key
+    for words in (joined, key):
+        found = names.get(words) or names.get(" ".join(sorted(words.split())))
+        if found is not None:
+            return _told_apart(found, joined)
     near = get_close_matches(key, names, 1, cutoff=0.92) if len(key) > 5 else []
     return names[near[0]] if near else None
 
@@ -288,6 +301,19 @@ def _field(name: str, band: str, names: Mapping[str, str]) -> str | None:
 def manifest_field(name: str) -> str | None:
     """Return the column of a manifest that people call so, None where nobody does."""
     return _TEST_KEYS.get(plain(name))
+
+
+def _told_apart(field: str, words: str) -> str:
+    """Tell rated from measured where a band above the column says it."""
+    if field == "capacity" and _RATED.search(words):
+        return "spec.ratings.capacity"
+    if field == "capacity" and _MEASURED.search(words):
+        return "measured_properties.cell.capacity"
+    return field
+
+
+_RATED: Final = re.compile(r"\b(?:nenn|nominal|nominale|rated|soll|design)")
+_MEASURED: Final = re.compile(r"\b(?:gemessen|measured|ist|mesure|medid)")
 
 
 def known_fields(*, is_tests: bool) -> tuple[str, ...]:
@@ -300,7 +326,13 @@ def _key(name: str) -> str:
 
 
 def _keys(fields: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    return {plain(name): field for field, names in reversed(list(fields.items())) for name in names}
+    found: dict[str, str] = {}
+    for field, names in fields.items():
+        for name in names:
+            found.setdefault(plain(name), field)
+            # The words in any order: "nominal capacity", "capacity nominal".
+            found.setdefault(" ".join(sorted(plain(name).split())), field)
+    return found
 
 
 _CELL_KEYS: Final = _keys(_CELL_NAMES)

@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from bulkload.core.survey.cells import KnownCells, NamedCell
-from bulkload.core.survey.dates import Order, settle
+from bulkload.core.survey.dates import Order, folder_date, settle
 from bulkload.core.survey.marks import SURE_RATE_BELOW, SURE_TEMPERATURE_FROM, Kind, Mark
 from bulkload.core.survey.proposal import Draft, Sureness
 from bulkload.core.survey.structure import CellGuess, guess_cells, shape
 from bulkload.core.survey.vocabulary import BATCH_WORDS, GENERAL, TESTS, has_any, words
 
+_FIELD: Final = re.compile(r"[^_\s-]+")
+#: Different cells that a field of the names in a folder must name to be believed.
+PLACES_THAT_PROVE: Final = 3
 _BATCH: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:" + "|".join(sorted(BATCH_WORDS, key=len, reverse=True)) + r")"
     r"[ _.#-]?(?P<name>[A-Za-z]{0,3}\d[\w-]{0,11}|[A-Z])(?![A-Za-z0-9])",
@@ -33,8 +36,10 @@ def assign_cells(drafts: Sequence[Draft], known: KnownCells, channels: Mapping[s
             _by_sheet(draft, found)
         elif not _by_channel(draft, channels):
             unnamed.append(draft)
+    for draft in drafts:
+        draft.drop_marks_of_cell()
     if known:
-        for draft in unnamed:
+        for draft in _by_place(unnamed, known):
             draft.proposal.doubt(
                 Sureness.OPEN, "no name of the sheet of cells stands in its path: fill in the cell"
             )
@@ -42,6 +47,7 @@ def assign_cells(drafts: Sequence[Draft], known: KnownCells, channels: Mapping[s
     guesses = guess_cells([draft.parts for draft in unnamed])
     for index, draft in enumerate(unnamed):
         _by_structure(draft, guesses.get(index))
+        draft.drop_marks_of_cell()
 
 
 def _by_sheet(draft: Draft, found: Sequence[NamedCell]) -> None:
@@ -63,6 +69,37 @@ def _by_sheet(draft: Draft, found: Sequence[NamedCell]) -> None:
     where = "file name" if deepest.component == len(draft.parts) - 1 else "folder"
     also = "" if written == deepest.name else f", written {written}"
     proposal.evidence.append(f"cell: {where} names {deepest.name} of the sheet{also}")
+
+
+def _by_place(drafts: Sequence[Draft], known: KnownCells) -> list[Draft]:
+    """Take bare numbers for cells where a field of every name in a folder is one of the sheet.
+
+    Returns the files that stay without a cell.
+    """
+    by_folder: dict[tuple[str, ...], list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        by_folder[draft.folder].append(draft)
+    left: list[Draft] = []
+    for members in by_folder.values():
+        fields = [list(_FIELD.finditer(draft.stem)) for draft in members]
+        places = [
+            at
+            for at in range(min(map(len, fields)))
+            if all(known.whole(found[at][0]) for found in fields)
+            and len({found[at][0] for found in fields}) >= PLACES_THAT_PROVE
+        ]
+        if len(places) != 1:
+            left += members
+            continue
+        for draft, found in zip(members, fields, strict=True):
+            field = found[places[0]]
+            draft.proposal.cell = known.whole(field[0]) or ""
+            draft.spans.append((len(draft.parts) - 1, field.start(), field.end(), "cell"))
+            draft.proposal.evidence.append(
+                f"cell: field {places[0] + 1} of all {len(members)} names here is one of the sheet"
+            )
+            draft.proposal.doubt(Sureness.LIKELY, f"{field[0]} is taken for the cell of that name")
+    return left
 
 
 def _by_channel(draft: Draft, channels: Mapping[str, str]) -> bool:
@@ -125,22 +162,23 @@ def assign_dates(drafts: Sequence[Draft], declared: Order | None) -> None:
     for draft in drafts:
         for index, found in enumerate(draft.marks):
             for mark in found:
-                if mark.kind is Kind.DATE and not _is_cell(draft, index, mark):
+                if mark.kind is Kind.DATE:
                     key = (draft.parts[0] if draft.folder else "", mark.is_weak, shape(mark.text))
                     groups[key].append((draft, index, mark))
     chosen: dict[int, list[tuple[int, Mark, str]]] = defaultdict(list)
     for group in groups.values():
         _settle_group(group, declared, chosen)
     for draft in drafts:
+        for index in range(len(draft.folder) - 2):
+            year, month, day = draft.folder[index : index + 3]
+            moment = folder_date(year, month, day)
+            if moment is not None:
+                text = f"{year}/{month}/{day}"
+                mark = Mark(kind=Kind.DATE, start=0, end=len(day), text=text)
+                chosen[id(draft)].append((index + 2, mark, moment))
+                draft.spans += [(index, 0, len(year), "*"), (index + 1, 0, len(month), "*")]
+    for draft in drafts:
         _take_date(draft, chosen.get(id(draft), []))
-
-
-def _is_cell(draft: Draft, index: int, mark: Mark) -> bool:
-    return any(
-        part == index and mark.start < end and start < mark.end
-        for part, start, end, field in draft.spans
-        if field == "cell"
-    )
 
 
 def _settle_group(
@@ -201,6 +239,11 @@ def _take_date(draft: Draft, found: Sequence[tuple[int, Mark, str]]) -> None:
         proposal.warnings.append(f"its beginning states {', '.join(sorted(others)[:2])}, not {day}")
 
 
+_TEMPERATURES: Final = frozenset(
+    (Kind.TEMPERATURE, Kind.RATE, Kind.RATE_OR_TEMPERATURE, Kind.MAYBE_TEMPERATURE)
+)
+
+
 def assign_temperatures(drafts: Sequence[Draft]) -> None:
     """Take temperatures; ``5C`` to ``12C`` only where its siblings settle what it is."""
     groups: dict[object, list[float]] = defaultdict(list)
@@ -208,7 +251,7 @@ def assign_temperatures(drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         for index, found in enumerate(draft.marks):
             for mark in found:
-                if mark.number is not None and mark.text.endswith("C"):
+                if mark.number is not None and mark.kind in _TEMPERATURES:
                     groups[key_of(draft, index, mark)].append(mark.number)
     for draft in drafts:
         _take_temperature(draft, lambda d, i, m: groups[key_of(d, i, m)])
@@ -250,6 +293,8 @@ def _take_temperature(
 
 
 def _is_temperature(draft: Draft, mark: Mark, siblings: Sequence[float]) -> bool:
+    if mark.kind is Kind.MAYBE_TEMPERATURE:
+        return _is_usual(draft, mark, siblings)
     if mark.kind is not Kind.RATE_OR_TEMPERATURE:
         return mark.kind is Kind.TEMPERATURE
     kind = _settled(draft, mark, siblings)
@@ -262,6 +307,17 @@ def _is_temperature(draft: Draft, mark: Mark, siblings: Sequence[float]) -> bool
             "is one",
         )
     return kind is Kind.TEMPERATURE
+
+
+def _is_usual(draft: Draft, mark: Mark, siblings: Sequence[float]) -> bool:
+    """Take T25 for a temperature where nothing else states one, and warn of it."""
+    if any(one.kind is Kind.TEMPERATURE for part in draft.marks for one in part):
+        return False
+    if not any(value >= SURE_TEMPERATURE_FROM or value < 0 for value in siblings):
+        draft.proposal.warnings.append(f"{mark.text} may be a temperature; it is not taken for one")
+        return False
+    draft.proposal.doubt(Sureness.LIKELY, f"{mark.text} is taken for {mark.number:g} °C")
+    return True
 
 
 def _settled(draft: Draft, mark: Mark, siblings: Sequence[float]) -> Kind | None:

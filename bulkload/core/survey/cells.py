@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bulkload.core.survey.vocabulary import CELL_WORDS
@@ -56,10 +56,12 @@ def canonical(name: str) -> tuple[str, ...]:
 class KnownCells:
     """Finds the names of a sheet's cells in paths."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], aliases: Mapping[str, str] | None = None) -> None:
         self.names = tuple(dict.fromkeys(names))
+        #: Second name -> name.
+        self._aliases = dict(aliases or {})
         self._by_key: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for name in self.names:
+        for name in dict.fromkeys((*self.names, *self._aliases)):
             if key := canonical(name):
                 self._by_key[key].append(name)
         self._longest = max(map(len, self._by_key), default=0)
@@ -79,7 +81,8 @@ class KnownCells:
     def whole(self, text: str) -> str | None:
         """Return the cell that a text names as a whole."""
         names = self._by_key.get(canonical(text), ())
-        return text if text in names else names[0] if len(names) == 1 else None
+        found = text if text in names else names[0] if len(names) == 1 else None
+        return None if found is None else self._aliases.get(found, found)
 
     def _in(self, component: str, index: int) -> list[NamedCell]:
         text = component if component.isascii() else unicodedata.normalize("NFC", component)
@@ -88,7 +91,11 @@ class KnownCells:
         while at < len(parts):
             length = self._match(text, parts, at)
             if length:
-                found.append(self._named(text, parts[at : at + length], index))
+                named = self._named(text, parts[at : at + length], index)
+                if at and parts[at - 1].text in CELL_WORDS:
+                    # The word before the name belongs to it: "Zelle 7".
+                    named = replace(named, start=parts[at - 1].start)
+                found.append(named)
             at += length or 1
         return found
 
@@ -105,7 +112,8 @@ class KnownCells:
         start, end = parts[0].start, parts[-1].end
         names = self._by_key[tuple(run.text for run in parts)]
         exact = [name for name in names if name == text[start:end]]
-        name, *others = exact or names
+        written = exact or names
+        name, *others = dict.fromkeys(self._aliases.get(name, name) for name in written)
         return NamedCell(name, index, start, end, tuple(others))
 
 

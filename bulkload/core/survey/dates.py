@@ -77,7 +77,8 @@ _CLOCK: Final = (
     r"|[T_-]?(?P<h2>[01]\d|2[0-3])(?P<m2>[0-5]\d)(?P<s2>[0-5]\d))?(?![0-9])"
 )
 _YEAR_FIRST: Final = re.compile(
-    r"(?<![0-9])(?P<y>(?:19|20)\d\d)(?P<sep>[-_. /]?)(?P<a>\d\d)(?P=sep)(?P<b>\d\d)" + _CLOCK
+    r"(?<![0-9])(?P<y>(?:19|20)\d\d)(?:(?P<a>\d\d)(?P<b>\d\d)"
+    r"|(?P<sep>[-_. /])(?P<a1>\d{1,2})(?P=sep)(?P<b1>\d{1,2}))" + _CLOCK
 )
 _YEAR_LAST: Final = re.compile(
     r"(?<![0-9A-Za-z])(?P<a>\d{1,2})(?P<sep>[-_. /])(?P<b>\d{1,2})(?P=sep)(?P<y>(?:19|20)\d\d)"
@@ -109,7 +110,7 @@ _NAMED: Final = (
 def date_marks(text: str) -> Iterator[DateMark]:
     """Yield what can be a date in a text, strongest forms first; they may overlap."""
     for found in _YEAR_FIRST.finditer(text):
-        day = _date(found["y"], found["a"], found["b"])
+        day = _date(found["y"], found["a"] or found["a1"], found["b"] or found["b1"])
         if day is not None:
             yield _mark(found, [(Order.YMD, day)], is_weak=False)
     for pattern in _NAMED:
@@ -124,6 +125,14 @@ def date_marks(text: str) -> Iterator[DateMark]:
     for pattern in (_SHORT, _SIX):
         for found in _overlapping(pattern, text):
             yield from _short(found)
+
+
+def folder_date(year: str, month: str, day: str) -> str | None:
+    """Return the day of three folders in a row (2023/03/15) in ISO form, None where it is none."""
+    if not (len(year) == 4 and all(part.isdecimal() for part in (year, month, day))):
+        return None
+    found = _date(year, month, day) if len(month) < 3 and len(day) < 3 else None
+    return None if found is None else found.isoformat()
 
 
 def whole_date(text: str) -> DateMark | None:

@@ -31,6 +31,8 @@ class Kind(StrEnum):
     RATE = "rate"
     #: A number before a lone ``C``: rate or temperature.
     RATE_OR_TEMPERATURE = "rate or temperature"
+    #: A number after a lone ``T``: a temperature or the number of a test.
+    MAYBE_TEMPERATURE = "perhaps a temperature"
     CHANNEL = "channel"
     PART = "part"
     COPY = "copy"
@@ -53,9 +55,10 @@ class Mark:
 
 
 _NUMBER: Final = r"\d{1,3}(?:[.,p]\d{1,2})?"
+_HYPHENS: Final = "-−"  # noqa: RUF001
 _LEFT: Final = r"(?<![A-Za-z0-9])"
 _RIGHT: Final = r"(?![A-Za-z0-9])"
-_MINUS: Final = r"(?P<minus>[-−]|[Mm]inus[ _-]?|[Nn]eg[ _-]?|(?-i:m)(?=\d))?"  # noqa: RUF001
+_MINUS: Final = r"(?P<minus>[-−]|[Mm]inus[ _-]?|[Nn]eg[ _-]?|(?-i:[mn])(?=\d))?"  # noqa: RUF001
 _DEGREES: Final = re.compile(
     rf"(?<![0-9.,A-SU-Za-su-z]){_MINUS}(?P<number>{_NUMBER})[ _]?"
     r"(?:°[ _]?C?|º[ _]?C|℃|deg(?:rees?)?[ _]?C?|grad[ _]?C?|celsius|oC)(?![a-z])",
@@ -66,6 +69,9 @@ _NAMED: Final = re.compile(
     rf"(?P<number>{_NUMBER})(?:[ _]?[°º]?C)?{_RIGHT}",
     re.IGNORECASE,
 )
+#: T25, T_25: temperatures at which cells are tested; T1, T2, T3 are tests.
+_LONE_T: Final = re.compile(rf"{_LEFT}T[_ =]?(?P<minus>-|m)?(?P<number>\d{{1,2}}){_RIGHT}")
+_USUAL_C: Final = frozenset((*range(-40, 85, 5), 23))
 _LONE_C: Final = re.compile(rf"(?<![A-Za-z0-9.,]){_MINUS}(?P<number>{_NUMBER})[ ]?C{_RIGHT}")
 _LONG_DIVISOR: Final = re.compile(
     rf"{_LEFT}C(?:[/_-]|by|over)?(?P<number>[1-9]\d{{0,2}}){_RIGHT}", re.IGNORECASE
@@ -141,9 +147,11 @@ def _temperatures(component: str) -> Iterator[Mark]:
 
 def _temperature(component: str, found: re.Match[str]) -> Iterator[Mark]:
     value, start, is_weak = _signed(found), found.start(), False
+    sign = found.start("number") - 1
     # A hyphen after a letter or digit is a separator as often as a sign.
-    if found["minus"] in ("-", "−") and start and component[start - 1].isalnum():  # noqa: RUF001
-        value, start, is_weak = -value, start + 1, not _separates(component, start)
+    if sign > 0 and component[sign] in _HYPHENS and component[sign - 1].isalnum():
+        value, start = abs(value), sign + 1
+        is_weak = not _separates(component, sign)
     if MIN_TEMPERATURE_C <= value <= MAX_TEMPERATURE_C:
         yield Mark(
             kind=Kind.TEMPERATURE, start=start, end=found.end(), number=value,
@@ -179,6 +187,16 @@ def _lone_c(component: str) -> Iterator[Mark]:
         )  # fmt: skip
 
 
+def _lone_t(component: str) -> Iterator[Mark]:
+    for found in _LONE_T.finditer(component):
+        value = _signed(found)
+        if value in _USUAL_C:
+            yield Mark(
+                kind=Kind.MAYBE_TEMPERATURE, start=found.start(), end=found.end(), number=value,
+                text=found[0],
+            )  # fmt: skip
+
+
 def _channels(component: str) -> Iterator[Mark]:
     for pattern in (_CHANNEL, _ECLAB_CHANNEL):
         for found in pattern.finditer(component):
@@ -202,5 +220,5 @@ def _copies(component: str) -> Iterator[Mark]:
 
 
 _FINDERS: Final[tuple[Callable[[str], Iterator[Mark]], ...]] = (
-    _dates, _temperatures, _channels, _parts, _copies, _lone_c,
+    _dates, _temperatures, _channels, _parts, _copies, _lone_c, _lone_t,
 )  # fmt: skip

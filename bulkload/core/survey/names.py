@@ -21,11 +21,12 @@ def assign_names(drafts: Sequence[Draft]) -> None:
     kept = [draft for draft in drafts if draft.proposal.upload is not False]
     for tell in _DISTINCTIONS:
         for group in _clashing(kept):
-            values = [tell(draft) for draft in group]
-            if len(set(values)) > 1:
-                for draft, value in zip(group, values, strict=True):
-                    name = draft.proposal.measurement
-                    draft.proposal.measurement = f"{name} {value}".strip() if value else name
+            _distinguish(group, tell)
+    for group in _clashing(kept):
+        whole = [_without_cell(draft) for draft in group]
+        if len(set(whole)) == len(group):
+            for draft, name in zip(group, whole, strict=True):
+                draft.proposal.measurement = name
     for group in _clashing(kept):
         for draft in group:
             draft.proposal.doubt(
@@ -35,6 +36,14 @@ def assign_names(drafts: Sequence[Draft]) -> None:
             )
 
 
+def _distinguish(group: Sequence[Draft], tell: Callable[[Draft], str]) -> None:
+    values = [tell(draft) for draft in group]
+    if len(set(values)) > 1:
+        for draft, value in zip(group, values, strict=True):
+            name = draft.proposal.measurement
+            draft.proposal.measurement = f"{name} {value}".strip() if value else name
+
+
 def _label(draft: Draft) -> str:
     last = len(draft.parts) - 1
     removed = [(start, end) for part, start, end, _ in draft.spans if part == last]
@@ -42,6 +51,12 @@ def _label(draft: Draft) -> str:
     if label and not set(words(label)) <= GENERAL:
         return label
     return _below_cell(draft) or _above_cell(draft) or label or "test"
+
+
+def _without_cell(draft: Draft) -> str:
+    last = len(draft.parts) - 1
+    cells = [(a, b) for part, a, b, field in draft.spans if part == last and field == "cell"]
+    return without(draft.stem, cells) or draft.stem
 
 
 def _above_cell(draft: Draft) -> str:
@@ -99,9 +114,9 @@ def _temperature(draft: Draft) -> str:
 
 #: What tells measurements of one name apart, in the order in which it is tried.
 _DISTINCTIONS: Final[tuple[Callable[[Draft], str], ...]] = (
-    _folder_below,
     _temperature,
     lambda draft: draft.proposal.start_time[:10],
+    _folder_below,
     lambda draft: draft.proposal.start_time[11:].replace(":", ""),
     lambda draft: f"channel {draft.proposal.channel}" if draft.proposal.channel else "",
     lambda draft: draft.proposal.facts.path.rpartition(".")[2],

@@ -123,6 +123,21 @@ class Draft:
             marks=tuple(marks(part) for part in parts),
         )
 
+    def drop_marks_of_cell(self) -> None:
+        """Leave out marks within the cell's name: LG-25C-03 states no temperature."""
+        cells = [(part, start, end) for part, start, end, field in self.spans if field == "cell"]
+        self.marks = tuple(
+            tuple(
+                mark
+                for mark in found
+                if all(
+                    part != index or mark.end <= start or mark.start >= end
+                    for part, start, end in cells
+                )
+            )
+            for index, found in enumerate(self.marks)
+        )
+
     @property
     def stem(self) -> str:
         """The file's name without its ending."""

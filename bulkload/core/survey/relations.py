@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -19,6 +20,16 @@ FORMS: Final = (
     (".csv", ".txt", ".xlsx", ".xls", ".ndax", ".nda"),
     (".csv", ".xlsx", ".res"),
     (".bdf.parquet", ".parquet", ".bdf.csv", ".csv"),
+)
+#: What makers' programs add to the name of what they export.
+_EXPORTED: Final = re.compile(
+    r"[ _-](?:export(?:ed)?|wb[ _]?\d+|channel[ _]?\d+(?:[._]\d+)?)\Z", re.IGNORECASE
+)
+#: What people add to the name of the file that goes on.
+_GOES_ON: Final = re.compile(
+    r"[ _.-]+(?:resumed?|restart(?:ed)?|continued?|cont|continuation|fortsetzung|forts|weiter|suite"
+    r"|continuacion|continuación|续)\Z",
+    re.IGNORECASE,
 )
 BINARY: Final = frozenset({".mpr", ".nda", ".ndax", ".res"})
 #: Reason given for a choice between forms, by the ending that is kept.
@@ -67,11 +78,11 @@ def mark_forms(drafts: Iterable[Draft]) -> None:
 
 
 def _form_key(draft: Draft, *, is_wide: bool) -> tuple[object, ...]:
-    facts = draft.proposal.facts
-    place = draft.proposal.cell if is_wide else draft.folder
-    if not place or not facts.vendor:
-        return ()
-    return (place, draft.stem.casefold(), facts.vendor)
+    stem = _EXPORTED.sub("", draft.stem.casefold())
+    if not is_wide:
+        return ("", draft.folder, stem)
+    cell, vendor = draft.proposal.cell, draft.proposal.facts.vendor
+    return (cell, vendor, stem) if cell and vendor else ()
 
 
 def _choose_form(group: Sequence[Draft]) -> None:
@@ -102,6 +113,7 @@ def mark_parts(drafts: Iterable[Draft]) -> None:
             if (after.proposal.part or 0) - (before.proposal.part or 0) == 1:
                 after.proposal.continues = before.proposal.facts.path
                 after.proposal.evidence.append(f"part {after.proposal.part} of {last}")
+    _by_words(open_drafts)
     _by_records(open_drafts)
 
 
@@ -114,6 +126,16 @@ def _part_key(draft: Draft) -> tuple[object, ...]:
     removed = [(start, end) for part, start, end, _ in draft.spans if part == last]
     rest = without(draft.stem, [*removed, (found.start, found.end)])
     return (draft.folder, draft.proposal.cell, rest.casefold(), draft.suffix)
+
+
+def _by_words(drafts: Iterable[Draft]) -> None:
+    """Join a file called "... cont" to the one of that name without the word."""
+    by_name = {(draft.folder, draft.stem.casefold()): draft for draft in drafts}
+    for (folder, stem), draft in by_name.items():
+        before = by_name.get((folder, _GOES_ON.sub("", stem)))
+        if before is not None and before is not draft and not draft.proposal.continues:
+            draft.proposal.continues = before.proposal.facts.path
+            draft.proposal.evidence.append("its name says that it goes on")
 
 
 def _by_records(drafts: Iterable[Draft]) -> None:

@@ -75,6 +75,8 @@ class StatedSheets:
 
     def applied(self, job: UploadJob) -> tuple[UploadJob, Mapping[str, Any]]:
         """Return a job with the names that the sheets state, and the metadata of its test."""
+        if not self.tests.records and not self.known:
+            return job, {}
         test = self.tests.of(job.path, job.key.cell, job.key.measurement)
         names = {} if test is None else test.names
         cell = names.get("cell") or job.key.cell
@@ -129,7 +131,9 @@ def read_sheets(options: SheetOptions) -> tuple[StatedSheets, list[Problem]]:
     if options.cells is not None:
         grid, header = _sheet(options.cells, options, problems, is_tests=False)
         stated.cells = read_cells(grid.rows[header.row + 1 :], header, options.order)
-        stated.known = KnownCells(stated.cells.cells)
+        records = stated.cells.cells.values()
+        aliases = {one.alias: one.name for one in records if one.alias}
+        stated.known = KnownCells(stated.cells.cells, aliases)
         stated.origin = f"{options.cells}, sheet {grid.name}"
         problems += _told(options.cells, stated.cells.faults, stated.cells.remarks)
     if options.tests is not None:
