@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 EXTRAS := dev,cyclers,cloud,postgresql,mysql,sqlite,sql
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check mutants bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -25,6 +25,9 @@ check: $(READY) ## Format, lint, type check, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 -m fast
+
+mutants: $(READY) ## Change decisions one by one: do the tests notice? (MUTANTS="modules" MINUTES=60)
+	nice -n 15 $(BIN)/python scripts/mutants.py $(MUTANTS) --minutes $(or $(MINUTES),60)
 
 bench: $(READY) ## Measure: tables of ratios, each within one run
 	$(BIN)/python scripts/bench.py

@@ -50,3 +50,10 @@ def test_the_streams_stay_within_their_bounds(
         elif act == "t":
             streams.timed_out(now)
         assert 1 <= streams.limit <= largest
+
+
+def test_a_limit_of_an_odd_number_is_halved_to_a_whole_one() -> None:
+    streams = Streams(largest=64, limit=5)
+    streams.timed_out(100.0)
+    assert (streams.limit, type(streams.limit)) == (2, int)
+    assert streams.goodput is None

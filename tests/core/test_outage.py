@@ -71,3 +71,28 @@ def test_probes_are_never_closer_than_a_second_and_never_cease(probes: int) -> N
         now += wait_s
         assert monitor.probe_in_s(now) == 0.0
         monitor.probe_failed(now, "refused")
+
+
+def test_a_service_that_is_there_has_not_been_away_for_any_limit() -> None:
+    monitor = OutageMonitor(limit_s=0.0)
+    assert not monitor.has_expired(100.0)
+    assert gone(at=100.0, limit_s=60.0).until_limit_s(160.0) == 0.0
+    assert gone(at=100.0, limit_s=60.0).until_limit_s(159.5) == 0.5
+
+
+def test_an_answer_to_a_request_of_the_outages_first_moment_ends_it() -> None:
+    monitor = gone(at=100.0)
+    monitor.succeeded(began=100.0)
+    assert not monitor.is_down
+
+
+def test_after_an_outage_as_many_failures_and_as_short_a_wait_as_before_the_first() -> None:
+    monitor = gone(at=0.0)
+    for second in range(20):
+        monitor.probe_failed(float(second), "refused")
+    monitor.succeeded(began=30.0)
+    for _ in range(FAILURES_TO_OUTAGE - 1):
+        monitor.failed(40.0, "refused")
+    assert not monitor.is_down
+    monitor.failed(40.0, "refused")
+    assert monitor.probe_in_s(40.0) == gone(at=40.0).probe_in_s(40.0) == 1.0

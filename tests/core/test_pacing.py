@@ -38,6 +38,25 @@ def test_a_window_that_is_not_in_use_does_not_grow() -> None:
     for _ in range(1000):
         window.succeeded(in_flight=15)
     assert window.limit == 32
+    window.succeeded(in_flight=16)
+    assert window.limit == 33
+
+
+def test_a_drop_that_began_with_the_last_one_is_another() -> None:
+    window = Window(largest=64, limit=32)
+    assert window.dropped(now=10.0, began=9.5)
+    assert window.dropped(now=11.0, began=10.0)
+    assert window.limit == 8
+
+
+def test_after_an_outage_it_doubles_each_round_again() -> None:
+    window = Window(largest=64, limit=32)
+    window.dropped(now=10.0, began=9.5)
+    window.restart()
+    assert window.limit == 4
+    for _ in range(4):
+        window.succeeded(in_flight=4)
+    assert window.limit == 8
 
 
 def test_after_an_outage_it_begins_small() -> None:

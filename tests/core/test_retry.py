@@ -39,6 +39,11 @@ def test_the_whole_wait_is_drawn(attempts: int, chance: float) -> None:
     assert decision == RetryIn(chance * back_off_bound_s(attempts, POLICY))
 
 
+def test_the_jitter_stays_on_top_of_what_the_server_asks_for() -> None:
+    failure = Failure(attempts=1, retry_after_s=30.0)
+    assert decide(failure, POLICY, chance=0.5) == RetryIn(30.25)
+
+
 @given(st.floats(allow_nan=False), CHANCE)
 def test_what_the_server_asks_for_is_waited_for_within_bounds(
     asked_s: float, chance: float
@@ -53,7 +58,9 @@ def test_what_may_be_done_is_looked_for_first_or_left() -> None:
     failure = Failure(attempts=1, is_ambiguous=True)
     assert decide(failure, POLICY, chance=0) == RetryIn(0.0, look_first=True)
     blind = Failure(attempts=1, is_ambiguous=True, may_repeat=False)
-    assert isinstance(decide(blind, POLICY, chance=0), GiveUp)
+    assert decide(blind, POLICY, chance=0) == GiveUp(
+        "it may have been done, and there is no way to look"
+    )
     harmless = Failure(attempts=1, may_repeat=False)
     assert decide(harmless, POLICY, chance=0) == RetryIn(0.0)
 
@@ -101,3 +108,10 @@ def test_no_text_breaks_the_parser(text: str) -> None:
     seconds = parse_retry_after(text, NOW)
     assert seconds is None or 0 <= seconds <= RETRY_AFTER_CAP_S
     parse_http_date(text)
+
+
+def test_giving_up_tells_how_often_it_was_tried() -> None:
+    same = Failure(attempts=9, same_answers=8)
+    assert decide(same, POLICY, chance=0) == GiveUp("the same answer 8 times")
+    many = Failure(attempts=20)
+    assert decide(many, POLICY, chance=0) == GiveUp("no success in 20 attempts")

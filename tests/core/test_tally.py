@@ -83,7 +83,7 @@ def test_the_summary_has_fixed_keys_and_a_number_for_each_outcome(
         bytes_sent=3,
         requests=4,
         retries=5,
-        elapsed_s=6.00049,
+        elapsed_s=6.12349,
         bottleneck="none",
         exit_code=ExitCode.ARRIVED,
     )
@@ -94,5 +94,16 @@ def test_the_summary_has_fixed_keys_and_a_number_for_each_outcome(
     ]
     assert list(summary["counts"]) == [kind.value for kind in OutcomeKind]
     assert list(summary["causes"]) == ["c", "a", "b"]
-    assert summary["elapsed_s"] == 6.0
+    assert summary["elapsed_s"] == 6.123
     assert report.adds_up == (sum(counts.values()) == planned and ledger.adds_up)
+
+
+def test_an_outcome_that_did_not_happen_is_counted_as_none() -> None:
+    report = RunReport(
+        job="job", planned=3, counts={OutcomeKind.CREATED: 3}, causes={}, ledger=RowLedger(),
+        bytes_read=0, bytes_sent=0, requests=0, retries=0, elapsed_s=0.0, bottleneck="none",
+        exit_code=ExitCode.ARRIVED,
+    )  # fmt: skip
+    assert report.as_json()["counts"] == {
+        "created": 3, "existing": 0, "rejected": 0, "failed": 0, "skipped": 0,
+    }  # fmt: skip

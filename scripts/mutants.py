@@ -1,0 +1,166 @@
+"""Change the decisions of the program one by one and see whether a test notices (mutmut 3).
+
+    python scripts/mutants.py                          all decision modules, an hour at most
+    python scripts/mutants.py bulkload.core.resume     one module
+    python scripts/mutants.py --minutes 10             go on from where the last run stopped
+    python scripts/mutants.py --report                 only write the report again
+
+``[tool.mutmut]`` in pyproject.toml names the modules and the tests. A copy of the repository is
+changed, in ``.mutants``. The report, ``scripts/MUTANTS.md``, has the figures of each module and
+every survivor with its reason from ``scripts/survivors.toml``. Exits with 1 where fewer than the
+floor are killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COPY = ROOT / ".mutants"
+REPORT = ROOT / "scripts" / "MUTANTS.md"
+REASONS = ROOT / "scripts" / "survivors.toml"
+#: Part of the mutants of all decision modules that the tests must kill, in percent.
+FLOOR = 90.0
+#: Minutes after which a run stops; the next one goes on from there.
+LIMIT_MIN = 60.0
+#: Exit codes of mutmut's test processes: killed by a failing test, or by a limit of time.
+KILLED = frozenset({1, 3, 24, 36, 37, 152, 255})
+SURVIVED = 0
+#: mutmut's code for a function that no selected test calls.
+NO_TESTS = 33
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change of one function, and how the tests ended: None where they have not run."""
+
+    module: str
+    name: str
+    code: int | None
+
+
+def main() -> int:
+    """Run mutants, write the report; return 1 where too many survive."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("modules", nargs="*", help="modules or functions; all by default")
+    options.add_argument("--minutes", type=float, default=LIMIT_MIN, help="when to stop")
+    options.add_argument("--floor", type=float, default=FLOOR, help="percent to be killed")
+    options.add_argument("--report", action="store_true", help="run nothing")
+    asked = options.parse_args()
+    if not asked.report:
+        copy_tree()
+        run([f"{name}*" for name in asked.modules], asked.minutes)
+    found = list(mutants())
+    killed = write_report(found)
+    print(f"{killed:.1f} % killed; see {REPORT.relative_to(ROOT)}")
+    return 0 if killed >= asked.floor else 1
+
+
+def copy_tree() -> None:
+    """Bring the copy up to date; results of functions that did not change stay."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.splitlines()  # fmt: skip
+    for folder in ("bulkload", "tests", "scripts"):
+        shutil.rmtree(COPY / folder, ignore_errors=True)
+    for name in listed:
+        if (ROOT / name).is_file():
+            (COPY / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, COPY / name)
+
+
+def run(patterns: list[str], minutes: float) -> None:
+    """Run mutmut in the copy, in one process, until it ends or the time is over."""
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *patterns]
+    ends_s = time.monotonic() + 60.0 * minutes
+    process = subprocess.Popen(command, cwd=COPY)
+    try:
+        process.wait(ends_s - time.monotonic())
+    except subprocess.TimeoutExpired:
+        print(f"stopped after {minutes:.0f} minutes; run it again to go on")
+        process.terminate()
+        process.wait()
+
+
+def mutants() -> Iterator[Mutant]:
+    """Yield the mutants of the copy with their results."""
+    folder = COPY / "mutants"
+    for path in sorted(folder.rglob("*.py.meta")):
+        module = str(path.relative_to(folder)).removesuffix(".py.meta").replace("/", ".")
+        for name, code in json.loads(path.read_text("utf-8"))["exit_code_by_key"].items():
+            yield Mutant(module, name, code)
+
+
+def write_report(found: list[Mutant]) -> float:
+    """Write the figures and the survivors; return the part that is killed, in percent."""
+    reasons = tomllib.loads(REASONS.read_text("utf-8"))
+    modules = defaultdict[str, Counter[str]](Counter)
+    survivors = []
+    for one in found:
+        kind = kind_of(one)
+        modules[one.module][kind] += 1
+        if kind == "survived":
+            survivors.append(one)
+    total = sum(modules.values(), Counter[str]())
+    lines = [
+        "# Mutants", "",
+        "Written by `python scripts/mutants.py` (mutmut 3); do not edit. mutmut changes functions,",
+        "not the constants and tables beside them: `tests/core/test_lifecycle.py` holds the table",
+        "of the lifecycle entry by entry.", "",
+        "| module | killed | survived | no test calls it | not run | killed, of those run |",
+        "|---|---:|---:|---:|---:|---:|",
+        *(row(name, counts) for name, counts in sorted(modules.items()) if counts),
+        row("**all**", total), "", "## Survivors", "",
+    ]  # fmt: skip
+    for function, those in by_function(survivors).items():
+        reason = reasons.get(function, "not explained")
+        lines += [f"- `{function}` ({len(those)}): {reason}"]
+    REPORT.write_text("\n".join(lines) + "\n", "utf-8")
+    return part(total)
+
+
+def kind_of(one: Mutant) -> str:
+    """Return the column of the report for a mutant."""
+    if one.code is None:
+        return "not run"
+    if one.code == SURVIVED:
+        return "survived"
+    return "no test" if one.code == NO_TESTS else "killed"
+
+
+def row(name: str, counts: Counter[str]) -> str:
+    """Return a line of the table."""
+    cells = [str(counts[kind]) for kind in ("killed", "survived", "no test", "not run")]
+    return f"| {name} | " + " | ".join(cells) + f" | {part(counts):.1f} % |"
+
+
+def part(counts: Counter[str]) -> float:
+    """Return the part of the mutants that is killed, of those that were run, in percent."""
+    ran = counts["killed"] + counts["survived"] + counts["no test"]
+    return 100.0 * counts["killed"] / ran if ran else 100.0
+
+
+def by_function(survivors: list[Mutant]) -> dict[str, list[Mutant]]:
+    """Return the survivors of each function, named as in the source."""
+    found = defaultdict[str, list[Mutant]](list)
+    for one in survivors:
+        name = re.sub(r"__mutmut_\d+$", "", one.name.removeprefix(f"{one.module}."))
+        name = name.removeprefix("xǁ").removeprefix("x_").replace("ǁ", ".")
+        found[f"{one.module}.{name}"].append(one)
+    return dict(sorted(found.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
