@@ -115,13 +115,13 @@ def test_a_binary_under_a_text_suffix_is_refused(shared_data: Path, write: Write
 def test_compressed_vendor_files(shared_data: Path, write: Write) -> None:
     source = shared_data / "cycler" / "neware" / "neware_uio.csv"
     plain = read(source).table
-    for suffix, data in (
-        (".gz", gzip.compress(source.read_bytes(), 1)),
-        (".zst", pa.compress(source.read_bytes(), codec="zstd", asbytes=True)),
+    for suffix, compression, data in (
+        (".gz", "gzip", gzip.compress(source.read_bytes(), 1)),
+        (".zst", "zstd", pa.compress(source.read_bytes(), codec="zstd", asbytes=True)),
     ):
         series = read(write("neware.csv" + suffix, data))
         assert series.table.equals(plain)
-        assert series.provenance["compression"] in {"gzip", "zstd"}
+        assert series.provenance["compression"] == compression
 
 
 def workbook(path: Path, channels: dict[str, float]) -> Path:
@@ -264,7 +264,7 @@ def test_a_count_of_header_lines_that_is_wrong(write: Write) -> None:
     ]
     assert read(write("a.mpt", "\n".join(lines) + "\n")).table.num_rows == 3
     lines[1] = "Nb header lines : 3"
-    assert cause(write("b.mpt", "\n".join(lines) + "\n")) in {"missing_column", "ragged_rows"}
+    assert cause(write("b.mpt", "\n".join(lines) + "\n")) == "ragged_rows"
     lines[1] = "Nb header lines : 40"
     assert cause(write("c.mpt", "\n".join(lines) + "\n")) == "truncated"
 

@@ -85,7 +85,7 @@ def test_compressed(write: Write, suffix: str, squeeze: Callable[[bytes], bytes]
     squeezed = squeeze(PLAIN.encode())
     series = read_plainly(write("a.csv" + suffix, squeezed))
     assert series.table.column("Voltage [V]").to_pylist() == VOLTAGES
-    assert refusal(write("b.csv" + suffix, squeezed[:-9])).cause in {"truncated", "damaged"}
+    assert refusal(write("b.csv" + suffix, squeezed[:-9])).cause == "truncated"
 
 
 def test_truncated_gzip_says_so(write: Write) -> None:

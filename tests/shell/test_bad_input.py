@@ -264,7 +264,7 @@ def test_a_file_without_permission_costs_itself(
     assert ended.counts == {"created": 2, "rejected": 1}
     message = ended.rows["run 1"].message
     assert "run 1.csv" in message
-    assert "permission" in message or "may not be read" in message
+    assert "no permission to read it; grant read access" in message
     # Its bytes were never the reason: with the right given, the same command brings it in.
     locked.chmod(0o644)
     with running(words, folder=tmp_path, studio=studio) as started:
