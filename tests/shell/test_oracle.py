@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -34,17 +35,50 @@ from tests.official import Held, Judge, judge_of
 #: by this, relative to the sum of magnitudes. One missing or changed sample differs by more.
 SUM_TOLERANCE = 1e-10
 
-#: Files that the vendor's reader misreads, or that are wrong themselves (data/README.md, "Known
-#: oddities", and ``tests/readers``): the oracle is not the truth about them. They may be refused,
-#: or read right.
-ODD = {
-    "maccor_two.txt": "decimal commas, dropped as thousand separators",
-    "maccor_002.txt": "magnitudes of current, left unsigned beside a column that tells the sign",
-    "sample_data_maccor.csv": "the first row taken for a row of units, and dropped",
-    "MnMn-B02-S01-A-E1.res": "sorted by a rounded date: time goes back",
-    "DLR__LiLNMOHydra0b__20221125__POCV__25degC__Basytec.bdf.csv": "time 3600 times too large",
-    "SINTEF__SLPBA842124HV__2024-10-23__Rate_25degC__Neware__Time_Bug.bdf.csv": "time goes back",
+#: Files that the vendor's reader misreads or cannot read (data/README.md, "Known oddities", and
+#: ``tests/readers``), and the number of their samples: the oracle is not the truth about them.
+READ_RIGHT = {
+    "MnMn-B02-S01-A-E1.res": 2201,  # sorted by a rounded date
+    "maccor_002.txt": 7446,  # magnitudes of current, beside a column that has the sign
+    "sample_data_maccor.csv": 15,  # the first row taken for a row of units, and dropped
+    "DLR__LiLNMOHydra0b__20221125__POCV__25degC__Basytec.bdf.csv": 17860,  # hours for seconds
+    "gcpl.issue_211.mpt": 2767,  # one electrode of three taken for the cell
+    "geis.mpt": 2528,  # the same
+    # Whole seconds, where another column has fractions of them.
+    "GMJuly2022_CELL002_RPT_3_P0C_5P0PSI_20230110_R0_CH041_20230110143333_37_2_1_2818580185.xlsx": 2833,
+    # Only with a reader that is named.
+    "FastCharge_000025_CH8.csv": 248,
+    "CS2_33_2_2_11.csv": 2717,
+    "data.csv": 1917,
+    "example_formation.062": 1774,
+    "exampleDataGamry.DTA": 459,
+    "20240401_B_GM0016_HL03_E01_EIS.DTA": 100,
+    "cell-discharge-bitrode-1c.csv": 2287,
+    "cell-low-current-hppc-25c-2.csv": 13248,
+    "SINTEF__LiGrR2032__2024-04-30__25degC__Landt.csv": 25162,
+    # Not at all.
+    "gcpl.issue_211.mpr": 2767,
+    "00_test_04_MB_C01.mpr": 1501,
+    "ocv.mpt": 602,
+    "Sample_data_biologic_timestamped.txt": 8,
+    "nw4-120-1-6-53.ndax": 18700,
+    "test.nda": 439,
+    "nw_regular_export_ife_example.csv": 9295,
+    "Cell785_0p5C_25degC.csv": 1415,
+    "SINTEF__hina-nacr32140mp10-202410-3gvjz6__20250617__2C__25degC.bdf.parquet": 14243,
 }
+#: Files that are wrong themselves, and the cause of their rejection.
+WRONG = {
+    "maccor_two.txt": "truncated",
+    "example_data.csv": "time_not_monotonic",
+    "SINTEF__SLPBA842124HV__2024-10-23__Rate_25degC__Neware__Time_Bug.bdf.csv": (
+        "time_not_monotonic"
+    ),
+}
+#: Seconds that the upload of all files may take on a busy machine.
+UPLOAD_S = 600.0
+
+pytestmark = pytest.mark.timeout(UPLOAD_S + 60)
 
 
 def cases() -> list[Any]:
@@ -88,7 +122,7 @@ def uploaded(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "--job",
             "job",
         ]
-        ended = stack.enter_context(running(words, folder=folder, studio=studio)).wait(110)
+        ended = stack.enter_context(running(words, folder=folder, studio=studio)).wait(UPLOAD_S)
         assert ended.code == 3, ended.out + ended.err
         judge = stack.enter_context(judge_of(studio))
         held = {one.key[2]: one for one in judge.by_key().values()}
@@ -105,22 +139,24 @@ def test_the_account_adds_up(uploaded: Uploaded) -> None:
 
 
 @pytest.mark.parametrize("case", cases())
-def test_a_real_file_arrives_equal_or_is_refused_with_its_reason(
+def test_a_real_file_arrives_equal_or_is_rejected_with_its_cause(
     case: dict[str, Any], uploaded: Uploaded, shared_data: Path
 ) -> None:
     path = shared_data.parent / case["file"]
     row = uploaded.rows[path.name]
-    if path.suffix == ".res" and shutil.which("mdb-export") is None:
-        assert_refused(row, path, uploaded)
-    elif path.name in ODD or case["status"] != "ok":
-        if row.state == "rejected":
-            assert_refused(row, path, uploaded)
-        else:
-            assert_read_right(path, read_back(uploaded, path.name))
+    if path.suffix == ".res" and shutil.which("mdb-export") is None and not os.environ.get("CI"):
+        pytest.skip("mdb-export of mdbtools is not installed")
+    if path.name in WRONG:
+        assert_rejected(row, path, uploaded, [WRONG[path.name]])
+    elif path.name in READ_RIGHT:
+        assert row.state == "ready", row.message
+        table = read_back(uploaded, path.name)
+        assert row.rows == table.num_rows == READ_RIGHT[path.name]
+        assert_read_right(path, table)
     elif case["always_on_issue_codes"]:
-        assert_refused(row, path, uploaded)
-        assert [row.cause] == case["always_on_issue_codes"]
+        assert_rejected(row, path, uploaded, case["always_on_issue_codes"])
     else:
+        assert case["status"] == "ok"
         assert row.state == "ready", row.message
         table = read_back(uploaded, path.name)
         assert (table.num_rows, set(table.column_names)) == (case["rows"], set(case["columns"]))
@@ -129,11 +165,10 @@ def test_a_real_file_arrives_equal_or_is_refused_with_its_reason(
             assert_sum(table, case[quantity])
 
 
-def assert_refused(row: Row, path: Path, uploaded: Uploaded) -> None:
+def assert_rejected(row: Row, path: Path, uploaded: Uploaded, causes: list[str]) -> None:
     assert row.state == "rejected", f"{row.state}: {row.message}"
+    assert [row.cause] == causes
     assert path.name in row.message
-    assert row.cause
-    assert row.cause != "reader_failed", row.message
     assert path.name not in uploaded.held
 
 
