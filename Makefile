@@ -26,7 +26,7 @@ check: $(READY) ## Format, lint, type check, fast tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 -m fast
 
-mutants: $(READY) ## Change decisions one by one: do the tests notice? (MUTANTS="modules" MINUTES=60)
+mutants: $(READY) ## Change decisions one by one: do the tests notice? (MUTANTS=core MINUTES=60)
 	nice -n 15 $(BIN)/python scripts/mutants.py $(MUTANTS) --minutes $(or $(MINUTES),60)
 
 bench: $(READY) ## Measure: tables of ratios, each within one run

@@ -1,14 +1,15 @@
 """Change the decisions of the program one by one and see whether a test notices (mutmut 3).
 
     python scripts/mutants.py                          all decision modules, an hour at most
-    python scripts/mutants.py bulkload.core.resume     one module
+    python scripts/mutants.py core                     one group: core, journal or engine
+    python scripts/mutants.py core --only bulkload.core.resume
     python scripts/mutants.py --minutes 10             go on from where the last run stopped
     python scripts/mutants.py --report                 only write the report again
 
-``[tool.mutmut]`` in pyproject.toml names the modules and the tests. A copy of the repository is
-changed, in ``.mutants``. The report, ``scripts/MUTANTS.md``, has the figures of each module and
-every survivor with its reason from ``scripts/survivors.toml``. Exits with 1 where fewer than the
-floor are killed.
+``[tool.mutmut]`` in pyproject.toml names the modules; each group has tests of its own, so that a
+mutant takes a moment. A copy of the repository is changed, one a group in ``.mutants``. The
+report, ``scripts/MUTANTS.md``, has the figures of each module and every survivor with its reason
+from ``scripts/survivors.toml``. Exits with 1 where fewer than the floor are killed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COPY = ROOT / ".mutants"
+COPIES = ROOT / ".mutants"
+JOURNAL_TESTS = ("tests/journal", "tests/shell/test_journal.py")
+#: They start processes: what they show of the journal, the others show without.
+DESELECTED = (
+    "tests/shell/test_journal.py::test_a_command_on_a_spoiled_journal_ends_with_a_sentence",
+    "tests/shell/test_journal.py::test_a_disk_that_fills_up_stops_the_run_and_the_next_one_goes_on",
+)
+#: Group of modules -> the tests that run against its mutants.
+TESTS = {
+    "core": ("tests/core",),
+    "journal": (*JOURNAL_TESTS, *(f"--deselect={name}" for name in DESELECTED)),
+    "engine": ("tests/simulation/test_decisions.py",),
+}
 REPORT = ROOT / "scripts" / "MUTANTS.md"
 REASONS = ROOT / "scripts" / "survivors.toml"
 #: Part of the mutants of all decision modules that the tests must kill, in percent.
@@ -53,51 +66,55 @@ class Mutant:
 def main() -> int:
     """Run mutants, write the report; return 1 where too many survive."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("modules", nargs="*", help="modules or functions; all by default")
+    options.add_argument("groups", nargs="*", help=f"of {', '.join(TESTS)}; all by default")
+    options.add_argument("--only", help="a module or function")
     options.add_argument("--minutes", type=float, default=LIMIT_MIN, help="when to stop")
     options.add_argument("--floor", type=float, default=FLOOR, help="percent to be killed")
     options.add_argument("--report", action="store_true", help="run nothing")
     asked = options.parse_args()
-    if not asked.report:
-        copy_tree()
-        run([f"{name}*" for name in asked.modules], asked.minutes)
-    found = list(mutants())
+    ends_s = time.monotonic() + 60.0 * asked.minutes
+    for group in asked.groups or TESTS:
+        if not asked.report and time.monotonic() < ends_s:
+            copy_tree(COPIES / group, TESTS[group])
+            run(COPIES / group, f"{asked.only or f'bulkload.{group}'}*", ends_s)
+    found = [one for group in TESTS for one in mutants(group)]
     killed = write_report(found)
     print(f"{killed:.1f} % killed; see {REPORT.relative_to(ROOT)}")
     return 0 if killed >= asked.floor else 1
 
 
-def copy_tree() -> None:
-    """Bring the copy up to date; results of functions that did not change stay."""
+def copy_tree(copy: Path, tests: tuple[str, ...]) -> None:
+    """Bring a copy up to date; results of functions that did not change stay."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout.splitlines()  # fmt: skip
     for folder in ("bulkload", "tests", "scripts"):
-        shutil.rmtree(COPY / folder, ignore_errors=True)
+        shutil.rmtree(copy / folder, ignore_errors=True)
     for name in listed:
         if (ROOT / name).is_file():
-            (COPY / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, COPY / name)
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    with (copy / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write(f"pytest_add_cli_args_test_selection = {json.dumps(tests)}\n")
 
 
-def run(patterns: list[str], minutes: float) -> None:
-    """Run mutmut in the copy, in one process, until it ends or the time is over."""
-    command = [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *patterns]
-    ends_s = time.monotonic() + 60.0 * minutes
-    process = subprocess.Popen(command, cwd=COPY)
+def run(copy: Path, pattern: str, ends_s: float) -> None:
+    """Run mutmut in a copy, in one process, until it ends or the time is over."""
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", "1", pattern]
+    process = subprocess.Popen(command, cwd=copy)
     try:
         process.wait(ends_s - time.monotonic())
     except subprocess.TimeoutExpired:
-        print(f"stopped after {minutes:.0f} minutes; run it again to go on")
+        print("the time is over; run it again to go on")
         process.terminate()
         process.wait()
 
 
-def mutants() -> Iterator[Mutant]:
-    """Yield the mutants of the copy with their results."""
-    folder = COPY / "mutants"
-    for path in sorted(folder.rglob("*.py.meta")):
+def mutants(group: str) -> Iterator[Mutant]:
+    """Yield the mutants of a group with their results."""
+    folder = COPIES / group / "mutants"
+    for path in sorted((folder / "bulkload" / group).rglob("*.py.meta")):
         module = str(path.relative_to(folder)).removesuffix(".py.meta").replace("/", ".")
         for name, code in json.loads(path.read_text("utf-8"))["exit_code_by_key"].items():
             yield Mutant(module, name, code)

@@ -45,7 +45,8 @@ READ_RIGHT = {
     "gcpl.issue_211.mpt": 2767,  # one electrode of three taken for the cell
     "geis.mpt": 2528,  # the same
     # Whole seconds, where another column has fractions of them.
-    "GMJuly2022_CELL002_RPT_3_P0C_5P0PSI_20230110_R0_CH041_20230110143333_37_2_1_2818580185.xlsx": 2833,
+    "GMJuly2022_CELL002_RPT_3_P0C_5P0PSI_20230110_R0_CH041_20230110143333_37_2_1_2818580185"
+    ".xlsx": 2833,
     # Only with a reader that is named.
     "FastCharge_000025_CH8.csv": 248,
     "CS2_33_2_2_11.csv": 2717,
