@@ -9,7 +9,7 @@ side by side, until there were so many kills. The time between two kills is draw
 exponential distribution: no instant of a run is likelier than another, its start and its end
 included. After each kill of a parent its journal must be whole, and what it calls done must be
 in the Studio and ready. At the end of a round every measurement must be there once, and
-``bulkload verify --all`` must find each equal to what was meant.
+``bulkload verify --all`` must find each equal to what was uploaded.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ def commands() -> str:
     rows = [
         (f"`bulkload {name}`", str(app[name].help).partition("\n")[0]) for name in command_names()
     ]
-    rows.append(("`bulkload journal check`", "Say whether a job's journal is whole."))
+    rows.append(("`bulkload journal check`", "Check that a job's journal is intact."))
     return table(("command", "what it does"), rows)
 
 

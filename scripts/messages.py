@@ -28,7 +28,7 @@ SAFE: Final = frozenset({"printable", "shown", "str", "repr", "clean_text"})
 #: Calls whose texts are for programs.
 INTERNAL: Final = frozenset({"compile", "TypeVar", "NewType", "execute", "executemany", "strptime"})
 
-_WORDS: Final = re.compile(r"([^\W\d_]{2,}\W+){2}[^\W\d_]{2,}")
+_WORDS: Final = re.compile(r"(?:(?:^|\s)[\W\d_]*[^\W\d_]{2,}[^\s]*(?=\s|$).*?){3}", re.DOTALL)
 _SQL: Final = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|BEGIN|ALTER|WITH) ")
 
 

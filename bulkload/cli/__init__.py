@@ -101,7 +101,7 @@ def run(tokens: list[str]) -> int:
     except CycloptsError:
         return ExitCode.USAGE
     except KeyboardInterrupt:
-        say(console, "interrupted; run the same command again to go on")
+        say(console, "interrupted; run the same command again to resume")
         return ExitCode.INTERRUPTED
     except BulkloadError as error:
         say(console, printable(f"bulkload: {error}"))

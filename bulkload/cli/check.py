@@ -1,4 +1,4 @@
-"""``bulkload check``: read and validate everything, touch no network."""
+"""``bulkload check``: read and validate everything, without a network."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console
 
 from bulkload.cli.console import (
     EXAMPLES,
+    counted,
     say,
     show_causes,
     show_findings,
@@ -48,7 +49,7 @@ def check(
     prepare_arguments: PrepareArguments = PrepareArguments(),
     limit_options: LimitOptions = LimitOptions(),
 ) -> int:
-    """Read and validate everything, touch no network, write nothing but this report.
+    """Read and validate everything. Uses no network and writes nothing but its report.
 
     Parameters
     ----------
@@ -85,11 +86,11 @@ def check(
         show_causes(console, causes, examples(store, run, EXAMPLES))
         show_remarks(console, warnings(store, run, EXAMPLES), changes(store, run))
         show_findings(console, findings(store, run))
-    left_out = f"; {account.skips:,} entries left out by a rule" if account.skips else ""
+    left_out = f"; {counted(account.skips, 'entry')} left out by a rule" if account.skips else ""
     say(
         console,
         f"{fit:,} of {account.jobs:,} measurements are fit to be uploaded; "
-        f"{account.problem_count:,} problems in the plan{left_out}",
+        f"{counted(account.problem_count, 'problem')} in the plan{left_out}",
     )
     if account.problem_count:
         return ExitCode.USAGE
@@ -97,7 +98,7 @@ def check(
 
 
 async def _check_all(store: Store, run: int, settings: RunSettings) -> None:
-    """Prepare every job of the plan, and note in its journal what became of it."""
+    """Prepare every job of the plan, and record the result in its journal."""
     limits = settings.limits
     plan = PlanReader(store, run)
     pool_limits = PoolLimits(
@@ -122,7 +123,7 @@ async def _check_all(store: Store, run: int, settings: RunSettings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A job of the plan and what a child has to do for it."""
+    """A job of the plan, and the task of a worker for it."""
 
     id: int
     task: PrepareTask

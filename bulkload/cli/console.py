@@ -43,12 +43,21 @@ _STYLES: Final = {
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Print a line as it is: no markup, and no break where the terminal is narrow."""
+    """Print a line unchanged: without markup, and without a break on a narrow terminal."""
     console.print(Text(text, style=style), soft_wrap=True)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is one."""
+    if count == 1:
+        return f"1 {noun}"
+    if noun.endswith("y"):
+        return f"{count:,} {noun[:-1]}ies"
+    return f"{count:,} {noun}{'es' if noun.endswith('ch') else 's'}"
+
+
 def status_line(progress: Progress) -> str:
-    """Return one line that says where the run stands."""
+    """Return the state of a run in one line."""
     counts = ", ".join(
         f"{progress.counts[kind]} {kind.value}" for kind in OutcomeKind if progress.counts[kind]
     )
@@ -78,7 +87,7 @@ async def show_progress(console: Console, progress: Progress, clock: Clock) -> N
 
 
 def show_problems(console: Console, problems: Iterable[Problem], total: int) -> None:
-    """Name what stands in the way of a plan, grouped by rule."""
+    """Print the problems of a plan, grouped by rule."""
     by_rule: dict[str, list[Problem]] = {}
     for problem in problems:
         by_rule.setdefault(problem.rule, []).append(problem)
@@ -86,7 +95,7 @@ def show_problems(console: Console, problems: Iterable[Problem], total: int) -> 
     for rule, group in sorted(by_rule.items(), key=lambda item: -len(item[1])):
         say(console, f"{rule} ({len(group)})", style="bold")
         for problem in group:
-            # Where a message names the place itself, the place is not said twice.
+            # A message that names the place itself does not get it a second time.
             place = "" if problem.where in problem.message else f"{problem.where}: "
             say(console, f"  {printable(place + problem.message)}")
     if total > shown:
@@ -94,7 +103,7 @@ def show_problems(console: Console, problems: Iterable[Problem], total: int) -> 
 
 
 def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]) -> None:
-    """Print the summary of a run, what did not arrive grouped by cause."""
+    """Print the summary of a run, with what did not arrive grouped by cause."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for kind in OutcomeKind:
         if count := report.counts.get(kind, 0):
@@ -105,8 +114,8 @@ def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]
     if waiting := report.causes.get(NOT_AWAITED):
         say(
             console,
-            f"{waiting:,} uploads were confirmed and not waited for (--no-wait): run again "
-            "without it to learn how their processing ended",
+            f"{waiting:,} uploads were confirmed but not waited for (--no-wait); run "
+            "again without it to see how their processing ended",
         )
     say(console, rows_equation(report.ledger))
     say(
@@ -123,7 +132,7 @@ def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]
 
 
 def rows_equation(ledger: RowLedger) -> str:
-    """Return where the rows went, in one line."""
+    """Return the row ledger in one line."""
     classes = [
         f"{count:,} {kind.value}"
         for kind in OutcomeKind
@@ -134,22 +143,22 @@ def rows_equation(ledger: RowLedger) -> str:
     line = f"rows: {ledger.read:,} read = {' + '.join(classes)}"
     unknown = [f"{count:,} {kind.value}" for kind, count in ledger.unknown.items() if count]
     if unknown:
-        line += f"; not known are those of files that were not read ({', '.join(unknown)})"
+        line += f"; the rows of files that were not read are unknown ({', '.join(unknown)})"
     return line
 
 
 def show_remarks(console: Console, warnings: Iterable[Remark], changes: Mapping[str, int]) -> None:
-    """Print what was said of measurements that went through."""
+    """Print what was noted about measurements that were uploaded."""
     for one in warnings:
         say(console, f"warned: {one.word} ({one.count:,})", style="yellow")
         for example in one.examples:
             say(console, f"  {printable(example)}")
     for name, count in changes.items():
-        say(console, f"changed on request: {name} ({count:,} measurements)")
+        say(console, f"changed on request: {name} ({counted(count, 'measurement')})")
 
 
 def show_findings(console: Console, found: Iterable[tuple[str, CampaignFinding]]) -> None:
-    """Print what the files of each cell show together, by code."""
+    """Print the findings over the files of each cell, by code."""
     counts: Counter[CampaignCode] = Counter()
     kept: dict[CampaignCode, list[str]] = {}
     for cell, finding in found:

@@ -23,7 +23,7 @@ from bulkload.sources import read_source
 
 
 def demo(*, folder: Path | None = None) -> int:
-    """Make a sample archive, start a local Studio, upload the one into the other, look at it.
+    """Write a sample archive, start a local Studio, upload the archive, and report.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def demo(*, folder: Path | None = None) -> int:
     console = Console()
     root = folder or Path(tempfile.mkdtemp(prefix="bulkload-demo-"))
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise SettingsError(f"{root} is not an empty folder: give --folder a new one")
+        raise SettingsError(f"{root} is not an empty folder; give --folder a new or empty one")
     archive, data, job = root / "archive", root / "studio", root / "job"
     write_archive(archive)
     say(console, f"archive: {archive}")
@@ -50,13 +50,13 @@ def demo(*, folder: Path | None = None) -> int:
             open_studio=opener(studio, target),
         )
         code, counts = carry_out(request, summary=None, is_quiet=False)
-    say(console, "\nfive of the files are bad on purpose: the causes above say how. Look at")
-    say(console, f"  {job / 'summary.json'}    the account of the run")
-    say(console, f"  {job / 'log.jsonl'}    what happened, one event a line")
+    say(console, "\nFive of the files are bad on purpose; the causes above say how. See also:")
+    say(console, f"  {job / 'summary.json'}    the summary of the run")
+    say(console, f"  {job / 'log.jsonl'}    the events, one on each line")
     say(console, f"  bulkload status {job}")
-    say(console, f"  bulkload upload {archive} --local {data} --job {job}    costs no request")
-    say(console, f"  bulkload studio --data {data}    the Studio and what it holds")
-    # The demo is a test of the installation too: it succeeds only with the outcomes it expects.
+    say(console, f"  bulkload upload {archive} --local {data} --job {job}    makes no request now")
+    say(console, f"  bulkload studio --data {data}    the Studio with its data")
+    # The demo also tests the installation: it succeeds only with the expected outcomes.
     as_expected = code == ExitCode.PARTIAL and all(
         counts.get(kind, 0) == expected for kind, expected in EXPECTED.items()
     )
@@ -64,7 +64,7 @@ def demo(*, folder: Path | None = None) -> int:
 
 
 async def _put_existing(studio: RunningStudio, archive: Path) -> None:
-    """Have one of the measurements in Studio beforehand, as an earlier upload would."""
+    """Create one of the measurements in Studio, as an earlier upload would have done."""
     spec, cell, measurement = EXISTING
     path = archive / spec / cell / f"{measurement}.csv"
     import pyarrow.csv

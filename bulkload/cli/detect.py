@@ -17,9 +17,9 @@ from bulkload.readers import detect as find_reader
 
 
 def detect(*files: Annotated[Path, Parameter(negative=())], dialects: Path | None = None) -> int:
-    """Say which reader each file asks for by its content, and by what evidence.
+    """Identify the reader of each file by its content, and print the evidence.
 
-    Exits with 3 where a file has no reader, or several.
+    Exits with 3 if a file has no reader, or several.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def _describe(console: Console, path: Path, options: ReadOptions) -> bool:
         if found.verdict is None:
             return False
         for member in list_members(path, options):
-            say(console, printable(f"  holds a test of its own: {member}"))
+            say(console, printable(f"  holds the test: {member}"))
     except (OSError, UnreadableError) as error:
         say(console, printable(f"{path}: {error}"))
         return False

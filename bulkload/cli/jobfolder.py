@@ -31,7 +31,10 @@ def journal_of(job_dir: Path) -> Path:
     """Return a job folder's journal; ``SettingsError`` where there is none."""
     path = find(job_dir)
     if path is None:
-        raise SettingsError(f"{job_dir} is no job folder: it holds no {FILE_NAME}")
+        raise SettingsError(
+            f"{job_dir} is not a job folder: it has no {FILE_NAME}; "
+            "give the folder that --job named"
+        )
     return path
 
 

@@ -1,4 +1,4 @@
-"""``bulkload journal check``: whether a job folder's journal is whole."""
+"""``bulkload journal check``: check a job folder's journal."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bulkload.journal.check import check_journal
 
 
 def check(job_dir: Path) -> int:
-    """Read a job's journal from end to end and say whether it is whole.
+    """Read a job's journal from end to end and check that it is intact.
 
-    Replays every event and compares what follows with what is noted beside. Changes nothing.
-    Exits with 2 where anything is wrong.
+    Replays every event and compares the result with what is stored. Changes nothing. Exits with 2
+    if anything is wrong.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def check(job_dir: Path) -> int:
     if faults:
         say(
             console,
-            f"{len(faults):,} faults. Keep {path} for the record, and run the upload with a new "
-            "--job folder: what is in Studio already is found there by name.",
+            f"{len(faults):,} faults. Keep {path} as evidence, and run the upload with a new "
+            "--job folder; what Studio already has is found there by name.",
         )
         return ExitCode.USAGE
-    say(console, f"{path} is whole")
+    say(console, f"{path} is intact")
     return ExitCode.ARRIVED

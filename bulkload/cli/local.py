@@ -34,9 +34,9 @@ class RunningStudio:
 
 @contextmanager
 def local_studio(data: Path, *, options: Sequence[str] = ()) -> Iterator[RunningStudio]:
-    """Run a Studio on ``data`` for the length of the block; it keeps what it was given.
+    """Run a Studio on ``data`` for the length of the block; it keeps its data.
 
-    Raises ``SettingsError`` where it cannot start, with its last words.
+    Raises ``SettingsError`` if it cannot start, with the end of its standard error.
     """
     data.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bulkload-studio-") as scratch:
@@ -65,7 +65,7 @@ def _wait_for(port_file: Path, process: subprocess.Popen[bytes], words: Path) ->
     while not port_file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             said = words.read_text("utf-8", errors="replace").strip()[-500:]
-            raise SettingsError(f"the local Studio did not start: {said or 'it said nothing'}")
+            raise SettingsError(f"the local Studio did not start: {said or 'it printed nothing'}")
         time.sleep(START_POLL_S)
 
 

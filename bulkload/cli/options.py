@@ -1,4 +1,4 @@
-"""Options that several commands share, and what their words mean."""
+"""Options that several commands share, and how their values are parsed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def duration_s(text: str) -> float:
 
 
 def moment(text: str) -> datetime:
-    """Return the moment that ``--until`` means, in local time where no zone is given."""
+    """Parse ``--until``; a time without a zone is local."""
     try:
         return parse_until(text, datetime.now().astimezone())
     except ValueError as error:
@@ -72,7 +72,9 @@ def window(text: str) -> tuple[float, float]:
     except ValueError:
         raise SettingsError(f"{text!r} is not a voltage window; write it as 2.5,4.2") from None
     if not low < high:
-        raise SettingsError(f"the voltage window {text!r} ends below its beginning")
+        raise SettingsError(
+            f"the voltage window {text!r} must have its lower voltage first; write it as 2.5,4.2"
+        )
     return low, high
 
 
@@ -87,7 +89,7 @@ def _read_options(prepare_options: PrepareOptions) -> ReadOptions:
 
 
 def check_dialects(prepare_options: PrepareOptions) -> None:
-    """Raise ``SettingsError`` for dialects that cannot be read or hold a mistake."""
+    """Raise ``SettingsError`` for dialects that cannot be read or have an error."""
     if prepare_options.dialects is not None:
         from bulkload.readers import load_dialects
 
@@ -169,9 +171,9 @@ class SourceOptions:
         prepare_options: PrepareOptions,
         databases: Databases | None = None,
     ) -> Iterable[PlanItem]:
-        """Yield the plan of all sources; raises ``SettingsError`` for a layout with a mistake."""
+        """Yield the plan of all sources; raise ``SettingsError`` for a layout with an error."""
         if not sources:
-            raise SettingsError("name at least one source: a folder, or a manifest")
+            raise SettingsError("no source: name a folder or a manifest")
         try:
             layout = Layout.parse(self.layout)
         except LayoutError as error:
@@ -210,7 +212,7 @@ class CheckOptions:
     voltage_window: str | None = None
 
     def checks(self) -> Checks:
-        """Return what the words mean; raises ``SettingsError`` for an unknown check."""
+        """Parse the options; raise ``SettingsError`` for an unknown check."""
         if unknown := sorted(set(self.skip_check) - STRICT_CHECK_NAMES):
             raise SettingsError(
                 f"unknown check: {', '.join(unknown)}; the strict checks are "
@@ -248,7 +250,7 @@ class PrepareArguments:
     extra_checks: ExtraChecks = ExtraChecks.WARN
 
     def prepare_options(self, *, stores_steps: bool = False) -> PrepareOptions:
-        """Return what the words mean; raises ``SettingsError`` for dialects with a mistake."""
+        """Parse the options; raise ``SettingsError`` for dialects with an error."""
         prepare_options = PrepareOptions(
             reader=self.reader,
             dialects=None if self.dialects is None else str(self.dialects.resolve()),
@@ -289,7 +291,7 @@ class LimitOptions:
     grace: str = f"{GRACE_S:g}s"
 
     def limits(self) -> RunLimits:
-        """Return the limits; raises ``SettingsError`` for one that is not positive."""
+        """Parse the limits; raise ``SettingsError`` for one that is not positive."""
         for name, value in (("workers", self.workers), ("connections", self.connections)):
             if value is not None and value < 1:
                 raise SettingsError(f"--{name} must be at least 1")
@@ -304,9 +306,9 @@ class LimitOptions:
 
 
 def this_command() -> str:
-    """Return the command line as it would have to be typed to go on.
+    """Return the command line that resumes this run.
 
-    Without ``--until``: its moment has passed by then.
+    Without ``--until``: its time will have passed.
     """
     words = ["bulkload"]
     given = iter(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""``bulkload plan``: what would be uploaded, and what is in the way."""
+"""``bulkload plan``: what would be uploaded, and what prevents it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.cli.console import say, show_problems
+from bulkload.cli.console import counted, say, show_problems
 from bulkload.cli.help_format import OUTPUT
 from bulkload.cli.jobfolder import default_job
 from bulkload.cli.options import PrepareArguments, SourceOptions, this_command
@@ -27,7 +27,7 @@ def plan(
     prepare_arguments: PrepareArguments = PrepareArguments(),
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
 ) -> int:
-    """Say what would be uploaded, and what is in the way; sends nothing, reads no data.
+    """Show what would be uploaded, and what prevents it. Sends nothing and reads no data.
 
     Parameters
     ----------
@@ -57,9 +57,10 @@ def plan(
     show_problems(console, account.warnings, len(account.warnings))
     say(
         console,
-        f"{account.jobs:,} measurements of {cells:,} cells in "
-        f"{specs:,} specifications; {account.skips:,} entries left out by a rule; "
-        f"{account.problem_count:,} problems",
+        f"{counted(account.jobs, 'measurement')} of {counted(cells, 'cell')} in "
+        f"{counted(specs, 'specification')}; "
+        f"{counted(account.skips, 'entry')} left out by a rule; "
+        f"{counted(account.problem_count, 'problem')}",
     )
     if out is not None:
         say(console, f"plan written to {printable(str(out))}")

@@ -32,11 +32,11 @@ def retry(
     wait: Annotated[bool, Parameter(group=TARGET)] = True,
     quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
 ) -> int:
-    """Upload again only what did not arrive: all of it, or what one cause kept back.
+    """Upload again only what did not arrive: all of it, or what has one cause.
 
-    Reads the plan from the job folder, so the source is not looked through again, and treats
-    each file as the last upload did: checks, transforms and dialects are kept there too. A
-    measurement that Studio could not process is removed there first, if this job made it.
+    Reads the plan from the job folder, so the source is not searched again, with the checks,
+    transforms and dialects of the last upload. A measurement that Studio could not process is
+    deleted there first, if this job created it.
 
     Parameters
     ----------
@@ -56,7 +56,9 @@ def retry(
     with Store(path, is_read_only=True) as store:
         last = store.last_upload()
         if last is None:
-            raise SettingsError(f"{job_dir} holds a journal without an upload")
+            raise SettingsError(
+                f"{job_dir} has a journal without an upload; run `bulkload upload` first"
+            )
         _, causes = tally(store, last.id, is_waiting=True)
     if cause is not None and cause not in causes:
         known = ", ".join(sorted(causes)) or "none"

@@ -1,4 +1,4 @@
-"""``bulkload rollback``: delete what a job created and nobody touched since."""
+"""``bulkload rollback``: delete what a job created, unless it was changed since."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.cli.console import EXAMPLES, say
+from bulkload.cli.console import EXAMPLES, counted, say
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.local import RunningStudio
 from bulkload.cli.options import this_command
@@ -30,10 +30,10 @@ from bulkload.settings import RunSettings
 
 
 def rollback(job_dir: Path, *, yes: Annotated[bool, Parameter(negative=())] = False) -> int:
-    """Delete from Studio what this job created and nobody changed since.
+    """Delete from Studio what this job created, unless it was changed since.
 
-    Shows what that is and asks first; without --yes and a terminal it is refused. Exits with 3
-    where something had to be left.
+    Lists the records and asks first; without a terminal it needs --yes. Exits with 3 if
+    something had to be left.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def rollback(job_dir: Path, *, yes: Annotated[bool, Parameter(negative=())] = Fa
 def _show(console: Console, wanted: list[Leftover]) -> None:
     kinds = Counter(one.kind for one in wanted)
     for kind, count in kinds.items():
-        say(console, f"{count:,} {kind}")
+        say(console, counted(count, kind.removeprefix("cell_")))
         names = [one.name for one in wanted if one.kind == kind]
         for name in names[:EXAMPLES]:
             say(console, printable(f"  {name}"))
@@ -79,8 +79,10 @@ def _show(console: Console, wanted: list[Leftover]) -> None:
 
 def _is_confirmed(console: Console) -> bool:
     if not sys.stdin.isatty():
-        raise SettingsError("nobody is there to be asked, so nothing was deleted: give --yes")
-    return console.input("delete these from Studio? Type yes: ").strip().lower() == "yes"
+        raise SettingsError(
+            "there is no terminal to confirm on, so nothing was deleted; give --yes to delete"
+        )
+    return console.input("Delete these from Studio? Type yes: ").strip().lower() == "yes"
 
 
 async def _rollback(

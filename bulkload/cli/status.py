@@ -1,4 +1,4 @@
-"""``bulkload status``: where a job stands, also while it runs."""
+"""``bulkload status``: the state of a job, also while it runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bulkload.journal.report import count_planned, examples, row_ledger, tally
 
 
 def status(job_dir: Path) -> int:
-    """Say where a job stands: counts, causes, the last run; also of a run in progress.
+    """Show the state of a job: counts, causes and the last run, also while it is in progress.
 
     Parameters
     ----------
@@ -29,7 +29,9 @@ def status(job_dir: Path) -> int:
     with Store(journal_of(job_dir), is_read_only=True) as store:
         run, newest = store.last_upload(), store.last_run()
         if run is None or newest is None:
-            raise SettingsError(f"{job_dir} holds a journal without an upload")
+            raise SettingsError(
+                f"{job_dir} has a journal without an upload; run `bulkload upload` first"
+            )
         counts, causes = tally(store, run.id, is_waiting=True)
         planned = count_planned(store, run.id)
         say(console, _told(run))
@@ -46,7 +48,7 @@ def status(job_dir: Path) -> int:
         for outcome in examples(store, run.id, EXAMPLES):
             say(console, f"  {printable(outcome.message)}")
         missing = counts[OutcomeKind.REJECTED] + counts[OutcomeKind.FAILED]
-        word = "to go on" if missing or planned > counts.total() else "it was"
+        word = "to resume" if missing or planned > counts.total() else "the command was"
         say(console, f"{word}: {printable(run.command)}")
     return ExitCode.ARRIVED
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from bulkload.cli.check import check
 from bulkload.cli.console import (
     EXAMPLES,
+    counted,
     say,
     show_findings,
     show_problems,
@@ -89,7 +90,7 @@ def upload(
     log_json: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
 ) -> int:
-    """Upload measurements. Run the same command again to go on where it stopped.
+    """Upload measurements. Run the same command again to resume.
 
     Parameters
     ----------
@@ -170,7 +171,7 @@ def upload(
 def planner(
     read: Callable[[], Iterable[PlanItem]], settings: RunSettings
 ) -> Callable[[Store, int], PlanAccount]:
-    """Return what plans a run from sources."""
+    """Return the function that plans a run from its sources."""
     at = SystemClock().now().timestamp()
     return lambda store, run: plan_into(
         store,
@@ -183,23 +184,23 @@ def planner(
 
 
 def target_of(*, url: str | None, project: str | None, local: Path | None) -> Target:
-    """Return what names the target in the journal: a local Studio's port may change.
+    """Return what identifies the target in the journal. A local Studio's port may change.
 
-    Raises ``SettingsError`` where credentials or the project are missing: before anything is read.
+    Raises ``SettingsError`` if credentials or the project are missing, before anything is read.
     """
     if local is not None:
         return Target(url=local.resolve().as_uri(), project_id=None)
     access = resolve_access(base_url=url)
     project_id = project or project_of(os.environ)
     if not project_id:
-        raise SettingsError("no project: give --project, or set IONWORKS_PROJECT_ID")
+        raise SettingsError("no project is named; give --project, or set IONWORKS_PROJECT_ID")
     return Target(url=access.base_url, project_id=project_id)
 
 
 def opener(
     studio: RunningStudio | None, target: Target
 ) -> Callable[[Callable[[WireEvent], None], RunSettings], AsyncStudio]:
-    """Return what makes the client of a run: of a local Studio, or of the target."""
+    """Return the factory of a run's client, for a local Studio or for the target."""
 
     def open_studio(observer: Callable[[WireEvent], None], settings: RunSettings) -> AsyncStudio:
         delivery = Delivery(
@@ -222,7 +223,7 @@ def opener(
 def carry_out(
     request: RunRequest, *, summary: Path | None, is_quiet: bool
 ) -> tuple[ExitCode, Mapping[OutcomeKind, int]]:
-    """Run a job in front of a person or a scheduler; return the exit code and the counts."""
+    """Run a job and print its progress and report; return the exit code and the counts."""
     console = Console(quiet=is_quiet)
     try:
         result = anyio.run(partial(_watched, request, is_quiet=is_quiet))
@@ -232,8 +233,8 @@ def carry_out(
         show_problems(errors, account.problems, account.problem_count)
         say(
             errors,
-            f"{account.problem_count:,} problems are in the way; nothing was sent. "
-            "Mend them and run the same command again.",
+            f"nothing was sent: {counted(account.problem_count, 'problem')} in the plan. "
+            "Fix what is named above and run the same command again.",
         )
         return ExitCode.USAGE, {}
     show_problems(console, result.plan.warnings, len(result.plan.warnings))
@@ -261,8 +262,8 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
 
     def tell(_: ExitCode) -> None:
         errors.print(
-            f"stopping: no new files; open uploads have {request.settings.limits.grace_s:.0f} s. "
-            "Once more ends at once."
+            "stopping: no new files are started, and open uploads have "
+            f"{request.settings.limits.grace_s:.0f} s to finish. Interrupt again to stop at once."
         )
 
     until = request.settings.until
@@ -285,6 +286,6 @@ def _show(console: Console, request: RunRequest, result: RunResult) -> None:
     if result.stopped_because:
         say(console, printable(f"stopped: {result.stopped_because}"))
     if result.report.exit_code not in (ExitCode.ARRIVED, ExitCode.PARTIAL):
-        # The last line, also of a quiet run: what resumes it, to be copied as it is.
-        say(console, "to go on:")
+        # The last line, also of a quiet run, is the command that resumes it.
+        say(console, "to resume:")
         say(Console(), request.command)

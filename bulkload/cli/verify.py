@@ -41,10 +41,10 @@ def verify(
     all_: Annotated[bool, Parameter(name="--all", negative=())] = False,
     seed: int | None = None,
 ) -> int:
-    """Read back what this job brought into Studio, and compare it with what was meant.
+    """Read back what this job created in Studio, and compare it with what was uploaded.
 
     Compares row count, columns and a digest of the values. Writes verify.json into the job
-    folder. Exits with 3 where anything differs, or where there was nothing to compare.
+    folder. Exits with 3 if anything differs, or if there was nothing to compare.
 
     A job that migrated a database is read back whole; the database is asked again, and
     migration.csv and migration.html, the page to be signed, are written beside verify.json.
@@ -76,7 +76,7 @@ def verify(
         say(console, printable(f"{one.key} ({one.measurement_id}) from {one.path}: {one.message}"))
     say(console, f"{report.statement} ({report.rows:,} rows compared, seed {chosen_seed})")
     if report.existing:
-        say(console, f"{report.existing:,} were there before this job and were not compared")
+        say(console, f"{report.existing:,} existed before this job and were not compared")
     kept = {name: value for name, value in asdict(report).items() if name != "compared"}
     write_json(job_dir / REPORT_NAME, {**kept, "statement": report.statement, "seed": chosen_seed})
     is_proved = bool(report.sample) and not report.differences
@@ -89,7 +89,7 @@ def verify(
 async def _verify(
     job_dir: Path, target: Target, running: RunningStudio | None, sample: int | None, seed: int
 ) -> VerifyReport:
-    # Reproducible by its seed, and nobody's secret.
+    # Reproducible by its seed; it keeps no secret.
     chance = random.Random(seed)  # noqa: S311 - chance that can be replayed, no secret
     open_studio = opener(running, target)
     with Store(journal_of(job_dir), is_read_only=True) as store:

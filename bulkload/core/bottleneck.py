@@ -13,11 +13,11 @@ SHORTEST_RUN_S: Final = 5.0
 
 #: What to change for each bottleneck.
 ADVICE: Final[Mapping[str, str]] = {
-    "none": "nothing limited the run for long, or it was too short to tell",
-    "prepare": "reading and validating took all cores: more cores, or --workers",
-    "api": "waiting for the API's answers: more --connections, or a closer network",
-    "storage": "sending bytes to storage: the uplink, or storage itself",
-    "processing": "waiting for Studio to process what it has: nothing to change here",
+    "none": "nothing limited the run for long, or it was too short to judge",
+    "prepare": "reading and validating used all cores; more cores or more --workers would help",
+    "api": "waiting for the API; more --connections or a shorter way to it would help",
+    "storage": "sending bytes to storage; the uplink or storage itself is the limit",
+    "processing": "waiting for Studio to process the data; nothing on this side would help",
 }
 
 

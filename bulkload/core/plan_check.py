@@ -188,8 +188,8 @@ def duplicate_name(job: UploadJob, first_path: str) -> Problem:
     return Problem(
         where=job.origin or job.path,
         rule=Rule.DUPLICATE_NAME,
-        message=f"{key} is the name of {shown(first_path)} already; rename or leave out one of "
-        "the two",
+        message=f"{key} is already claimed by {shown(first_path)}; rename or leave out one "
+        "of the two",
     )
 
 
@@ -227,7 +227,10 @@ def _name_fault(name: str) -> tuple[Rule, str] | None:
     if not name.isprintable():
         bad = [c for c in name if unicodedata.category(c) in _UNUSABLE_CATEGORIES]
         if bad:
-            return Rule.CONTROL_CHARACTER, f"holds the character U+{ord(bad[0]):04X}; take it out"
+            return (
+                Rule.CONTROL_CHARACTER,
+                f"contains the control character U+{ord(bad[0]):04X}; remove it",
+            )
     if name != name.strip():
         return Rule.OUTER_SPACE, "begins or ends with a space, which stays part of it"
     return None
@@ -238,8 +241,8 @@ def differs_by_case(where: str, label: str, name: str) -> Problem:
     return Problem(
         where=where,
         rule=Rule.NAMES_DIFFER_BY_CASE,
-        message=f"{label} {shown(name)} differs only in case from one before; "
-        "they are sent as two, make them one name if they are the same",
+        message=f"{label} {shown(name)} differs only in case from an earlier one; "
+        "both are sent, so make them one name if they are the same",
         severity=Severity.WARNING,
     )
 

@@ -34,11 +34,11 @@ def statement(total: int, sample: int, differing: int) -> str:
     if not sample:
         return "nothing was compared: this job created no measurement that Studio still holds"
     if differing:
-        return f"{differing:,} of {sample:,} read back differ from what was meant"
+        return f"{differing:,} of {sample:,} measurements read back differ from what was uploaded"
     if sample >= total:
-        return f"all {total:,} were read back and are equal to what was meant"
+        return f"all {total:,} measurements were read back and equal what was uploaded"
     most = most_defects(total, sample)
     return (
-        f"{sample:,} of {total:,} were read back and are equal to what was meant; with "
+        f"{sample:,} of {total:,} measurements were read back and equal what was uploaded; with "
         f"{CONFIDENCE:.0%} confidence at most {most:,} of all ({most / total:.1%}) differ"
     )

@@ -136,13 +136,13 @@ def row_of(job: UploadJob) -> dict[str, Cell]:
     if back.faults:
         raise _unwritable(job, "column {!r} {}".format(*back.faults[0]))
     if job_of(back.said, Path(job.path).parent) != job:
-        raise _unwritable(job, "its metadata cannot be said in the columns of a manifest")
+        raise _unwritable(job, "its metadata do not fit into the columns of a manifest")
     return {column: row[column] for column in COLUMNS}
 
 
 def _text_fault(text: str) -> str | None:
     if not is_encodable(text):
-        return "holds half a surrogate pair, which is no text"
+        return "contains half a surrogate pair, which is not valid text"
     if len(text) > MAX_CELL_CHARACTERS:
         return f"has {len(text)} characters; a plan takes {MAX_CELL_CHARACTERS}"
     return None
@@ -212,7 +212,9 @@ def _check_window(row: ParsedRow) -> None:
     low, high = row.said.get("voltage_min"), row.said.get("voltage_max")
     if (low is None) != (high is None):
         missing = "voltage_min" if low is None else "voltage_max"
-        row.faults.append((missing, "is empty, and its partner is not; state both or neither"))
+        row.faults.append(
+            (missing, "is empty although the other limit is stated; state both or neither")
+        )
     elif low is not None and high is not None and low >= high:
         row.faults.append(("voltage_min", "must be below voltage_max"))
 

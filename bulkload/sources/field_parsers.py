@@ -45,7 +45,7 @@ def name(cell: Any) -> str:
     """Give a cell as a name: a spreadsheet holds 1.0 where a person wrote 1."""
     if isinstance(cell, float) and cell.is_integer():
         if abs(cell) >= _EXACT_WHOLE:
-            raise WrongValueError("is a number with lost digits; format the column as text")
+            raise WrongValueError("is a number that has lost digits; format the column as text")
         return str(int(cell))
     if isinstance(cell, float):
         return repr(cell)
@@ -60,7 +60,7 @@ def path(cell: Any) -> str:
     """Give a cell as a path."""
     found = name(cell)
     if "\0" in found:
-        raise WrongValueError("holds a NUL character, which no path has")
+        raise WrongValueError("contains a NUL character, which no path may have")
     return found
 
 
@@ -204,6 +204,6 @@ def _parsed(cell: str) -> Any:
     try:
         return parse_json(cell)
     except json.JSONDecodeError as error:
-        raise WrongValueError(f"begins like JSON and is not: {error.msg}") from None
+        raise WrongValueError(f"begins like JSON but is not valid: {error.msg}") from None
     except (ValueError, RecursionError) as error:
-        raise WrongValueError(f"begins like JSON and is not: {error}") from None
+        raise WrongValueError(f"begins like JSON but is not valid: {error}") from None

@@ -1,4 +1,4 @@
-"""A folder as a source: walked as a stream, one folder's listing in memory at a time.
+"""Walk a folder as a stream, with one folder's listing in memory at a time.
 
 The order is the same in every run: a folder's files before its subfolders, files by the cell
 that the layout reads from them and then by name. So a cell's measurements stay together wherever
@@ -43,14 +43,14 @@ _TEMPORARY_SUFFIXES: Final = (".tmp", ".temp", ".part", ".partial", ".crdownload
 
 
 def walk(source: Path, layout: Layout) -> Found:
-    """Give what a folder holds; an unreadable folder or file is told, and the walk goes on."""
+    """Yield the contents of a folder; an unreadable folder or file is reported and passed over."""
     root = Path(os.path.abspath(source))  # noqa: PTH100  (links in the path stay as they are)
     walker = _Walker(root, os.path.realpath(root), layout)
     yield from walker.folder(root, (), frozenset())
 
 
 def measurement_type(file_name: str) -> MeasurementType:
-    """Tell by a file's ending what kind of measurement it is."""
+    """Return the type of measurement that a file's ending implies."""
     _, ending = split_suffix(file_name)
     if ending.lower() in PROPERTIES_SUFFIXES:
         return MeasurementType.PROPERTIES
@@ -89,7 +89,9 @@ class _Walker:
         for entry in listing.folders:
             below = (*parts, entry.name)
             if len(below) > MAX_DEPTH:
-                message = f"lies more than {MAX_DEPTH} folders deep; give its parent as the source"
+                message = (
+                    f"is over {MAX_DEPTH} folders deep, the limit; give its parent as the source"
+                )
                 yield _problem(path / entry.name, Rule.TOO_DEEP, message)
             else:
                 yield from self.folder(path / entry.name, below, above | {identity})
@@ -112,7 +114,9 @@ class _Walker:
         except OSError as error:
             rule = Rule.BROKEN_LINK if entry.is_symlink() else Rule.UNREADABLE_FILE
             what = (
-                "points to nothing" if entry.is_symlink() else f"cannot be seen: {_reason(error)}"
+                "points to nothing"
+                if entry.is_symlink()
+                else f"cannot be accessed: {_reason(error)}"
             )
             return _problem(path / entry.name, rule, what)
         if stat.S_ISDIR(mode):

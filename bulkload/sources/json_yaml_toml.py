@@ -73,7 +73,7 @@ def load(path: Path) -> Document:
     except yaml.YAMLError as error:
         raise _broken(path, 1, str(error).splitlines()[0]) from error
     except ValueError as error:
-        raise _broken(path, 1, "it holds a number that cannot be read") from error
+        raise _broken(path, 1, "it contains a number that cannot be read") from error
     document = Document(path, data, text)
     try:
         return Document(path, jsonable(data), text)
@@ -88,7 +88,9 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
     if len(data) > MAX_DOCUMENT_BYTES:
-        raise UnreadableError(f"is larger than {MAX_DOCUMENT_BYTES} bytes: not a file of metadata")
+        raise UnreadableError(
+            f"is larger than {MAX_DOCUMENT_BYTES} bytes, the limit for metadata; is it a data file?"
+        )
     encoding = next((name for bom, name in _BOMS if data.startswith(bom)), "utf-8-sig")
     try:
         return data.decode(encoding)
@@ -119,7 +121,9 @@ def jsonable(value: Any, keys: tuple[str, ...] = ()) -> Any:
             return value
         case str():
             if not is_encodable(value):
-                raise NotJsonableError(keys, "holds half a surrogate pair, which is no text")
+                raise NotJsonableError(
+                    keys, "contains half a surrogate pair, which is not valid text"
+                )
             return value
         case float() if math.isfinite(value):
             return value
@@ -133,12 +137,12 @@ def jsonable(value: Any, keys: tuple[str, ...] = ()) -> Any:
             return {
                 _key(key, keys): jsonable(item, (*keys, str(key))) for key, item in value.items()
             }
-    raise NotJsonableError(keys, f"is of a type ({type(value).__name__}) that JSON has not")
+    raise NotJsonableError(keys, f"is of a type ({type(value).__name__}) that JSON does not have")
 
 
 def _key(key: object, above: tuple[str, ...]) -> str:
     if not isinstance(key, str) or not is_encodable(key):
-        raise NotJsonableError((*above, str(key)), "as a key must be text; quote it")
+        raise NotJsonableError((*above, str(key)), "must be text to be a key; quote it")
     return key
 
 
@@ -148,13 +152,13 @@ def is_encodable(text: str) -> bool:
 
 
 def parse_json(text: str) -> Any:
-    """Read JSON; ValueError where a key stands in one object twice."""
+    """Read JSON; ValueError where a key occurs twice in one object."""
     return json.loads(text, object_pairs_hook=_unique)
 
 
 class _KeyTwiceError(ValueError):
     def __init__(self, key: str) -> None:
-        super().__init__(f"the key {shown(key)} stands in one object twice")
+        super().__init__(f"the key {shown(key)} occurs twice in one object")
         self.key = key
 
 
@@ -190,7 +194,7 @@ class _StrictLoader(yaml.SafeLoader):
                 what = "a key must be text"
                 raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
             if key.value in seen:
-                what = f"the key {shown(str(key.value))} stands in one object twice"
+                what = f"the key {shown(str(key.value))} occurs twice in one object"
                 raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)

@@ -179,10 +179,13 @@ def _path_fault(job: UploadJob) -> tuple[Rule, str] | None:
         if path.exists():
             return Rule.NOT_A_FILE, f"{shown(job.path)} is neither a file nor a folder"
     except OSError as error:
-        return Rule.UNREADABLE_FILE, f"{shown(job.path)} cannot be seen: {error.strerror or error}"
+        return (
+            Rule.UNREADABLE_FILE,
+            f"{shown(job.path)} cannot be accessed: {error.strerror or error}",
+        )
     return (
         Rule.PATH_MISSING,
-        f"{shown(job.path)} is not there; paths start at the manifest's folder",
+        f"{shown(job.path)} does not exist; paths are relative to the manifest's folder",
     )
 
 
@@ -190,7 +193,7 @@ def _ending_fault(path: Path, kind: MeasurementType) -> tuple[Rule, str] | None:
     if kind is not MeasurementType.PROPERTIES or path.suffix.lower() in DOCUMENT_SUFFIXES:
         return None
     known = ", ".join(DOCUMENT_SUFFIXES)
-    return Rule.BAD_VALUE, f"{shown(str(path))} holds no properties: they are read from {known}"
+    return Rule.BAD_VALUE, f"{shown(str(path))} cannot hold properties; they are read from {known}"
 
 
 def _row_name(where: str, number: int) -> str:

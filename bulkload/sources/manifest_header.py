@@ -80,18 +80,18 @@ def _faults(
     missing = [column for column in REQUIRED_COLUMNS if column not in names]
     if len(missing) == len(REQUIRED_COLUMNS):
         message = (
-            f"{where} is not a manifest: it has none of the columns {', '.join(REQUIRED_COLUMNS)}. "
+            f"{where} is not a manifest: it has none of the required columns {', '.join(REQUIRED_COLUMNS)}. "
             "If it is a file of data, give the folder it lies in, or a manifest that names it"
         )
         yield _problem(where, Rule.NOT_A_SOURCE, message)
         return
     for column in missing:
         if column != "spec" or not options.spec_of:
-            message = f"the column {shown(column)} is missing; each manifest needs it"
+            message = f"the column {shown(column)} is missing; every manifest needs it"
             yield _problem(where, Rule.MISSING_COLUMN, message)
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            message = f"the column {shown(name)} stands in the header twice"
+            message = f"the column {shown(name)} occurs twice in the header"
             yield _problem(where, Rule.DUPLICATE_COLUMN, message)
         if name not in KNOWN:
             message = f"the column {shown(name)} {unknown(name, dict.fromkeys(COLUMNS))}"

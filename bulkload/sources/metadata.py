@@ -93,7 +93,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except UnreadableError as error:
         raise UnreadableError(f"{path}: {error}", cause=error.cause) from error
     if not isinstance(data, dict):
-        raise UnreadableError(f"{path}: must hold an object of keys and values")
+        raise UnreadableError(f"{path}: must be an object of keys and values")
     return data
 
 
@@ -185,7 +185,9 @@ class MetadataStore:
     def _read(self, folder: Path, role: Role, names: list[str]) -> Note:
         path = folder / names[0]
         if len(names) > 1:
-            message = f"{shown(names[0])} and {shown(names[1])} lie side by side; keep one of them"
+            message = (
+                f"{shown(names[0])} and {shown(names[1])} describe the same thing; keep one of them"
+            )
             return self._broken(path, [(Rule.METADATA_TWICE, message)])
         try:
             document = load(path)
@@ -247,6 +249,6 @@ def _unused(role: Role, stem: str, note: Note | None) -> str:
     if role is Role.MEASUREMENT:
         return f"no file beside it is planned as {shown(stem)}: what it says goes nowhere"
     if note is None:
-        return "no file in or below its folder is planned: what it says goes nowhere"
+        return "no file in or below its folder is planned, so it is not used"
     label = "specification" if role is Role.SPECIFICATION else "cell"
     return f"it is for {label} {shown(note.name)}, and no file here is planned for that"

@@ -152,9 +152,9 @@ class Assembler:
         what = f"specification {shown(name)}" if name else "a specification"
         looked = self._store.search_told(Role.SPECIFICATION, entry.folder, entry.root)
         if self._stated_in is None:
-            return f"{what} was looked for as {looked}, and not found; add one, or give --specs"
+            return f"{what} was not found; looked for {looked}. Add one, or give --specs"
         stated = f"in {shown(str(self._stated_in))} (--specs)"
-        return f"{what} was looked for as {looked}, and {stated}; add it to one of them"
+        return f"{what} was not found; looked for {looked}, and {stated}. Add it to one of them"
 
     def _cell(self, entry: Entry, notes: _Notes, specification: str) -> _Cell:
         note = notes.cell
@@ -237,7 +237,7 @@ def _with_note(job: UploadJob, fields: Mapping[str, Any]) -> UploadJob:
 
 def _fields(note: Note) -> Mapping[str, Any]:
     if note.fields is None:
-        message = f"its metadata in {shown(note.path)} is broken; mend that file first"
+        message = f"its metadata in {shown(note.path)} has an error; correct that file first"
         raise _InTheWayError(Rule.METADATA_BROKEN, message)
     return note.fields
 
@@ -256,6 +256,6 @@ def _rating_warnings(specification: Specification) -> Iterator[Problem]:
             where=specification.origin,
             rule=Rule.RATINGS_MISSING,
             message=f"specification {shown(specification.name)} has no rating for "
-            f"{', '.join(missing)}: Studio may refuse it, and checks that need them are left out",
+            f"{', '.join(missing)}: Studio may reject it, and checks that need them are left out",
             severity=Severity.WARNING,
         )

@@ -1,4 +1,4 @@
-"""Which keys a file of metadata may have, and what each must hold."""
+"""The keys that a metadata file may have, and the type of each value."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ SPECIFICATION_KEYS: Final[Mapping[str, Parser]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One wrong key of a file of metadata."""
+    """One faulty key of a metadata file."""
 
     keys: tuple[str, ...]
     rule: Rule
@@ -69,7 +69,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Checked:
-    """What a file of metadata says, checked key by key. A key that holds null says nothing."""
+    """The content of a metadata file, checked key by key. A null counts as not stated."""
 
     fields: dict[str, Any] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
@@ -103,15 +103,15 @@ def check_specification(data: object) -> Checked:
 
 
 def unknown(key: str, known: Mapping[str, Any]) -> str:
-    """Say that a key is not known, with the nearest that is."""
+    """Return the message for an unknown key, with the nearest known one."""
     near = get_close_matches(key, known, 1)
     if near:
         return f"is not known; did you mean {shown(near[0])}?"
-    return "is not known; known are " + ", ".join(known)
+    return "is not known; the known ones are " + ", ".join(known)
 
 
 def told(faults: list[Fault], line_of: Callable[..., int]) -> Iterator[tuple[Rule, str]]:
-    """Give each fault as its rule and a sentence with line and key."""
+    """Yield each fault as its rule and a sentence with line and key."""
     for fault in faults:
         subject = f"key {shown('.'.join(fault.keys))}" if fault.keys else "the document"
         yield fault.rule, f"line {line_of(*fault.keys)}: {subject} {fault.message}"

@@ -143,7 +143,7 @@ def _header_problems(path: Path, names: tuple[str, ...]) -> Iterator[Problem]:
             message = f"the column {shown(name)} {unknown(keys[0], known)}"
             yield _problem(path, Rule.UNKNOWN_COLUMN, message)
         elif keys in seen or above & seen or any(other[: len(keys)] == keys for other in seen):
-            message = f"the column {shown(name)} says what another column says"
+            message = f"the column {shown(name)} repeats what another column states"
             yield _problem(path, Rule.DUPLICATE_COLUMN, message)
         elif _is_rating(keys) and _Column.of(name).unit is None:
             message = f"the column {shown(name)} needs its unit, as in 'capacity [A.h]'"

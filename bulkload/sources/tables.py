@@ -90,7 +90,7 @@ def _read_csv(path: Path) -> Iterator[Line]:
             raise UnreadableError(f"row {number + 1} is not valid CSV: {error}") from error
         except UnicodeDecodeError as error:
             raise UnreadableError(
-                f"row {number + 1} or soon after is not UTF-8 text; save it as 'CSV UTF-8'"
+                f"row {number + 1} or soon after it is not UTF-8 text; save it as 'CSV UTF-8'"
             ) from error
 
 
@@ -152,7 +152,7 @@ def _columns(cells: list[Any]) -> tuple[str, ...]:
 
 def _row(number: int, columns: tuple[str, ...], cells: list[Any]) -> Line:
     if len(cells) < len(columns):
-        return BadRow(number, f"has {len(cells)} of {len(columns)} cells; was the file cut short?")
+        return BadRow(number, f"has {len(cells)} of {len(columns)} cells; was the file truncated?")
     extra = [cell for cell in cells[len(columns) :] if cell not in ("", None)]
     unnamed = [cell for name, cell in zip(columns, cells, strict=False) if not name and cell]
     if extra or unnamed:
@@ -211,7 +211,7 @@ def _read_xlsx(path: Path) -> Iterator[Line]:
             if columns is None:
                 raise UnreadableError("has no header row in its first sheet")
     except CalamineError as error:
-        raise UnreadableError(f"is not a workbook that can be read: {error}") from error
+        raise UnreadableError(f"is not a readable workbook: {error}") from error
 
 
 def _read_parquet(path: Path) -> Iterator[Line]:
@@ -228,7 +228,7 @@ def _read_parquet(path: Path) -> Iterator[Line]:
                     number += 1
                     yield Row(number, cells)
     except pa.ArrowException as error:
-        raise UnreadableError(f"is not Parquet that can be read: {error}") from error
+        raise UnreadableError(f"is not a readable Parquet file: {error}") from error
 
 
 def _read_jsonl(path: Path) -> Iterator[Line]:

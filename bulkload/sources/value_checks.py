@@ -1,9 +1,7 @@
-"""Values of metadata: each function takes what a person wrote and gives it checked.
+"""Values of metadata: each function checks what a person wrote and returns it normalised.
 
-What is wrong is raised as :class:`WrongValueError`.
-
-The messages complete the sentence "<key> ..." and never repeat a value that was not understood:
-what stands in a wrong place may be a secret.
+A faulty value raises :class:`WrongValueError`. The messages complete the sentence "<key> ..." and
+never repeat a value that was not understood: a value in the wrong place may be a secret.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from bulkload.core.rules.transforms import TRANSFORMS
 from bulkload.core.terms import MAX_TAG_LENGTH, MAX_TAGS
 from bulkload.core.text import shown
 
-#: Keys that no metadata should bear: what stands there would be sent to Studio for all to read.
+#: Keys that no metadata may have: their values would be sent to Studio, where all can read them.
 _SECRET_KEYS: Final = frozenset(
     {
         *("password", "passwd", "secret", "secretkey", "clientsecret", "apikey", "apitoken"),
@@ -29,7 +27,7 @@ _SECRET_KEYS: Final = frozenset(
 
 
 class WrongValueError(ValueError):
-    """A value is not what its key wants; the message completes the sentence "<key> ..."."""
+    """A value is not what its key takes; the message completes the sentence "<key> ..."."""
 
 
 def text(value: object) -> str:
@@ -83,7 +81,7 @@ def positive(value: object) -> float:
     """Take a finite number above zero."""
     found = number(value)
     if found <= 0:
-        raise WrongValueError("must be above zero")
+        raise WrongValueError("must be greater than zero")
     return found
 
 
@@ -98,7 +96,7 @@ def tags(value: object) -> list[str]:
     """Take the tags of a measurement, within Studio's limits."""
     found = [tag.strip() for tag in words(value)]
     if len(found) > MAX_TAGS:
-        raise WrongValueError(f"has {len(found)} tags; Studio takes {MAX_TAGS}")
+        raise WrongValueError(f"has {len(found)} tags; Studio accepts at most {MAX_TAGS}")
     if any(len(tag) > MAX_TAG_LENGTH for tag in found):
         raise WrongValueError(f"has a tag of more than {MAX_TAG_LENGTH} characters")
     return found
@@ -126,7 +124,7 @@ def _known(found: list[str], names: Collection[str], what: str) -> list[str]:
     if unknown:
         near = get_close_matches(unknown[0], names, 1)
         hint = f"did you mean {near[0]!r}?" if near else ", ".join(sorted(names))
-        raise WrongValueError(f"names a {what} that there is not: {shown(unknown[0])}; {hint}")
+        raise WrongValueError(f"names an unknown {what}: {shown(unknown[0])}; {hint}")
     return found
 
 
@@ -148,7 +146,9 @@ def mapping(value: object) -> dict[str, Any]:
         raise WrongValueError("is empty; leave it out if there is nothing to say")
     secret = _secret_key(value)
     if secret is not None:
-        raise WrongValueError(f"has a key {shown(secret)}: credentials do not belong in metadata")
+        raise WrongValueError(
+            f"has a key {shown(secret)}; remove it: credentials must not be in metadata"
+        )
     return value
 
 

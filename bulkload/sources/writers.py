@@ -50,7 +50,7 @@ def write_table(
     """
     writer = WRITERS.get(path.suffix.lower())
     if writer is None:
-        raise PlanError(f"{path}: a plan is written as one of {', '.join(WRITERS)}")
+        raise PlanError(f"{path}: a plan can be written as one of {', '.join(WRITERS)}")
     is_workbook = path.suffix.lower() == ".xlsx"
     for name, sheet in ({} if is_workbook else sheets or {}).items():
         beside = companion(path, name)
@@ -161,7 +161,7 @@ def _write_sheet(workbook: Any, path: Path, name: str, columns: Sequence[str], r
     count = 0
     for count, row in enumerate(rows, start=1):
         if count >= MAX_SHEET_ROWS:
-            raise PlanError(f"{path.name}: a sheet ends at {MAX_SHEET_ROWS} rows; write .csv")
+            raise PlanError(f"{path.name}: a sheet holds at most {MAX_SHEET_ROWS} rows; write .csv")
         for at, column in enumerate(columns):
             _write_cell(sheet, count, at, row.get(column), column)
     if columns:

@@ -73,7 +73,7 @@ def test_a_control_character_in_a_measurement_name_costs_that_file_alone(name: s
 def test_messages_show_what_cannot_be_seen_and_stay_on_one_line() -> None:
     (problem,) = PlanCheck().admit(job("s", "a\nb", "m"), "w")
     assert isinstance(problem, Problem)
-    assert problem.message == ("cell name 'a\\nb' holds the character U+000A; take it out")
+    assert problem.message == ("cell name 'a\\nb' contains the control character U+000A; remove it")
     long = shown("/start/" + "x" * 400 + "/file.csv")
     assert long.startswith("'/start/")
     assert long.endswith("/file.csv'")

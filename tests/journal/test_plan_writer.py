@@ -32,7 +32,7 @@ def test_a_duplicate_names_both_sources() -> None:
     (problem,) = account.problems
     assert (problem.where, problem.rule) == ("plan, row 3", Rule.DUPLICATE_NAME)
     assert problem.message == (
-        "'s' / 'c' / 'm' is the name of '/a.csv' already; rename or leave out one of the two"
+        "'s' / 'c' / 'm' is already claimed by '/a.csv'; rename or leave out one of the two"
     )
     assert account.jobs == 1
 

@@ -70,7 +70,7 @@ def test_plan_says_what_is_in_the_way_and_writes_the_rest(jobs: Jobs, tmp_path: 
     ended = jobs.command("plan", "archive", "--out", "plan.csv")
     assert ended.code == 2
     assert "stray.csv" in ended.out + ended.err
-    assert "2 measurements of 1 cells in 1 specifications" in ended.out
+    assert "2 measurements of 1 cell in 1 specification" in ended.out
     assert (tmp_path / "plan.csv").read_text("utf-8").count("\n") == 3
 
 
@@ -97,7 +97,7 @@ def test_status_tells_of_a_run_in_progress_and_of_its_end(
     assert "2  created" in after.out
     assert "0  not done" in after.out
     assert "empty_file: 1" in after.out
-    assert "to go on: bulkload upload archive --job job" in after.out
+    assert "to resume: bulkload upload archive --job job" in after.out
 
 
 def test_status_of_a_job_that_is_done_does_not_ask_for_more(
@@ -106,7 +106,7 @@ def test_status_of_a_job_that_is_done_does_not_ask_for_more(
     archive(tmp_path / "archive")
     jobs.use(studio)
     assert jobs.upload("archive").code == 0
-    assert "to go on" not in jobs.command("status", "job").out
+    assert "to resume" not in jobs.command("status", "job").out
 
 
 def test_retry_takes_up_one_cause_and_leaves_the_rest(

@@ -49,7 +49,7 @@ def test_the_account_says_where_every_row_went(
     assert ended.counts == {"created": 1, "existing": 2, "rejected": 3}, ended.out
     assert (
         "rows: 154 read = 3 created + 120 existing + 30 rejected + 1 left out by their reader; "
-        "not known are those of files that were not read (2 rejected)\n"
+        "the rows of files that were not read are unknown (2 rejected)\n"
     ) in ended.out
     with Store(tmp_path / "job" / FILE_NAME, is_read_only=True) as store:
         ledger = row_ledger(store, 1, is_waiting=True)
@@ -66,7 +66,7 @@ def test_files_that_are_there_and_were_not_read_are_named_as_such(
     jobs.use(studio)
     jobs.upload("archive", job="first")
     said = jobs.upload("archive").out
-    assert "rows: 0 read = 0 created; not known are those of files that were not read" in said
+    assert "rows: 0 read = 0 created; the rows of files that were not read are unknown" in said
     assert "(2 existing)" in said
 
 

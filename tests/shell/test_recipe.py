@@ -47,7 +47,7 @@ def test_nothing_is_repaired_unless_it_is_asked_for(
     assert ended.rows["run"].cause == "current_sign_reversed"
     ended = jobs.upload("archive", "--transform", "set_sign")
     assert ended.counts == {"created": 1}, ended.out
-    assert "changed on request: set_sign (1 measurements)" in ended.out
+    assert "changed on request: set_sign (1 measurement)" in ended.out
     with judge_of(studio) as judge:
         (held,) = judge.measurements()
         assert sums(judge.time_series(held.id)) == pytest.approx(sums(series()))

@@ -149,7 +149,7 @@ def test_a_number_that_lost_digits_is_no_name(tmp_path: Path) -> None:
     assert bad(path) == [
         (
             Rule.BAD_VALUE,
-            "row 2, column 'cell' is a number with lost digits; format the column as text",
+            "row 2, column 'cell' is a number that has lost digits; format the column as text",
         )
     ]
 
@@ -208,7 +208,7 @@ def test_json_lines(tmp_path: Path) -> None:
         "row 7, column 'notes' must be text, not an object",
         "row 9 must be an object of columns and values",
         "row 11 is not valid JSON: Expecting ',' delimiter at character 14",
-        "row 13 is not valid JSON: the key 'a' stands in one object twice",
+        "row 13 is not valid JSON: the key 'a' occurs twice in one object",
     ]
 
 
@@ -252,8 +252,8 @@ def test_a_frame_is_a_manifest_too(tmp_path: Path) -> None:
             [(Rule.MISSING_COLUMN, "'spec'"), (Rule.UNKNOWN_COLUMN, "did you mean 'spec'?")],
         ),
         (HEADER + ",chanel", [(Rule.UNKNOWN_COLUMN, "'chanel' is not known; did you mean 'chan")]),
-        (HEADER + ",zzz", [(Rule.UNKNOWN_COLUMN, "known are spec, cell, batch")]),
-        (HEADER + ",cell", [(Rule.DUPLICATE_COLUMN, "'cell' stands in the header twice")]),
+        (HEADER + ",zzz", [(Rule.UNKNOWN_COLUMN, "known ones are spec, cell, batch")]),
+        (HEADER + ",cell", [(Rule.DUPLICATE_COLUMN, "'cell' occurs twice in the header")]),
         (HEADER + ",,notes", [(Rule.UNKNOWN_COLUMN, "the column '' is not known")]),
         ("Time [s],Voltage [V]", [(Rule.NOT_A_SOURCE, "is not a manifest")]),
         ("", [(Rule.UNREADABLE_TABLE, "has no header row")]),
@@ -275,19 +275,23 @@ def test_headers(tmp_path: Path, header: str, expected: list[tuple[Rule, str]]) 
         ("rated_capacity", "5,000", "must be a finite number: it may be thousands or decimals"),
         ("rated_capacity", "5 V", "is in V; state it in A.h, mA.h, uA.h"),
         ("rated_capacity", "ca. 5", "is only about that number; write what is meant"),
-        ("rated_capacity", "-1", "must be above zero"),
+        ("rated_capacity", "-1", "must be greater than zero"),
         ("rated_capacity", "inf", "must be a finite number"),
         ("rated_capacity", "1_0", "must be a finite number"),
-        ("voltage_min", "2.5", "column 'voltage_max' is empty, and its partner is not"),
+        ("voltage_min", "2.5", "column 'voltage_max' is empty although the other limit is stated"),
         ("strict", "maybe", "must be true or false"),
-        ("skip_checks", "time_gap", "there is not: 'time_gap'; did you mean 'time_gaps'?"),
-        ("tags", "[1", "begins like JSON and is not"),
+        (
+            "skip_checks",
+            "time_gap",
+            "names an unknown check: 'time_gap'; did you mean 'time_gaps'?",
+        ),
+        ("tags", "[1", "begins like JSON but is not valid"),
         ("tags", "x" * 51, "has a tag of more than 50 characters"),
-        ("tags", ";".join(map(str, range(51))), "has 51 tags; Studio takes 50"),
-        ("protocol", '{"a": 1', "begins like JSON and is not"),
-        ("cycler", '{"x": {"api_key": "geheim"}}', "credentials do not belong in metadata"),
+        ("tags", ";".join(map(str, range(51))), "has 51 tags; Studio accepts at most 50"),
+        ("protocol", '{"a": 1', "begins like JSON but is not valid"),
+        ("cycler", '{"x": {"api_key": "geheim"}}', "credentials must not be in metadata"),
         ("cycler", '{"x": NaN}', "is not a finite number"),
-        ("path", "a\0b", "holds a NUL character"),
+        ("path", "a\0b", "contains a NUL character"),
         ("spec", " ", "is empty; each row needs it"),
     ],
 )
@@ -310,7 +314,7 @@ def test_each_bad_cell_is_told_and_other_rows_are_read(tmp_path: Path) -> None:
     assert [problem.message for problem in problems] == [
         "row 2, column 'cell' is empty; each row needs it",
         "row 2, column 'strict' must be true or false",
-        "row 5 has 3 of 6 cells; was the file cut short?",
+        "row 5 has 3 of 6 cells; was the file truncated?",
         "row 6 has a value in a column without a name; is a value unquoted?",
     ]
 
@@ -322,8 +326,8 @@ def test_each_bad_cell_is_told_and_other_rows_are_read(tmp_path: Path) -> None:
         ("m.csv", b"\xd0\xcf\x11\xe0" + bytes(range(256)) * 9, "is not UTF-8 text"),
         ("m.csv", f'{HEADER}\nLG,c,"m,x\n'.encode(), "row 2 is not valid CSV"),
         ("m.csv", b"x" * (5 << 20), "has a line of more than 4194304 characters"),
-        ("m.xlsx", b"PK\x03\x04 no workbook", "is not a workbook that can be read"),
-        ("m.parquet", b"PAR1 no parquet", "is not Parquet that can be read"),
+        ("m.xlsx", b"PK\x03\x04 no workbook", "is not a readable workbook"),
+        ("m.parquet", b"PAR1 no parquet", "is not a readable Parquet file"),
         ("m.jsonl", b"\xff{", "is not UTF-8 text"),
     ],
 )

@@ -216,7 +216,7 @@ def test_a_csv_is_plain_and_complete(tmp_path: Path) -> None:
     ("job", "words"),
     [
         (plain_job(metadata={"channel_id": "x"}), "metadata 'channel_id' has no column"),
-        (plain_job(metadata={"notes": ""}), "cannot be said in the columns"),
+        (plain_job(metadata={"notes": ""}), "do not fit into the columns"),
         (plain_job(metadata={"start_time": "yesterday"}), "column 'start_time' is not a time"),
         (plain_job(metadata={"notes": "half \ud83d"}), "half a surrogate pair"),
         (plain_job(metadata={"notes": "x" * 100_001}), "has 100001 characters"),

@@ -208,7 +208,7 @@ def test_what_is_in_the_way_is_told_with_its_path(tree: MakeTree) -> None:
         Rule.DUPLICATE_NAME,
     )
     assert str(root / "LG" / "c" / "RPT.csv") in found[1].message
-    assert "looked for as spec.{json|yaml|yml|toml} in" in found[3].message
+    assert "looked for spec.{json|yaml|yml|toml} in" in found[3].message
     assert str(root / "none" / "c") in found[3].message
     names = {job.key.measurement for job in jobs(items)}
     assert names == {"RPT", "quote \" and '", "🔋", "new\nline", long}
@@ -396,7 +396,7 @@ def test_one_specification_of_the_option_serves_a_layout_without_any(tree: MakeT
     specs.write_text(json.dumps([{"name": "LG", **SPEC}, {"name": "A123", **SPEC}]))
     (first, _) = problems(plan(root, layout="{cell}_{measurement}.csv", specs=specs))
     assert first.rule == Rule.SPECIFICATION_MISSING
-    assert "specs.json' (--specs); add it to one of them" in first.message
+    assert "specs.json' (--specs). Add it to one of them" in first.message
 
 
 def test_a_specification_with_two_contents_is_told(tree: MakeTree) -> None:
@@ -497,7 +497,7 @@ def test_what_the_path_says_gives_way_to_what_a_person_says(tree: MakeTree) -> N
             "LG/c/x.meta.json",
             '{"test_setup": {"password": 1}}',
             Rule.BAD_VALUE,
-            "credentials do not",
+            "credentials must not",
         ),
         ("LG/c/x.meta.json", "[]", Rule.BAD_VALUE, "the document must be an object"),
     ],
@@ -520,7 +520,7 @@ def test_two_files_for_one_thing_are_told(tree: MakeTree) -> None:
     files = {"LG/spec.json": SPEC, "LG/spec.yaml": "name: LG", "LG/c/x.csv": ""}
     first, second = problems(plan(tree(files)))
     assert first.rule == Rule.METADATA_TWICE
-    assert "'spec.json' and 'spec.yaml' lie side by side" in first.message
+    assert "'spec.json' and 'spec.yaml' describe the same thing" in first.message
     assert second.rule == Rule.METADATA_BROKEN
 
 

@@ -157,13 +157,13 @@ def test_rows_of_a_workbook(tmp_path: Path) -> None:
             "s.csv",
             "name,anode.properties.x [g],anode.properties\na,1,2",
             Rule.DUPLICATE_COLUMN,
-            "says what another column says",
+            "repeats what another column states",
         ),
         (
             "s.csv",
             "name,anode,anode.properties.x [g]\na,1,2",
             Rule.DUPLICATE_COLUMN,
-            "says what another column says",
+            "repeats what another column states",
         ),
         (
             "s.csv",
