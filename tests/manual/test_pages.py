@@ -95,3 +95,23 @@ def test_dots_stand_for_any_text_and_white_space_is_one() -> None:
 
 def test_the_readme_is_two_screens() -> None:
     assert (ROOT / "README.md").read_text("utf-8").count("\n") < 200
+
+
+def test_the_page_for_developers_names_every_folder_and_only_paths_that_exist() -> None:
+    text = PAGES["developers"].read_text("utf-8")
+    named = set(re.findall(r"`((?:bulkload|tests|scripts)(?:/[\w.]+)*)`", text))
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+    folders = {
+        path.parent.relative_to(ROOT).as_posix()
+        for path in (ROOT / "bulkload").rglob("*.py")
+        if path.parent.parent != ROOT
+    }
+    rooms = {folder for folder in folders if folder.count("/") == 1}
+    assert rooms <= named
+
+
+def test_the_page_for_developers_answers_twelve_questions() -> None:
+    section = PAGES["developers"].read_text("utf-8").partition("## Where is it changed?")[2]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + 12
+    assert all("`bulkload/" in row for row in rows[1:])
