@@ -282,7 +282,7 @@ class LimitOptions:
     memory
         Memory of all reader processes, such as 8GiB. By default half of what the job may use.
     grace
-        How long a stopping run waits for open uploads, such as 20s or 5m.
+        Longest wait of a stopping run, such as 20s. Open uploads may end within it.
     """
 
     workers: int | None = None
