@@ -146,7 +146,7 @@ def metadata_keys() -> str:
             takes = (
                 (parse.__doc__ or "")
                 .partition("\n")[0]
-                .removeprefix("Take ")
+                .removeprefix("Return ")
                 .rstrip(".")
                 .replace("``", "`")
             )

@@ -1,7 +1,7 @@
 """The terminal's view of a run: live where it is a terminal, a line each 30 s elsewhere.
 
-Names of files and words of servers are untrusted: control characters are shown, not obeyed,
-and nothing is taken for markup.
+File names and server messages are untrusted: control characters are escaped, and nothing is
+interpreted as markup.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bulkload.core.text import printable
 from bulkload.engine.progress import Progress
 from bulkload.journal.report import Remark
 
-#: A line this often where nobody watches a terminal.
+#: Seconds between two lines of progress where the output is not a terminal.
 PLAIN_INTERVAL_S: Final = 30.0
 #: Redraws a second on a terminal: more costs work and shows nothing more.
 REDRAWS_PER_S: Final = 4

@@ -24,7 +24,7 @@ OUTPUT: Final = Group("Output", sort_key=5)
 #: Width of the column of names, in characters: the longest name of an option and its value.
 NAME_WIDTH: Final = 24
 
-#: Defaults that say nothing to a reader.
+#: Defaults that are not shown.
 _SILENT: Final = frozenset({"None", "True", "False", "()", '""', "''", ""})
 
 
@@ -48,7 +48,7 @@ class PageFormatter(DefaultFormatter):
 
 
 def _described(description: Any, default: object) -> str:
-    """Return the first sentence of a description, with the default where it says something."""
+    """Return the first sentence of a description, with its default unless that is trivial."""
     plain = getattr(description, "primary_renderable", description)
     text = plain.plain if isinstance(plain, Text) else str(plain or "")
     sentence = text.partition(". ")[0].rstrip(". \n")

@@ -19,7 +19,7 @@ DEFAULT_JOBS: Final = Path(".bulkload")
 
 
 def default_job(sources: Sequence[str]) -> Path:
-    """Return the job folder of sources for which none is named: it bears the first one's name."""
+    """Return the job folder of sources for which none is named: it has the name of the first."""
     if not sources:
         raise SettingsError("name at least one source: a folder, or a manifest")
     first = Path(sources[0]).resolve()
@@ -28,7 +28,7 @@ def default_job(sources: Sequence[str]) -> Path:
 
 
 def journal_of(job_dir: Path) -> Path:
-    """Return a job folder's journal; ``SettingsError`` where there is none."""
+    """Return a job folder's journal; raise ``SettingsError`` if there is none."""
     path = find(job_dir)
     if path is None:
         raise SettingsError(

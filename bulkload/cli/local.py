@@ -41,10 +41,10 @@ def local_studio(data: Path, *, options: Sequence[str] = ()) -> Iterator[Running
     data.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bulkload-studio-") as scratch:
         port_file = Path(scratch) / "port"
-        words = Path(scratch) / "stderr"
+        errors = Path(scratch) / "stderr"
         command = [sys.executable, "-m", "bulkload", "studio", "--data", str(data)]
-        with words.open("wb") as stderr:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
+        with errors.open("wb") as stderr:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
                 [*command, "--port-file", str(port_file), "--ends-with-stdin", *options],
                 # Never written to: it closes with this process, and that ends the Studio.
                 stdin=subprocess.PIPE,
@@ -54,18 +54,18 @@ def local_studio(data: Path, *, options: Sequence[str] = ()) -> Iterator[Running
                 start_new_session=True,
             )
         try:
-            _wait_for(port_file, process, words)
+            _wait_for(port_file, process, errors)
             yield _reach(data)
         finally:
             _end(process)
 
 
-def _wait_for(port_file: Path, process: subprocess.Popen[bytes], words: Path) -> None:
+def _wait_for(port_file: Path, process: subprocess.Popen[bytes], errors: Path) -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while not port_file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
-            said = words.read_text("utf-8", errors="replace").strip()[-500:]
-            raise SettingsError(f"the local Studio did not start: {said or 'it printed nothing'}")
+            tail = errors.read_text("utf-8", errors="replace").strip()[-500:]
+            raise SettingsError(f"the local Studio did not start: {tail or 'it printed nothing'}")
         time.sleep(START_POLL_S)
 
 

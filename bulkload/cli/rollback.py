@@ -58,8 +58,8 @@ def rollback(job_dir: Path, *, yes: Annotated[bool, Parameter(negative=())] = Fa
         with studio_of(target) as running:
             report = anyio.run(partial(_rollback, path, run, target, running, wanted))
         with Store(path) as store:
-            told = {"deleted": len(report.deleted), "left": len(report.left)}
-            store.end_run(run, SystemClock().now().timestamp(), told)
+            counts = {"deleted": len(report.deleted), "left": len(report.left)}
+            store.end_run(run, SystemClock().now().timestamp(), counts)
     for one in report.left:
         say(console, printable(f"left: {one.candidate.kind} {one.candidate.name}: {one.reason}"))
     say(console, f"{len(report.deleted):,} deleted, {len(report.left):,} left")

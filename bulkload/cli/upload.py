@@ -227,8 +227,8 @@ def carry_out(
     console = Console(quiet=is_quiet)
     try:
         result = anyio.run(partial(_watched, request, is_quiet=is_quiet))
-    except PlanInvalidError as refused:
-        account = refused.account
+    except PlanInvalidError as error:
+        account = error.account
         errors = Console(stderr=True)
         show_problems(errors, account.problems, account.problem_count)
         say(
@@ -260,7 +260,7 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
     stop = Stop(request.settings.limits.grace_s)
     errors = Console(stderr=True, quiet=is_quiet)
 
-    def tell(_: ExitCode) -> None:
+    def announce(_: ExitCode) -> None:
         errors.print(
             "stopping: no new files are started, and open uploads have "
             f"{request.settings.limits.grace_s:.0f} s to finish. Interrupt again to stop at once."
@@ -268,7 +268,7 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
 
     until = request.settings.until
     with one_error():
-        async with obeying_signals(stop, tell), anyio.create_task_group() as group:
+        async with obeying_signals(stop, announce), anyio.create_task_group() as group:
             group.start_soon(show_progress, errors, progress, request.clock)
             if until is not None:
                 group.start_soon(stop_by, stop, until, request.clock, progress)

@@ -96,6 +96,7 @@ class Rule(StrEnum):
     BAD_VALUE = "bad_value"
     #: How a sheet that a person keeps was understood.
     SHEET_REMARK = "sheet_remark"
+    #: A row of a proposed plan states neither yes nor no in the column `upload`.
     UNDECIDED = "undecided"
     # Metadata beside the data, and files of specifications.
     #: A metadata file is not valid JSON, YAML or TOML.

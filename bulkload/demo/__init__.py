@@ -1,4 +1,4 @@
-"""A sample archive to look at and to try things on; its cells are models, not measurements."""
+"""Write a sample archive for trying things out; its cells are modelled, not measured."""
 
 from bulkload.demo.archive import EXPECTED, write_archive
 

@@ -1,4 +1,4 @@
-"""The sample archive: three specifications, twelve cells, fifty-odd measurements, some bad."""
+"""The sample archive: 3 specifications, 12 cells, some 50 measurements, 5 of them faulty."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _write_cell(folder: Path, model: CellModel, number: int) -> None:
 
 
 def _write_extras(root: Path) -> None:
-    """Add what is not a time series, metadata beside a file, and a file to be left out."""
+    """Add files of other types, metadata beside a file, and a file that is skipped."""
     cell = root / "NMC 21700" / "NMC-01"
     _write_json(
         cell / "05 dimensions.properties.json",
@@ -131,7 +131,7 @@ def _write_extras(root: Path) -> None:
 
 
 def _spoil(root: Path) -> None:
-    """Add five measurements that must not reach Studio, each bad in its own way."""
+    """Add five measurements that must not reach Studio, each with a different fault."""
     cell = root / "LTO pouch" / "LTO-04"
     good = pa.csv.read_csv(cell / "02 cycling.csv")
     columns: Table = {name: good.column(name).to_numpy() for name in good.column_names}

@@ -1,7 +1,7 @@
 """A small model of a lithium-ion cell: open-circuit voltage, one resistance, one RC pair.
 
-Enough for curves that look and integrate as real ones do, so that every check has something to
-judge. Sign of current as everywhere: positive is discharge.
+Enough for curves that look and integrate like real ones, so that every check applies. Positive
+current is discharge.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def run_test(
 ) -> Table:
     """Return the time series of a test in Ionworks columns.
 
-    ``noise`` is a stretch of normal deviates: what the sensors add. A step ends early where
-    the cell would leave its state of charge of 0.01 to 0.99.
+    ``noise`` holds standard normal deviates, the sensors' noise. A step ends early if the
+    cell would leave its state of charge of 0.01 to 0.99.
     """
     parts: list[Table] = []
     start_s, slow_voltage = 0.0, 0.0

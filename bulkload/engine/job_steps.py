@@ -185,6 +185,6 @@ def _unresolved(context: JobContext, error: ConflictError, *, is_over_name: bool
         return Failed(cause="conflict", message=f"{where}: Studio rejected it: {error}")
     return GaveUp(
         cause="name_held",
-        message=f"{where}: Studio keeps the name and shows no such measurement, as for an upload "
-        f"that was begun and never ended: {error}; run again later",
+        message=f"{where}: Studio reserves the name but shows no such measurement, as after an "
+        f"upload that was never finished: {error}; run again later",
     )

@@ -194,7 +194,7 @@ class ProcessingPoller:
                 GaveUp(
                     cause="processing_unfinished",
                     message=f"{context.job.path}: {context.job.key}: {reason} after "
-                    f"{PROCESSING_LIMIT_S / 60:.0f} minutes; run again to look once more",
+                    f"{PROCESSING_LIMIT_S / 60:.0f} minutes; run the same command again to check",
                 ),
             )
 

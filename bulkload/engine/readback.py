@@ -58,5 +58,5 @@ def difference(meant: TableContent, found: TableContent) -> str | None:
         parts += [f"has the further columns {', '.join(added)}"] if added else []
         return f"Studio {' and '.join(parts)}"
     if found.digest != meant.digest:
-        return "Studio holds other values in the same rows and columns"
+        return "Studio has different values in the same rows and columns"
     return None

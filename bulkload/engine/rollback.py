@@ -123,10 +123,10 @@ class Rollback:
             return f"changed since, at {record.updated_at}"
         if candidate.kind == "cell_instance":
             async for found in self._studio.cell_measurement.list(candidate.id):
-                return f"it holds a measurement that is not this job's: {found.name}"
+                return f"a measurement in it is not this job's: {found.name}"
         elif candidate.kind == "cell_specification":
             async for cell in self._studio.cell_instance.list(candidate.id):
-                return f"it holds a cell that is left: {cell.name}"
+                return f"a cell in it is left: {cell.name}"
         elif candidate.kind == "cell_batch":
             batch = await self._studio.cell_batch.get(candidate.id)
             if batch.instance_count:

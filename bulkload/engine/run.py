@@ -56,7 +56,7 @@ class PlanInvalidError(PlanError):
     """The plan has problems; nothing was sent. ``account`` names them."""
 
     def __init__(self, account: PlanAccount) -> None:
-        super().__init__(f"{account.problem_count} problems are in the way of the plan")
+        super().__init__(f"{account.problem_count} problems block the plan; nothing was sent")
         self.account = account
 
 
@@ -299,7 +299,7 @@ def _account(
         _keep_account(request, store, run, report)
     except (JournalError, OSError) as error:
         # What was delivered is in the journal; only this run's own account is not on disk.
-        why = why or f"the account of the run cannot be written: {error}"
+        why = why or f"the summary of the run cannot be written: {error}"
         if stopped[0] is None:
             report = replace(report, exit_code=ExitCode.STOPPED)
     return RunResult(report=report, run=run, plan=account, stopped_because=why)

@@ -105,5 +105,7 @@ async def stop_by(stop: Stop, until: datetime, clock: Clock, progress: Progress)
     while stop.exit_code is None:
         left_s = (until - clock.now()).total_seconds()
         if last_call_s(left_s, progress.longest_delivery_s) <= 0:
-            stop.request(ExitCode.STOPPED, "the time of --until is near", grace_s=max(0.0, left_s))
+            stop.request(
+                ExitCode.STOPPED, "the time given by --until is near", grace_s=max(0.0, left_s)
+            )
         await clock.sleep(DEADLINE_POLL_S)

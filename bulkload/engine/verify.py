@@ -138,11 +138,11 @@ async def _compare(studio: AsyncStudio, expected: _Expected, scratch: Path) -> s
     try:
         record = await until_readable(lambda: studio.cell_measurement.status(measurement_id))
         if record is None:
-            return "Studio has no such measurement any more"
+            return "Studio no longer has this measurement"
         if record.has_failed:
             return f"Studio could not process it: {record.processing_error}"
         if record.name != expected.job.key.measurement:
-            return f"Studio calls it {record.name!r}"
+            return f"its name in Studio is {record.name!r}"
         if expected.job.type is MeasurementType.TIME_SERIES:
             found = await read_back(studio, measurement_id, scratch)
             return difference(expected.content, found)
@@ -155,7 +155,7 @@ async def _compare(studio: AsyncStudio, expected: _Expected, scratch: Path) -> s
         raise
     except BulkloadError as error:
         return f"it cannot be read back: {error}"
-    return None if digest == expected.content.digest else "Studio holds other content"
+    return None if digest == expected.content.digest else "Studio has different content"
 
 
 async def _files_digest(studio: AsyncStudio, measurement_id: str) -> str:

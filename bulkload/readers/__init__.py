@@ -88,7 +88,7 @@ def _refusing_nonsense(probe: Probe) -> Iterator[None]:
     except _NONSENSE as error:
         words = " ".join(printable(str(error)).split())[:160]
         raise UnreadableError(
-            f"{probe.name}: its content makes no sense to the reader that it asks for "
+            f"{probe.name}: the reader for its format cannot parse its content "
             f"({type(error).__name__}: {words}); copy or export the file again",
             cause="nonsense",
         ) from error

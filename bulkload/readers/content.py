@@ -84,7 +84,8 @@ def load(path: Path) -> FileContent:
                 raise _too_large(name)
     except FileNotFoundError as error:
         raise UnreadableError(
-            f"{name}: the file is gone; it was there when the plan was made", cause="vanished"
+            f"{name}: the file is gone since the plan was made; restore it, or plan again",
+            cause="vanished",
         ) from error
     except PermissionError as error:
         raise UnreadableError(

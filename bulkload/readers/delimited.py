@@ -62,7 +62,7 @@ def refuse_duplicates(names: Sequence[str], name: str) -> None:
     for column in names:
         if column in seen:
             raise UnreadableError(
-                f"{name}: the column {_quoted(column)} is there twice; remove or rename one",
+                f"{name}: the column {_quoted(column)} occurs twice; remove or rename one",
                 cause="duplicate_column",
             )
         seen.add(column)
@@ -228,7 +228,7 @@ def whole_last_line(data: bytes, layout: TextLayout, name: str) -> bytes:
     if fields == layout.row_fields < wanted:
         raise UnreadableError(
             f"{name}, line {layout.header_line}: the header has {wanted} names where the rows have "
-            f"{fields} fields; nobody knows which column lacks its values",
+            f"{fields} fields; it is unclear which column lacks its values",
             cause="ragged_rows",
         )
     if fields < wanted:
@@ -279,7 +279,7 @@ def _no_number(
 ) -> UnreadableError:
     where = name if row is None else f"{name}, line {layout.header_line + row}"
     return UnreadableError(
-        f"{where}: {_quoted(value)} in column {_quoted(column)} is no number; "
+        f"{where}: {_quoted(value)} in column {_quoted(column)}is not a number; "
         "correct it or leave the cell empty",
         cause="not_a_number",
     )

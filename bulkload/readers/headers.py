@@ -161,7 +161,7 @@ def _as_wide_as_rows(header: HeaderLine, row: Sequence[str], name: str) -> tuple
     if len(row) == len(names) and header_ends and not row_ends:
         raise UnreadableError(
             f"{name}, line {header.number}: the header has {len(names) - 1} names for {len(row)} "
-            "columns; nobody knows which one lacks its name",
+            "columns; it is unclear which one lacks its name",
             cause="unnamed_column",
         )
     return names

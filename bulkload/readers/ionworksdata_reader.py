@@ -144,7 +144,7 @@ def _refused(name: str, error: Exception) -> UnreadableError:
             cause="unknown_format",
         )
     return UnreadableError(
-        f"{name}: the cycler reader gave up: {type(error).__name__}: {words}", cause="unreadable"
+        f"{name}: the vendor's reader failed: {type(error).__name__}: {words}", cause="unreadable"
     )
 
 

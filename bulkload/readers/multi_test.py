@@ -72,7 +72,7 @@ def keep_member(raw: Raw, member: str | None) -> None:
     lost = int((tests.of_row < 0).sum())
     if lost:
         raise UnreadableError(
-            f"{raw.name}: {lost} rows do not say to which of the tests in it they belong "
+            f"{raw.name}: {lost} rows do not state their test "
             f"({' and '.join(printable(c.name) for c in columns)} empty); export it again",
             cause="several_tests",
         )

@@ -89,7 +89,7 @@ def fetch_raw(grid: Grid, dialect: Dialect, name: str) -> Raw:
         found = match(grid.names, grid.units, dialect)
     except TwiceError as error:
         raise UnreadableError(
-            f"{name}: the column {printable(str(error))!r} is there twice; remove or rename one",
+            f"{name}: the column {printable(str(error))!r} occurs twice; remove or rename one",
             cause="duplicate_column",
         ) from error
     kinds = {column.index: _kind(column, grid) for column in found.columns}

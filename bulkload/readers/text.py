@@ -199,7 +199,7 @@ def _refuse_binary(name: str, head: bytes) -> None:
     if b"\0" in head or len(head.translate(None, _BINARY_BYTES)) < 0.99 * len(head):
         begin = " ".join(f"{byte:02x}" for byte in head[:8])
         raise UnreadableError(
-            f"{name}: a binary file that begins like none that is known (bytes {begin}); export "
+            f"{name}: a binary file of an unknown kind (bytes {begin}); export "
             "the test as text or as a workbook and upload that",
             cause="not_text",
         )
@@ -212,6 +212,6 @@ def _refuse_endless_line(name: str, data: bytes) -> None:
     if data.find(b"\n", 0, MAX_LINE_BYTES) < 0 and data.find(b"\r", 0, MAX_LINE_BYTES) < 0:
         raise UnreadableError(
             f"{name}: one line of more than {MAX_LINE_BYTES // 1024} KiB; "
-            "the file lost its line ends or is no table",
+            "the file lost its line ends or is not a table",
             cause="line_too_long",
         )

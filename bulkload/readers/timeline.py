@@ -312,7 +312,7 @@ def _by_dates(
         seconds = clock.timestamps(stamps, day_first=raw.day_first)
     except clock.ClockError as error:
         raise UnreadableError(
-            f"{raw.name}: {printable(str(error))!r} is no date and time that is known",
+            f"{raw.name}: {printable(str(error))!r} is not a known form of date and time",
             cause="not_a_timestamp",
         ) from error
     raw.decide(

@@ -99,7 +99,7 @@ def load_dialects(path: Path) -> tuple[Format, ...]:
     except OSError as error:
         raise SettingsError(f"{shown}: cannot be read: {error.strerror}") from error
     if len(raw) > MAX_FILE_BYTES:
-        raise SettingsError(f"{shown}: larger than a file of dialects can be")
+        raise SettingsError(f"{shown}: too large for a file of dialects")
     try:
         text = raw.decode("utf-8")
         document = tomllib.loads(text)
@@ -145,7 +145,9 @@ def _format(source: _Source, index: int, entry: Any) -> Format:
         raise source.wrong(index, "dialect", "a dialect is a table")
     for key in entry.keys() - _KEYS:
         known = ", ".join(sorted(_KEYS))
-        raise source.wrong(index, key, f"{printable(key)!r} is not known here; there are {known}")
+        raise source.wrong(
+            index, key, f"{printable(key)!r} is not known; the known ones are {known}"
+        )
     name = _text(source, index, entry, "name")
     if name is None:
         raise source.wrong(index, "name", "a dialect needs a name")

@@ -1,7 +1,7 @@
 """Where measurements come from: folders, manifests, databases, and the metadata beside them.
 
-``read_source`` gives a plan as a stream: nothing of it is kept but digests of names. What is in
-the way comes as a ``Problem`` in its place; the stream goes on.
+``read_source`` yields a plan as a stream and keeps nothing of it. A ``Problem`` is yielded in its
+place, and the stream continues.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["read_source"]
 
 
 def as_one(job: UploadJob) -> Iterator[UploadJob]:
-    """Take a file for one test."""
+    """Return the job of a file as the only test in it."""
     yield job
 
 
@@ -46,14 +46,14 @@ def read_source(
     databases: Databases | None = None,
     sheets: SheetOptions | None = None,
 ) -> Iterator[PlanItem]:
-    """Give the plan of one or several sources (folders, manifests, plans, tables) as one stream.
+    """Yield the plan of one or several sources (folders, manifests, plans, tables) as one stream.
 
     ``sheets`` names sheets of cells and tests that people keep. ``split`` gives the jobs of the
     tests in a file; without it a file is one job, unopened. ``databases`` holds what is opened for
     a source that is a database's ``.toml`` file.
 
     Each specification comes before its first job and each cell's metadata before the cell's
-    first job; a name that two sources claim is told whichever of them it is in.
+    first job; a name that two sources claim is found across sources.
     """
     stated: dict[str, Specification] = {}
     if specs is not None:

@@ -1,7 +1,7 @@
 """The columns of a manifest: a row as an upload job, and an upload job as a row.
 
-A plan that is written and read again gives the same jobs. Hence three cells may hold JSON where
-plain text cannot say all: ``protocol`` and ``cycler`` an object (the whole protocol, the whole
+A plan that is written and read again states the same jobs. Hence some cells may hold JSON where
+plain text is not enough: ``protocol`` and ``cycler`` an object (the whole protocol, the whole
 test set-up), ``tags``, ``skip_checks`` and ``transforms`` a list.
 """
 
@@ -53,9 +53,9 @@ Cell = str | float | bool | None
 
 @dataclass(slots=True)
 class ParsedRow:
-    """What the cells of a row say, and which of them say nothing that can be used."""
+    """The values that a row states, and its faulty cells."""
 
-    said: dict[str, Any] = field(default_factory=dict)
+    stated: dict[str, Any] = field(default_factory=dict)
     #: (column, what is wrong), completing the sentence "column <column> ...".
     faults: list[tuple[str, str]] = field(default_factory=list)
 
@@ -71,38 +71,38 @@ def parse_row(row_cells: Mapping[str, Any], order: Order | None = None) -> Parse
             continue
         try:
             is_time = column in TIME_COLUMNS
-            row.said[column] = cells.time(cell, order) if is_time else parse(cell)
+            row.stated[column] = cells.time(cell, order) if is_time else parse(cell)
         except ValueError as error:
             row.faults.append((column, str(error)))
     _check_window(row)
     return row
 
 
-def job_of(said: Mapping[str, Any], base: Path) -> UploadJob:
-    """Make the job that a row without faults states; relative paths start at ``base``."""
-    path = said["path"]
-    window = (said["voltage_min"], said["voltage_max"]) if "voltage_min" in said else None
+def job_of(stated: Mapping[str, Any], base: Path) -> UploadJob:
+    """Return the job that a row without faults states; relative paths start at ``base``."""
+    path = stated["path"]
+    window = (stated["voltage_min"], stated["voltage_max"]) if "voltage_min" in stated else None
     return UploadJob(
-        key=JobKey(said["spec"], said["cell"], said["measurement"]),
-        type=said.get("type", MeasurementType.TIME_SERIES),
+        key=JobKey(stated["spec"], stated["cell"], stated["measurement"]),
+        type=stated.get("type", MeasurementType.TIME_SERIES),
         path=path if Path(path).is_absolute() else os.path.normpath(base / path),
-        member=said.get("member"),
-        reader=said.get("reader"),
-        data_type=said.get("data_type"),
-        transforms=tuple(said.get("transforms", ())),
-        batch=said.get("batch"),
-        metadata=_metadata(said),
+        member=stated.get("member"),
+        reader=stated.get("reader"),
+        data_type=stated.get("data_type"),
+        transforms=tuple(stated.get("transforms", ())),
+        batch=stated.get("batch"),
+        metadata=_metadata(stated),
         checks=Checks(
-            strict=said.get("strict"),
-            skip_checks=frozenset(said.get("skip_checks", ())),
-            rated_capacity=said.get("rated_capacity"),
+            strict=stated.get("strict"),
+            skip_checks=frozenset(stated.get("skip_checks", ())),
+            rated_capacity=stated.get("rated_capacity"),
             voltage_window=window,
         ),
     )
 
 
 def row_of(job: UploadJob) -> dict[str, Cell]:
-    """Give the cells that state a job; PlanError where the columns cannot say it."""
+    """Return the cells that state a job; raise PlanError if the columns cannot express it."""
     unknown = set(job.metadata) - set(_METADATA_COLUMNS)
     if unknown:
         raise _unwritable(job, f"metadata {shown(min(unknown))} has no column")
@@ -131,11 +131,11 @@ def row_of(job: UploadJob) -> dict[str, Cell]:
     for column, cell in row.items():
         if isinstance(cell, str) and (fault := _text_fault(cell)) is not None:
             raise _unwritable(job, f"column {column!r} {fault}")
-    # The test of the writing is the reading: what comes back otherwise is not written at all.
+    # What is written is read back first: a row that would return as another job is not written.
     back = parse_row(row)
     if back.faults:
         raise _unwritable(job, "column {!r} {}".format(*back.faults[0]))
-    if job_of(back.said, Path(job.path).parent) != job:
+    if job_of(back.stated, Path(job.path).parent) != job:
         raise _unwritable(job, "its metadata do not fit into the columns of a manifest")
     return {column: row[column] for column in COLUMNS}
 
@@ -155,16 +155,18 @@ def _unwritable(job: UploadJob, what: str) -> PlanError:
 _METADATA_COLUMNS: Final = ("protocol", "test_setup", "start_time", "end_time", "notes", "tags")
 
 
-def _metadata(said: Mapping[str, Any]) -> dict[str, Any]:
-    protocol = dict(said.get("protocol", {}))
-    if "ambient_temperature_degc" in said:
-        protocol["ambient_temperature_degc"] = said["ambient_temperature_degc"]
-    setup = dict(said.get("cycler", {}))
-    if "channel" in said:
-        setup["channel_number"] = said["channel"]
-    if "operator" in said:
-        setup["operator"] = said["operator"]
-    plain = {key: said[key] for key in ("start_time", "end_time", "notes", "tags") if key in said}
+def _metadata(stated: Mapping[str, Any]) -> dict[str, Any]:
+    protocol = dict(stated.get("protocol", {}))
+    if "ambient_temperature_degc" in stated:
+        protocol["ambient_temperature_degc"] = stated["ambient_temperature_degc"]
+    setup = dict(stated.get("cycler", {}))
+    if "channel" in stated:
+        setup["channel_number"] = stated["channel"]
+    if "operator" in stated:
+        setup["operator"] = stated["operator"]
+    plain = {
+        key: stated[key] for key in ("start_time", "end_time", "notes", "tags") if key in stated
+    }
     return {
         **({"protocol": protocol} if protocol else {}),
         **({"test_setup": setup} if setup else {}),
@@ -209,7 +211,7 @@ def _json(value: object) -> str:
 
 
 def _check_window(row: ParsedRow) -> None:
-    low, high = row.said.get("voltage_min"), row.said.get("voltage_max")
+    low, high = row.stated.get("voltage_min"), row.stated.get("voltage_max")
     if (low is None) != (high is None):
         missing = "voltage_min" if low is None else "voltage_max"
         row.faults.append(

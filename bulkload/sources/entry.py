@@ -1,4 +1,4 @@
-"""What a folder or a manifest hands on: an entry found, before metadata beside it is added."""
+"""The entries that a folder or a manifest yields, before the metadata beside them is added."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Entry:
 
     #: The path, or the row of the manifest, to name in messages.
     where: str
-    #: What the source itself says; a name of the key that it does not say is empty.
+    #: What the source itself states; a name of the key that it does not state is empty.
     job: UploadJob
     #: The folder of the file, and how far upwards from it metadata is looked for.
     folder: Path
     root: Path
-    #: What the layout says and any file of metadata may overrule.
+    #: What the layout states; a metadata file takes precedence.
     folder_batch: str | None = None
     folder_date: str | None = None
 

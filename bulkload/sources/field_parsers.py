@@ -1,4 +1,4 @@
-"""Cells of a table: each function takes what a cell holds and gives the value it stands for.
+"""Cells of a table: each function parses the content of one cell.
 
 A cell may be text (everything in a .csv), or what a spreadsheet, a Parquet file, JSON or pandas
 make of it.
@@ -30,19 +30,19 @@ _FLAGS: Final = {
 
 
 def plain(cell: Any) -> Any:
-    """Reduce what pandas, numpy and calamine put into an empty or a number cell."""
+    """Return a cell as plain Python: pandas, numpy and calamine have types of their own."""
     if isinstance(cell, np.generic | np.ndarray):
         cell = cell.tolist()
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return None
-    # NaN, NaT and NA: the values that are not equal to themselves, or will not say.
+    # NaN, NaT and NA: the values that do not equal themselves, or cannot be compared.
     if isinstance(cell, float) and math.isnan(cell):
         return None
     return None if type(cell).__name__ in ("NaTType", "NAType") else cell
 
 
 def name(cell: Any) -> str:
-    """Give a cell as a name: a spreadsheet holds 1.0 where a person wrote 1."""
+    """Return a cell as a name: a spreadsheet holds 1.0 where a person wrote 1."""
     if isinstance(cell, float) and cell.is_integer():
         if abs(cell) >= _EXACT_WHOLE:
             raise WrongValueError("is a number that has lost digits; format the column as text")
@@ -57,7 +57,7 @@ def name(cell: Any) -> str:
 
 
 def path(cell: Any) -> str:
-    """Give a cell as a path."""
+    """Return a cell as a path."""
     found = name(cell)
     if "\0" in found:
         raise WrongValueError("contains a NUL character, which no path may have")
@@ -65,7 +65,7 @@ def path(cell: Any) -> str:
 
 
 def kind(cell: Any) -> MeasurementType:
-    """Give a cell as what a measurement holds."""
+    """Return a cell as what a measurement holds."""
     try:
         return MeasurementType(values.text(cell).strip())
     except ValueError:
@@ -74,7 +74,7 @@ def kind(cell: Any) -> MeasurementType:
 
 
 def time(cell: Any, order: Order | None = None) -> str:
-    """Give a cell as a date or time in ISO 8601.
+    """Return a cell as a date or time in ISO 8601.
 
     Another form is read where it can mean one day only, or in the order that is declared.
     """
@@ -94,7 +94,7 @@ def time(cell: Any, order: Order | None = None) -> str:
 
 
 def number(cell: Any, factors: Mapping[str, float] | None = None) -> float:
-    """Give a cell as a finite number; ``factors`` are the units that it may be written with."""
+    """Return a cell as a finite number; ``factors`` are the units that it may be written with."""
     if not isinstance(cell, str):
         return values.number(cell)
     try:
@@ -121,22 +121,22 @@ def _written(cell: str, factors: Mapping[str, float]) -> float:
 
 
 def temperature(cell: Any) -> float:
-    """Give a cell as a temperature in degrees Celsius."""
+    """Return a cell as a temperature in degrees Celsius."""
     return number(cell, {"degC": 1.0})
 
 
 def capacity(cell: Any) -> float:
-    """Give a cell as a capacity in A.h, above zero."""
+    """Return a cell as a capacity in A.h, above zero."""
     return values.positive(number(cell, {"A.h": 1.0, "mA.h": 1e-3, "uA.h": 1e-6}))
 
 
 def voltage(cell: Any) -> float:
-    """Give a cell as a voltage in V."""
+    """Return a cell as a voltage in V."""
     return number(cell, {"V": 1.0, "mV": 1e-3})
 
 
 def flag(cell: Any) -> bool:
-    """Give a cell as true or false."""
+    """Return a cell as true or false."""
     word = name(cell) if isinstance(cell, float) else str(cell)
     found = _FLAGS.get(word.strip().lower())
     if found is None:
@@ -144,44 +144,44 @@ def flag(cell: Any) -> bool:
     return found
 
 
-def words(cell: Any) -> list[str]:
-    """Give a cell as texts: a list, the JSON of one, or text with semicolons between."""
+def texts(cell: Any) -> list[str]:
+    """Return a cell as texts: a list, the JSON of one, or text with semicolons between."""
     if isinstance(cell, str) and cell.lstrip().startswith("["):
         cell = _parsed(cell)
     if isinstance(cell, list | tuple):
-        return values.words(list(cell))
+        return values.texts(list(cell))
     return [word.strip() for word in name(cell).split(";") if word.strip()]
 
 
 def tags(cell: Any) -> list[str]:
-    """Give a cell as the tags of a measurement."""
-    return values.tags(words(cell))
+    """Return a cell as the tags of a measurement."""
+    return values.tags(texts(cell))
 
 
 def checks(cell: Any) -> list[str]:
-    """Give a cell as names of strict checks."""
-    return values.checks(words(cell))
+    """Return a cell as names of strict checks."""
+    return values.checks(texts(cell))
 
 
 def transforms(cell: Any) -> list[str]:
-    """Give a cell as names of transforms, in their order."""
-    return values.transforms(words(cell))
+    """Return a cell as names of transforms, in their order."""
+    return values.transforms(texts(cell))
 
 
 def protocol(cell: Any) -> dict[str, Any]:
-    """Give a cell as a protocol: an object, the JSON of one, or its name."""
+    """Return a cell as a protocol: an object, the JSON of one, or its name."""
     found = _object(cell)
     return {"name": name(cell)} if found is None else values.protocol(found)
 
 
 def cycler(cell: Any) -> dict[str, Any]:
-    """Give a cell as a test set-up: an object, the JSON of one, or the name of a cycler."""
+    """Return a cell as a test set-up: an object, the JSON of one, or the name of a cycler."""
     found = _object(cell)
     return {"cycler": name(cell)} if found is None else values.mapping(found)
 
 
 def channel(cell: Any) -> int | str:
-    """Give a cell as the channel of a cycler: a number where it is one."""
+    """Return a cell as the channel of a cycler: a number where it is one."""
     found = name(cell)
     is_number = found.isascii() and found.isdigit() and str(int(found[:18])) == found
     return int(found) if is_number else found
@@ -192,9 +192,9 @@ def _object(cell: Any) -> dict[str, Any] | None:
         cell = _parsed(cell)
     if not isinstance(cell, dict):
         return None
-    said = {key: value for key, value in cell.items() if value is not None}
+    stated = {key: value for key, value in cell.items() if value is not None}
     try:
-        found: dict[str, Any] = jsonable(said)
+        found: dict[str, Any] = jsonable(stated)
     except NotJsonableError as error:
         raise WrongValueError(str(error)) from None
     return found

@@ -24,7 +24,7 @@ from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.metadata import role_of
 
-#: Deepest folder below the source that is read: beyond it something is wrong with the archive.
+#: Deepest folder below the source that is read; no archive in use is half as deep.
 MAX_DEPTH: Final = 64
 
 FILE_SUFFIXES: Final = frozenset(
@@ -62,7 +62,7 @@ def measurement_type(file_name: str) -> MeasurementType:
 class _Listing:
     files: list[os.DirEntry[str]]
     folders: list[os.DirEntry[str]]
-    told: list[Problem | Skip]
+    reports: list[Problem | Skip]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class _Walker:
         if identity in above:
             yield Skip(where=_where(path), rule=Rule.LINK_LOOP)
             return
-        yield from listing.told
+        yield from listing.reports
         yield from self._entries(path, parts, listing.files)
         for entry in listing.folders:
             below = (*parts, entry.name)
@@ -101,9 +101,9 @@ class _Walker:
         listing = _Listing([], [], [])
         with os.scandir(path) as entries:
             for entry in sorted(entries, key=lambda item: (normalised(item.name), item.name)):
-                told = _left_out(path, entry) or self._place(path, entry, listing)
-                if told is not None:
-                    listing.told.append(told)
+                report = _left_out(path, entry) or self._place(path, entry, listing)
+                if report is not None:
+                    listing.reports.append(report)
         return listing
 
     def _place(
@@ -226,7 +226,7 @@ def _problem(path: Path, rule: Rule, message: str) -> Problem:
 
 
 def _where(path: Path) -> str:
-    """Give a path as text that can be written anywhere, odd bytes as escapes."""
+    """Return a path as text that can be encoded, with undecodable bytes as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

@@ -1,7 +1,7 @@
-"""Small files of metadata (.json .yaml .yml .toml) as plain, JSON-able data.
+"""Metadata files (.json .yaml .yml .toml) as plain, JSON-able data.
 
 The three formats are read alike and strictly: no key twice, no NaN, dates as ISO text, and in
-YAML neither aliases (they can grow without bound) nor words that turn into something else
+YAML neither aliases (they can grow without bound) nor unquoted text that turns into another type
 (``no`` stays text, ``007`` stays text, ``12:30`` stays text).
 """
 
@@ -24,7 +24,7 @@ from bulkload.core.text import shown
 from bulkload.errors import UnreadableError
 
 DOCUMENT_SUFFIXES: Final = (".json", ".yaml", ".yml", ".toml")
-#: Largest file of metadata, in bytes: a specification has a few kilobytes.
+#: Largest metadata file, in bytes: a specification has a few kilobytes.
 MAX_DOCUMENT_BYTES: Final = 4 << 20
 #: Deepest nesting: far beyond any record of Studio, far below the interpreter's own limit.
 MAX_DEPTH: Final = 32
@@ -35,14 +35,14 @@ _TOML_LINE = re.compile(r"\s*\(at line (\d+), column \d+\)")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file of metadata says, and where."""
+    """The content of a metadata file, and the lines of its keys."""
 
     path: Path
     data: Any
     text: str
 
     def line_of(self, *keys: str) -> int:
-        """Give the line of a key (1 for none), each key looked for behind the one before."""
+        """Return the line of a key (1 for none), each key searched for after the previous one."""
         start = 0
         for key in keys:
             pattern = rf"(?:^|[\s{{,.\[\"']){re.escape(key)}[\"']?\s*[:=\].]"
@@ -53,7 +53,7 @@ class Document:
 
 
 def load(path: Path) -> Document:
-    """Read a file of metadata; UnreadableError names its line and what is wrong there."""
+    """Read a metadata file; raise UnreadableError with the line and the error."""
     text = _text(path)
     try:
         data = _PARSERS[path.suffix.lower()](text)
@@ -113,7 +113,7 @@ class NotJsonableError(ValueError):
 
 
 def jsonable(value: Any, keys: tuple[str, ...] = ()) -> Any:
-    """Give a value in plain JSON types, dates as ISO text; NotJsonableError where it has none."""
+    """Return a value in plain JSON types, dates as ISO text; raise NotJsonableError otherwise."""
     if len(keys) > MAX_DEPTH:
         raise NotJsonableError(keys[:1], "is nested too deeply")
     match value:
@@ -147,12 +147,12 @@ def _key(key: object, above: tuple[str, ...]) -> str:
 
 
 def is_encodable(text: str) -> bool:
-    """Tell whether a text can be written as UTF-8: half a surrogate pair cannot."""
+    """Return whether a text can be written as UTF-8; half a surrogate pair cannot."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def parse_json(text: str) -> Any:
-    """Read JSON; ValueError where a key occurs twice in one object."""
+    """Parse JSON; raise ValueError if a key occurs twice in one object."""
     return json.loads(text, object_pairs_hook=_unique)
 
 

@@ -38,7 +38,7 @@ _NO: Final = frozenset(("no", "false", "0", "n", "nein", "non", "否"))
 def read_manifest(
     path: Path, options: ManifestOptions | None = None
 ) -> Iterator[Entry | Problem | Skip]:
-    """Give the jobs that a manifest states; whether their files exist is not looked at."""
+    """Yield the jobs that a manifest states; whether their files exist is not checked."""
     where = str(path)
     folder = Path(os.path.abspath(path)).parent  # noqa: PTH100 - links in it stay as they are
     try:
@@ -50,14 +50,14 @@ def read_manifest(
 def read_frame(
     frame: pd.DataFrame, *, base: Path | None = None, options: ManifestOptions | None = None
 ) -> Iterator[Entry | Problem | Skip]:
-    """Give the jobs that a table in memory states; relative paths start at ``base`` or here."""
+    """Yield the jobs that a table in memory states; relative paths start at ``base`` or here."""
     folder = Path(os.path.abspath(base or "."))  # noqa: PTH100 - links in the path stay as they are
     options = options or ManifestOptions()
     yield from _entries(_frame_lines(frame), "the table", folder, options)
 
 
 def existing(entries: Iterable[Entry | Problem | Skip]) -> Iterator[Entry | Problem | Skip]:
-    """Tell the entries whose path leads to nothing, or to the wrong kind of thing."""
+    """Replace entries whose path does not exist, or is of the wrong kind, by problems."""
     for entry in entries:
         fault = _path_fault(entry.job) if isinstance(entry, Entry) else None
         if fault is None:
@@ -67,7 +67,7 @@ def existing(entries: Iterable[Entry | Problem | Skip]) -> Iterator[Entry | Prob
 
 
 def write_plan(path: Path, jobs: Iterable[UploadJob]) -> int:
-    """Write jobs as a manifest, in the form that the path's ending names; give their number.
+    """Write jobs as a manifest, in the format of the path's ending; return their number.
 
     Side effects: the file appears, or replaces an older one, when the last job is written.
     """
@@ -93,7 +93,7 @@ def _entries(
             header = understand(line.columns, where, options)
             yield from header.problems
             if not header.is_usable:
-                # Rows under a header that is not understood would be a second list of the same.
+                # Rows under a faulty header would only repeat its faults.
                 return
             names = header.names
         elif isinstance(line, BadRow):
@@ -139,7 +139,7 @@ def _row_entries(
         message = f"row {line.number}, column {shown(column)} {fault}"
         yield Problem(where=place, rule=rule, message=message)
     if not faults:
-        job = job_of(row.said, base)
+        job = job_of(row.stated, base)
         folder = Path(os.path.normpath(job.path)).parent
         root = base if folder.is_relative_to(base) else Path(folder.anchor)
         yield Entry(where=place, job=job, folder=folder, root=root)

@@ -80,7 +80,8 @@ def _faults(
     missing = [column for column in REQUIRED_COLUMNS if column not in names]
     if len(missing) == len(REQUIRED_COLUMNS):
         message = (
-            f"{where} is not a manifest: it has none of the required columns {', '.join(REQUIRED_COLUMNS)}. "
+            f"{where} is not a manifest: it has none of the required columns "
+            f"{', '.join(REQUIRED_COLUMNS)}. "
             "If it is a file of data, give the folder it lies in, or a manifest that names it"
         )
         yield _problem(where, Rule.NOT_A_SOURCE, message)

@@ -1,8 +1,8 @@
-"""Files that hold several tests become several measurements, before anything of them is read.
+"""Files that hold several tests become several measurements, before they are read.
 
-Workbooks and Arbin's databases are opened for it. Of a text only the beginning is looked at: where
-no header there names a column of test or channel numbers, it is one job. A file that cannot be
-opened stays one job too: preparing it says why.
+Workbooks and Arbin's databases are opened for it. Of a text only the beginning is read: if no
+header there names a column of test or channel numbers, it is one job. A file that cannot be opened
+is one job too: preparing it reports why.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from bulkload.errors import UnreadableError
 if TYPE_CHECKING:
     from bulkload.readers import ReadOptions
 
-#: Endings of files that may hold several tests, whatever their beginning says.
+#: Endings of files that may hold several tests, whatever their first bytes are.
 CONTAINERS: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".res"})
 
-#: Endings of texts in which a column may tell several tests apart.
+#: Endings of texts in which a column may separate several tests.
 TEXTS: Final = frozenset({".csv", ".txt", ".tsv", ".dat"})
 
-#: Bytes of a text's beginning that are looked at. The makes whose tables tell tests apart have
+#: Bytes of a text's beginning that are looked at. The vendors whose tables separate tests have
 #: their header on the first lines.
 HEAD_BYTES: Final = 16 * 1024
 
 #: Largest text that the plan reads the numbers of its tests from, in bytes as it lies on disk: the
-#: process that plans holds it whole. A larger one of several tests is refused when it is read.
+#: planning process holds it whole. A larger one of several tests is rejected when it is read.
 MAX_TEXT_BYTES: Final = 256 * 1024**2
 
 #: A field of a header, not of a sentence, that may number tests. The readers know the names.
@@ -42,7 +42,7 @@ _NUMBERING: Final = re.compile(
     re.MULTILINE,
 )
 
-#: What any of them contains: a line without it needs no closer look.
+#: Each of these names contains it: a line without it need not be searched.
 _WORDS: Final = (b"test", b"chan", b"chl")
 
 
@@ -50,7 +50,7 @@ def split(job: UploadJob, options: Callable[[], ReadOptions]) -> Iterator[Upload
     """Yield a job for each test in the file, where it holds several; the job itself otherwise.
 
     Each is named after the file's measurement and the test: ``<measurement> <member>``.
-    ``options`` is asked only where there may be several: the readers take long to load.
+    ``options`` is called only where there may be several: the readers take long to load.
     """
     members = _members(job, options) if _may_hold_several(job) else ()
     if len(members) < 2:
@@ -93,7 +93,7 @@ def _numbers_tests(path: Path, *, is_compressed: bool) -> bool:
 
 def _head(path: Path, *, is_compressed: bool) -> bytes:
     if is_compressed:
-        # The readers take long to load: most files of most archives do without.
+        # The readers take long to load: most files do not need them.
         from bulkload.readers.content import beginning
 
         return beginning(path, HEAD_BYTES)

@@ -1,11 +1,11 @@
-"""Metadata beside the data: which file of it concerns a measurement, a cell, a specification.
+"""Metadata beside the data: the files for a measurement, a cell and a specification.
 
-``spec.*`` and ``cell.*`` are looked for in the folder of a data file and then upwards to the
-source's root, nearest first. Such a file counts if its ``name`` is the name looked for, or, where
-it has no ``name``, if its folder is called so. ``<measurement>.meta.*`` lies in the folder itself.
+``spec.*`` and ``cell.*`` are searched for in the folder of a data file and then upwards to the
+source's root, nearest first. Such a file counts if its ``name`` is the wanted name, or, if
+it has no ``name``, if its folder has that name. ``<measurement>.meta.*`` lies in the folder itself.
 
-What was read is kept per folder for the folders used last, so an archive of any size costs the
-memory of :data:`CACHED_FOLDERS` folders' metadata.
+The metadata of the :data:`CACHED_FOLDERS` folders used last is kept, so memory does not grow with
+the archive.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from bulkload.sources.schema import (
     Checked,
     check_keys,
     check_specification,
-    told,
+    with_lines,
 )
 
 #: Folders whose metadata is kept: more than any path is deep, and the neighbours of a manifest's
@@ -45,7 +45,7 @@ _SUFFIXES: Final = "|".join(suffix.lstrip(".") for suffix in DOCUMENT_SUFFIXES)
 
 
 class Role(StrEnum):
-    """What a file of metadata is about; for the first two also its name without ending."""
+    """What a metadata file describes; for the first two also its name without ending."""
 
     SPECIFICATION = "spec"
     CELL = "cell"
@@ -54,12 +54,12 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A file of metadata that was read."""
+    """A metadata file and its content."""
 
     path: str
     #: Its own ``name``, else its folder's.
     name: str
-    #: What it says without its ``name``; None where the file is broken.
+    #: Its content without its ``name``; None if the file is broken.
     fields: Mapping[str, Any] | None
     #: Digest of the fields but for a cell's batch, which is compared by itself.
     digest: bytes = b""
@@ -74,7 +74,7 @@ class _Folder:
 
 
 def role_of(file_name: str) -> tuple[Role, str] | None:
-    """Tell whether a file holds metadata: its role, and for a measurement whose it is."""
+    """Return the role of a metadata file and the measurement it belongs to; None for others."""
     stem, _, suffix = file_name.rpartition(".")
     if f".{suffix.lower()}" not in DOCUMENT_SUFFIXES:
         return None
@@ -85,7 +85,7 @@ def role_of(file_name: str) -> tuple[Role, str] | None:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """Read a .json, .yaml or .toml file that holds an object; UnreadableError where it does not."""
+    """Read an object from a .json, .yaml or .toml file; raise UnreadableError otherwise."""
     if path.suffix.lower() not in DOCUMENT_SUFFIXES:
         raise UnreadableError(f"{path}: properties are read from {', '.join(DOCUMENT_SUFFIXES)}")
     try:
@@ -103,11 +103,11 @@ class MetadataStore:
     def __init__(self) -> None:
         self._folders: OrderedDict[Path, _Folder] = OrderedDict()
         self._problems: list[Problem] = []
-        #: Broken files that were told: a folder may be read again after it was forgotten.
+        #: Broken files that were reported: a folder may be read again after it was forgotten.
         self._told: set[str] = set()
 
     def of_measurement(self, folder: Path, stems: Sequence[str]) -> Note | None:
-        """Give the ``.meta`` file in a folder for the first of the stems that has one."""
+        """Return the ``.meta`` file in a folder for the first of the stems that has one."""
         record = self._folder(folder)
         for stem in stems:
             key = (Role.MEASUREMENT, normalised(stem))
@@ -117,7 +117,7 @@ class MetadataStore:
         return None
 
     def of_parent(self, role: Role, name: str, folder: Path, root: Path) -> Note | None:
-        """Give the nearest ``spec.*`` or ``cell.*`` that bears a name (a broken one at once)."""
+        """Return the nearest ``spec.*`` or ``cell.*`` of a name; a broken one ends the search."""
         for record, note in self._upwards(role, folder, root):
             if note.fields is None or note.name == name:
                 record.used.add((role, ""))
@@ -125,14 +125,14 @@ class MetadataStore:
         return None
 
     def nearest(self, role: Role, folder: Path, root: Path) -> Note | None:
-        """Give the nearest ``spec.*`` or ``cell.*``, whatever its name."""
+        """Return the nearest ``spec.*`` or ``cell.*``, whatever its name."""
         for record, note in self._upwards(role, folder, root):
             record.used.add((role, ""))
             return note
         return None
 
     def search_told(self, role: Role, folder: Path, root: Path) -> str:
-        """Say where a parent's file was looked for, and what was found in vain."""
+        """Return where a parent's file was searched for, and which files did not match."""
         chain = _chain(folder, root)
         places = shown(str(chain[0])) + (
             f" and above, up to {shown(str(chain[-1]))}" if chain[1:] else ""
@@ -145,12 +145,12 @@ class MetadataStore:
         return f"{role}.{{{_SUFFIXES}}} in {places}{found}"
 
     def take_problems(self) -> list[Problem]:
-        """Hand over what was found wrong since the last call."""
+        """Return the problems found since the last call."""
         problems, self._problems = self._problems, []
         return problems
 
     def leave(self, folder: Path) -> Iterator[Problem]:
-        """Forget a folder that is done with, and tell which of its metadata nothing used."""
+        """Forget a finished folder, and warn of each metadata file that nothing used."""
         record = self._folders.pop(folder, None) or _Folder(_metadata_files(folder))
         for key, names in sorted(record.files.items()):
             if key not in record.used:
@@ -195,7 +195,7 @@ class MetadataStore:
             return self._broken(path, [(Rule.UNREADABLE_METADATA, str(error))])
         checked = _check(role, document.data)
         if checked.faults:
-            return self._broken(path, told(checked.faults, document.line_of))
+            return self._broken(path, with_lines(checked.faults, document.line_of))
         name = checked.fields.pop("name", None) or folder.name
         return Note(str(path), normalised(name), checked.fields, _digest(checked.fields))
 
@@ -231,14 +231,14 @@ def _metadata_files(folder: Path) -> dict[tuple[Role, str], list[str]]:
                 if key is not None:
                     files.setdefault(key, []).append(entry.name)
     except OSError:
-        # A folder that cannot be listed is told by whoever needs its data; here it has no metadata.
+        # A folder that cannot be listed is reported where its data are needed.
         return {}
     return {key: sorted(names) for key, names in files.items()}
 
 
 @lru_cache(maxsize=CACHED_FOLDERS)
 def _chain(folder: Path, root: Path) -> tuple[Path, ...]:
-    """Give a folder and those above it, up to the root or to the anchor of the file system."""
+    """Return a folder and those above it, up to the root or to the anchor of the file system."""
     above = folder.parents
     if root in above:
         return (folder, *above[: above.index(root) + 1])
@@ -247,7 +247,7 @@ def _chain(folder: Path, root: Path) -> tuple[Path, ...]:
 
 def _unused(role: Role, stem: str, note: Note | None) -> str:
     if role is Role.MEASUREMENT:
-        return f"no file beside it is planned as {shown(stem)}: what it says goes nowhere"
+        return f"no file beside it is planned as {shown(stem)}, so it is not used"
     if note is None:
         return "no file in or below its folder is planned, so it is not used"
     label = "specification" if role is Role.SPECIFICATION else "cell"

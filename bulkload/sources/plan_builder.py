@@ -25,14 +25,14 @@ from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.metadata import MetadataStore, Note, Role
 from bulkload.sources.sheets.stated import StatedSheets
 
-#: What goes out beside the data, as the keys of a measurement's metadata are called.
+#: Keys of the metadata that are sent with a measurement.
 METADATA_KEYS: Final = ("protocol", "test_setup", "start_time", "end_time", "notes", "tags")
-#: The ratings without which a specification is of little use, and may be refused.
+#: The ratings that the checks need, and without which Studio may reject a specification.
 _EXPECTED_RATINGS: Final = ("capacity", "voltage_min", "voltage_max")
 
 
 class _InTheWayError(Exception):
-    """Stops one entry; what is in its way."""
+    """One entry cannot be planned; holds the rule and the message."""
 
     def __init__(self, rule: Rule, message: str) -> None:
         super().__init__(message)
@@ -57,12 +57,12 @@ class _Cell:
     digest: bytes
 
 
-#: From a file's job to the jobs of the tests in it.
+#: Yields the jobs of the tests in a file, given the file's job.
 Split = Callable[[UploadJob], Iterable[UploadJob]]
 
 
 class Assembler:
-    """Turns what sources found into plan items; one for all sources of a run."""
+    """Turns the entries of all sources of a run into plan items."""
 
     def __init__(
         self,
@@ -78,11 +78,11 @@ class Assembler:
         self._store = MetadataStore()
         self._check = PlanCheck()
         self._specifications: dict[str, Specification] = {}
-        #: A cell's names -> digest of what was said of it.
+        #: Names of a cell -> digest of its metadata.
         self._cells: dict[tuple[str, str], bytes] = {}
 
     def items(self, found: Found) -> Iterator[PlanItem]:
-        """Give plan items as a stream: a specification and a cell before their first job."""
+        """Yield plan items as a stream: a specification and a cell before their first job."""
         for item in found:
             if isinstance(item, Entry):
                 yield from self._entry(item)
@@ -110,7 +110,7 @@ class Assembler:
                 yield item
 
     def _notes(self, entry: Entry) -> _Notes:
-        """Look up all three before anything is judged, so that each counts as used."""
+        """Return all three notes of an entry: each counts as used, whatever its faults."""
         folder = entry.folder
         spec, cell, measurement = map(normalised, entry.job.key)
         stem, _ = split_suffix(os.path.basename(entry.job.path))  # noqa: PTH119  (once a file)
@@ -182,7 +182,7 @@ class Assembler:
         if note is None or known is None or known == note.digest:
             return
         message = (
-            f"{shown(note.path)} says of cell {shown(name)} what was not known when its first "
+            f"{shown(note.path)} adds metadata to cell {shown(name)} after its first "
             "measurement was planned; state the cell's metadata once, above all of its files"
         )
         raise _InTheWayError(Rule.CELL_CONFLICT, message)
@@ -209,7 +209,7 @@ def _job(entry: Entry, notes: _Notes, specification: Specification, cell: _Cell)
 
 
 def _with_note(job: UploadJob, fields: Mapping[str, Any]) -> UploadJob:
-    """Fill what a job does not state from the file of metadata beside its data."""
+    """Return a job completed from the metadata file beside its data."""
     metadata = {key: fields[key] for key in METADATA_KEYS if key in fields}
     for key, value in job.metadata.items():
         below = metadata.get(key)

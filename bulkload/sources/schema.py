@@ -110,7 +110,7 @@ def unknown(key: str, known: Mapping[str, Any]) -> str:
     return "is not known; the known ones are " + ", ".join(known)
 
 
-def told(faults: list[Fault], line_of: Callable[..., int]) -> Iterator[tuple[Rule, str]]:
+def with_lines(faults: list[Fault], line_of: Callable[..., int]) -> Iterator[tuple[Rule, str]]:
     """Yield each fault as its rule and a sentence with line and key."""
     for fault in faults:
         subject = f"key {shown('.'.join(fault.keys))}" if fault.keys else "the document"

@@ -1,8 +1,8 @@
 """Specifications from files that ``--specs`` names: .json .yaml .toml, .csv .xlsx, or a folder.
 
 In a spreadsheet each row is a specification and each column a key: ``name``, ``form_factor``,
-``manufacturer``, ``capacity [A.h]``. A unit in brackets makes a Quantity, a rating goes under
-``ratings`` by itself, and points lead deeper: ``cathode.material.name``,
+``manufacturer``, ``capacity [A.h]``. A unit in brackets makes a Quantity, a rating belongs under
+``ratings``, and dots lead deeper: ``cathode.material.name``,
 ``cathode.properties.loading [mg/cm**2]``.
 """
 
@@ -25,8 +25,8 @@ from bulkload.sources.schema import (
     RATING_KEYS,
     SPECIFICATION_KEYS,
     check_specification,
-    told,
     unknown,
+    with_lines,
 )
 from bulkload.sources.tables import BadRow, Header, Line, Row, read_sheet, read_table
 
@@ -35,7 +35,7 @@ _COLUMN = re.compile(r"(?P<keys>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]+)\])?\Z")
 
 
 def read_specifications(path: Path, into: dict[str, Specification]) -> Iterator[Problem | Skip]:
-    """Read a file or a folder of specifications by name; what is wrong is told.
+    """Read a file or a folder of specifications by name, and yield the problems.
 
     Side effects: fills ``into`` as the iterator is exhausted.
     """
@@ -72,12 +72,12 @@ def _read_document(path: Path, into: dict[str, Specification]) -> Iterator[Probl
 
         if not checked.faults:
             yield from _add(checked.fields, path, str(path), into)
-        for rule, message in told(checked.faults, line_of):
+        for rule, message in with_lines(checked.faults, line_of):
             yield _problem(path, rule, message)
 
 
 def _records(data: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Tell one specification, a list of them, and an object of name -> specification apart."""
+    """Return the records of one specification, a list, or an object of name -> specification."""
     if isinstance(data, list):
         yield from (((), item) for item in data)
     elif isinstance(data, dict) and not set(data) & set(SPECIFICATION_KEYS) and data:

@@ -19,7 +19,7 @@ from bulkload.sources.entry import Entry
 def read_database(
     path: Path, databases: Databases, stated: dict[str, Specification]
 ) -> Iterator[Entry | Problem | Skip]:
-    """Give the measurements of the database that a TOML file describes.
+    """Yield the measurements of the database that a TOML file describes.
 
     Side effects: ``stated`` gets the specifications that the database's cells are of, where the
     user states none of that name.

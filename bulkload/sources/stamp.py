@@ -1,4 +1,4 @@
-"""A source on disk: which files it is, and how to tell that it is still the same."""
+"""A source on disk: its files, and the stamp that shows whether it changed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def attachments(path: Path) -> list[Path]:
 
 
 def quick_stamp(path: Path) -> tuple[int, int] | None:
-    """Return a source's size and modification time, None where it cannot be seen.
+    """Return a source's size and modification time, None if it cannot be accessed.
 
-    What a folder weighs is what its files weigh, so that the answer agrees with ``stamp``.
+    The size of a folder is that of its files, as in ``stamp``.
     """
     try:
         statuses = [one.stat() for one in attachments(path)]

@@ -20,7 +20,7 @@ from bulkload.sources.json_yaml_toml import parse_json
 
 #: Rows of a Parquet file in memory at a time.
 BATCH_ROWS: Final = 4096
-#: Longest line of a text table, in characters: a file without line ends is no table.
+#: Longest line of a text table, in characters: a file without line ends is not a table.
 MAX_LINE_CHARACTERS: Final = 4 << 20
 #: Largest workbook, in bytes: it is unpacked in memory as a whole.
 MAX_WORKBOOK_BYTES: Final = 256 << 20
@@ -33,7 +33,7 @@ _DELIMITERS: Final = (",", ";", "\t")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The columns of a table. JSON lines have them in each row: those of the first stand here."""
+    """The columns of a table. JSON lines have them in each row; these are those of the first."""
 
     columns: tuple[str, ...]
 
@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be told apart into cells."""
+    """A row that cannot be split into cells."""
 
     number: int
     message: str
@@ -58,7 +58,7 @@ Line = Header | Row | BadRow
 
 
 def read_table(path: Path) -> Iterator[Line]:
-    """Give a table's header and rows; UnreadableError where it is none."""
+    """Yield a table's header and rows; raise UnreadableError if the file is not a table."""
     try:
         yield from _READERS[path.suffix.lower()](path)
     except OSError as error:

@@ -31,7 +31,7 @@ class WrongValueError(ValueError):
 
 
 def text(value: object) -> str:
-    """Take text that is not empty."""
+    """Return text that is not empty."""
     if not isinstance(value, str):
         raise WrongValueError(f"must be text, not {_kind(value)}")
     if not value.strip():
@@ -40,12 +40,12 @@ def text(value: object) -> str:
 
 
 def name(value: object) -> str:
-    """Take a name; a whole number is one too."""
+    """Return a name; a whole number is one too."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value)
 
 
 def timestamp(value: object) -> str:
-    """Take a date or time in ISO 8601, given in its long form."""
+    """Return a date or time in ISO 8601, given in its long form."""
     stated = text(value)
     try:
         if len(stated) <= len("2024-01-31"):
@@ -57,7 +57,7 @@ def timestamp(value: object) -> str:
 
 
 def date(value: object) -> str:
-    """Take a date in ISO 8601."""
+    """Return a date in ISO 8601."""
     try:
         return dt.date.fromisoformat(text(value)).isoformat()
     except ValueError:
@@ -65,7 +65,7 @@ def date(value: object) -> str:
 
 
 def number(value: object) -> float:
-    """Take a finite number."""
+    """Return a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongValueError(f"must be a number, not {_kind(value)}")
     try:
@@ -78,7 +78,7 @@ def number(value: object) -> float:
 
 
 def positive(value: object) -> float:
-    """Take a finite number above zero."""
+    """Return a finite number above zero."""
     found = number(value)
     if found <= 0:
         raise WrongValueError("must be greater than zero")
@@ -86,15 +86,15 @@ def positive(value: object) -> float:
 
 
 def flag(value: object) -> bool:
-    """Take true or false."""
+    """Return true or false."""
     if not isinstance(value, bool):
         raise WrongValueError(f"must be true or false, not {_kind(value)}")
     return value
 
 
 def tags(value: object) -> list[str]:
-    """Take the tags of a measurement, within Studio's limits."""
-    found = [tag.strip() for tag in words(value)]
+    """Return the tags of a measurement, within Studio's limits."""
+    found = [tag.strip() for tag in texts(value)]
     if len(found) > MAX_TAGS:
         raise WrongValueError(f"has {len(found)} tags; Studio accepts at most {MAX_TAGS}")
     if any(len(tag) > MAX_TAG_LENGTH for tag in found):
@@ -102,21 +102,21 @@ def tags(value: object) -> list[str]:
     return found
 
 
-def words(value: object) -> list[str]:
-    """Take a list of texts."""
+def texts(value: object) -> list[str]:
+    """Return a list of texts."""
     if not isinstance(value, list):
         raise WrongValueError(f"must be a list of texts, not {_kind(value)}")
     return [text(item) for item in value]
 
 
 def checks(value: object) -> list[str]:
-    """Take names of strict checks."""
-    return _known(words(value), STRICT_CHECK_NAMES, "check")
+    """Return names of strict checks."""
+    return _known(texts(value), STRICT_CHECK_NAMES, "check")
 
 
 def transforms(value: object) -> list[str]:
-    """Take names of transforms, in their order."""
-    return _known(words(value), TRANSFORMS, "transform")
+    """Return names of transforms, in their order."""
+    return _known(texts(value), TRANSFORMS, "transform")
 
 
 def _known(found: list[str], names: Collection[str], what: str) -> list[str]:
@@ -129,7 +129,7 @@ def _known(found: list[str], names: Collection[str], what: str) -> list[str]:
 
 
 def window(value: object) -> tuple[float, float]:
-    """Take a lower and a higher voltage."""
+    """Return a lower and a higher voltage."""
     if not isinstance(value, list) or len(value) != 2:
         raise WrongValueError("must be a list of two numbers in V, [lower, upper]")
     low, high = number(value[0]), number(value[1])
@@ -139,7 +139,7 @@ def window(value: object) -> tuple[float, float]:
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """Take an object with at least one key, and with no credentials in it."""
+    """Return an object with at least one key, and with no credentials in it."""
     if not isinstance(value, dict):
         raise WrongValueError(f"must be an object of keys and values, not {_kind(value)}")
     if not value:
@@ -153,7 +153,7 @@ def mapping(value: object) -> dict[str, Any]:
 
 
 def protocol(value: object) -> dict[str, Any]:
-    """Take a protocol: an object, or its name alone."""
+    """Return a protocol: an object, or its name alone."""
     if isinstance(value, str):
         return {"name": text(value)}
     found = mapping(value)
@@ -163,7 +163,7 @@ def protocol(value: object) -> dict[str, Any]:
 
 
 def quantity(value: object) -> dict[str, Any]:
-    """Take a Quantity: ``{"value": 5.0, "unit": "A.h"}``."""
+    """Return a Quantity: ``{"value": 5.0, "unit": "A.h"}``."""
     example = 'must be a quantity, such as {"value": 5.0, "unit": "A.h"}'
     if not isinstance(value, dict) or set(value) != {"value", "unit"}:
         raise WrongValueError(example)
@@ -174,7 +174,7 @@ def quantity(value: object) -> dict[str, Any]:
 
 
 def component(value: object) -> dict[str, Any]:
-    """Take a component of a cell: ``properties`` and a named ``material``."""
+    """Return a component of a cell: ``properties`` and a named ``material``."""
     found = mapping(value)
     for key in found:
         if key not in ("properties", "material"):

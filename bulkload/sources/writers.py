@@ -1,4 +1,4 @@
-"""Rows of a plan into a file, as a stream: .csv .xlsx .parquet .jsonl."""
+"""Write the rows of a plan to a file, as a stream: .csv .xlsx .parquet .jsonl."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GROUP_ROWS: Final = 4096
 #: Limits of the spreadsheet format.
 MAX_SHEET_ROWS: Final = 1_048_576
 MAX_SHEET_CELL_CHARACTERS: Final = 32_767
-#: Characters that the readers of spreadsheets do not give back.
+#: Characters that spreadsheet readers do not return.
 _NO_XML: Final = frozenset("\ufffe\uffff")
 #: Column widths in characters: wide enough to read a name or a path, narrow enough to see both.
 _WIDTHS: Final = {"measurement": 30, "path": 60, "notes": 40, "evidence": 50, "warnings": 50}
@@ -101,8 +101,8 @@ def _write_jsonl(path: Path, rows: Rows, columns: Sequence[str] = COLUMNS) -> in
     with path.open("w", encoding="utf-8", newline="\n") as stream:
         count = 0
         for row in rows:
-            said = {column: cell for column, cell in row.items() if cell is not None}
-            stream.write(json.dumps(said, ensure_ascii=False, allow_nan=False) + "\n")
+            stated = {column: cell for column, cell in row.items() if cell is not None}
+            stream.write(json.dumps(stated, ensure_ascii=False, allow_nan=False) + "\n")
             count += 1
     return count
 

@@ -68,7 +68,7 @@ def test_what_is_equal_is_said_to_be_equal(jobs: Jobs, uploaded: Ended) -> None:
                 "Voltage [V]",
                 pa.array([*table["Voltage [V]"].to_pylist()[:-1], 3.7000001]),
             ),
-            "other values",
+            "different values",
         ),
         (None, "cannot be read"),
     ],
@@ -101,7 +101,7 @@ def test_a_measurement_that_is_gone_is_named(
     told = jobs.command("verify", "job", "--all")
     assert told.code == 3
     assert "spec 0 / cell 0 / run 1" in told.out
-    assert "no such measurement any more" in told.out
+    assert "no longer has this measurement" in told.out
 
 
 def test_a_sample_says_in_words_what_it_is_worth(jobs: Jobs, uploaded: Ended) -> None:

@@ -49,7 +49,7 @@ def test_existing_verify_compares_with_what_studio_gives_back(
     assert rows["run 1"].cause == rows["run 2"].cause == "existing_differs"
     assert "60 rows" in rows["run 1"].message
     assert "61" in rows["run 1"].message
-    assert "other values" in rows["run 2"].message
+    assert "different values" in rows["run 2"].message
     assert uploaded.requests.by_endpoint["measurement.initiate"] == 3
 
 

@@ -139,7 +139,7 @@ def test_each_sheet_of_a_workbook_is_a_measurement(
                 values = (row + 1, 10.0 * row, 45000 + row / 8640, 10.0 * row, 1, 1, current)
                 page.write_row(row + 1, 0, (*values, 3.3 + charge, charge, 0, 3.4 * charge, 0))
     planned = jobs.command("plan", "archive")
-    assert "2 measurements of 1 cells" in planned.out
+    assert "2 measurements of 1 cell" in planned.out
     jobs.use(studio)
     ended = jobs.upload("archive", "--no-strict")
     assert ended.counts == {"created": 2}, ended.out

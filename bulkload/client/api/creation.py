@@ -90,7 +90,9 @@ class Creation(Generic[R]):
         if self._is_ours(record):
             return record.marked(created=True)
         conflict = ConflictError(
-            f"{record.name!r} exists already, and is not what was sent", 409, error_code="CONFLICT"
+            f"{record.name!r} already exists and differs from what was sent",
+            409,
+            error_code="CONFLICT",
         )
         conflict.existing_id = record.id
         raise conflict

@@ -171,4 +171,4 @@ def _read_page(answer: Any) -> tuple[list[Any], int | None]:
     if isinstance(answer, Mapping) and isinstance(answer.get("items"), list):
         total = answer.get("total")
         return answer["items"], total if isinstance(total, int) else None
-    raise IonworksError(f"the server answered {type(answer).__name__} where a list was due")
+    raise IonworksError(f"the server answered {type(answer).__name__} instead of a list")

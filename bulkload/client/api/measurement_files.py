@@ -49,13 +49,13 @@ def _check_image(path: Path) -> None:
     if signatures is None:
         known = ", ".join(IMAGE_SIGNATURES)
         raise UnreadableError(
-            f"{path.name} has no extension of a picture ({known})", cause="not_an_image"
+            f"{path.name} does not have the extension of an image ({known})", cause="not_an_image"
         )
     with path.open("rb") as file:
         header = file.read(HEADER_BYTES)
     is_webp = kind != ".webp" or header[8:12] == b"WEBP"
     if not header.startswith(signatures) or not is_webp:
         raise UnreadableError(
-            f"{path.name} is named as a {kind[1:].upper()} picture, but its content is none",
+            f"{path.name} is named as a {kind[1:].upper()} image, but its content is not one",
             cause="not_an_image",
         )

@@ -41,14 +41,14 @@ class Record(BaseModel):
         """Read an answer of the server; what is not such a record is the server's error."""
         if not isinstance(answer, Mapping):
             raise IonworksError(
-                f"the server answered {type(answer).__name__} where {cls.__name__} was due"
+                f"the server answered {type(answer).__name__} instead of {cls.__name__}"
             )
         try:
             return cls.model_validate(dict(answer))
         except ValueError as error:
             known = dict(answer)
             raise IonworksError(
-                f"the server's answer is no {cls.__name__}: {error}", data=known
+                f"the server's answer is not a valid {cls.__name__}: {error}", data=known
             ) from error
 
 

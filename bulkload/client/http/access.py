@@ -69,7 +69,7 @@ def resolve_access(
         )
     secret = (api_token or api_key or "").strip()
     if not secret.isascii() or not secret.isprintable():
-        raise SettingsError("the API key or token holds characters that no key has")
+        raise SettingsError("the API key or token contains characters that no key can have")
     return Access(
         base_url=_base_url(base_url or env.get("IONWORKS_API_URL") or DEFAULT_URL),
         api_key=None if api_token else secret,

@@ -64,7 +64,7 @@ def error_of(answer: Answer, *, now: datetime, mask: Callable[[str], str] = str)
     """Return the error that an answer stands for, with what its body says."""
     if answer.status in _NOT_HERE and is_web_page(answer):
         # A name that leads to another machine for a while: it knows nothing of our records.
-        return AnswerLostError("a web page of another server came in its place", answer.status)
+        return AnswerLostError("a web page of another server came instead", answer.status)
     body = _parse(mask(answer.body.decode("utf-8", errors="replace")))
     message, error_code, data = _read_body(body)
     retry_after_s = parse_retry_after(

@@ -105,7 +105,7 @@ class StorageHttp:
                 # The wire knows only that the body ended early; this is why.
                 raise sending.error from None
             if isinstance(error, aiohttp.InvalidURL):
-                raise ClientError("storage gave a URL that is none") from error
+                raise ClientError("storage gave an invalid URL") from error
             if isinstance(error, aiohttp.ClientError | OSError | TimeoutError):
                 raise translate(error, host_of(url)) from error
             raise
@@ -133,10 +133,10 @@ class StorageHttp:
                         raise storage_error_of(await _answer(response), now=now)
                     return await _receive(response, to, moved)
         except aiohttp.InvalidURL as error:
-            raise ClientError("storage gave a URL that is none") from error
+            raise ClientError("storage gave an invalid URL") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise translate(error, host_of(url)) from error
-        lost = AnswerLostError(f"{host_of(url)} gave {received} bytes, and then hardly any more")
+        lost = AnswerLostError(f"{host_of(url)} gave {received} bytes, and then almost stopped")
         lost.cause = TIMED_OUT
         raise lost
 
@@ -190,7 +190,9 @@ async def _receive(response: aiohttp.ClientResponse, to: Path, moved: Callable[[
         raise AnswerLostError(f"{size_bytes} bytes came where {announced} were announced")
     expected = reported_md5(headers)
     if expected is not None and expected != md5.hexdigest():
-        raise IntegrityError("what came from storage is not what it announced", 200)
+        raise IntegrityError(
+            "the content from storage does not have the MD5 that it announced", 200
+        )
     return size_bytes
 
 
@@ -223,7 +225,7 @@ def _local(url: str) -> URL:
     """Take a signed URL to the letter, but for a name that only a container knows."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ClientError("storage gave a URL that is none")
+        raise ClientError("storage gave an invalid URL")
     if parts.hostname == "host.docker.internal":
         netloc = parts.netloc.replace("host.docker.internal", "localhost")
         url = urlunsplit(parts._replace(netloc=netloc))

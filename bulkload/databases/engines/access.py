@@ -87,7 +87,7 @@ def _run(name: str, *arguments: str) -> bytes:
             [program, *arguments], capture_output=True, check=False, timeout=EXPORT_TIMEOUT_S
         )
     except subprocess.TimeoutExpired as error:
-        raise PlanError(f"{name} gave no end in {EXPORT_TIMEOUT_S} s") from error
+        raise PlanError(f"{name} did not finish within {EXPORT_TIMEOUT_S} s") from error
     if done.returncode != 0:
         words = done.stderr.decode("utf-8", "replace").strip()[-200:]
         raise PlanError(f"{name} failed: {words}; the database may be damaged")

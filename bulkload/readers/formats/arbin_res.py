@@ -76,7 +76,7 @@ class ArbinDatabase(Format):
         names = tuple(cut(text.data[:first].decode("utf-8").strip("\r\n"), ","))
         if _TEST_ID not in names:
             raise UnreadableError(
-                f"{probe.name}: the table {_ROWS} has no {_TEST_ID}; it is no Arbin test",
+                f"{probe.name}: the table {_ROWS} has no {_TEST_ID}; it is not an Arbin test",
                 cause="missing_column",
             )
         grid = grid_below(text, HeaderLine(1, 0, first, ",", names), TABLE)
@@ -131,7 +131,7 @@ class _Exported:
                 timeout=EXPORT_TIMEOUT_S,
             )
         except subprocess.TimeoutExpired as error:
-            raise self._failed(table, f"gave no end in {EXPORT_TIMEOUT_S} s") from error
+            raise self._failed(table, f"did not finish within {EXPORT_TIMEOUT_S} s") from error
         if done.returncode != 0 or not done.stdout.strip():
             words = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise self._failed(table, printable(words[-1] if words else "gave nothing")[:120])
@@ -145,6 +145,6 @@ class _Exported:
     def _failed(self, table: str, words: str) -> UnreadableError:
         return UnreadableError(
             f"{self._probe.name}: {PROGRAM} cannot read the table {table}: {words}; "
-            "the database is damaged or no Arbin test",
+            "the database is damaged or is not an Arbin test",
             cause="damaged",
         )
