@@ -129,11 +129,10 @@ def test_another_cells_record_is_not_ours_because_a_409_names_it() -> None:
             return Fault.NAMESAKE
         return None
 
-    one_by_one = calm(jobs=JOBS, inject=name_the_other, connections=1, workers=1)
-    result = passing(replace(one_by_one, may_fail_as=frozenset({"conflict"})))
+    # The conflict is over the name, so the next run tries again, and finds the name free.
+    result = passing(calm(jobs=JOBS, inject=name_the_other, connections=1, workers=1))
     assert answered
-    assert result.counts == {"created": 1, "failed": 1}
-    assert result.causes == {"conflict": 1}
+    assert result.counts == {"created": 2}
 
 
 # -- The judge itself: what is wrong must be found ----------------------------------------
