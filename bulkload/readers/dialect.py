@@ -269,13 +269,15 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
             continue
         chosen = hits[0]
         if len(hits) > 1 and split[hits[1]].base == split[chosen].base:
-            if column.target in REQUIRED:
-                raise TwiceError(names[chosen])
+            chosen, evidence = _one_of(column, hits, split)
+            if chosen < 0:
+                raise TwiceError(names[hits[0]])
             decisions.append(
                 Decision(
                     code=DecisionCode.COLUMN_TAKEN,
-                    detail=f"{names[chosen]!r} is there more than once; the first was taken",
-                    evidence="order of the columns",
+                    detail=f"{split[chosen].base!r} is there more than once: {names[chosen]!r} was "
+                    "taken",
+                    evidence=evidence,
                     columns=(names[chosen],),
                 )
             )
@@ -293,6 +295,22 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
         )
     numbered = _numbered(names, split, dialect)
     return Match(columns=(*found, *numbered), decisions=tuple(decisions))
+
+
+def _one_of(column: ColumnRule, hits: Sequence[int], split: Sequence[Heading]) -> tuple[int, str]:
+    """Return which of several columns of one name is taken, and why; -1 where none can be.
+
+    The time of a test in two units is one time: the finer unit is taken. Of a voltage or a current
+    there can be but one.
+    """
+    same = [index for index in hits if split[index].base == split[hits[0]].base]
+    if column.target not in REQUIRED:
+        return same[0], "order of the columns"
+    steps = [conversion(column.target, split[index].unit or "") for index in same]
+    scales = [step.scale for step in steps if step is not None]
+    if column.target == terms.TIME and len(scales) == len(set(scales)) == len(same):
+        return same[scales.index(min(scales))], "unit"
+    return -1, ""
 
 
 def _is_usable(column: ColumnRule, unit: str | None) -> bool:

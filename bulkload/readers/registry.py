@@ -39,6 +39,7 @@ VENDOR_FORMATS: Final[tuple[Format, ...]] = (
     arbin.FORMAT,
     arbin_res.ArbinDatabase(),
     biologic.FORMAT,
+    biologic.TABLE_FORMAT,
     mpr.FORMAT,
     maccor.FORMAT,
     neware.FORMAT,

@@ -12,7 +12,7 @@ from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers.derive import SWEEP_HZ
-from bulkload.readers.dialect import PHASE_NEGATED, Z_IM_NEGATED, Dialect
+from bulkload.readers.dialect import PHASE_NEGATED, Z_IM_NEGATED, ColumnRule, Dialect
 from bulkload.readers.metadata import grouped
 from bulkload.readers.raw_columns import Floats, Raw, fetch_raw
 from bulkload.readers.reading import Reading
@@ -21,8 +21,54 @@ from bulkload.readers.table_source import Grid
 MODULUS: Final = "Z_Mod [Ohm]"
 PHASE: Final = "Z_Phase [deg]"
 
+#: What programs call the columns of a spectrum, folded.
+FREQUENCIES: Final = ("freq", "frequency", "f", "frequenz", "fréquence", "frecuencia", "频率")
+REALS: Final = (
+    *("z'", "zre", "z re", "re(z)", "zreal", "z real", "z real part", "real", "real(z)", "z'(a)"),
+    *("zr", "rez", "re z", "z r", "实部"),
+)
+IMAGINARIES: Final = (
+    *('z"', "z''", "zim", "z im", "im(z)", "zimg", "zimag", "z imag", "imag", "imag(z)", "z''(b)"),
+    *("z\u2019\u2019", "z\u201d", "zi", "imz", "im z", "imaginary", "z imaginary part", "虚部"),
+)
+NEGATED: Final = tuple(f"-{name}" for name in IMAGINARIES)
+MODULI: Final = (
+    "|z|",
+    "z",
+    "zmod",
+    "z mod",
+    "mod(z)",
+    "impedance",
+    "impedanz",
+    "z modulus",
+    "阻抗",
+)
+PHASES: Final = (
+    "phase",
+    "phase(z)",
+    "zphz",
+    "phz",
+    "theta",
+    "phi",
+    "phase angle",
+    "phase of z",
+    "相位",
+)
+NEGATED_PHASES: Final = tuple(f"-{name}" for name in PHASES)
+
+#: Columns of a spectrum in a table of any origin: nobody knows the unit where it states none.
+SPECTRAL: Final = (
+    ColumnRule(terms.FREQUENCY, FREQUENCIES, needs_unit=True),
+    ColumnRule(terms.Z_RE, REALS, needs_unit=True),
+    ColumnRule(terms.Z_IM, IMAGINARIES, needs_unit=True),
+    ColumnRule(Z_IM_NEGATED, NEGATED, needs_unit=True),
+    ColumnRule(MODULUS, MODULI, needs_unit=True),
+    ColumnRule(PHASE, PHASES, needs_unit=True),
+    ColumnRule(PHASE_NEGATED, NEGATED_PHASES, needs_unit=True),
+)
+
 _LEADING: Final = (terms.TIME, terms.FREQUENCY, terms.Z_RE, terms.Z_IM)
-_SPECTRAL: Final = (terms.FREQUENCY, terms.Z_RE, terms.Z_IM, MODULUS, PHASE)
+_QUANTITIES: Final = (terms.FREQUENCY, terms.Z_RE, terms.Z_IM, MODULUS, PHASE)
 
 
 def read_spectrum(
@@ -84,6 +130,12 @@ def read_spectrum(
     )
 
 
+def tell_sweeps(raw: Raw) -> None:
+    """Tell the rows of a sweep from the others, in place, in a table of both."""
+    in_parts(raw)
+    blank_outside_sweeps(raw)
+
+
 def in_parts(raw: Raw) -> None:
     """Give the impedance as real and imaginary part, in place: turned round, or from its polar."""
     negated = raw.columns.pop(Z_IM_NEGATED, None)
@@ -116,7 +168,7 @@ def blank_outside_sweeps(raw: Raw) -> None:
     if frequency is None:
         return
     inside = np.asarray(frequency, dtype=np.float64) > SWEEP_HZ
-    for name in (*_SPECTRAL, Z_IM_NEGATED):
+    for name in (*_QUANTITIES, Z_IM_NEGATED):
         if name not in raw.columns:
             continue
         if not inside.any():

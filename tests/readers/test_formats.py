@@ -436,3 +436,140 @@ def test_only_what_describes_the_test_goes_out() -> None:
 def test_a_maccor_header_is_rid_of_its_filler(shared_data: Path) -> None:
     header = read(shared_data / "cycler" / "maccor" / "maccor_002.txt").header
     assert header["notes"] == "SIMBA-Capacity_test"
+
+
+# Neware BTS 5 to 7: the columns of BEEP's configuration and of its layered loader.
+
+BTS_RECORDS = (
+    ("1", "1", "1", "Rest", "00:00:00.000", "3.7000", "0.0", "2019-05-01 10:00:00"),
+    ("1", "1", "2", "Rest", "00:00:10.000", "3.7000", "0.0", "2019-05-01 10:00:10"),
+    ("1", "2", "3", "CC_DChg", "00:00:00.000", "3.6500", "-500.0", "2019-05-01 10:00:10"),
+    ("1", "2", "4", "CC_DChg", "00:00:10.000", "3.6400", "-500.0", "2019-05-01 10:00:20"),
+    ("2", "3", "5", "CC_Chg", "00:00:00.000", "3.7000", "500.0", "2019-05-01 10:00:20"),
+    ("2", "3", "6", "CC_Chg", "00:00:10.000", "3.7100", "500.0", "2019-05-01 10:00:30"),
+)
+BTS_TIMES = [0, 10, 10.000001, 20, 20.000001, 30]
+BTS_CURRENTS = [0, 0, 0.5, 0.5, -0.5, -0.5]
+
+
+@pytest.mark.parametrize(
+    ("head", "delimiter", "encoding"),
+    [
+        (
+            "Cycle ID,Step ID,Record ID,Step Name,Time(h:min:s.ms),Voltage(V),Current(mA),Realtime",
+            ",",
+            "utf-8",
+        ),
+        (
+            "循环序号\t工步序号\t记录序号\t工步名称\t时间(h:min:s.ms)\t电压(V)\t电流(mA)\t真实时间",
+            "\t",
+            "gbk",
+        ),
+        (
+            (
+                "Cycle\tSteps\tRecord number\tState\tRelative Time(h:min:s.ms)\tVoltage(V)"
+                "\tCurrent(mA)\tAbsolute Time"
+            ),
+            "\t",
+            "utf-8",
+        ),
+    ],
+    ids=["flat", "chinese", "general report"],
+)
+def test_neware_bts_flat_made_from_its_columns(
+    write: Write, head: str, delimiter: str, encoding: str
+) -> None:
+    rows = "".join(delimiter.join(record) + "\n" for record in BTS_RECORDS)
+    series = checked(write("a.csv", f"{head}\n{rows}".encode(encoding)), "neware")
+    assert values(series, "Current [A]") == BTS_CURRENTS
+    assert values(series, "Time [s]") == BTS_TIMES
+    assert series.table["Step from cycler"].to_pylist() == [1, 1, 2, 2, 3, 3]
+    assert series.table["Cycle from cycler"].to_pylist() == [1, 1, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_neware_bts_layered_made_from_its_columns(write: Write, delimiter: str) -> None:
+    lines = [
+        '"Cycle ID","Cap_Chg(mAh)","Cap_DChg(mAh)"',
+        ',"Step ID","Step Name","Step Time(h:min:s.ms)"',
+        ',,"Record ID","Time(h:min:s.ms)","Voltage(V)","Current(mA)","Realtime"',
+    ]
+    cycle = step = ""
+    for row in BTS_RECORDS:
+        if row[0] != cycle:
+            lines.append(f"{row[0]},0,0")
+        if row[1] != step:
+            lines.append(f',"{row[1]}","{row[3]}","00:00:10.000"')
+        cycle, step = row[:2]
+        lines.append(f",,{row[2]},{row[4]},{row[5]},{row[6]},{row[7]}")
+    text = "\n".join(lines) + "\n"
+    if delimiter == "\t":
+        text = text.replace(",", "\t").replace('"', "")
+    series = checked(write("a.csv", text), "neware layered")
+    assert values(series, "Current [A]") == BTS_CURRENTS
+    assert values(series, "Time [s]") == BTS_TIMES
+    assert series.table["Step from cycler"].to_pylist() == [1, 1, 2, 2, 3, 3]
+    assert series.table["Cycle from cycler"].to_pylist() == [1, 1, 1, 1, 2, 2]
+
+
+# EC-Lab.
+
+
+def test_ec_lab_columns_without_their_preamble(shared_data: Path) -> None:
+    series = checked(
+        shared_data / "cycler2" / "biologic" / "T-cell_pOCV_data.txt", "biologic table"
+    )
+    assert series.table["Voltage [V]"][0].as_py() == 3.1071846
+    assert any("'time/s' was taken" in remark for remark in series.remarks)
+
+
+def test_a_rest_with_a_short_header_has_no_current(write: Write) -> None:
+    head = "EC-Lab ASCII FILE\nNb header lines : 3\nmode\ttime/s\tEwe/V\n"
+    series = checked(
+        write("a.mpt", head + "".join(f"3\t{i}\t3.{i}\n" for i in range(5))), "biologic"
+    )
+    assert values(series, "Current [A]") == [0.0] * 5
+
+
+def test_a_control_without_a_current_is_no_rest(write: Write) -> None:
+    head = "EC-Lab ASCII FILE\nNb header lines : 3\ntime/s\tEwe/V\tcontrol/V\n"
+    with pytest.raises(UnreadableError, match=r"no column for 'Current \[A\]'"):
+        read(write("a.mpt", head + "".join(f"{i}\t3.{i}\t1\n" for i in range(5))))
+
+
+def test_an_export_with_other_delimiters(write: Write) -> None:
+    head = "EC-Lab ASCII FILE;;\nNb header lines : 3;;\ntime/s;Ewe/V;<I>/mA\n"
+    rows = "".join(f"{i};3,{9 - i}5;-2,5\n" for i in range(5))
+    series = checked(write("a.mpt", head + rows), "biologic")
+    assert values(series, "Current [A]") == [0.0025] * 5
+
+
+# Tables of no known origin.
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Time_s,Voltage_V,I_mA,Cell_Temperature_C,Cycle,Step",
+        "Zeit (s),Spannung (V),Strom (mA),Temperatur (°C),Zyklus,Schritt",
+        "Temps (s),Tension (V),Courant (mA),Température (°C),Cycle,Étape",
+        "Tiempo (s),Voltaje (V),Corriente (mA),Temperatura (°C),Ciclo,Paso",
+        "时间(s),电压(V),电流(mA),温度(℃),循环号,工步号",
+        "Time/s,Voltage/V,Current/mA,Temperature/°C,Cycle,Step",
+    ],
+)
+def test_headers_in_other_words(write: Write, head: str) -> None:
+    rows = "".join(f"{i},{3.7 - i / 100},500,25.5,1,2\n" for i in range(6))
+    series = checked(write("a.csv", f"{head}\n{rows}"), "labelled")
+    assert values(series, "Time [s]") == [0, 1, 2, 3, 4, 5]
+    assert values(series, "Current [A]") == [0.5] * 6
+    assert values(series, "Temperature [degC]") == [25.5] * 6
+    assert series.table["Step from cycler"].to_pylist() == [2] * 6
+    assert series.table["Cycle from cycler"].to_pylist() == [1] * 6
+
+
+def test_units_as_suffixes(shared_data: Path) -> None:
+    series = checked(shared_data / "cycler2" / "batterydata" / "p492-13-raw.csv", "labelled")
+    frequency = series.table["Frequency [Hz]"]
+    assert len(frequency) - frequency.null_count == 78
+    assert series.table["Temperature [degC]"][0].as_py() == 29.7005

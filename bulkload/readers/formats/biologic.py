@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,12 +22,13 @@ from bulkload.readers.dialect import (
     Sign,
 )
 from bulkload.readers.file_kinds import TEXT
-from bulkload.readers.headers import HeaderLine, grid_below
+from bulkload.readers.headers import HeaderLine, cut, grid_below
 from bulkload.readers.metadata import grouped, merged, with_iso_start
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Floats, Raw
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
+from bulkload.readers.table_format import TableFormat
 
 #: EC-Lab counts changes of the current's direction; two of them are a cycle.
 HALF_CYCLE: Final = "half cycle"
@@ -63,6 +64,9 @@ _SERIAL: Final = re.compile(r"^(?P<name>.*?)\s*\(SN\s*(?P<serial>[^)]+)\)")
 _SOFTWARE: Final = re.compile(r"^(?P<name>.+?\sv[\d.]+)\s*\(software\)", re.IGNORECASE)
 #: Longest preamble line whose form is looked at, in characters.
 MAX_LINE_CHARS: Final = 300
+
+#: How the columns of techniques begin that let a current flow.
+_FLOWS: Final = ("I/", "<I", "|I|/", "dq/", "dQ/", "(Q-Qo)/", "control/", "freq/")
 
 _OPEN_CIRCUIT: Final = "open circuit voltage"
 _LABELS: Final = {
@@ -103,10 +107,19 @@ class BioLogicText(Format):
         grid = grid_below(probe.text, header, EXPORT)
 
         def prepare(raw: Raw) -> None:
-            make_series(raw, is_rest=_OPEN_CIRCUIT in technique.lower())
+            is_named = _OPEN_CIRCUIT in technique.lower()
+            make_series(raw, is_rest=is_named or not (technique or flows(header.names)))
 
         reading = read_grid(grid, EXPORT, probe.name, options, prepare)
         return replace(reading, header=merged(reading.header, describe(preamble)))
+
+
+def flows(names: Iterable[str]) -> bool:
+    """Tell whether columns are of a technique that lets a current flow.
+
+    One that controls anything records its control, a current or a charge; a rest does not.
+    """
+    return any(name.startswith(_FLOWS) for name in names)
 
 
 def _header(probe: Probe) -> tuple[list[str], HeaderLine]:
@@ -123,8 +136,10 @@ def _header(probe: Probe) -> tuple[list[str], HeaderLine]:
             cause="truncated",
         )
     end = _below(data, 1, begin)
-    names = data[begin:end].decode("utf-8", "replace").strip("\r\n").split("\t")
-    header = HeaderLine(wanted, begin, end, "\t", tuple(name.strip() for name in names))
+    line = data[begin:end].decode("utf-8", "replace").strip("\r\n")
+    delimiter = max(("\t", ";", ","), key=line.count)
+    names = tuple(name.strip() for name in cut(line, delimiter))
+    header = HeaderLine(wanted, begin, end, delimiter, names)
     return data[:begin].decode("utf-8", "replace").splitlines(), header
 
 
@@ -217,4 +232,18 @@ def describe(preamble: Sequence[str]) -> dict[str, Any]:
     return grouped(with_iso_start(found))
 
 
+#: The same columns without the lines above them, as a lab saves them from a spreadsheet.
+TABLE: Final = replace(
+    EXPORT,
+    name="EC-Lab columns",
+    signature=(*EXPORT.signature, ("i", "<i>")),
+    delimiter=None,
+)
+
+
+def _make_table(raw: Raw) -> None:
+    make_series(raw, is_rest=False)
+
+
 FORMAT: Final = BioLogicText()
+TABLE_FORMAT: Final = TableFormat(name="biologic table", dialects=(TABLE,), prepare=_make_table)

@@ -12,73 +12,39 @@ from typing import Any, Final
 
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import PHASE_NEGATED, Z_IM_NEGATED, ColumnRule, Dialect, headings
+from bulkload.readers.dialect import ColumnRule, Dialect, headings
 from bulkload.readers.file_kinds import TEXT
 from bulkload.readers.headers import HeaderLine, find, grid_below
 from bulkload.readers.metadata import grouped, labelled, merged, with_iso_start
 from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
-from bulkload.readers.spectrum import MODULUS, PHASE, read_spectrum
+from bulkload.readers.spectrum import (
+    FREQUENCIES,
+    IMAGINARIES,
+    MODULI,
+    NEGATED,
+    NEGATED_PHASES,
+    PHASES,
+    REALS,
+    SPECTRAL,
+    read_spectrum,
+)
 from bulkload.readers.units import is_unit
-
-_FREQUENCY: Final = ("freq", "frequency", "f", "frequenz", "fréquence", "frecuencia", "频率")
-_REAL: Final = (
-    *("z'", "zre", "z re", "re(z)", "zreal", "z real", "z real part", "real", "real(z)", "z'(a)"),
-    *("zr", "rez", "re z", "z r", "实部"),
-)
-_IMAGINARY: Final = (
-    *('z"', "z''", "zim", "z im", "im(z)", "zimg", "zimag", "z imag", "imag", "imag(z)", "z''(b)"),
-    *("z\u2019\u2019", "z\u201d", "zi", "imz", "im z", "imaginary", "z imaginary part", "虚部"),
-)
-_NEGATED: Final = tuple(f"-{name}" for name in _IMAGINARY)
-_MODULUS: Final = (
-    "|z|",
-    "z",
-    "zmod",
-    "z mod",
-    "mod(z)",
-    "impedance",
-    "impedanz",
-    "z modulus",
-    "阻抗",
-)
-_PHASE: Final = (
-    "phase",
-    "phase(z)",
-    "zphz",
-    "phz",
-    "theta",
-    "phi",
-    "phase angle",
-    "phase of z",
-    "相位",
-)
 
 #: Names of other tables: with a voltage and a current it is cycling that has a spectrum beside.
 _NOT_HERE: Final = frozenset({"voltage", "current", "potential", "i", "u", "ewe", "<ewe>"})
 
 
 def _dialect(name: str, cycler: str, *, slash: bool = False, **changes: Any) -> Dialect:
-    # Nobody knows the unit of a column that states none.
-    columns = (
-        ColumnRule(terms.FREQUENCY, _FREQUENCY, needs_unit=True),
-        ColumnRule(terms.Z_RE, _REAL, needs_unit=True),
-        ColumnRule(terms.Z_IM, _IMAGINARY, needs_unit=True),
-        ColumnRule(Z_IM_NEGATED, _NEGATED, needs_unit=True),
-        ColumnRule(MODULUS, _MODULUS, needs_unit=True),
-        ColumnRule(PHASE, _PHASE, needs_unit=True),
-        ColumnRule(PHASE_NEGATED, tuple(f"-{name}" for name in _PHASE), needs_unit=True),
-        ColumnRule(terms.TIME, ("time", "elapsed time"), unit="s"),
-    )
     return Dialect(
         name=name,
         cycler=cycler,
         signature=(
-            _FREQUENCY,
-            (*_REAL, *_MODULUS),
-            (*_IMAGINARY, *_NEGATED, *_PHASE, *(f"-{phase}" for phase in _PHASE)),
+            FREQUENCIES,
+            (*REALS, *MODULI),
+            (*IMAGINARIES, *NEGATED, *PHASES, *NEGATED_PHASES),
         ),
-        columns=columns,
+        columns=(*SPECTRAL, ColumnRule(terms.TIME, ("time", "elapsed time"), unit="s")),
         slash_units=slash,
         **changes,
     )

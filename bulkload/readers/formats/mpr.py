@@ -31,7 +31,7 @@ from bulkload.errors import UnreadableError
 from bulkload.readers.content import FileContent
 from bulkload.readers.dialect import RECORD_CHARGE, ColumnRule
 from bulkload.readers.file_kinds import BIOLOGIC_BINARY
-from bulkload.readers.formats.biologic import EXPORT, make_series
+from bulkload.readers.formats.biologic import EXPORT, flows, make_series
 from bulkload.readers.formats.mpr_columns import AMBIGUOUS, COLUMNS, FLAGS, TECHNIQUES
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.normalise import read_grid
@@ -58,8 +58,6 @@ _START_DAYS: Final = (40_000.0, 60_000.0)
 _KINDS: Final = ("<f8", "<f4", "<u2", "|u1")
 _UNKNOWN: Final = "column "
 
-#: How the columns of techniques begin that let a current flow.
-_FLOWS: Final = ("I/", "<I>/", "|I|/", "dq/", "dQ/", "(Q-Qo)/", "control/", "freq/")
 _REST: Final = frozenset({"OCV", "WAIT"})
 
 #: A text export always has the current; a binary may have the charge only.
@@ -238,12 +236,8 @@ def _laid_out(numbers: Sequence[int], meaning: int, unknown_kind: str) -> np.dty
 
 
 def _is_rest(records: Records, technique: str | None) -> bool:
-    """Tell whether the cell was left at open circuit: the technique says so, or nothing flowed.
-
-    A technique that controls anything records its control, a current or a charge.
-    """
-    names = records.dtype.names or ()
-    if any(name.startswith(_FLOWS) for name in names):
+    """Tell whether the cell was left at open circuit: no current can have flowed."""
+    if flows(records.dtype.names or ()):
         return False
     return technique in _REST or technique is None
 

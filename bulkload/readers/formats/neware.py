@@ -25,40 +25,50 @@ from bulkload.readers.raw_columns import Raw
 from bulkload.readers.table_format import TableFormat
 from bulkload.readers.workbook import Book
 
-_DATES: Final = ("datetime", "absolute time", "date", "绝对时间", "日期", "系统时间")
+#: BTS 5 to 7 and BTS 8 (BTSDA) name the same columns differently; both are in English or Chinese.
+DATES: Final = (
+    *("datetime", "absolute time", "date", "realtime", "real time", "date time"),
+    *("绝对时间", "日期", "系统时间", "真实时间", "记录时间", "实际时间"),
+)
+RECORDS: Final = (
+    *("datapoint", "record index", "record id", "record number", "record no"),
+    *("数据序号", "记录序号", "记录号"),
+)
+STEPS: Final = (
+    *("step index", "step id", "step", "steps", "step no", "step number"),
+    *("工步号", "工步序号", "步次"),
+)
+CYCLES: Final = (
+    *("cycle index", "cycle id", "cycle", "cycle no", "cycle number"),
+    *("循环号", "循环序号", "循环"),
+)
+MODES: Final = ("step type", "step name", "status", "state", "工步类型", "工步名称", "状态")
+STEP_TIMES: Final = ("time", "relative time", "step time", "时间", "相对时间")
 _TOTAL: Final = ("total time", "cumulative time", "test time", "总时间", "累计时间", "测试时间")
 
 FLAT: Final = Dialect(
     name="BTSDA table",
     cycler="Neware",
     signature=(
-        ("step index", "step id", "step", "step type", "工步号", "工步序号", "工步类型"),
+        (*STEPS, "step type", "工步类型"),
         ("current", "cur", "电流"),
         ("voltage", "电压"),
-        (*_DATES, *_TOTAL),
-        ("datapoint", "record index", "record id", "数据序号", "记录序号", "记录号"),
+        (*DATES, *_TOTAL),
+        RECORDS,
     ),
     columns=(
         *TESTS,
-        ColumnRule(
-            RECORD, ("datapoint", "record index", "record id", "数据序号", "记录序号", "记录号")
-        ),
-        ColumnRule(
-            TIMESTAMP,
-            _DATES,
-            kind=Kind.TIMESTAMP,
-        ),
+        ColumnRule(RECORD, RECORDS),
+        ColumnRule(TIMESTAMP, DATES, kind=Kind.TIMESTAMP),
         ColumnRule(terms.CURRENT, ("current", "cur", "电流")),
         ColumnRule(terms.VOLTAGE, ("voltage", "电压")),
-        ColumnRule(terms.STEP_FROM_CYCLER, ("step index", "step id", "step", "工步号", "工步序号")),
-        ColumnRule(
-            terms.CYCLE_FROM_CYCLER, ("cycle index", "cycle id", "cycle", "循环号", "循环序号")
-        ),
-        ColumnRule(terms.TEMPERATURE, ("temperature 1",), unit="C"),
-        ColumnRule(MODE, ("step type", "status", "工步类型", "状态"), kind=Kind.TEXT),
+        ColumnRule(terms.STEP_FROM_CYCLER, STEPS),
+        ColumnRule(terms.CYCLE_FROM_CYCLER, CYCLES),
+        ColumnRule(terms.TEMPERATURE, ("temperature 1", "temperature", "温度"), unit="C"),
+        ColumnRule(MODE, MODES, kind=Kind.TEXT),
         ColumnRule(terms.TIME, _TOTAL, kind=Kind.DURATION),
         # Only looked at where the dates jump by an hour, or are too coarse.
-        ColumnRule(STEP_TIME, ("time", "relative time", "时间"), kind=Kind.TEXT),
+        ColumnRule(STEP_TIME, STEP_TIMES, kind=Kind.TEXT),
     ),
     sign=Sign.CHARGE_POSITIVE,
     time_from_timestamps=True,

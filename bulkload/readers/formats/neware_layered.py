@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bulkload.core import terms
 from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import MODE, RECORD, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
+from bulkload.readers.dialect import (
+    MODE,
+    RECORD,
+    STEP_TIME,
+    TIMESTAMP,
+    ColumnRule,
+    Dialect,
+    Kind,
+    Sign,
+)
 from bulkload.readers.file_kinds import TEXT
+from bulkload.readers.formats import neware as names
 from bulkload.readers.formats.neware import FLAT, prepare
 from bulkload.readers.headers import HeaderLine, cut, grid_below, lines
 from bulkload.readers.normalise import read_grid
@@ -23,14 +33,16 @@ RECORDS: Final = Dialect(
     cycler="Neware",
     signature=FLAT.signature,
     columns=(
-        ColumnRule(RECORD, ("datapoint",)),
-        ColumnRule(TIMESTAMP, ("date",), kind=Kind.TIMESTAMP),
-        ColumnRule(terms.TIME, ("total time",), kind=Kind.DURATION),
-        ColumnRule(terms.CURRENT, ("current",)),
-        ColumnRule(terms.VOLTAGE, ("voltage",)),
+        ColumnRule(RECORD, names.RECORDS),
+        ColumnRule(TIMESTAMP, names.DATES, kind=Kind.TIMESTAMP),
+        ColumnRule(terms.TIME, ("total time", "总时间"), kind=Kind.DURATION),
+        ColumnRule(STEP_TIME, names.STEP_TIMES, kind=Kind.TEXT),
+        ColumnRule(terms.CURRENT, ("current", "cur", "电流")),
+        ColumnRule(terms.VOLTAGE, ("voltage", "电压")),
         ColumnRule(terms.STEP_FROM_CYCLER, ("step number",)),
         ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle index",)),
         ColumnRule(terms.TEMPERATURE, ("t1",), unit="degC", ignores_unit=True),
+        ColumnRule(terms.TEMPERATURE, ("temperature", "温度"), needs_unit=True),
         ColumnRule(terms.CAPACITY, ("capacity",), needs_unit=True),
         ColumnRule("Energy [W.h]", ("energy",), needs_unit=True),
         ColumnRule(MODE, ("step type",), kind=Kind.TEXT),
@@ -42,7 +54,13 @@ RECORDS: Final = Dialect(
 #: Fields before those of each layer's own.
 _CYCLE, _STEP, _RECORD = 0, 1, 2
 
-_LAYERS: Final = ("cycle index", "step index", "datapoint")
+#: What the three headers must have, by what BTS 8 and BTS 5 to 7 call it.
+_LAYERS: Final = (names.CYCLES, names.STEPS, names.RECORDS)
+_BEGINNINGS: Final = (b"Cycle I", b'"Cycle', "循环".encode(), '"循环'.encode())
+
+#: The number and the type of a step, the preferred first.
+_NUMBERS: Final = ("step number", "step id", "工步序号", "工步号", "step index")
+_TYPES: Final = names.MODES
 
 
 class NewareLayered(Format):
@@ -53,15 +71,13 @@ class NewareLayered(Format):
 
     def sniff(self, probe: Probe) -> Evidence:
         """Look for the headers of cycles, steps and records on the first three lines."""
-        if probe.kind != TEXT or not probe.text.data.lstrip().startswith(
-            (b"Cycle Index", b'"Cycle')
-        ):
+        if probe.kind != TEXT or not probe.text.data.lstrip().startswith(_BEGINNINGS):
             return Evidence()
-        layers = _layers(probe.text)
+        layers = _layers(_with_commas(probe.text))
         lacks = tuple(
-            f"a header of {wanted!r} on line {index + 1}"
+            f"a header of {wanted[0]!r} on line {index + 1}"
             for index, wanted in enumerate(_LAYERS)
-            if wanted not in layers[index]
+            if not any(name in layers[index] for name in wanted)
         )
         if len(lacks) >= 2:
             return Evidence()
@@ -69,9 +85,16 @@ class NewareLayered(Format):
 
     def read(self, probe: Probe, options: ReadOptions) -> Reading:
         """Read the records, each with the cycle and step it stands under."""
-        flat, header = _flattened(probe.text)
+        flat, header = _flattened(_with_commas(probe.text))
         grid = grid_below(flat, header, RECORDS)
         return read_grid(grid, RECORDS, probe.name, options, prepare)
+
+
+def _with_commas(text: Text) -> Text:
+    """Return an export that is indented by tabs as one that is by commas."""
+    if b"," in text.data or b"\n\t\t" not in text.data:
+        return text
+    return replace(text, data=text.data.replace(b"\t", b","))
 
 
 def _layers(text: Text) -> list[list[str]]:
@@ -94,15 +117,25 @@ def _flattened(text: Text) -> tuple[Text, HeaderLine]:
     heads = _first(text, 3)
     cycle_names, step_names, record_names = (cut(line, ",") for *_, line in heads)
     folded = [split_heading(name).base for name in step_names]
+    number, kind = (
+        next((folded.index(name) for name in wanted if name in folded), None)
+        for wanted in (_NUMBERS, _TYPES)
+    )
+    if number is None or kind is None:
+        raise UnreadableError(
+            f"{text.name}, line 2: the header of the steps has no number or no type of a step; "
+            "export the test again",
+            cause="missing_column",
+        )
     layers = _Layers(
         cycle_width=len(cycle_names),
         step_width=len(step_names) - _STEP,
-        number=folded.index("step number") - _STEP,
-        kind=folded.index("step type") - _STEP,
+        number=number - _STEP,
+        kind=kind - _STEP,
     )
-    names = ["Cycle Index", "Step Number", "Step Type", *record_names[_RECORD:]]
-    out = bytearray(",".join(names).encode() + b"\n")
-    header = HeaderLine(heads[-1][0], 0, len(out), ",", tuple(names))
+    header_names = ["Cycle Index", "Step Number", "Step Type", *record_names[_RECORD:]]
+    out = bytearray(",".join(header_names).encode() + b"\n")
+    header = HeaderLine(heads[-1][0], 0, len(out), ",", tuple(header_names))
     prefix, cycle = b"", ""
     # Line by line through the bytes: as a list of lines a large export would be in memory thrice.
     for index, line in enumerate(_lines(text.data, heads[-1][2])):
@@ -114,7 +147,10 @@ def _flattened(text: Text) -> tuple[Text, HeaderLine]:
             cycle, step = layers.read(line.decode("utf-8"), cycle)
             if step and len(step) <= max(layers.number, layers.kind):
                 raise _stray(text.name, index)
-            stated = f"{cycle},{step[layers.number]},{step[layers.kind]}," if step else ""
+            if step:
+                stated = f"{cycle},{step[layers.number].strip()},{step[layers.kind].strip()},"
+            else:
+                stated = ""
             prefix = stated.encode()
     return Text(data=bytes(out), encoding=text.encoding, name=text.name), header
 

@@ -24,9 +24,8 @@ from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.multi_test import chosen_member
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe
-from bulkload.readers.raw_columns import Raw
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
-from bulkload.readers.spectrum import MODULUS, PHASE, blank_outside_sweeps, in_parts
+from bulkload.readers.spectrum import MODULUS, PHASE, tell_sweeps
 from bulkload.readers.table_format import TableFormat
 from bulkload.readers.timestamps import start_of
 
@@ -85,12 +84,6 @@ SQUIDSTAT: Final = Dialect(
     ),
     sign=Sign.UNSTATED,
 )
-
-
-def _spectral(raw: Raw) -> None:
-    """Tell the rows of a sweep from the others, whose frequency and impedance mean nothing."""
-    in_parts(raw)
-    blank_outside_sweeps(raw)
 
 
 SEGMENT: Final = Dialect(
@@ -161,7 +154,7 @@ class VersaStudio(Format):
         text = replace(probe.text, data=data[:end])
         header = HeaderLine(number, definition.start(), definition.end(), ",", names)
         grid = grid_below(text, header, SEGMENT)
-        reading = read_grid(grid, SEGMENT, probe.name, replace(options, member=None), _spectral)
+        reading = read_grid(grid, SEGMENT, probe.name, replace(options, member=None), tell_sweeps)
         return replace(reading, header=merged(_described(data), reading.header))
 
 
@@ -211,6 +204,6 @@ def _start(experiment: Mapping[str, str]) -> str | None:
     return start_of(f"{date['day']} {date['month']} {date['year']} {time}")
 
 
-PARSTAT_FORMAT: Final = TableFormat(name="parstat", dialects=(PARSTAT,), prepare=_spectral)
-SQUIDSTAT_FORMAT: Final = TableFormat(name="squidstat", dialects=(SQUIDSTAT,), prepare=_spectral)
+PARSTAT_FORMAT: Final = TableFormat(name="parstat", dialects=(PARSTAT,), prepare=tell_sweeps)
+SQUIDSTAT_FORMAT: Final = TableFormat(name="squidstat", dialects=(SQUIDSTAT,), prepare=tell_sweeps)
 VERSASTUDIO: Final = VersaStudio()
