@@ -105,7 +105,7 @@ def _found(
         # Only here: what reads databases takes long to load.
         from bulkload.sources.sql import read_database
 
-        yield from read_database(source, databases, stated)
+        yield from existing(read_database(source, databases, stated))
     else:
         message = (
             f"{shown(str(source))} is neither a folder nor a manifest "

@@ -43,13 +43,15 @@ class Cycling:
     energy_out: Floats
 
 
-def cycling(rows_a_step: int = 12, cycles: int = 3, seed: int = 0) -> Cycling:
+def cycling(
+    rows_a_step: int = 12, cycles: int = 3, seed: int = 0, interval_s: float = 10.0
+) -> Cycling:
     """Make a test that the strict checks accept: charge, then discharge, with currents of 1 A."""
     step = np.repeat(np.arange(2 * cycles), rows_a_step)
     cycle = step // 2 + 1
-    time = 10.0 * np.arange(len(step), dtype=np.float64)
+    time = interval_s * np.arange(len(step), dtype=np.float64)
     current = np.where(step % 2 == 0, 1.0, -1.0) * (1 + 0.001 * seed)
-    state = np.cumsum(current) * 10.0 / 3600.0
+    state = np.cumsum(current) * interval_s / 3600.0
     voltage = np.round(3.7 + 2.0 * state + 0.01 * current, 6)
     charge, discharge = _totals(np.abs(current), step, time)
     energy_in, energy_out = _totals(np.abs(current) * voltage, step, time)

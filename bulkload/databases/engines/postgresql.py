@@ -72,15 +72,28 @@ class PostgreSQL(Database):
         self._snapshot: SnapshotInfo | None = None
         with self._told():
             self._connection = driver.connect(url.uri("postgresql"), autocommit=True)
-        self._begin()
+        try:
+            self._begin()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _begin(self) -> None:
         with self._told():
             self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             if self._imported is not None:
-                self._execute(f"SET TRANSACTION SNAPSHOT {self.text_literal(self._imported)}")
+                self._import(self._imported)
             for name, value in _SETTINGS.items():
                 self._execute(f"SET LOCAL {name} = {self.text_literal(value)}")
+
+    def _import(self, snapshot: str) -> None:
+        try:
+            self._execute(f"SET TRANSACTION SNAPSHOT {self.text_literal(snapshot)}")
+        except self._driver.Error as error:
+            raise DatabaseLostError(
+                f"{self._masked}: the session that holds the snapshot is gone, and the snapshot "
+                f"is gone with it ({str(error)[:120]}); run the same command again"
+            ) from None
 
     def _execute(self, sql: str) -> None:
         with self._connection.cursor() as cursor:
