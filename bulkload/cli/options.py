@@ -104,12 +104,12 @@ class SheetArguments:
     Parameters
     ----------
     cells
-        A sheet of cells as the lab keeps it (.xlsx, .ods, .csv).
+        Sheet of cells, as the lab keeps it. A file .xlsx, .ods or .csv.
     tests
-        A sheet of tests: a row a file, or a row a cell and measurement.
+        Sheet of tests. One row for each file, or for each cell and measurement.
     columns
-        What columns mean, where their names do not tell:
-        such as "Zellname=cell, Kap=capacity"; "Column=-" leaves one out.
+        Columns of the sheets, as "Column=field, ...". For names that are not understood, such
+        as "Zellname=cell, Kap=capacity"; "Column=-" leaves one out.
     day_first
         Dates such as 03.04.2023 have the day first.
     month_first

@@ -45,12 +45,12 @@ def survey(
     sources
         Folders, or zip archives.
     out
-        Write every file as a row of a plan (.xlsx, .csv or .parquet): guesses beside their
-        evidence, to be corrected and given to `upload`.
+        Write a plan (.xlsx, .csv or .parquet). Each file is a row, with guesses and their
+        evidence; correct it, and give it to `upload`.
     toml
-        Write the proposed layouts as a commented bulkload.toml.
+        Write the layouts as a bulkload.toml. It has comments.
     workers
-        Processes that look at files; as many as cores where not given.
+        Processes that look at files. One for each core by default.
     """
     if not sources:
         raise SettingsError("name at least one source: a folder, or a zip archive")

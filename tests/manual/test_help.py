@@ -14,7 +14,7 @@ TALL = {"plan", "check", "upload"}
 
 COMMANDS = [
     "check", "demo", "detect", "help", "journal check", "plan", "retry", "rollback", "status",
-    "studio", "upload", "verify",
+    "studio", "survey", "upload", "verify",
 ]  # fmt: skip
 
 
