@@ -22,6 +22,7 @@ from bulkload.cli.console import (
     show_problems,
     show_remarks,
 )
+from bulkload.cli.jobfolder import absolute
 from bulkload.cli.options import (
     CheckOptions,
     LimitOptions,
@@ -77,6 +78,7 @@ def check(
             checks=settings.checks,
             prepare_options=settings.prepare_options,
             at=at,
+            sources=absolute(sources),
         )
         show_problems(console, account.problems, account.problem_count)
         show_problems(console, account.warnings, len(account.warnings))

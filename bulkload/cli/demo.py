@@ -9,6 +9,7 @@ import anyio
 from rich.console import Console
 
 from bulkload.cli.console import say
+from bulkload.cli.jobfolder import absolute
 from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.cli.upload import carry_out, opener, planner
 from bulkload.client.studio import AsyncStudio
@@ -41,10 +42,14 @@ def demo(*, folder: Path | None = None) -> int:
         say(console, f"local Studio: {studio.url}")
         anyio.run(_put_existing, studio, archive)
         settings, target = RunSettings(), Target(url=data.resolve().as_uri())
+        sources = absolute([str(archive)])
         request = RunRequest(
             job_dir=job,
-            make_plan=planner(lambda: read_source(archive, layout=Layout.parse()), settings),
+            make_plan=planner(
+                lambda: read_source(archive, layout=Layout.parse()), settings, sources, job
+            ),
             target=target,
+            sources=sources,
             settings=settings,
             command=f"bulkload upload {archive} --local {data} --job {job}",
             open_studio=opener(studio, target),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,13 +20,43 @@ from bulkload.journal import FILE_NAME, Store, find
 DEFAULT_JOBS: Final = Path(".bulkload")
 
 
+<<<<<<< HEAD
 def default_job(sources: Sequence[str]) -> Path:
     """Return the job folder of sources for which none is named: it has the name of the first."""
+=======
+def absolute(sources: Sequence[str]) -> tuple[str, ...]:
+    """Return sources as the journal names them: the same wherever the command is run."""
+    return tuple(source if "://" in source else str(Path(source).resolve()) for source in sources)
+
+
+def default_job(sources: Sequence[str], target: Target) -> Path:
+    """Return the job folder of sources and a target for which none is named.
+
+    It has the first source's name. Where a folder of that name is another job's, a digest of
+    sources and target follows: two archives, or two projects, never share a journal.
+    """
+>>>>>>> d0bb991 (Let a job folder know its sources; finding nothing is no success)
     if not sources:
         raise SettingsError("name at least one source: a folder, or a manifest")
     first = Path(sources[0]).resolve()
     # A folder may have a point in its name; only a file has an ending.
-    return DEFAULT_JOBS / ((first.name if first.is_dir() else first.stem) or "job")
+    name = (first.name if first.is_dir() else first.stem) or "job"
+    identity = {"sources": list(absolute(sources)), **target.as_json()}
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+    folder, own = DEFAULT_JOBS / name, DEFAULT_JOBS / f"{name}-{digest}"
+    return folder if not own.exists() and _is_free_for(folder, identity) else own
+
+
+def _is_free_for(folder: Path, identity: Mapping[str, object]) -> bool:
+    """Return whether a folder holds no job, or one of the same sources and target."""
+    path = find(folder)
+    if path is None:
+        return True
+    with Store(path, is_read_only=True) as store:
+        last = store.last_upload()
+    return last is None or all(
+        last.settings.get(name, value) == value for name, value in identity.items()
+    )
 
 
 def journal_of(job_dir: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from bulkload.cli.console import counted, say, show_problems
 from bulkload.cli.help_format import OUTPUT
-from bulkload.cli.jobfolder import default_job
+from bulkload.cli.jobfolder import absolute
 from bulkload.cli.options import PrepareArguments, SourceOptions, this_command
 from bulkload.clock import SystemClock
 from bulkload.core.plan_items import Checks
@@ -39,7 +40,11 @@ def plan(
     """
     console = Console()
     prepare_options = prepare_arguments.prepare_options()
-    with Store(None) as store, source_options.databases(default_job(sources)) as databases:
+    with (
+        Store(None) as store,
+        tempfile.TemporaryDirectory(prefix="bulkload-plan-") as scratch,
+        source_options.databases(Path(scratch)) as databases,
+    ):
         at = SystemClock().now().timestamp()
         run = store.begin_run(this_command(), {}, at)
         account = plan_into(
@@ -49,6 +54,7 @@ def plan(
             checks=Checks(),
             prepare_options=prepare_options,
             at=at,
+            sources=absolute(sources),
         )
         specs, cells = store.count_parents(run)
         if out is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -26,7 +26,7 @@ from bulkload.cli.console import (
     show_report,
 )
 from bulkload.cli.help_format import OUTPUT, RUN, TARGET
-from bulkload.cli.jobfolder import default_job
+from bulkload.cli.jobfolder import absolute, default_job
 from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.cli.options import (
     CheckOptions,
@@ -50,13 +50,13 @@ from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import open_log
-from bulkload.engine.plan_writer import PlanAccount, plan_into
+from bulkload.engine.plan_writer import PlanAccount, check_same_archive, plan_into
 from bulkload.engine.progress import Progress
 from bulkload.engine.run import PlanInvalidError, RunRequest, RunResult, Target, run_job
 from bulkload.engine.shutdown import Stop, obeying_signals, stop_by
 from bulkload.engine.single_flight import one_error
 from bulkload.errors import SettingsError
-from bulkload.journal import FILE_NAME, Store
+from bulkload.journal import FILE_NAME, Gone, Store
 from bulkload.journal.report import (
     changes,
     examples,
@@ -146,16 +146,17 @@ def upload(
         until=None if until is None else moment(until),
         limits=replace(limit_options.limits(), outage_limit_s=duration_s(outage_limit)),
     )
-    job_dir = job or default_job(sources)
     target = target_of(url=url, project=project, local=local)
+    job_dir = job or default_job(sources, target)
     with ExitStack() as stack:
         studio = None if local is None else stack.enter_context(local_studio(local))
         dbs = stack.enter_context(source_options.databases(job_dir))
         read = partial(source_options.read, sources, settings.prepare_options, dbs)
         request = RunRequest(
             job_dir=job_dir,
-            make_plan=planner(read, settings),
+            make_plan=planner(read, settings, absolute(sources), job_dir),
             target=target,
+            sources=absolute(sources),
             settings=settings,
             command=this_command(),
             log_path=log_json,
@@ -169,18 +170,27 @@ def upload(
 
 
 def planner(
-    read: Callable[[], Iterable[PlanItem]], settings: RunSettings
+    read: Callable[[], Iterable[PlanItem]],
+    settings: RunSettings,
+    sources: Sequence[str],
+    job_dir: Path,
 ) -> Callable[[Store, int], PlanAccount]:
     """Return the function that plans a run from its sources."""
     at = SystemClock().now().timestamp()
-    return lambda store, run: plan_into(
-        store,
-        run,
-        read(),
-        checks=settings.checks,
-        prepare_options=settings.prepare_options,
-        at=at,
-    )
+
+    def plan(store: Store, run: int) -> PlanAccount:
+        check_same_archive(store, job_dir, sources, read)
+        return plan_into(
+            store,
+            run,
+            read(),
+            checks=settings.checks,
+            prepare_options=settings.prepare_options,
+            at=at,
+            sources=sources,
+        )
+
+    return plan
 
 
 def target_of(*, url: str | None, project: str | None, local: Path | None) -> Target:
@@ -238,11 +248,25 @@ def carry_out(
         )
         return ExitCode.USAGE, {}
     show_problems(console, result.plan.warnings, len(result.plan.warnings))
+    _show_gone(console, result.plan.gone)
     _show(console, request, result)
     if summary is not None:
         write_json(summary, result.report.as_json())
     _log_dropped_output(request)
     return result.report.exit_code, result.report.counts
+
+
+def _show_gone(console: Console, gone: Gone) -> None:
+    """Name what earlier runs brought into Studio and the plan does not hold any more."""
+    if gone.total:
+        more = f" and {gone.total - len(gone.names):,} more" if gone.total > len(gone.names) else ""
+        say(
+            console,
+            printable(
+                f"{gone.total:,} measurements that this job brought into Studio are no longer in "
+                f"the plan and stay as they are: {', '.join(gone.names)}{more}"
+            ),
+        )
 
 
 def _log_dropped_output(request: RunRequest) -> None:

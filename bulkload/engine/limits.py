@@ -47,3 +47,6 @@ DEADLINE_POLL_S: Final = 0.5
 #: Seconds from the second signal to the end of the process, whatever it still waits for: a
 #: person who asks twice waits no longer than a second.
 LAST_GRACE_S: Final = 0.8
+
+#: Measurements named of those that left the plan: the account lists all of them.
+GONE_NAMED: Final = 3

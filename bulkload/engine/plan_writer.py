@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -24,8 +24,9 @@ from bulkload.core.prepare_result import PrepareOptions
 from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_window
 from bulkload.core.resume import restart_reason
 from bulkload.core.version import VERSION
-from bulkload.engine.limits import MAX_PROBLEMS, PLAN_BATCH
-from bulkload.journal import Store, events
+from bulkload.engine.limits import GONE_NAMED, MAX_PROBLEMS, PLAN_BATCH
+from bulkload.errors import PlanError, SettingsError
+from bulkload.journal import Gone, Store, events
 from bulkload.journal.codec import checks_as_json, dump, job_to_text
 from bulkload.sources.stamp import quick_stamp
 
@@ -40,6 +41,8 @@ class PlanAccount:
     problem_count: int = 0
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    #: What earlier plans of the job held and this one does not.
+    gone: Gone = field(default_factory=Gone)
 
     @property
     def planned(self) -> int:
@@ -76,6 +79,43 @@ class PlanAccount:
             self._add_problem(Problem(where=item.origin, rule="unknown_unit", message=str(error)))
 
 
+def check_same_archive(
+    store: Store, job_dir: Path, sources: Sequence[str], read: Callable[[], Iterable[PlanItem]]
+) -> None:
+    """Refuse a job folder whose journal speaks of another archive.
+
+    Other paths may be the same archive, moved or copied: then every measurement that the job
+    had is there under its name. Only where the paths differ is the source read for that.
+
+    Raises ``SettingsError`` with the paths.
+    """
+    last = store.last_upload()
+    earlier = None if last is None else last.settings.get("sources")
+    if last is None or not earlier or list(earlier) == list(sources):
+        return
+    known = store.count_jobs(last.id)
+    found = sum(1 for item in read() if isinstance(item, UploadJob) and store.find_job(item.key))
+    if found < known:
+        raise SettingsError(
+            f"{job_dir} is the job of {', '.join(earlier)}, and of its {known:,} measurements "
+            f"{', '.join(sources)} holds {found:,}: give --job another folder"
+        )
+
+
+def _nothing_found(store: Store, account: PlanAccount, sources: Sequence[str]) -> str:
+    where = f" in {', '.join(sources)}" if sources else ""
+    left_out = f"; {account.skips:,} entries were left out by a rule" if account.skips else ""
+    if known := store.count_jobs():
+        return (
+            f"no measurement was found{where}{left_out}. This job had {known:,} before: look "
+            "whether the source is there and its share is mounted; nothing was changed"
+        )
+    return (
+        f"no measurement was found{where}{left_out}: name a folder with data files, or a manifest "
+        "with rows"
+    )
+
+
 def plan_into(
     store: Store,
     run: int,
@@ -84,8 +124,11 @@ def plan_into(
     checks: Checks,
     prepare_options: PrepareOptions,
     at: float,
+    sources: Sequence[str] = (),
 ) -> PlanAccount:
     """Write a plan into the journal and return the account of it.
+
+    Raises ``PlanError`` where ``sources`` hold no measurement: nothing found is no success.
 
     Side effects: rows of ``job``, ``specification``, ``cell`` and ``skip``; a ``Restarted``
     event for each known job that has to begin again.
@@ -102,6 +145,9 @@ def plan_into(
                 is_open = True
                 for counted in _put(store, run, item, run_wide=run_wide, at=at):
                     account.count(counted)
+    if not account.jobs and not account.problem_count:
+        raise PlanError(_nothing_found(store, account, sources))
+    account.gone = store.gone(run, GONE_NAMED)
     return account
 
 

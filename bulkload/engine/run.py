@@ -36,6 +36,7 @@ from bulkload.engine.shutdown import Stop
 from bulkload.engine.uploader import Uploader
 from bulkload.errors import (
     AuthenticationError,
+    BulkloadError,
     DiskError,
     JournalError,
     OutageError,
@@ -92,6 +93,8 @@ class RunRequest:
     settings: RunSettings
     #: The command that resumes the run, as typed.
     command: str
+    #: Where the plan comes from, as absolute paths or URLs; empty for a plan taken over.
+    sources: tuple[str, ...] = ()
     log_path: Path | None = None
     #: Makes the client; a parameter so that tests can count on their own server.
     open_studio: Callable[[Callable[[WireEvent], None], RunSettings], AsyncStudio]
@@ -147,12 +150,18 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                 request.target.check_same(last.settings, request.job_dir)
             run = store.begin_run(
                 request.command,
-                request.target.as_json() | kept_settings(request.settings),
+                request.target.as_json()
+                | kept_settings(request.settings)
+                | {"sources": list(request.sources) or _sources_of(store)},
                 _seconds(request.clock),
             )
             # The workers start while the plan is made: that is half of a run's first seconds.
             async with _open_preparing_parts(request) as parts:
-                account = await anyio.to_thread.run_sync(request.make_plan, store, run)
+                try:
+                    account = await anyio.to_thread.run_sync(request.make_plan, store, run)
+                except BulkloadError as error:
+                    store.end_run(run, _seconds(request.clock), {"error": str(error)})
+                    raise
                 if account.problem_count:
                     ending = {"problems": account.problem_count}
                     store.end_run(run, _seconds(request.clock), ending)
@@ -160,6 +169,12 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                 progress.planned = account.planned
                 stopped = await _deliver(request, store, run, progress, stop, parts=parts)
             return _account(request, store, run, progress, account=account, stopped=stopped)
+
+
+def _sources_of(store: Store) -> list[str]:
+    """Return the sources of the plan that is taken over."""
+    last = store.last_upload()
+    return [] if last is None else list(last.settings.get("sources", []))
 
 
 def _seconds(clock: Clock) -> float:

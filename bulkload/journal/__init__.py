@@ -2,12 +2,13 @@
 
 from bulkload.journal.database import FILE_NAME, LOG_NAME, find
 from bulkload.journal.journal import Journal, open_journal
-from bulkload.journal.rows import JobRow, Parent, RunRow
+from bulkload.journal.rows import Gone, JobRow, Parent, RunRow
 from bulkload.journal.store import Store
 
 __all__ = [
     "FILE_NAME",
     "LOG_NAME",
+    "Gone",
     "JobRow",
     "Journal",
     "Parent",

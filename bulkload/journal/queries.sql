@@ -107,10 +107,21 @@ UPDATE run SET ended_at=?, summary=? WHERE id=?
 -- name: run_last
 SELECT id, command, settings, started_at, ended_at FROM run ORDER BY id DESC LIMIT 1
 
--- A rollback is a run too, and has no plan.
+-- A rollback is a run too and has no plan, nor has a run that found nothing.
 -- name: run_last_upload
-SELECT id, command, settings, started_at, ended_at FROM run
-WHERE json_extract(settings, '$.recipe') IS NOT NULL ORDER BY id DESC LIMIT 1
+SELECT id, command, settings, started_at, ended_at FROM run WHERE id=(
+    SELECT MAX(plan_run) FROM (
+        SELECT MAX(plan_run) AS plan_run FROM job UNION ALL SELECT MAX(plan_run) FROM skip
+    )
+)
+
+-- name: count_jobs
+SELECT COUNT(*) FROM job WHERE ?1 IS NULL OR plan_run=?1
+
+-- Only what reached Studio: a file that was never sent may leave without a word.
+-- name: gone
+SELECT spec, cell, measurement, COUNT(*) OVER () AS total FROM job
+WHERE plan_run<?1 AND state IN ('ready', 'existing', 'confirmed') ORDER BY id LIMIT ?2
 
 -- name: specification_put
 INSERT OR REPLACE INTO specification VALUES (?, ?, ?)
@@ -306,8 +317,7 @@ SELECT path, warnings FROM job WHERE plan_run=? AND warnings<>'[]' ORDER BY id
 SELECT value, COUNT(*) AS jobs FROM job, json_each(job.changes) WHERE plan_run=? GROUP BY value
 
 -- name: summaries
-SELECT spec, cell, summary FROM job WHERE plan_run=? AND summary IS NOT NULL
-ORDER BY spec, cell, id
+SELECT spec, cell, measurement, summary FROM job WHERE plan_run=? ORDER BY spec, cell, id
 
 -- name: references
 SELECT spec, cell, measurement, measurement_id FROM job WHERE state IN ('ready', 'existing')

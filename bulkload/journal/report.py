@@ -121,8 +121,13 @@ def changes(store: Store, run: int) -> Counter[str]:
 def findings(store: Store, run: int) -> Iterator[tuple[str, CampaignFinding]]:
     """Yield what the files of each cell of a plan show together, with the cell's names."""
     rows = store.rows("summaries", run)
-    for (spec, cell), files in groupby(rows, key=lambda row: (row["spec"], row["cell"])):
-        for finding in check_campaign([summary_from_text(row["summary"]) for row in files]):
+    for (spec, cell), jobs in groupby(rows, key=lambda row: (row["spec"], row["cell"])):
+        names, summaries = [], []
+        for row in jobs:
+            names.append(row["measurement"])
+            if row["summary"] is not None:
+                summaries.append(summary_from_text(row["summary"]))
+        for finding in check_campaign(summaries, names):
             yield f"{spec} / {cell}", finding
 
 

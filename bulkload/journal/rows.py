@@ -26,6 +26,14 @@ class Parent(NamedTuple):
     updated_at: str | None
 
 
+class Gone(NamedTuple):
+    """Measurements that the job brought into Studio and that its plan holds no more."""
+
+    total: int = 0
+    #: The first of them.
+    names: tuple[str, ...] = ()
+
+
 class RunRow(NamedTuple):
     """One invocation of a command on the job folder."""
 

@@ -21,7 +21,7 @@ from bulkload.journal.codec import dump, event_to_text, job_from_text
 from bulkload.journal.database import connect
 from bulkload.journal.logged import LoggedConnection
 from bulkload.journal.queries import SQL
-from bulkload.journal.rows import JobRow, Parent, RunRow
+from bulkload.journal.rows import Gone, JobRow, Parent, RunRow
 
 
 class Store:
@@ -205,6 +205,16 @@ class Store:
     def count_existing(self) -> int:
         """Return how many measurements were in Studio before this job folder came to them."""
         return int(self._one("count_existing"))
+
+    def count_jobs(self, run: int | None = None) -> int:
+        """Return how many jobs a run's plan has, or all plans together."""
+        return int(self._one("count_jobs", run))
+
+    def gone(self, run: int, limit: int) -> Gone:
+        """Return what earlier plans brought into Studio and this one does not hold."""
+        rows = list(self.rows("gone", run, limit))
+        names = tuple(str(JobKey(*row[:3])) for row in rows)
+        return Gone(rows[0]["total"] if rows else 0, names)
 
     def count_state(self, run: int, state: JobState) -> int:
         """Return how many jobs of a plan are in a state."""

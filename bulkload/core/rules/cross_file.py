@@ -86,8 +86,14 @@ class CampaignFinding:
     payload: dict[str, Any] = field(default_factory=dict)
 
 
-def check_campaign(files: Iterable[FileSummary]) -> list[CampaignFinding]:
-    """Return what the files of one cell show together."""
+def check_campaign(
+    files: Iterable[FileSummary], planned: Iterable[str] = ()
+) -> list[CampaignFinding]:
+    """Return what the files of one cell show together.
+
+    ``planned`` are the names of all its measurements: of those that were not read (they are in
+    Studio already, or were rejected) nothing but the name is known, and none of them is missing.
+    """
     ordered = sorted(files, key=lambda file: _number_key(file.name))
     findings = _same_data(ordered)
     copies = {name for finding in findings for name in finding.names[1:]}
@@ -96,7 +102,7 @@ def check_campaign(files: Iterable[FileSummary]) -> list[CampaignFinding]:
     findings += _odd_signs(single)
     findings += _odd_units(single)
     findings += _capacity_jumps(single)
-    findings += _missing(ordered)
+    findings += _missing({*planned, *(file.name for file in ordered)})
     return findings
 
 
@@ -224,14 +230,14 @@ def _in_time(files: Sequence[FileSummary]) -> list[FileSummary]:
     return [file for _, file in sorted(dated, key=lambda pair: pair[0])]
 
 
-def _missing(files: Sequence[FileSummary]) -> list[CampaignFinding]:
+def _missing(names: Iterable[str]) -> list[CampaignFinding]:
     """Find holes in series of names that differ in one number."""
     series: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
-    for file in files:
-        for match in re.finditer(r"\d+", file.name):
+    for name in sorted(names, key=_number_key):
+        for match in re.finditer(r"\d+", name):
             if len(match.group()) <= MAX_NUMBER_DIGITS:
-                around = file.name[: match.start()], file.name[match.end() :]
-                series[around][int(match.group())] = file.name
+                around = name[: match.start()], name[match.end() :]
+                series[around][int(match.group())] = name
     findings = []
     for (head, tail), members in series.items():
         numbers = sorted(members)
@@ -243,9 +249,9 @@ def _missing(files: Sequence[FileSummary]) -> list[CampaignFinding]:
                 f"The files '{head}*{tail}' go from {numbers[0]} to {numbers[-1]} without "
                 f"{_listed(list(map(str, gaps)))}."
             )
-            names = tuple(members[number] for number in numbers)
+            siblings = tuple(members[number] for number in numbers)
             payload = {"missing": gaps}
-            findings.append(CampaignFinding(CampaignCode.FILE_MISSING, message, names, payload))
+            findings.append(CampaignFinding(CampaignCode.FILE_MISSING, message, siblings, payload))
     return findings
 
 
