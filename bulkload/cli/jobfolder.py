@@ -20,13 +20,19 @@ from bulkload.journal import FILE_NAME, Store, find
 DEFAULT_JOBS: Final = Path(".bulkload")
 
 
-<<<<<<< HEAD
-def default_job(sources: Sequence[str]) -> Path:
-    """Return the job folder of sources for which none is named: it has the name of the first."""
-=======
 def absolute(sources: Sequence[str]) -> tuple[str, ...]:
-    """Return sources as the journal names them: the same wherever the command is run."""
-    return tuple(source if "://" in source else str(Path(source).resolve()) for source in sources)
+    """Return sources as the journal names them: the same wherever the command is run.
+
+    A URL loses its credentials: they stay in the environment, or are given again.
+    """
+    return tuple(map(_absolute, sources))
+
+
+def _absolute(source: str) -> str:
+    if "://" not in source:
+        return str(Path(source).resolve())
+    parts = urlsplit(source)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def default_job(sources: Sequence[str], target: Target) -> Path:
@@ -35,7 +41,6 @@ def default_job(sources: Sequence[str], target: Target) -> Path:
     It has the first source's name. Where a folder of that name is another job's, a digest of
     sources and target follows: two archives, or two projects, never share a journal.
     """
->>>>>>> d0bb991 (Let a job folder know its sources; finding nothing is no success)
     if not sources:
         raise SettingsError("name at least one source: a folder, or a manifest")
     first = Path(sources[0]).resolve()
