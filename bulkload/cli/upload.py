@@ -164,9 +164,13 @@ def upload(
         )
         code, _ = carry_out(request, summary=summary, is_quiet=quiet)
     if references is not None:
-        with Store(job_dir / FILE_NAME, is_read_only=True) as store:
-            write_references(store, references)
+        _write_references(job_dir, references)
     return code
+
+
+def _write_references(job_dir: Path, path: Path) -> None:
+    with Store(job_dir / FILE_NAME, is_read_only=True) as store:
+        write_references(store, path)
 
 
 def planner(
