@@ -21,6 +21,8 @@ from bulkload.readers.units import UNITS, Heading, conversion, split_heading
 #: Roles of columns that do not become columns of the result as they are.
 RECORD: Final = "record number"
 TIMESTAMP: Final = "timestamp"
+#: The same as a number: seconds since 1970.
+EPOCH: Final = "seconds since 1970"
 STEP_TIME: Final = "step time"
 MODE: Final = "mode"
 Z_IM_NEGATED: Final = "-Z_Im"
@@ -28,17 +30,22 @@ PHASE_NEGATED: Final = "-Z_Phase"
 #: Numbers, or names, of tests and channels: a table may hold the rows of several.
 TEST: Final = "test"
 CHANNEL: Final = "channel"
+#: The time of the test once more, in another unit.
+SECOND_TIME: Final = "second time"
 #: Charge that moved since the record before.
 RECORD_CHARGE: Final = "record charge"
 
 #: The voltage between working and counter electrode.
 DIFFERENCE: Final = "Ewe-Ece"
+#: Its name as a column of its own, where the voltage was stated to be the working electrode's.
+DIFFERENCE_COLUMN: Final = "Ewe-Ece [V]"
 
 #: Whose units a role is written in.
 UNITS_OF: Final = {
     Z_IM_NEGATED: terms.Z_IM,
     PHASE_NEGATED: "Z_Phase [deg]",
     STEP_TIME: terms.TIME,
+    SECOND_TIME: terms.TIME,
     RECORD_CHARGE: terms.CAPACITY,
     DIFFERENCE: terms.VOLTAGE,
 }
@@ -121,6 +128,8 @@ class Series:
     pattern: re.Pattern[str]
     target: str
     whole: bool = False
+    #: Their unit, whatever stands in its place; None: the numbers have none.
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,13 +266,14 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
     for index, heading in enumerate(split):
         places.setdefault(heading.base, []).append(index)
     found: list[Matched] = []
+    taken: set[int] = set()
     decisions: list[Decision] = []
     for column in dialect.columns:
         hits = [
             index
             for wanted in column.names
             for index in places.get(wanted, ())
-            if _is_usable(column, split[index].unit or units[index])
+            if index not in taken and _is_usable(column, split[index].unit or units[index])
         ]
         if not hits or any(m.target in {column.target, column.unless} for m in found):
             continue
@@ -272,6 +282,10 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
             chosen, evidence = _one_of(column, hits, split)
             if chosen < 0:
                 raise TwiceError(names[hits[0]])
+            twin = _second_time(column, chosen, hits, names, split)
+            if twin is not None:
+                taken.add(twin.index)
+                found.append(twin)
             decisions.append(
                 Decision(
                     code=DecisionCode.COLUMN_TAKEN,
@@ -281,6 +295,7 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
                     columns=(names[chosen],),
                 )
             )
+        taken.add(chosen)
         stated = None if column.ignores_unit else split[chosen].unit or units[chosen]
         found.append(
             Matched(
@@ -293,7 +308,7 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
                 is_stated=stated is not None or column.ignores_unit,
             )
         )
-    numbered = _numbered(names, split, dialect)
+    numbered = _numbered(names, split, dialect, taken)
     return Match(columns=(*found, *numbered), decisions=tuple(decisions))
 
 
@@ -313,6 +328,26 @@ def _one_of(column: ColumnRule, hits: Sequence[int], split: Sequence[Heading]) -
     return -1, ""
 
 
+def _second_time(
+    column: ColumnRule,
+    chosen: int,
+    hits: Sequence[int],
+    names: Sequence[str],
+    split: Sequence[Heading],
+) -> Matched | None:
+    """Return a second column of the time in another unit, which must say the same."""
+    others = [i for i in hits if i != chosen and split[i].base == split[chosen].base]
+    if column.target != terms.TIME or len(others) != 1:
+        return None
+    return Matched(
+        index=others[0],
+        name=names[others[0]],
+        target=SECOND_TIME,
+        kind=Kind.NUMBER,
+        unit=split[others[0]].unit,
+    )
+
+
 def _is_usable(column: ColumnRule, unit: str | None) -> bool:
     """Leave an optional column out, rather than guess, where nobody knows its scale."""
     if column.target in REQUIRED or column.kind is not Kind.NUMBER or column.ignores_unit:
@@ -323,16 +358,16 @@ def _is_usable(column: ColumnRule, unit: str | None) -> bool:
 
 
 def _numbered(
-    names: Sequence[str], split: Sequence[Heading], dialect: Dialect
+    names: Sequence[str], split: Sequence[Heading], dialect: Dialect, taken: AbstractSet[int]
 ) -> Iterable[Matched]:
     for index, (name, heading) in enumerate(zip(names, split, strict=True)):
-        for series in dialect.series:
+        for series in () if index in taken else dialect.series:
             if hit := series.pattern.fullmatch(heading.base):
                 yield Matched(
                     index=index,
                     name=name,
                     target=series.target.format(int(hit.group(1))),
                     kind=Kind.NUMBER,
-                    unit=None,
+                    unit=series.unit,
                     whole=series.whole,
                 )

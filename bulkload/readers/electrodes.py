@@ -9,20 +9,15 @@ cell's. In a spectrum of the working electrode the voltage is that electrode's, 
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
 from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers.derive import SWEEP_HZ
-from bulkload.readers.dialect import DIFFERENCE
+from bulkload.readers.dialect import DIFFERENCE, DIFFERENCE_COLUMN
 from bulkload.readers.raw_columns import Floats, Raw
 from bulkload.readers.reading import EWE, EWE_ECE
-
-#: Name of the difference where the voltage was stated to be the working electrode's.
-DIFFERENCE_COLUMN: Final = "Ewe-Ece [V]"
 
 
 def set_voltage(raw: Raw, wanted: str | None) -> None:

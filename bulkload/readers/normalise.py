@@ -19,10 +19,11 @@ from bulkload.readers.current_sign import settle
 from bulkload.readers.derive import FRAME, SWEEP_HZ, complete
 from bulkload.readers.dialect import REQUIRED, Dialect, Kind
 from bulkload.readers.electrodes import set_voltage
+from bulkload.readers.fetching import fetch_raw
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.multi_test import channel_of, keep_member
 from bulkload.readers.plausible import check_plausible
-from bulkload.readers.raw_columns import Raw, Values, fetch_raw
+from bulkload.readers.raw_columns import Raw, Values
 from bulkload.readers.reading import Reading, ReadOptions
 from bulkload.readers.table_source import Grid
 from bulkload.readers.timeline import put_in_order, set_time, settle_dates, start_of_test
@@ -64,8 +65,10 @@ def read_grid(
         if dialect.keep_mode and mode is not None:
             raw.columns[FRAME] = frames(mode)
         complete(raw.columns)
+    table = _table(raw)
+    columns = raw.account(set(table.column_names))
     return Reading(
-        table=_table(raw),
+        table=table,
         header=merged(
             header, grouped({"cycler": dialect.cycler, "channel_number": channel_of(raw)})
         ),
@@ -76,6 +79,7 @@ def read_grid(
             **_kind_of_data(raw),
             "rows_read": rows_read,
             "rows_left_out": raw.left_out,
+            "columns": columns,
         },
     )
 
@@ -210,8 +214,10 @@ _ROLES: Final = frozenset(
         vocabulary.TEST,
         vocabulary.CHANNEL,
         vocabulary.STEP_TIME,
+        vocabulary.SECOND_TIME,
         vocabulary.RECORD,
         vocabulary.TIMESTAMP,
+        vocabulary.EPOCH,
         vocabulary.MODE,
     }
 )

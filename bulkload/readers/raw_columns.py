@@ -1,25 +1,53 @@
-"""A dialect's columns as the file has them: chosen, in Ionworks' units, nothing derived yet."""
+"""A dialect's columns as the file has them, and what became of each column of the file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from bulkload.core import terms
 from bulkload.core.decisions import Decision, DecisionCode
-from bulkload.core.text import printable
-from bulkload.errors import UnreadableError
-from bulkload.readers import timestamps as clock
-from bulkload.readers.decimal_marks import strict_number
-from bulkload.readers.dialect import UNITS_OF, Dialect, Kind, Match, Matched, TwiceError, match
-from bulkload.readers.table_source import Grid, as_floats
-from bulkload.readers.units import UNITS, conversion
+from bulkload.readers.channels import AS_IT_IS, Reason
+from bulkload.readers.dialect import (
+    DIFFERENCE,
+    DIFFERENCE_COLUMN,
+    Z_IM_NEGATED,
+    Dialect,
+    Kind,
+    Match,
+)
+from bulkload.readers.table_source import Grid
+from bulkload.readers.units import Conversion
 
 Values = npt.NDArray[np.generic]
 Floats = npt.NDArray[np.float64]
+
+
+#: Under what other name a column of the file may come into the result.
+ALIASES: Final = {
+    DIFFERENCE: DIFFERENCE_COLUMN,
+    DIFFERENCE_COLUMN: terms.VOLTAGE,
+    terms.WORKING_POTENTIAL: terms.VOLTAGE,
+    Z_IM_NEGATED: terms.Z_IM,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnUse:
+    """What became of one column of the file."""
+
+    name: str
+    #: Column of the result, or the role that it has.
+    target: str
+    change: Conversion = AS_IT_IS
+    #: Why it is no column of the result; None: it is one, or it has a role.
+    reason: Reason | None = None
 
 
 @dataclass
@@ -41,6 +69,14 @@ class Raw:
     has_open_dates: bool = False
     #: Rows of this test that are no samples of it.
     left_out: int = 0
+    #: Every column of the file, in its order, with what became of it.
+    uses: list[ColumnUse] = field(default_factory=list)
+    #: Columns that are only read where something else leaves a question open.
+    postponed: dict[str, int] = field(default_factory=dict)
+    read_later: set[str] = field(default_factory=set)
+    grid: Grid | None = None
+    #: The rows of the file that are here, in their order; None: all.
+    taken: npt.NDArray[np.intp] | None = None
 
     @property
     def rows(self) -> int:
@@ -79,95 +115,47 @@ class Raw:
 
     def reorder(self, index: npt.NDArray[np.intp]) -> None:
         """Take these rows in this order."""
+        self.taken = index if self.taken is None else self.taken[index]
         self.columns = {name: values[index] for name, values in self.columns.items()}
         self.texts = {name: values.take(pa.array(index)) for name, values in self.texts.items()}
 
+    def postponed_text(self, target: str) -> pa.ChunkedArray | None:
+        """Read a postponed column now, as text; None where the file has none."""
+        index = self.postponed.get(target)
+        if index is None or self.grid is None:
+            return None
+        self.read_later.add(target)
+        values = self.grid.fetch({index: Kind.TEXT})[index]
+        return values if self.taken is None else values.take(pa.array(self.taken))
 
-def fetch_raw(grid: Grid, dialect: Dialect, name: str) -> Raw:
-    """Fetch the columns that the dialect knows, and the others where it keeps them."""
-    try:
-        found = match(grid.names, grid.units, dialect)
-    except TwiceError as error:
-        raise UnreadableError(
-            f"{name}: the column {printable(str(error))!r} occurs twice; remove or rename one",
-            cause="duplicate_column",
-        ) from error
-    kinds = {column.index: _kind(column, grid) for column in found.columns}
-    others = [i for i in range(len(grid.names)) if i not in kinds] if dialect.keep_others else []
-    fetched = _fetched(grid, kinds, others)
-    read_as = {column.target: kinds[column.index] for column in found.columns}
-    raw = Raw(name=name, dialect=dialect, match=found, columns={}, texts={}, kinds=read_as)
-    raw.decisions.extend(found.decisions)
-    for column in found.columns:
-        values = fetched[column.index]
-        if kinds[column.index] is Kind.NUMBER:
-            raw.columns[column.target] = _converted(raw, column, as_floats(values))
-        elif kinds[column.index] is Kind.DURATION:
-            raw.columns[column.target] = _durations(raw, column, values)
-        else:
-            raw.texts[column.target] = values
-    for index in others:
-        _keep(raw, grid.names[index], fetched[index])
-    return raw
+    def account(self, result: AbstractSet[str]) -> list[dict[str, Any]]:
+        """Return what became of every column of the file, given those of the result.
 
-
-def _fetched(
-    grid: Grid, kinds: Mapping[int, Kind], others: Sequence[int]
-) -> Mapping[int, pa.ChunkedArray]:
-    """Fetch the columns; those that no rule names as numbers, or as text where one is none."""
-    try:
-        return grid.fetch({**kinds, **dict.fromkeys(others, Kind.NUMBER)})
-    except UnreadableError:
-        if not others:
-            raise
-        return grid.fetch({**kinds, **dict.fromkeys(others, Kind.TEXT)})
-
-
-def _keep(raw: Raw, name: str, column: pa.ChunkedArray) -> None:
-    """Keep a column that no rule names: as numbers where all its values are."""
-    is_text = pa.types.is_string(column.type)
-    values = strict_number(column) if is_text else column
-    if values is None:
-        raw.texts[name] = column
-    elif name and name not in raw.columns:
-        raw.columns[name] = as_floats(values)
-
-
-def _kind(column: Matched, grid: Grid) -> Kind:
-    """Tell by its first value whether a duration is a number, hours and minutes, or a date."""
-    if column.kind is not Kind.DURATION:
-        return column.kind
-    sample = grid.sample(column.index)
-    if clock.looks_like_duration(sample):
-        return Kind.DURATION
-    return Kind.TIMESTAMP if clock.looks_like_timestamp(sample) else Kind.NUMBER
-
-
-def _durations(raw: Raw, column: Matched, values: pa.ChunkedArray) -> Floats:
-    try:
-        return clock.durations(values)
-    except clock.ClockError as error:
-        raise UnreadableError(
-            f"{raw.name}: {printable(str(error))!r} in column {printable(column.name)!r} is no "
-            "duration of hours, minutes and seconds",
-            cause="not_a_duration",
-        ) from error
-
-
-def _converted(raw: Raw, column: Matched, values: Floats) -> Floats:
-    """Bring numbers to the Ionworks unit of their target."""
-    base = UNITS_OF.get(column.target, column.target)
-    if column.unit is None:
-        return values
-    step = conversion(base, column.unit)
-    if step is None and base not in UNITS:
-        return values
-    if step is None:
-        raise UnreadableError(
-            f"{raw.name}: unit {printable(column.unit)!r} of column {printable(column.name)!r} is "
-            f"not known for {base!r}; describe the column in a dialect file",
-            cause="unknown_unit",
-        )
-    if step.scale != 1.0:
-        values = values * step.scale
-    return values if step.shift == 0.0 else values + step.shift
+        Columns that were not kept are recorded as decisions too, by their reason.
+        """
+        left_out: dict[Reason, list[str]] = {}
+        kept = []
+        for use in self.uses:
+            target = use.target
+            while target in ALIASES and target not in result:
+                target = ALIASES[target]
+            reason = use.reason or (None if target in result else Reason.USED)
+            if use.target in self.postponed.keys() - self.read_later:
+                reason = Reason.DERIVED
+            if reason is not None:
+                left_out.setdefault(reason, []).append(use.name)
+                continue
+            entry: dict[str, Any] = {"name": use.name, "to": target}
+            if use.change.scale != 1.0:
+                entry["factor"] = use.change.scale
+            if use.change.shift != 0.0:
+                entry["offset"] = use.change.shift
+            kept.append(entry)
+        for reason, names in left_out.items():
+            self.decide(
+                DecisionCode.COLUMNS_LEFT_OUT,
+                f"{len(names)} columns left out ({reason})",
+                evidence=reason.value,
+                columns=names,
+            )
+        return kept

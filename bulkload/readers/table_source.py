@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,9 @@ from bulkload.readers.decimal_marks import blank_to_null
 from bulkload.readers.delimited import TextLayout, parse
 from bulkload.readers.dialect import Kind
 from bulkload.readers.text import Text
+
+#: Bytes below the header in which the first value of a column is looked for.
+SAMPLE_BYTES: Final = 65536
 
 
 class Grid(Protocol):
@@ -63,14 +67,24 @@ class TextGrid:
 
     def sample(self, index: int) -> str:
         """Return the value of the first row that has one."""
-        start = self.text.data[self.layout.body : self.layout.body + 65536].decode(
-            "utf-8", "replace"
-        )
-        for line in start.splitlines():
+        first = self._first_row
+        if index < len(first) and first[index]:
+            return first[index]
+        for line in self._first_lines:
             fields = line.split(self.layout.delimiter)
             if index < len(fields) and fields[index].strip(' "'):
                 return fields[index].strip(' "')
         return ""
+
+    @cached_property
+    def _first_row(self) -> Sequence[str]:
+        line = next((line for line in self._first_lines if line.strip()), "")
+        return [field.strip(' "') for field in line.split(self.layout.delimiter)]
+
+    @cached_property
+    def _first_lines(self) -> Sequence[str]:
+        start = self.text.data[self.layout.body : self.layout.body + SAMPLE_BYTES]
+        return start.decode("utf-8", "replace").splitlines()
 
     def fetch(self, kinds: Mapping[int, Kind]) -> Mapping[int, pa.ChunkedArray]:
         """Parse the wanted columns in one pass."""

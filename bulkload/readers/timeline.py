@@ -14,16 +14,21 @@ from bulkload.errors import UnreadableError
 from bulkload.readers import clocks, date_order
 from bulkload.readers import timestamps as clock
 from bulkload.readers.date_order import OpenDates, Order
+from bulkload.readers.decimal_marks import strict_number
 from bulkload.readers.derive import apart
-from bulkload.readers.dialect import RECORD, STEP_TIME, TIMESTAMP
+from bulkload.readers.dialect import EPOCH, RECORD, SECOND_TIME, STEP_TIME, TIMESTAMP
 from bulkload.readers.raw_columns import Floats, Raw
 from bulkload.readers.reading import ReadOptions
 from bulkload.readers.start_time import CLOCK_FIELD
+from bulkload.readers.table_source import as_floats
 from bulkload.readers.units import split_heading
 
 #: Spans of the running time that are held against the dates, and what of them is a pause, in s.
 SPANS: Final = 32
 MIN_PAUSE_S: Final = 60.0
+
+#: How far two columns of the same time may be apart, in s: one may be rounded.
+TWIN_SLACK_S: Final = 1.0
 
 _DATES: Final = "timestamps of the rows"
 
@@ -64,7 +69,7 @@ def settle_dates(raw: Raw, options: ReadOptions) -> None:
 
     Raises ``UnreadableError`` where time rests on dates that nothing settles.
     """
-    stamps = _stamps(raw)
+    stamps = raw.texts.get(TIMESTAMP, raw.texts.get(terms.TIME))
     if stamps is None:
         return
     try:
@@ -84,7 +89,7 @@ def settle_dates(raw: Raw, options: ReadOptions) -> None:
     elif isinstance(found, OpenDates):
         raw.has_open_dates = True
         shown = printable(found.first.strip())
-        if terms.TIME not in raw.columns and not found.is_same:
+        if _running_time(raw) is None and not found.is_same:
             raise UnreadableError(
                 f"{raw.name}: the time rests on dates such as {shown!r}, and nothing settles which "
                 f"number is the day; {_SETTLE}",
@@ -99,10 +104,7 @@ def settle_dates(raw: Raw, options: ReadOptions) -> None:
 
 
 def _order(raw: Raw, options: ReadOptions, dates: OpenDates) -> Order | None:
-    running = raw.columns.get(terms.TIME)
-    by_rows = date_order.by_rows(
-        dates, None if running is None else np.asarray(running, dtype=np.float64)
-    )
+    by_rows = date_order.by_rows(dates, _running_time(raw))
     if by_rows is not None:
         return by_rows
     if options.day_first is not None:
@@ -114,8 +116,8 @@ def _order(raw: Raw, options: ReadOptions, dates: OpenDates) -> Order | None:
 
 def start_of_test(raw: Raw) -> dict[str, Any]:
     """Return when the first row was recorded, where its row says so."""
-    stamps = raw.texts.get(TIMESTAMP)
-    if stamps is None or not stamps[0].is_valid or raw.has_open_dates:
+    stamps = None if raw.has_open_dates else _stamps(raw)
+    if stamps is None or not stamps[0].is_valid:
         return {}
     try:
         seconds = clock.timestamps(stamps.slice(0, 1), day_first=raw.day_first)
@@ -164,8 +166,8 @@ def _same_step(raw: Raw) -> clocks.Flags:
 
 def _told_apart(raw: Raw, time: Floats, same_step: clocks.Flags, repeated: int) -> Floats:
     """Place the rows that a coarse clock repeats by the time within their step."""
-    steps = raw.texts.get(STEP_TIME)
-    own = None if steps is None else _step_seconds(steps)
+    steps = raw.postponed_text(STEP_TIME)
+    own = None if steps is None else _durations(steps)
     if own is not None and np.isfinite(own).all() and not clocks.is_whole(own):
         begins = np.concatenate(([True], ~same_step))
         finer = clocks.within_steps(time, own, begins)
@@ -189,13 +191,21 @@ def _told_apart(raw: Raw, time: Floats, same_step: clocks.Flags, repeated: int) 
 
 
 def _stamps(raw: Raw) -> pa.ChunkedArray | None:
+    """Return the dates of the rows, as text or as seconds since 1970."""
+    epoch = raw.columns.get(EPOCH)
+    if epoch is not None:
+        return pa.chunked_array([pa.array(epoch, pa.float64(), from_pandas=True)])
     return raw.texts.get(TIMESTAMP, raw.texts.get(terms.TIME))
 
 
 def _instants(raw: Raw, same_step: clocks.Flags) -> Floats:
     """Weigh the running time and the dates, and return the better."""
-    running = _running(raw)
     stamps = _stamps(raw)
+    if terms.TIME in raw.postponed and stamps is not None and not raw.has_open_dates:
+        dates = _seconds(raw, stamps)
+        if dates is not None and bool((np.diff(dates) >= 0.0).all()):
+            return _by_dates(raw, dates)
+    running = _running(raw)
     if running is None:
         if stamps is None:
             raise UnreadableError(
@@ -203,7 +213,7 @@ def _instants(raw: Raw, same_step: clocks.Flags) -> Floats:
                 "own, not the test's; export it with the total time or with dates",
                 cause="missing_column",
             )
-        return _by_dates(raw, stamps)
+        return _by_dates(raw, _known_seconds(raw, stamps))
     if stamps is None or raw.has_open_dates:
         return running
     if raw.dialect.time_from_timestamps:
@@ -213,17 +223,27 @@ def _instants(raw: Raw, same_step: clocks.Flags) -> Floats:
         if dates is not None and clocks.repeats(dates, same_step) < clocks.repeats(
             running, same_step
         ):
-            return _by_dates(raw, stamps, why="the finer clock", evidence="resolution")
+            return _by_dates(raw, dates, why="the finer clock", evidence="resolution")
     _report_pauses(raw, running, stamps)
     return running
 
 
+def _running_time(raw: Raw) -> Floats | None:
+    """Return the running time of the file, read now where it was postponed."""
+    if terms.TIME not in raw.columns:
+        text = raw.postponed_text(terms.TIME)
+        if text is None:
+            return None
+        raw.columns[terms.TIME] = _durations(text)
+    return np.asarray(raw.columns[terms.TIME], dtype=np.float64)
+
+
 def _running(raw: Raw) -> Floats | None:
     """Return the running time, None where there is none or it starts anew."""
-    values = raw.columns.get(terms.TIME)
-    if values is None:
-        return None
-    running = np.asarray(values, dtype=np.float64)
+    running = _running_time(raw)
+    if running is None or np.isnan(running).any():
+        return running
+    _compare_twins(raw, running)
     places = clocks.restarts(running)
     column = raw.match.of(terms.TIME)
     name = column.name if column else terms.TIME
@@ -240,6 +260,22 @@ def _running(raw: Raw) -> Floats | None:
     return None
 
 
+def _compare_twins(raw: Raw, running: Floats) -> None:
+    """Refuse a table whose two columns of the time disagree."""
+    second = raw.columns.get(SECOND_TIME)
+    if second is None:
+        return
+    twin = np.asarray(second, dtype=np.float64)
+    apart = np.abs((twin - twin[0]) - (running - running[0]))
+    if float(np.nanmax(apart)) > TWIN_SLACK_S:
+        row = int(np.nanargmax(apart))
+        raise UnreadableError(
+            f"{raw.name}: two columns state the time in different units and are {apart[row]:.6g} s "
+            f"apart in row {row + 1} (at most {TWIN_SLACK_S:g} s may lie between); remove one",
+            cause="duplicate_column",
+        )
+
+
 def _counting_pauses(raw: Raw, running: Floats, stamps: pa.ChunkedArray) -> Floats:
     """Take the dates, or the running time where it is finer, with the pauses of the dates."""
     dates = _seconds(raw, stamps)
@@ -248,7 +284,7 @@ def _counting_pauses(raw: Raw, running: Floats, stamps: pa.ChunkedArray) -> Floa
     goes_on = bool((np.diff(running) >= 0.0).all())
     is_finer = not clocks.is_whole(running)
     if not goes_on or (not is_finer and bool((np.diff(dates) >= 0.0).all())):
-        return _by_dates(raw, stamps)
+        return _by_dates(raw, dates)
     found = clocks.jumps(running, dates)
     raw.decide(
         DecisionCode.TIME_TAKEN,
@@ -301,20 +337,24 @@ def _seconds(raw: Raw, stamps: pa.ChunkedArray) -> Floats | None:
         return None
 
 
-def _by_dates(
-    raw: Raw,
-    stamps: pa.ChunkedArray,
-    *,
-    why: str = "the only time of the test",
-    evidence: str = "format",
-) -> Floats:
+def _known_seconds(raw: Raw, stamps: pa.ChunkedArray) -> Floats:
+    """Read dates that there is no other time beside."""
     try:
-        seconds = clock.timestamps(stamps, day_first=raw.day_first)
+        return clock.timestamps(stamps, day_first=raw.day_first)
     except clock.ClockError as error:
         raise UnreadableError(
             f"{raw.name}: {printable(str(error))!r} is not a known form of date and time",
             cause="not_a_timestamp",
         ) from error
+
+
+def _by_dates(
+    raw: Raw,
+    seconds: Floats,
+    *,
+    why: str = "as the manufacturer's own tables have it",
+    evidence: str = "format",
+) -> Floats:
     raw.decide(
         DecisionCode.TIME_TAKEN,
         f"time from the timestamps, {why}",
@@ -341,10 +381,10 @@ def _without_daylight_saving(raw: Raw, seconds: Floats) -> Floats:
     for row in np.flatnonzero((jump < -hour + slack) & (jump > -hour - slack)) + 1:
         shift[row:] += hour
         _decide_hour(raw, int(row), "back", _DATES)
-    steps = raw.texts.get(STEP_TIME)
-    if steps is not None and (jump > hour - slack).any():
+    steps = raw.postponed_text(STEP_TIME) if (jump > hour - slack).any() else None
+    if steps is not None:
         # Put forward: the dates run an hour more than the step's own time.
-        ran = np.diff(_step_seconds(steps))
+        ran = np.diff(_durations(steps))
         is_hour = np.abs(jump - ran - hour) <= clocks.CLOCK_STEP_S
         for row in np.flatnonzero((ran >= 0) & is_hour) + 1:
             shift[row:] -= hour
@@ -361,8 +401,10 @@ def _decide_hour(raw: Raw, row: int, way: str, evidence: str) -> None:
     )
 
 
-def _step_seconds(steps: pa.ChunkedArray) -> Floats:
+def _durations(texts: pa.ChunkedArray) -> Floats:
+    """Read durations, or seconds as numbers; what is neither is no number."""
     try:
-        return clock.durations(steps)
+        return clock.durations(texts)
     except clock.ClockError:
-        return np.full(len(steps), np.nan)
+        numbers = strict_number(texts)
+        return np.full(len(texts), np.nan) if numbers is None else as_floats(numbers)

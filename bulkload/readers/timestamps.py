@@ -63,6 +63,11 @@ _PLACES: Final = (3600.0, 60.0, 1.0, 0.0)
 #: Digits of hours: more than a thousand years are no test.
 MAX_HOUR_DIGITS: Final = 7
 
+#: So many dates are read one by one.
+FEW_VALUES: Final = 100
+
+_UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 #: Longest date and time that is looked at, in characters.
 MAX_DATE_CHARS: Final = 64
 
@@ -154,10 +159,16 @@ def _same_width(chars: npt.NDArray[np.uint8]) -> Floats | None:
 
 
 def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> Floats:
-    """Read dates and times as seconds since 1970, zone-less ones as UTC.
+    """Read dates and times, or seconds since 1970, as seconds since 1970; zone-less ones as UTC.
 
     ``day_first`` orders dates such as 05/06/2024, and is not asked for others.
     """
+    if pa.types.is_floating(values.type):
+        return np.asarray(values.to_numpy(), dtype=np.float64)
+    if len(values) <= FEW_VALUES:
+        few = _few(values, day_first=day_first)
+        if few is not None:
+            return few
     first = next((text for value in values if (text := value.as_py())), "")
     if re.match(_DOTTED, first):
         parts = _parts(values, _DOTTED)
@@ -176,6 +187,17 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> Floats:
         parts = _parts(values, _YEAR_FIRST)
         return _epoch(parts, _floats(parts, "a"), _floats(parts, "b"))
     return _numeric(values, first)
+
+
+def _few(values: pa.ChunkedArray, *, day_first: bool) -> Floats | None:
+    """Read a few dates one by one: quicker than to compile a pattern for columns."""
+    seconds = []
+    for text in values.to_pylist():
+        moment = start_of(text, day_first=day_first) if text else None
+        if moment is None:
+            return None
+        seconds.append((datetime.fromisoformat(moment) - _UNIX_EPOCH).total_seconds())
+    return np.array(seconds, dtype=np.float64)
 
 
 def numbers_of_date(value: str) -> tuple[int, int] | None:

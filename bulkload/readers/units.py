@@ -44,6 +44,8 @@ _TEMPERATURE: Final = {
         ("c", "dc.", "degc", "deg c", "°c", "℃", "celsius", "oc", "deg. c", "⁰c", "ºc"),
         Conversion(1.0),
     ),
+    # The degree sign is lost in many an export.
+    **dict.fromkeys(("?", "?c", "\ufffd", "\ufffdc", "â°c", "â„ƒ", "°", "deg"), Conversion(1.0)),
     **dict.fromkeys(("k", "kelvin"), Conversion(1.0, -273.15)),
     **dict.fromkeys(("f", "degf", "°f", "℉"), Conversion(5.0 / 9.0, -160.0 / 9.0)),
 }
@@ -131,6 +133,17 @@ def folded_name(name: str) -> str:
     plain = name.strip().strip("~\ufeff")
     negated = "-" if plain.startswith("-") else ""
     return negated + _SEPARATORS.sub(" ", plain).strip().lower()
+
+
+def written_base(name: str, *, slash: bool = False) -> str:
+    """Return the name of a column as written, without its unit."""
+    plain = name.strip().strip("~\ufeff")
+    pattern = _SLASH_UNIT if slash else _TRAILING_UNIT
+    match = _UNIT_INSIDE.match(plain) or pattern.match(plain)
+    if match is None:
+        return plain
+    tail = match.groupdict().get("tail") or ""
+    return f"{match['base'].strip()}{tail.rstrip()}"
 
 
 def split_heading(name: str, *, slash: bool = False, suffix: bool = False) -> Heading:

@@ -16,9 +16,9 @@ from bulkload.core.text import printable
 from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.readers.content import FileContent
 from bulkload.readers.dialect import (
+    EPOCH,
     MODE,
     RECORD,
-    TIMESTAMP,
     ColumnRule,
     Dialect,
     Kind,
@@ -38,7 +38,7 @@ RECORDS: Final = Dialect(
     signature=(("voltage v",), ("current ma",)),
     columns=(
         ColumnRule(RECORD, ("index",)),
-        ColumnRule(TIMESTAMP, ("unix time s",), kind=Kind.TIMESTAMP),
+        ColumnRule(EPOCH, ("unix time s",)),
         ColumnRule(terms.TIME, ("total time s",), unit="s"),
         ColumnRule(terms.VOLTAGE, ("voltage v",), unit="V"),
         ColumnRule(terms.CURRENT, ("current ma",), unit="mA"),

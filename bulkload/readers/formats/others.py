@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from bulkload.core import terms
-from bulkload.readers.dialect import MODE, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
+from bulkload.readers.dialect import MODE, TIMESTAMP, ColumnRule, Dialect, Kind, Series, Sign
 from bulkload.readers.formats.time_unit import settle_time_unit
 from bulkload.readers.metadata import grouped, labelled, with_iso_start
 from bulkload.readers.probe import Probe
@@ -74,11 +75,16 @@ DIGATRON_EXPORT: Final = Dialect(
             unit="degC",
             ignores_unit=True,
         ),
+        *(
+            ColumnRule(f"{name} [degC]", (name.lower(),), unit="degC", ignores_unit=True)
+            for name in ("LogTempMid", "LogTempPositive", "LogTempNegative")
+        ),
         ColumnRule(terms.STEP_FROM_CYCLER, ("step", "schritt")),
         ColumnRule(terms.CYCLE_FROM_CYCLER, ("cycle", "zyklus")),
         ColumnRule(MODE, ("status", "zustand"), kind=Kind.TEXT),
         ColumnRule(TIMESTAMP, ("zeitstempel", "datum", "time stamp"), kind=Kind.TIMESTAMP),
     ),
+    series=(Series(re.compile(r"logtemp(\d+)"), "LogTemp{:03d} [degC]", unit="degC"),),
     sign=Sign.CHARGE_POSITIVE,
     units_row=True,
 )
