@@ -13,8 +13,9 @@ from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers.derive import SWEEP_HZ
 from bulkload.readers.dialect import PHASE_NEGATED, Z_IM_NEGATED, ColumnRule, Dialect
+from bulkload.readers.fetching import fetch_raw
 from bulkload.readers.metadata import grouped
-from bulkload.readers.raw_columns import Floats, Raw, fetch_raw
+from bulkload.readers.raw_columns import Floats, Raw
 from bulkload.readers.reading import Reading
 from bulkload.readers.table_source import Grid
 
@@ -114,10 +115,12 @@ def read_spectrum(
         rows=raw.rows,
     )
     names = (*_LEADING, *(n for n in raw.columns if n not in _LEADING))
+    table = pa.table(
+        {n: pa.array(raw.columns[n], from_pandas=True) for n in names if n in raw.columns}
+    )
+    columns = raw.account(set(table.column_names))
     return Reading(
-        table=pa.table(
-            {n: pa.array(raw.columns[n], from_pandas=True) for n in names if n in raw.columns}
-        ),
+        table=table,
         header=grouped({"cycler": dialect.cycler}),
         dialect=dialect.name,
         decisions=tuple(dict.fromkeys(raw.decisions)),
@@ -126,6 +129,7 @@ def read_spectrum(
             "data_type": "eis",
             "rows_read": rows_read,
             "rows_left_out": raw.left_out,
+            "columns": columns,
         },
     )
 
