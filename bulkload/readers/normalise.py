@@ -20,13 +20,14 @@ from bulkload.readers.derive import FRAME, SWEEP_HZ, complete
 from bulkload.readers.dialect import REQUIRED, Dialect, Kind
 from bulkload.readers.electrodes import set_voltage
 from bulkload.readers.fetching import fetch_raw
+from bulkload.readers.instants import set_time
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.multi_test import channel_of, keep_member
 from bulkload.readers.plausible import check_plausible
 from bulkload.readers.raw_columns import Raw, Values
 from bulkload.readers.reading import Reading, ReadOptions
 from bulkload.readers.table_source import Grid
-from bulkload.readers.timeline import put_in_order, set_time, settle_dates, start_of_test
+from bulkload.readers.timeline import put_in_order, settle_dates, start_of_test
 
 MODE_COLUMN: Final = "Mode from cycler"
 
