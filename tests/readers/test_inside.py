@@ -98,7 +98,7 @@ def test_a_test_that_is_gone_since_the_plan_is_refused(write: Write) -> None:
 def test_rows_of_no_test_are_refused(write: Write) -> None:
     path = write("a.csv", table(*rows("1", 3.7), *rows("2", 4.1), *rows("", 3.9, count=3)))
     assert list_members(path) == ("Test_ID 1", "Test_ID 2")
-    with pytest.raises(UnreadableError, match="3 rows do not say to which of the tests") as caught:
+    with pytest.raises(UnreadableError, match="3 rows do not state their test") as caught:
         read(path, ReadOptions(member="Test_ID 1"))
     assert caught.value.cause == "several_tests"
 
@@ -107,7 +107,7 @@ def test_numbers_that_are_never_complete_are_refused(write: Write) -> None:
     lines = interleaved(*(rows(marks, 3.7) for marks in ("1,", "2,", ",5", ",6")))
     path = write("a.csv", table(*lines, ids="Test_ID,Channel"))
     assert list_members(path) == ()
-    with pytest.raises(UnreadableError, match="20 rows do not say") as caught:
+    with pytest.raises(UnreadableError, match="20 rows do not state") as caught:
         read(path)
     assert caught.value.cause == "several_tests"
 
