@@ -5,7 +5,7 @@
     python scripts/fault_matrix.py --seeds 2          the short form
 
 The whole engine runs in virtual time (``tests.simulation``). A case is a kind of fault that
-strikes half of the requests of one step, in an upload of three measurements; a pair is two
+meets half of the requests of one step, in an upload of three measurements; a pair is two
 faults, one after the other, in the upload of one. At the end every measurement must be in the
 Studio exactly once, with the bytes that were intended, and be reported so.
 """
@@ -67,7 +67,7 @@ def matrix(seeds: int) -> int:
     print(
         f"{kinds} kinds of faults at {steps} steps: {scenarios} scenarios, "
         f"{ended['created']} measurements delivered, {ended['failed']} failed with the right "
-        f"reason, {ended['existing']} were somebody else's first, "
+        f"reason, {ended['existing']} were another client's first, "
         f"{failed} scenarios with violations",
         flush=True,
     )
@@ -88,8 +88,8 @@ def pair_matrix(chosen: Iterable[Pair]) -> int:
             print(f"{pair}: {result.counts} {result.violations}", flush=True)
     print(
         f"pairs of faults: {scenarios} scenarios, {ended['created']} measurements delivered, "
-        f"{ended['failed']} failed with the right reason, {ended['existing']} were somebody "
-        f"else's first, {failed} scenarios with violations; {time.monotonic() - began_s:.0f} s "
+        f"{ended['failed']} failed with the right reason, {ended['existing']} were another "
+        f"client's first, {failed} scenarios with violations; {time.monotonic() - began_s:.0f} s "
         f"({time.process_time() - cpu_s:.0f} s of one core)",
         flush=True,
     )

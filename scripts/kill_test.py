@@ -4,7 +4,7 @@
     python scripts/kill_test.py --kills 10 --measurements 40
 
 Real processes, a real local Studio over HTTP. A round uploads an archive into an empty Studio
-and is killed again and again until it comes to its end; rounds follow one another, in two lanes
+and is killed again and again until it comes to its end; rounds follow one another, in two processes
 side by side, until there were so many kills. The time between two kills is drawn from an
 exponential distribution: no instant of a run is likelier than another, its start and its end
 included. After each kill of a parent its journal must be whole, and what it calls done must be
@@ -48,13 +48,13 @@ from bulkload.journal.check import check_journal
 from bulkload.journal.database import connect
 from bulkload.localstudio import LocalStudio, StudioSettings
 
-#: Rounds that are lived side by side: while one starts a process, the other works.
-LANES = 2
+#: Rounds that run side by side: while one starts a process, the other works.
+PROCESSES = 2
 #: Mean time between two kills, in the time of an upload and its ``verify`` undisturbed.
 BETWEEN = 0.1
 #: By how much that grows with each run of a round, so that it ends on a busy machine too.
 SLOWER = 1.03
-#: Part of the strikes that is meant for a child; the others are meant for the parent.
+#: Part of the kills that go to a child; the others go to the parent.
 CHILDREN = 0.7
 RUN_LIMIT_S = 600.0
 #: Exit code of a run that left something out.
@@ -64,7 +64,7 @@ ROWS = 60
 
 @dataclass
 class Account:
-    """What was seen over all rounds of a lane."""
+    """Figures of all rounds of a process."""
 
     kills: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
@@ -76,7 +76,7 @@ class Account:
     wrong: list[str] = field(default_factory=list)
 
     def add(self, other: Account) -> None:
-        """Take in what another lane saw."""
+        """Add the figures of another process."""
         self.kills += other.kills
         self.rounds += other.rounds
         self.measurements += other.measurements
@@ -102,25 +102,25 @@ def main() -> int:
     options.add_argument("--minutes", type=float, default=240.0, help="no new round after that")
     asked = options.parse_args()
     began = time.monotonic()
-    each = math.ceil(asked.kills / LANES)
+    each = math.ceil(asked.kills / PROCESSES)
     whole = Account()
-    with ProcessPoolExecutor(LANES, multiprocessing.get_context("spawn")) as lanes:
-        for account in lanes.map(
-            live_lane,
-            [asked.seed * LANES + number for number in range(LANES)],
-            [each] * LANES,
-            [asked.measurements] * LANES,
-            [asked.minutes] * LANES,
+    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as executor:
+        for account in executor.map(
+            run_rounds,
+            [asked.seed * PROCESSES + number for number in range(PROCESSES)],
+            [each] * PROCESSES,
+            [asked.measurements] * PROCESSES,
+            [asked.minutes] * PROCESSES,
         ):
             whole.add(account)
     print(f"{time.monotonic() - began:.0f} s: {whole}")
-    for words in whole.wrong:
-        print(f"WRONG: {words}")
+    for problem in whole.wrong:
+        print(f"WRONG: {problem}")
     return 1 if whole.wrong else 0
 
 
-def live_lane(seed: int, kills: int, measurements: int, minutes: float) -> Account:
-    """Live one round after another until there were so many kills."""
+def run_rounds(seed: int, kills: int, measurements: int, minutes: float) -> Account:
+    """Run one round after another until there were so many kills."""
     account, chance, began = Account(), random.Random(seed), time.monotonic()
     usual_s = 0.0
     while account.kills.total() < kills and time.monotonic() - began < minutes * 60:
@@ -133,11 +133,11 @@ def live_lane(seed: int, kills: int, measurements: int, minutes: float) -> Accou
             stack.enter_context(portal.wrap_async_context_manager(studio))
             one = Round(Path(folder), studio, chance, account, measurements)
             if usual_s:
-                one.live(kills, usual_s * BETWEEN)
+                one.run(kills, usual_s * BETWEEN)
             else:
-                # The lane's first upload is left in peace: it tells how long one takes here.
+                # The first upload is not killed: it shows how long one takes here.
                 starts = time.monotonic()
-                one.live(0, math.inf)
+                one.run(0, math.inf)
                 usual_s = time.monotonic() - starts
         print(f"seed {seed}: {account}", *account.wrong, sep="\nWRONG: ", flush=True)
     return account
@@ -165,7 +165,7 @@ class Round:
         (folder / "job").mkdir()
         (folder / "job" / form).touch()
 
-    def live(self, most_kills: int, between_s: float) -> None:
+    def run(self, most_kills: int, between_s: float) -> None:
         """Start the upload, kill it, start it again, until it is done; then judge."""
         while True:
             is_last = self._account.kills.total() >= most_kills
@@ -181,26 +181,26 @@ class Round:
         if code == 0:
             self._judge_end()
         else:
-            said = (self._folder / "out.txt").read_text("utf-8", errors="replace")
-            self._account.wrong.append(f"the last run ended with {code}: {said}")
+            printed = (self._folder / "out.txt").read_text("utf-8", errors="replace")
+            self._account.wrong.append(f"the last run ended with {code}: {printed}")
 
     def _lost_readers(self) -> bool:
         summary = json.loads((self._folder / "job" / "summary.json").read_text("utf-8"))
         return set(summary["causes"]) == {"reader_died"}
 
     def _run(self, between_s: float) -> int | None:
-        """Run until a kill strikes the parent; None where one did."""
+        """Run until the parent is killed; return its exit code, None where it was killed."""
         log = (self._folder / "out.txt").open("w", encoding="utf-8")
-        words = ["upload", "archive", "--job", "job", "--workers", "2"]
+        command = ["upload", "archive", "--job", "job", "--workers", "2"]
         before = self._studio.requests.total
         ends_s = time.monotonic() + RUN_LIMIT_S
-        with log, self._start(words, log) as process:
+        with log, self._start(command, log) as process:
             while (left_s := ends_s - time.monotonic()) > 0:
                 wait_s = self._chance.expovariate(1.0) * between_s
                 try:
                     return process.wait(min(wait_s, left_s))
                 except subprocess.TimeoutExpired:
-                    if wait_s < left_s and self._strike(process.pid):
+                    if wait_s < left_s and self._kill(process.pid):
                         process.wait()
                         self._account.early += self._studio.requests.total == before
                         return None
@@ -208,10 +208,10 @@ class Round:
             self._account.wrong.append("a run that does not end")
             return 1
 
-    def _start(self, words: Sequence[str], log: IO[str]) -> subprocess.Popen[bytes]:
+    def _start(self, command: Sequence[str], log: IO[str]) -> subprocess.Popen[bytes]:
         ambient = {name: value for name, value in os.environ.items() if "IONWORKS" not in name}
         return subprocess.Popen(
-            [sys.executable, "-m", "bulkload", *words],
+            [sys.executable, "-m", "bulkload", *command],
             cwd=self._folder,
             env=ambient
             | {
@@ -224,7 +224,7 @@ class Round:
             stderr=subprocess.STDOUT,
         )
 
-    def _strike(self, parent: int) -> bool:
+    def _kill(self, parent: int) -> bool:
         """Kill the parent, or one of its children if it has any; True where it was the parent."""
         process = psutil.Process(parent)
         if self._chance.random() >= CHILDREN:
@@ -241,7 +241,7 @@ class Round:
     def _judge_claims(self) -> None:
         """Hold what a killed run's journal calls done against the Studio.
 
-        A copy is read: what a crash left behind is for the next run to mend.
+        A copy is read: the next run must find what a crash left behind.
         """
         with tempfile.TemporaryDirectory(dir=self._folder) as copies:
             for file in (self._folder / "job").glob("journal*"):

@@ -2,7 +2,7 @@
 
     python scripts/outage.py
 
-Lived by the whole engine in virtual time (``tests.simulation``).
+The whole engine runs in virtual time (``tests.simulation``).
 """
 
 from __future__ import annotations

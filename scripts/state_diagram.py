@@ -1,4 +1,4 @@
-"""Draw the life of a measurement from its table, as the manual shows it.
+"""Draw the states of a measurement from the lifecycle table, as the manual shows it.
 
 python scripts/state_diagram.py            print the diagram (Mermaid)
 """

@@ -1,4 +1,4 @@
-"""The table of a measurement's life, walked: each arrow, and each event that has none."""
+"""Every transition of the lifecycle table, and every event that a state does not allow."""
 
 from __future__ import annotations
 

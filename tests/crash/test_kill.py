@@ -26,7 +26,7 @@ KILLS = 10
 #: Requests that an upload of the archive takes without a kill, about: five a measurement.
 REQUESTS = 300
 
-WORDS = ["upload", "archive", "--job", "job", "--workers", "2"]
+COMMAND = ["upload", "archive", "--job", "job", "--workers", "2"]
 
 
 def moments(seed: int) -> list[tuple[int, float]]:
@@ -49,7 +49,7 @@ def test_killed_ten_times_an_upload_still_brings_each_measurement_once(
     readers: list[psutil.Process] = []
     killed = 0
     for count, delay_s in moments(SEED):
-        with running(WORDS, folder=tmp_path, studio=studio) as run:
+        with running(COMMAND, folder=tmp_path, studio=studio) as run:
             readers += kill_at(run, studio, count, delay_s)
             killed += run.process.returncode < 0
             moment = f"{studio.requests.total} requests (drawn: {count} and {delay_s * 1e3:.0f} ms)"
@@ -57,7 +57,7 @@ def test_killed_ten_times_an_upload_still_brings_each_measurement_once(
     assert killed == KILLS, "the upload was over before the last moment: lower REQUESTS"
     until(lambda: not any(is_reader(one) for one in readers), "children outlive their parent")
 
-    with running(WORDS, folder=tmp_path, studio=studio) as run:
+    with running(COMMAND, folder=tmp_path, studio=studio) as run:
         ended = run.wait()
         assert not run.children()
     assert ended.code == 0, ended.out + ended.err
@@ -99,7 +99,7 @@ def kill_at(run: Running, studio: LocalStudio, count: int, delay_s: float) -> li
 
 def assert_finished_job_asks_nothing(studio: LocalStudio, folder: Path) -> None:
     before = studio.requests.total
-    with running(WORDS, folder=folder, studio=studio) as run:
+    with running(COMMAND, folder=folder, studio=studio) as run:
         assert run.wait().code == 0
     assert studio.requests.total == before
 
@@ -113,14 +113,14 @@ def test_killed_between_an_act_and_its_answer_the_next_run_finds_its_own_work(
     studio = start_studio()
     rule = FaultRule(kind=FaultKind.SILENCE, endpoint=endpoint, seconds=60.0, times=1)
     active = studio.faults.add(rule)
-    with running(WORDS, folder=tmp_path, studio=studio) as run:
+    with running(COMMAND, folder=tmp_path, studio=studio) as run:
         until(lambda: active.struck == 1, endpoint)
         # The work behind the silence is done when its intent is journaled and storage or record
-        # have it; the kill may come a little before that, which the next run must bear as well.
+        # have it; the kill may come a little before that, which the next run must withstand.
         run.process.kill()
         run.process.wait()
     assert "Attempting" in event_names(tmp_path / "job", "run 0")
-    with running(WORDS, folder=tmp_path, studio=studio) as run:
+    with running(COMMAND, folder=tmp_path, studio=studio) as run:
         ended = run.wait()
     assert ended.code == 0, ended.out + ended.err
     assert ended.counts == {"created": 1}

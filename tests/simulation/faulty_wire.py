@@ -45,16 +45,16 @@ class Fault(StrEnum):
     RESET_AFTER = "reset_after"
     SILENCE_BEFORE = "silence_before"
     SILENCE_AFTER = "silence_after"
-    #: Nobody answers in time, and the request is carried out all the same, later.
+    #: No answer comes in time, and the request is carried out later.
     LATE = "late"
     TRUNCATED = "truncated"
     HTML = "html"
     HTML_AFTER = "html_after"
     DUPLICATE = "duplicate"
     #: The name of the service is not known for a while, leads to a machine that drops what it is
-    #: sent, or to somebody else's server.
+    #: sent, or to another server.
     NAME_UNKNOWN = "name_unknown"
-    NAME_TO_NOBODY = "name_to_nobody"
+    NAME_TO_NO_HOST = "name_to_no_host"
     NAME_TO_OTHER = "name_to_other"
     TLS = "tls"
     #: So slow, byte by byte, that only the patience with the whole ends it.
@@ -89,7 +89,7 @@ class Fault(StrEnum):
     CRASH = "crash"
 
 
-#: Status, words of Retry-After, and whether the work was done before.
+#: Status, text of Retry-After, and whether the work was done before.
 _STATUSES: Final[dict[Fault, tuple[int, str | None, bool]]] = {
     Fault.S408: (408, None, False),
     Fault.S413: (413, "1", False),
@@ -149,7 +149,7 @@ class _Act:
     async def meet(self, fault: Fault | None) -> Answer:
         """Carry out the act under a fault: return the answer, or raise what stands for none."""
         world = self.world
-        if fault is Fault.NAME_TO_NOBODY:
+        if fault is Fault.NAME_TO_NO_HOST:
             await asyncio.sleep(CONNECT_PATIENCE_S)
             await world.step()
             raise UnreachableError("cannot connect: timed out")
@@ -237,7 +237,7 @@ _TIMES_OUT: Final[dict[Fault | None, float]] = {
     Fault.SLOW_BODY: PATIENCE_S,
     Fault.SLOW_ANSWER: WHOLE_PATIENCE_S,
 }
-_NAMES: Final = frozenset({Fault.NAME_UNKNOWN, Fault.NAME_TO_NOBODY, Fault.NAME_TO_OTHER})
+_NAMES: Final = frozenset({Fault.NAME_UNKNOWN, Fault.NAME_TO_NO_HOST, Fault.NAME_TO_OTHER})
 #: What a store says of a URL that its clock does not find valid: one is behind, one ahead.
 _OUT_OF_DATE: Final[dict[Fault | None, bytes]] = {
     Fault.EXPIRED: b'{"message": "\\"exp\\" claim failed"}',
@@ -350,7 +350,7 @@ class FaultyStore(StorageHttp):
 
 def step_of(request: Request) -> str:
     """Name the step of the protocol that a request takes."""
-    words: dict[tuple[str, str], str] = {
+    steps: dict[tuple[str, str], str] = {
         ("POST", "initiate-upload"): "initiate",
         ("POST", "confirm-upload"): "confirm",
         ("POST", "cell_specifications"): "create_spec",
@@ -360,4 +360,4 @@ def step_of(request: Request) -> str:
         ("GET", "cell_measurements"): "list",
     }
     parts: list[Any] = request.path.split("/")
-    return words.get((request.method, parts[-1]), "poll")
+    return steps.get((request.method, parts[-1]), "poll")

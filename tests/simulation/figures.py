@@ -118,12 +118,12 @@ def _meanings() -> Iterator[FaultCase]:
             rules=replace(PLAIN, processing_s=2.0),
             may_fail_as=frozenset({"record_vanished"}),
         )
-    name = frozenset({"run 0"})
-    for words, rules in (
-        ("processing fails", replace(PLAIN, fails_processing=name)),
-        ("processing never ends", replace(PLAIN, never_ends_processing=name)),
+    failing = frozenset({"run 0"})
+    for name, rules in (
+        ("processing fails", replace(PLAIN, fails_processing=failing)),
+        ("processing never ends", replace(PLAIN, never_ends_processing=failing)),
     ):
-        yield FaultCase(fault=Fault.RESET_AFTER, step="poll", name=words, rules=rules)
+        yield FaultCase(fault=Fault.RESET_AFTER, step="poll", name=name, rules=rules)
 
 
 def run_case(case: FaultCase, seed: int) -> Result:

@@ -18,8 +18,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from bulkload.client.http.wire import Answer, Request
 from tests.simulation.memory_additions import EXTENSION, TIME_SERIES, Additions, error, ok
 
-#: What begins the id of a record that somebody else made while the engine ran.
+#: Prefix of the id of a record that another client made while the engine ran.
 RIVAL: Final = "rival-"
+#: Content of a record that another client made.
+ANOTHER_CLIENTS: Final = b"another client's"
 STORE_HOST: Final = "store.invalid"
 _FILES: Final = (TIME_SERIES, "steps.parquet")
 _KINDS: Final = {
@@ -150,7 +152,7 @@ class MemoryStudio:
                 record.updated_at = record.ends_at
 
     def forestall(self, request: Request) -> None:
-        """Let somebody else make, a moment before, the record that a request is about."""
+        """Make, as another client a moment before, the record that a request is about."""
         body = json.loads(request.content) if request.content else {}
         match request.path.split("/")[1:]:
             case ["cell_specifications"]:
@@ -163,7 +165,7 @@ class MemoryStudio:
                 self._rival("cell_measurement", *self.uploads[upload])
 
     def begin_elsewhere(self, request: Request) -> None:
-        """Let somebody else begin, and never end, the upload that a request wants to begin."""
+        """Begin, as another client that never ends it, the upload that a request wants to begin."""
         name = json.loads(request.content or b"")["measurement"]["name"]
         self._begun[request.path.split("/")[2], name] = self.now()
 
@@ -188,7 +190,7 @@ class MemoryStudio:
             body = {"name": name, "ratings": {}}
             record = self._add(kind, parent, body, f"{RIVAL}{self._new_id(kind)}")
             if kind == "cell_measurement":
-                self.objects[f"{record.id}/{TIME_SERIES}"] = b"somebody else's"
+                self.objects[f"{record.id}/{TIME_SERIES}"] = ANOTHER_CLIENTS
 
     def store(self, url: str, body: bytes) -> Answer:
         """Take in an object under a signed URL."""

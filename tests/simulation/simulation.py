@@ -36,7 +36,7 @@ from bulkload.settings import RunLimits, RunSettings
 from tests.simulation.contents import BAD, CONTENTS, content, grown_content
 from tests.simulation.engine import InLine, WorldDelivery, threads_in_line
 from tests.simulation.judge import Result, ScenarioJudge
-from tests.simulation.memory_studio import MemoryRecord
+from tests.simulation.memory_studio import ANOTHER_CLIENTS, MemoryRecord
 from tests.simulation.rollback import roll_back
 from tests.simulation.scenario import Scenario
 from tests.simulation.virtual_clock import VirtualTimeLoop
@@ -111,7 +111,7 @@ class _Simulation:
             if not is_there:
                 continue
             record = self._record("cell_measurement", cell.id, key.measurement)
-            studio.objects[f"{record.id}/time_series.parquet"] = b"somebody else's"
+            studio.objects[f"{record.id}/time_series.parquet"] = ANOTHER_CLIENTS
 
     def _record(self, kind: str, parent: str, name: str) -> MemoryRecord:
         records = self._world.studio.records

@@ -44,7 +44,7 @@ class Asking:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.said: list[Any] = []
+        self.answers: list[Any] = []
         #: Id of a record -> what it is called here, whatever id a Studio gives.
         self.names: dict[str, str] = {}
 
@@ -55,7 +55,7 @@ class Asking:
         existing = detail.get("existing_id") if isinstance(detail, dict) else None
         items = [item["name"] for item in body.get("items", [])]
         read = {key: self.names.get(body[key], body[key]) for key in READ if key in body}
-        self.said.append((method, answer.status, read, self.names.get(str(existing)), items))
+        self.answers.append((method, answer.status, read, self.names.get(str(existing)), items))
         return body
 
 
@@ -73,7 +73,7 @@ def url_of(offered: Any) -> str:
 async def upload(send: Send, put: Put, _: Settle, project: str) -> list[Any]:
     """Hold the conversation of an upload, with its wrong turns; return what was read."""
     ask = Asking(send)
-    said, names = ask.said, ask.names
+    answers, names = ask.answers, ask.names
     spec = {"name": "spec", "ratings": {}, "project_id": project}
     exact = {"project_id": project, "limit": 100, "offset": 0}
     await ask("GET", "/cell_specifications", name="eq.spec", **exact)
@@ -92,7 +92,7 @@ async def upload(send: Send, put: Put, _: Settle, project: str) -> list[Any]:
     started = await ask("POST", f"{room}/initiate-upload", {"measurement": {"name": "run"}})
     one = started["measurement_id"]
     names[one] = "the measurement"
-    said.append(sorted(target["filename"] for target in started["uploads"]))
+    answers.append(sorted(target["filename"] for target in started["uploads"]))
     confirm = {
         "cell_instance_id": cell_id,
         "measurement": {"name": "run"},
@@ -103,7 +103,7 @@ async def upload(send: Send, put: Put, _: Settle, project: str) -> list[Any]:
     again = await ask("POST", f"{room}/initiate-upload", {"measurement": {"name": "run"}})
     two = again["measurement_id"]
     names[two] = "the second"
-    said.append(await put(url_of(again), parquet(series())))
+    answers.append(await put(url_of(again), parquet(series())))
     await ask("POST", f"/cell_measurements/{two}/confirm-upload", confirm)
     await ask("POST", f"/cell_measurements/{two}/confirm-upload", confirm)
     await ask("POST", f"{room}/initiate-upload", {"measurement": {"name": "run"}})
@@ -111,7 +111,7 @@ async def upload(send: Send, put: Put, _: Settle, project: str) -> list[Any]:
     await ask("DELETE", f"/cell_measurements/{two}")
     await ask("DELETE", f"/cell_measurements/{two}")
     await ask("GET", room, limit=100, offset=0)
-    return said
+    return answers
 
 
 async def add(send: Send, put: Put, settle: Settle, project: str) -> list[Any]:
@@ -166,7 +166,7 @@ async def add(send: Send, put: Put, settle: Settle, project: str) -> list[Any]:
     for path in (one, f"/cell_instances/{cell_id}", f"/cell_specifications/{spec_id}"):
         await ask("DELETE", path)
         await ask("GET", path)
-    return ask.said
+    return ask.answers
 
 
 async def with_local(hold: Conversation, folder: Path, processing_s: float) -> list[Any]:
@@ -210,11 +210,11 @@ def test_both_answer_alike(hold: Conversation, processing_s: float, tmp_path: Pa
         assert alike(ours) == alike(theirs)
 
 
-def alike(said: Any) -> Any:
+def alike(answers: Any) -> Any:
     """Take out what may differ: a record is pending or running, a refusal has its own word."""
-    if not isinstance(said, tuple):
-        return said
-    method, status, read, existing, items = said
+    if not isinstance(answers, tuple):
+        return answers
+    method, status, read, existing, items = answers
     if "processing_error" in read:
         read["processing_error"] = read["processing_error"] is not None
     if read.get("processing_status") in {"pending", "running"}:

@@ -146,8 +146,8 @@ def test_a_store_that_loses_what_it_took_is_found() -> None:
         return None
 
     result = run(calm(inject=lose))
-    assert any("does not" in words for words in result.violations)
-    assert any(words.startswith("verify:") for words in result.violations)
+    assert any("does not" in violation for violation in result.violations)
+    assert any(violation.startswith("verify:") for violation in result.violations)
 
 
 def test_a_record_that_goes_away_behind_our_back_is_found() -> None:
