@@ -115,7 +115,7 @@ class _Simulation:
 
     def _record(self, kind: str, parent: str, name: str) -> MemoryRecord:
         records = self._world.studio.records
-        known = f"old-{kind}-{parent}-{name}"
+        known = f"old-{kind}-{parent}-{name}".replace(" ", "-")
         body = {"name": name, "ratings": {}}
         return records.setdefault(
             known,
