@@ -120,7 +120,7 @@ class DateClues:
             end = headers[-1].begin if headers else MAX_CLUE_CHARS
             yield self.probe.text.data[: min(end, MAX_CLUE_CHARS)].decode("utf-8", "replace")
         elif self.probe.kind == WORKBOOK:
-            book = self.probe.books[-1]
+            book = self.probe.book
             for sheet in book.names:
                 for row in book.head(sheet):
                     yield "\t".join(str(cell) for cell in row if cell != "")[:MAX_CLUE_CHARS]

@@ -14,7 +14,7 @@ import pyarrow as pa
 from bulkload.core.decisions import DecisionCode
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import CHANNEL, TEST, Dialect, Kind, Matched, match
+from bulkload.readers.dialect import CHANNEL, TEST, Dialect, Kind, Matched, TwiceError, match
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.table_source import Grid
 
@@ -45,7 +45,11 @@ class Tests:
 
 def numbering(names: Sequence[str], dialect: Dialect) -> list[Matched]:
     """Return the columns of a header that tell tests apart."""
-    columns = match(names, [None] * len(names), dialect).columns
+    try:
+        columns = match(names, [None] * len(names), dialect).columns
+    except TwiceError:
+        # Reading refuses such a header, with the name of the column.
+        return []
     return [column for column in columns if column.target in {TEST, CHANNEL}]
 
 

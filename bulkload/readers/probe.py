@@ -20,8 +20,7 @@ from bulkload.readers.file_kinds import (
 )
 from bulkload.readers.headers import HeaderLine, header_lines
 from bulkload.readers.text import Text, decode
-from bulkload.readers.workbook import Book, CalamineBook
-from bulkload.readers.xlsx import PlainBook
+from bulkload.readers.workbook import Book
 
 #: Suffixes that promise text: a binary file under them is refused, not read as something else.
 TEXT_SUFFIXES: Final = frozenset({".csv", ".txt", ".tsv", ".mpt", ".dta", ".bdf"})
@@ -69,10 +68,9 @@ class Probe:
         return header_lines(self.text)
 
     @cached_property
-    def books(self) -> Sequence[Book]:
-        """A workbook: the quick way to read it, where it is an .xlsx, and the sure way."""
-        sure = CalamineBook(self.content)
-        return (PlainBook(self.content.data), sure) if self.content.data[:2] == b"PK" else (sure,)
+    def book(self) -> Book:
+        """The content as a workbook."""
+        return Book(self.content)
 
     @cached_property
     def schema(self) -> pa.Schema:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
@@ -18,9 +18,6 @@ from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.workbook import Book
-from bulkload.readers.xlsx import IrregularError
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ class TableFormat(Format):
         if probe.kind == TEXT:
             return self._sniff_text(probe)
         if probe.kind == WORKBOOK:
-            found = _in_either(probe, self._sheets)
+            found = self._sheets(probe.book)
             if found:
                 return Evidence(
                     fits=tuple(
@@ -62,7 +59,7 @@ class TableFormat(Format):
     def members(self, probe: Probe) -> Sequence[str]:
         """Name the tests: sheets of data, and what a column of test numbers tells apart."""
         if probe.kind == WORKBOOK:
-            names = list(_in_either(probe, lambda book: self._tests(book, probe.name)))
+            names = list(self._tests(probe.book, probe.name))
             return names if len(names) > 1 else ()
         for dialect in self.dialects:
             header = find(probe.headers, dialect)
@@ -76,7 +73,7 @@ class TableFormat(Format):
     def read(self, probe: Probe, options: ReadOptions) -> Reading:
         """Read the table that the signature found."""
         if probe.kind == WORKBOOK:
-            return _in_either(probe, lambda book: self._read_sheet(book, probe, options))
+            return self._read_sheet(probe.book, probe, options)
         for dialect in self.dialects:
             header = find(probe.headers, dialect)
             if header is None:
@@ -156,17 +153,6 @@ class TableFormat(Format):
             f"{probe.name}: read as {self.name}, but no header has its columns ({wanted})",
             cause="wrong_reader",
         )
-
-
-def _in_either(probe: Probe, act: Callable[[Book], Answer]) -> Answer:
-    """Do it the quick way, or the sure way where the workbook is not plain enough."""
-    *quick, sure = probe.books
-    for book in quick:
-        try:
-            return act(book)
-        except IrregularError:
-            continue
-    return act(sure)
 
 
 def _header_row(rows: Sequence[HeaderRow], dialect: Dialect) -> HeaderRow | None:

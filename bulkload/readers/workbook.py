@@ -1,78 +1,79 @@
-"""Spreadsheets: each sheet once, through calamine where :mod:`bulkload.readers.xlsx` cannot."""
+"""Spreadsheets (.xlsx, .xls, .xlsb, .ods) through fastexcel: calamine's cells as Arrow columns.
+
+A sheet is parsed once, with its first row as the header: a column is of one type then, and text
+where its cells differ. Where the header stands further down, or a row of units below it, the rows
+from there on are parsed again, so that numbers and dates come as they lie in the file.
+"""
 
 from __future__ import annotations
 
 import io
+import logging
+import re
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.content import FileContent
+from bulkload.readers.content import MAX_CONTENT_BYTES, FileContent
+from bulkload.readers.decimal_marks import parse_numbers
 from bulkload.readers.dialect import HeaderRow, Kind, may_be_header
-from bulkload.readers.xlsx import HEAD_ROWS, PlainGrid
+from bulkload.readers.units import is_unit
 
+#: Rows of a sheet in which a header is looked for.
+HEAD_ROWS: Final = 64
 
-class Book(Protocol):
-    """A workbook: its sheets, their first rows, and the table below one of them."""
+#: Known units that make the row below a header one of units.
+MIN_UNITS: Final = 2
 
-    @property
-    def names(self) -> Sequence[str]:
-        """The sheets, in the order of the workbook."""
-        ...
+#: The name that fastexcel gives to a column without one, and to the second of a name.
+_NAMELESS: Final = re.compile(r"__UNNAMED__\d+")
+_SECOND: Final = re.compile(r"(?P<name>.+)_\d+")
+_NUMBER: Final = re.compile(r"[-+]?\d+(?:[.,]\d*)?(?:[eE][-+]?\d+)?")
 
-    def head(self, sheet: str) -> Sequence[Sequence[Any]]:
-        """Return the first rows, cell by cell; an empty cell is empty text."""
-        ...
-
-    def header_rows(self, sheet: str) -> Sequence[HeaderRow]:
-        """Return those of the first rows that may be headers."""
-        ...
-
-    def grid(self, name: str, sheet: str, header: int) -> PlainGrid | SheetGrid:
-        """Return the table below a header row (from 0)."""
-        ...
+# It remarks on columns without a value, to whoever listens.
+logging.getLogger("fastexcel").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
-class CalamineBook:
-    """Any workbook, .xls included, each sheet read when asked for."""
+class Book:
+    """A workbook, each sheet parsed when asked for."""
 
     content: FileContent
 
     @cached_property
-    def _book(self) -> Any:
-        import python_calamine
+    def _reader(self) -> Any:
+        import fastexcel
 
+        _refuse_bomb(self.content)
         with _refused(self.content):
-            return python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(self.content.data))
+            return fastexcel.read_excel(self.content.data)
 
     @property
     def names(self) -> Sequence[str]:
         """The sheets, in the order of the workbook."""
-        return list(self._book.sheet_names)
-
-    @cached_property
-    def _read(self) -> dict[str, Sequence[Sequence[Any]]]:
-        return {}
-
-    def _rows(self, sheet: str) -> Sequence[Sequence[Any]]:
-        if sheet not in self._read:
-            with _refused(self.content):
-                self._read[sheet] = self._book.get_sheet_by_name(sheet).to_python()
-        return self._read[sheet]
+        return list(self._reader.sheet_names)
 
     def head(self, sheet: str) -> Sequence[Sequence[Any]]:
-        """Return the first rows."""
-        return self._rows(sheet)[:HEAD_ROWS]
+        """Return the first rows, cell by cell; an empty cell is empty text."""
+        if sheet not in self._heads:
+            names, table = self._parsed(sheet)
+            columns = [column[: HEAD_ROWS - 1].to_pylist() for column in table.columns]
+            rows = zip(*columns, strict=True)
+            cells = [["" if cell is None else cell for cell in row] for row in rows]
+            self._heads[sheet] = [list(names), *cells] if names else []
+        return self._heads[sheet]
+
+    @cached_property
+    def _heads(self) -> dict[str, Sequence[Sequence[Any]]]:
+        return {}
 
     def header_rows(self, sheet: str) -> Sequence[HeaderRow]:
         """Return those of the first rows that may be headers."""
@@ -85,44 +86,131 @@ class CalamineBook:
         return {}
 
     def grid(self, name: str, sheet: str, header: int) -> SheetGrid:
-        """Return the table below a header row."""
-        rows = self._rows(sheet)
-        return SheetGrid(name, sheet, [str(cell) for cell in rows[header]], rows[header + 1 :])
+        """Return the table below a header row (from 0)."""
+        rows = self.head(sheet)
+        names = [str(cell) for cell in rows[header]]
+        below = rows[header + 1] if header + 1 < len(rows) else []
+        units = _units(below)
+        skipped = header + (units is not None)
+        table = self._below(sheet, skipped) if skipped else self._parsed(sheet)[1]
+        return SheetGrid(name, sheet, names, table, units or [None] * len(names))
+
+    def _below(self, sheet: str, skipped: int) -> pa.Table:
+        """Parse a sheet again without so many of the rows below its first one."""
+        wanted = self._parsed(sheet)[1].num_rows - skipped
+        table = self._load(sheet, skip_rows=skipped)
+        if table.num_rows > wanted:
+            # Empty rows above the first one are counted too.
+            table = self._load(sheet, skip_rows=skipped + table.num_rows - wanted)
+        if table.num_rows != wanted:
+            raise _damaged(self.content, f"the rows of sheet {sheet!r} cannot be counted")
+        return table
+
+    def _parsed(self, sheet: str) -> tuple[Sequence[str], pa.Table]:
+        """Return the first row that is not empty, and the rows below it."""
+        if sheet not in self._sheets:
+            table = self._load(sheet)
+            self._sheets[sheet] = self._original_names(sheet, table.column_names), table
+        return self._sheets[sheet]
+
+    @cached_property
+    def _sheets(self) -> dict[str, tuple[Sequence[str], pa.Table]]:
+        return {}
+
+    def _original_names(self, sheet: str, names: Sequence[str]) -> Sequence[str]:
+        plain = ["" if _NAMELESS.fullmatch(name) else name for name in names]
+        seconds = [hit for name in plain if (hit := _SECOND.fullmatch(name))]
+        if not any(hit["name"] in plain for hit in seconds):
+            return plain
+        # ``a_1`` may be a name of its own, or the second ``a``: only the row itself tells.
+        row = self._load(sheet, header_row=None, n_rows=1, dtypes="string")
+        return [str(column[0].as_py() or "") for column in row.columns]
+
+    def _load(self, sheet: str, **options: Any) -> pa.Table:
+        """Parse a sheet: every row tells the type of its column, and mixed columns are text."""
+        import fastexcel
+
+        # An empty sheet has no first row.
+        stated = {"header_row": 0, "schema_sample_rows": None, **options}
+        with _refused(self.content):
+            try:
+                return _table(self._reader.load_sheet(sheet, **stated))
+            except fastexcel.UnsupportedColumnTypeCombinationError:
+                return _table(self._reader.load_sheet(sheet, **{**stated, "dtypes": "string"}))
+            except fastexcel.CannotRetrieveCellDataError:
+                return pa.table({})
+
+
+def _table(sheet: Any) -> pa.Table:
+    return pa.Table.from_batches([sheet.to_arrow()])
 
 
 def _header_rows(rows: Sequence[Sequence[Any]]) -> Iterator[HeaderRow]:
     for index, row in enumerate(rows):
-        names = tuple(cell for cell in row if isinstance(cell, str) and cell)
-        if may_be_header(len(names), sum(cell != "" for cell in row)):
+        filled = [cell for cell in row if cell != ""]
+        names = tuple(c for c in filled if isinstance(c, str) and not _NUMBER.fullmatch(c))
+        if may_be_header(len(names), len(filled)):
             yield HeaderRow(index, names)
+
+
+def _units(row: Sequence[Any]) -> list[str | None] | None:
+    """Return the units of the row below a header, None where it states none."""
+    if any(not isinstance(cell, str) or _NUMBER.fullmatch(cell) for cell in row):
+        return None
+    fields = [cell.strip(" []()") for cell in row]
+    if sum(map(is_unit, fields)) < MIN_UNITS:
+        return None
+    return [unit or None for unit in fields]
+
+
+def _refuse_bomb(content: FileContent) -> None:
+    """Refuse a workbook that unpacks to more than a file may hold."""
+    if not content.data.startswith(b"PK"):
+        return
+    try:
+        members = zipfile.ZipFile(io.BytesIO(content.data)).infolist()
+    except zipfile.BadZipFile as error:
+        raise _damaged(content, str(error)) from error
+    if sum(member.file_size for member in members) > MAX_CONTENT_BYTES:
+        raise UnreadableError(
+            f"{content.name}: more than {MAX_CONTENT_BYTES // 1024**3} GiB of sheets; split the "
+            "workbook",
+            cause="too_large",
+        )
 
 
 @contextmanager
 def _refused(content: FileContent) -> Iterator[None]:
-    import python_calamine
+    import fastexcel
 
     try:
         yield
-    except (python_calamine.CalamineError, ValueError, KeyError, IndexError, OSError) as error:
-        words = printable(str(error))[:120]
-        raise UnreadableError(
-            f"{content.name}: not a readable workbook ({words}); copy it or save it again",
-            cause="damaged",
-        ) from error
+    except (fastexcel.FastExcelError, ValueError, KeyError, IndexError, OSError) as error:
+        raise _damaged(content, str(error)) from error
+    except BaseException as error:
+        # What the parser trips over beyond its own errors comes as no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _damaged(content, str(error)) from error
+
+
+def _damaged(content: FileContent, text: str) -> UnreadableError:
+    words = " ".join(printable(text).split())[:120]
+    return UnreadableError(
+        f"{content.name}: not a readable workbook ({words}); copy it or save it again",
+        cause="damaged",
+    )
 
 
 @dataclass
 class SheetGrid:
-    """A table in a sheet: its header row and the rows below."""
+    """A table in a sheet: the names of its header and the columns below."""
 
     name: str
     sheet: str
     names: Sequence[str]
-    rows: Sequence[Sequence[Any]]
+    table: pa.Table
     units: Sequence[str | None] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.units = [None] * len(self.names)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -132,64 +220,68 @@ class SheetGrid:
     @property
     def is_empty(self) -> bool:
         """Nothing stands below the header."""
-        return not self.rows
+        return bool(self.table.num_rows == 0)
 
     def sample(self, index: int) -> str:
         """Return the first cell of a column that is not empty, as text."""
-        return next((_as_text(row[index]) or "" for row in self.rows if row[index] != ""), "")
+        column = self.table.column(index)
+        first = pc.index(pc.is_valid(column), value=True).as_py()
+        if first < 0:
+            return ""
+        return str(_as_text(column.slice(first, 1))[0].as_py() or "")
 
     def fetch(self, kinds: Mapping[int, Kind]) -> Mapping[int, pa.ChunkedArray]:
         """Return columns: numbers as float64, all else as text."""
         return {
-            index: pa.chunked_array([self._column(index, kind)]) for index, kind in kinds.items()
+            index: self._numbers(index)
+            if kind is Kind.NUMBER
+            else _as_text(self.table.column(index))
+            for index, kind in kinds.items()
         }
 
-    def _column(self, index: int, kind: Kind) -> pa.Array:
-        cells = [row[index] for row in self.rows]
-        if kind is not Kind.NUMBER:
-            return _texts(cells)
+    def _numbers(self, index: int) -> pa.ChunkedArray:
+        column = self.table.column(index)
+        kind = column.type
+        if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+            return column.cast(pa.float64())
         try:
-            return pa.array([None if cell == "" else cell for cell in cells], pa.float64())
-        except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
-            return pa.array(np.array([self._number(index, cell) for cell in cells]))
-
-    def _number(self, index: int, cell: Any) -> float:
-        """Read one cell: sheets hold numbers as text now and then."""
-        if str(cell).strip() in {"", "-", "--", "---"}:
-            return float("nan")
-        try:
-            return float(str(cell).strip())
+            # Sheets hold numbers as text now and then; a date is no number.
+            return parse_numbers(_as_text(column), ".")
         except ValueError as error:
             raise UnreadableError(
-                f"{self.name}, sheet {printable(self.sheet)!r}: {printable(str(cell))[:40]!r} in "
+                f"{self.name}, sheet {printable(self.sheet)!r}: {printable(str(error))[:40]!r} in "
                 f"column {printable(self.names[index])!r} is no number",
                 cause="not_a_number",
             ) from error
 
 
-def _texts(cells: Sequence[Any]) -> pa.Array:
-    """Write a column as text, at once where its cells are of one kind, as nearly all are."""
-    kind = type(cells[0])
-    if kind is datetime and all(type(cell) is datetime for cell in cells):
-        return pa.array(cells, pa.timestamp("us")).cast(pa.string())
-    if kind is str and all(type(cell) is str for cell in cells):
-        text = pa.array(cells, pa.string())
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write a column as the text that readers expect: dates and times in ISO form."""
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        text = column.cast(pa.string())
         return pc.if_else(pc.equal(text, ""), None, text)
-    return pa.array([_as_text(cell) for cell in cells], pa.string())
+    if pa.types.is_duration(kind):
+        return _clock(column)
+    if pa.types.is_floating(kind):
+        whole = pc.all(pc.equal(column, pc.round(column))).as_py()
+        return column.cast(pa.int64()).cast(pa.string()) if whole else column.cast(pa.string())
+    return column.cast(pa.string())
 
 
-def _as_text(cell: Any) -> str | None:
-    """Write a cell as the text readers expect: dates and times in ISO form."""
-    if cell == "":
-        return None
-    if isinstance(cell, datetime):
-        return cell.isoformat(sep=" ")
-    if isinstance(cell, date | time):
-        return cell.isoformat()
-    if isinstance(cell, timedelta):
-        hours, rest = divmod(cell.total_seconds(), 3600)
-        minutes, seconds = divmod(rest, 60)
-        return f"{int(hours)}:{int(minutes):02d}:{seconds:06.3f}"
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell)
+def _clock(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write durations as hours, minutes and seconds."""
+    millis = column.cast(pa.int64())
+    seconds = pc.divide(millis, 1000)
+    parts = (
+        pc.divide(seconds, 3600).cast(pa.string()),
+        _padded(pc.subtract(pc.divide(seconds, 60), pc.multiply(pc.divide(seconds, 3600), 60)), 2),
+        _padded(pc.subtract(seconds, pc.multiply(pc.divide(seconds, 60), 60)), 2),
+    )
+    clock = pc.binary_join_element_wise(*parts, ":")
+    rest = _padded(pc.subtract(millis, pc.multiply(seconds, 1000)), 3)
+    return pc.binary_join_element_wise(clock, rest, ".")
+
+
+def _padded(numbers: pa.ChunkedArray, width: int) -> pa.ChunkedArray:
+    return pc.utf8_lpad(numbers.cast(pa.string()), width, "0")
