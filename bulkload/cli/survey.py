@@ -12,12 +12,14 @@ from rich.console import Console
 
 from bulkload.cli.console import say, show_problems
 from bulkload.cli.options import SheetArguments
+from bulkload.cli.survey_database import survey_database
 from bulkload.core.issues import Severity
 from bulkload.core.survey.content import ContentKind
 from bulkload.core.survey.proposal import SURENESS_WORDS, Proposal, Sureness
 from bulkload.core.survey.propose import Knowledge, Survey
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
+from bulkload.databases.urls import looks_like_url
 from bulkload.errors import SettingsError
 from bulkload.sources.sheets.stated import StatedSheets, read_sheets
 from bulkload.survey.plan_file import write_survey
@@ -43,7 +45,7 @@ def survey(
     Parameters
     ----------
     sources
-        Folders, or zip archives.
+        Folders, zip archives, or the URL of a database.
     out
         Write a plan (.xlsx, .csv or .parquet). Each file is a row, with guesses and their
         evidence; correct it, and give it to `upload`.
@@ -54,6 +56,8 @@ def survey(
     """
     if not sources:
         raise SettingsError("name at least one source: a folder, or a zip archive")
+    if looks_like_url(sources[0]):
+        return survey_database(sources[0], toml)
     console = Console()
     options = sheet_arguments.sheet_options()
     stated, problems = read_sheets(options)

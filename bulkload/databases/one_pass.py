@@ -26,7 +26,7 @@ from bulkload.databases.engines.postgresql import PostgreSQL
 from bulkload.databases.measurement import SUFFIX, read_measurement_file, was_read
 from bulkload.databases.query import checked_query, with_references
 from bulkload.databases.session import SPOOL_NAME, Session
-from bulkload.databases.sums import Sums
+from bulkload.databases.sums import Sums, sums_rows
 from bulkload.errors import PlanError
 
 #: Pages that a test touches, as a multiple of those that its rows fill, from which on one pass
@@ -149,11 +149,9 @@ def sums_of_pass(
     database: PostgreSQL, query: str, keys: Sequence[Key], columns: RawColumns
 ) -> list[Sums]:
     """Ask for the sums of all tests of a pass; a test without a row has none."""
-    sql = database.sums_sql(
-        joined(database, query, keys), columns.all, columns.order_names, key=NUMBER
-    )
     with database.planning(dict.fromkeys(_PLANNER, "off")):
-        found = {int(row["bl_key"]): Sums.of_row(row, columns.all) for row in database.rows(sql)}
+        rows = sums_rows(database, joined(database, query, keys), columns, key=NUMBER)
+    found = {int(row["bl_key"]): Sums.of_row(row, columns.all) for row in rows}
     return [found.get(n, Sums()) for n in range(len(keys))]
 
 

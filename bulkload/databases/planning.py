@@ -30,7 +30,7 @@ from bulkload.databases.planned import (
 from bulkload.databases.query import QueryError, filled, parameters, placeholders, tables_named
 from bulkload.databases.rows import filled_pattern, filtered, value
 from bulkload.databases.session import Session
-from bulkload.databases.sums import Sums
+from bulkload.databases.sums import Sums, sums_rows
 from bulkload.errors import PlanError, UnreadableError
 
 
@@ -321,8 +321,7 @@ class Planner:
 
 def query_sums(database: Any, sql: str, columns: RawColumns) -> Sums:
     """Ask a database for the sums of one measurement."""
-    row = database.rows(database.sums_sql(sql, columns.all, columns.order_names))[0]
-    return Sums.of_row(row, columns.all)
+    return Sums.of_row(sums_rows(database, sql, columns)[0], columns.all)
 
 
 def samples_sql(

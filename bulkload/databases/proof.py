@@ -28,7 +28,7 @@ from bulkload.databases.engines.base import Database
 from bulkload.databases.measurement import SUFFIX, MeasurementFile, read_measurement_file
 from bulkload.databases.planned import Facts
 from bulkload.databases.session import open_again
-from bulkload.databases.sums import ColumnSums, Sums, differences
+from bulkload.databases.sums import ColumnSums, Sums, differences, sums_rows
 from bulkload.databases.units import raw_conversion
 from bulkload.errors import BulkloadError
 
@@ -147,6 +147,8 @@ class _After:
 
     def __init__(self, folder: Path, facts: Facts, kept: Iterable[MeasurementFile]) -> None:
         self.troubles: list[str] = []
+        #: The moment that the database is asked about.
+        self.taken_at = ""
         self.source: SqlSource | None = None
         self._database: Database | None = None
         self._columns: RawColumns | None = None
@@ -159,6 +161,7 @@ class _After:
             if self.source.digest() != facts.configuration_sha256:
                 raise _ChangedError("the configuration changed since the plan was made")
             self._database = open_again(self.source, folder)
+            self.taken_at = self._database.snapshot.taken_at
         except BulkloadError as error:
             self.troubles.append(f"the database cannot be asked again: {error}")
 
@@ -170,8 +173,7 @@ class _After:
             columns = raw_columns(self.source.samples, self._database.kinds(one.sql))
             self._columns = columns
             self._query = self._database.hand_sql(one.sql, columns.all, columns.order_names)
-            sql = self._database.sums_sql(one.sql, columns.all, columns.order_names)
-            row = self._database.rows(sql)[0]
+            row = sums_rows(self._database, one.sql, columns)[0]
         except BulkloadError as error:
             return f"the database cannot be asked again: {error}"
         return Sums.of_row(row, columns.all)

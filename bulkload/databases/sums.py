@@ -17,7 +17,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkload.databases.engines.base import HALF, LARGEST_TERM, Fetch, RawColumn, Rounding
+from bulkload.databases.columns import RawColumns
+from bulkload.databases.engines.base import (
+    HALF,
+    LARGEST_TERM,
+    Database,
+    DatabaseLostError,
+    Fetch,
+    RawColumn,
+    Rounding,
+)
+from bulkload.errors import UnreadableError
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -190,3 +200,21 @@ def differences(database: Sums, read: Sums) -> list[str]:
             if there != here:
                 found.append(f"{one.name}: {what} {there} in the database, {here} read")
     return found
+
+
+def sums_rows(
+    database: Database, query: str, columns: RawColumns, key: str = ""
+) -> list[dict[str, Any]]:
+    """Ask a database for its sums: quickly, and with care where a value has none."""
+    if database.fails_on_overflow:
+        quick = database.sums_sql(
+            query, columns.all, columns.order_names, key=key, is_guarded=False
+        )
+        try:
+            return database.rows(quick)
+        except DatabaseLostError:
+            raise
+        except UnreadableError:
+            # NaN, infinity, or more than an integer holds: told apart by the other form.
+            pass
+    return database.rows(database.sums_sql(query, columns.all, columns.order_names, key=key))

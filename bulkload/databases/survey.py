@@ -17,7 +17,7 @@ import numpy as np
 from bulkload.core import terms
 from bulkload.databases.engines.base import Database
 from bulkload.databases.session import open_own, opened
-from bulkload.databases.urls import parse_url
+from bulkload.databases.urls import Engine, parse_url
 from bulkload.errors import BulkloadError, PlanError
 
 #: Tables whose columns are looked at.
@@ -75,7 +75,7 @@ def propose(url: str, base: Path) -> Proposal:
     """Look at a database's catalogue and a few rows; raises ``PlanError`` where nothing fits."""
     parsed = parse_url(url, base)
     with opened(open_own(parsed)) as database:
-        tables = _tables(database)
+        tables = _tables(database, parsed.engine)
         folded = {name.lower() for name in tables}
         for profile, needed in _PROFILES.items():
             if needed <= folded:
@@ -86,9 +86,15 @@ def propose(url: str, base: Path) -> Proposal:
         return _Search(database, tables, parsed.masked).proposal()
 
 
-def _tables(database: Database) -> dict[str, list[str]]:
+def _tables(database: Database, engine: Engine) -> dict[str, list[str]]:
+    """Return the columns of the tables by the shortest name that each has."""
+    names = database.tables()
+    own = [name for name in names if name.rpartition(".")[2] not in names - {name}]
+    if engine is Engine.MYSQL:
+        # What has a point lies in another database of the server.
+        own = [name for name in own if "." not in name]
     found = {}
-    for name in sorted(database.tables())[:MAX_TABLES]:
+    for name in sorted(own)[:MAX_TABLES]:
         try:
             kinds = database.kinds(f"SELECT * FROM {database.quote(name)}")  # noqa: S608 - quoted
         except BulkloadError:

@@ -156,3 +156,12 @@ def test_the_survey_says_where_it_finds_nothing(shared_data: Path, tmp_path: Pat
     shutil.copy(real, tmp_path / "dQdV.db")
     with pytest.raises(PlanError, match="none of 1 tables has columns for time"):
         propose("sqlite:///dQdV.db", tmp_path)
+
+
+def test_the_command_surveys_a_url(jobs: Jobs, tmp_path: Path) -> None:
+    home_made(tmp_path)
+    ended = jobs.command("survey", "sqlite:///lab2014.db", "--toml", tmp_path / "migration.toml")
+    assert ended.code == 3
+    assert "cells.specification: the columns that say what kind a cell is" in ended.out
+    assert "i_ma: the voltage rises with a positive current" in ended.out
+    assert 'table = "tab"' in (tmp_path / "migration.toml").read_text("utf-8")
