@@ -94,7 +94,7 @@ class Rule(StrEnum):
     BAD_ROW = "bad_row"
     #: A value is not what its column or key takes.
     BAD_VALUE = "bad_value"
-    #: How a sheet that a person keeps was understood.
+    #: A sheet was understood in a way that should be looked at.
     SHEET_REMARK = "sheet_remark"
     #: A row of a proposed plan states neither yes nor no in the column `upload`.
     UNDECIDED = "undecided"

@@ -129,7 +129,13 @@ def _row_entries(
         yield decision
         return
     row = parse_row(line.cells, options.order)
-    faults = [(Rule.BAD_VALUE, column, fault) for column, fault in row.faults]
+    # Where a plan carries its cells, a specification that is missing follows from the cell.
+    is_asked = options.spec_of and "cell" not in row.stated
+    faults = [
+        (Rule.BAD_VALUE, column, fault)
+        for column, fault in row.faults
+        if not (is_asked and column == "spec")
+    ]
     faults += [
         (Rule.UNKNOWN_COLUMN, column, unknown(column, dict.fromkeys(COLUMNS)))
         for column in line.cells
