@@ -21,6 +21,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final, Self
 
 DEFAULT_LAYOUT: Final = "{spec}/{cell}/{measurement}.*"
@@ -42,6 +43,9 @@ COMPRESSED_SUFFIXES: Final = frozenset({".gz", ".bz2", ".xz", ".zst"})
 #: What may stand before a data ending and belongs to it: ``x.bdf.csv``, ``x.properties.json``.
 QUALIFYING_SUFFIXES: Final = frozenset({".bdf", ".properties", ".meta"})
 
+#: Names whose endings are kept split: each is asked for several times in a row.
+REMEMBERED_NAMES: Final = 256
+
 # Maccor numbers its files (.001 to .999). A letter must open any other unknown ending, so that
 # the "5C" of a file called "RPT 0.5C" is never taken for one.
 _UNKNOWN_SUFFIX = re.compile(r"\.(?:[0-9]{3}|[A-Za-z][A-Za-z0-9_]{0,9})\Z")
@@ -53,6 +57,7 @@ _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2199
 
 
+@lru_cache(REMEMBERED_NAMES)
 def split_suffix(name: str) -> tuple[str, str]:
     """Split off the whole known ending: ``('x', '.bdf.csv.gz')``; ``(name, '')`` without one."""
     stem, ending = _split_last(name, COMPRESSED_SUFFIXES)

@@ -158,7 +158,7 @@ class _Walker:
         part = f" part {fields['part']}" if "part" in fields else ""
         measurement = fields["measurement"] + part
         key = JobKey(fields.get("spec", ""), fields.get("cell", ""), measurement)
-        path = str(folder / name)
+        path = os.path.join(folder, name)  # noqa: PTH118  (once a file)
         kind = measurement_type(name)
         return Entry(
             where=path,

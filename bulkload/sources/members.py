@@ -7,6 +7,7 @@ is one job too: preparing it reports why.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -64,21 +65,22 @@ def split(job: UploadJob, options: Callable[[], ReadOptions]) -> Iterator[Upload
 def _may_hold_several(job: UploadJob) -> bool:
     if job.type is not MeasurementType.TIME_SERIES or job.member is not None:
         return False
-    path = Path(job.path)
-    suffix = path.suffix.lower()
+    # Once a file: os.path costs a fifth of what Path does.
+    stem, suffix = os.path.splitext(job.path)  # noqa: PTH122
+    suffix = suffix.lower()
     if suffix in CONTAINERS:
         return True
     is_compressed = suffix in COMPRESSED_SUFFIXES
-    inner = path.with_suffix("").suffix.lower() if is_compressed else suffix
-    return inner in TEXTS and _numbers_tests(path, is_compressed=is_compressed)
+    inner = os.path.splitext(stem)[1].lower() if is_compressed else suffix  # noqa: PTH122
+    return inner in TEXTS and _numbers_tests(job.path, is_compressed=is_compressed)
 
 
-def _numbers_tests(path: Path, *, is_compressed: bool) -> bool:
+def _numbers_tests(path: str, *, is_compressed: bool) -> bool:
     try:
-        if path.stat().st_size > MAX_TEXT_BYTES:
-            return False
         head = _head(path, is_compressed=is_compressed)
     except (OSError, UnreadableError):
+        return False
+    if not head:
         return False
     # UTF-16 has a zero in every other byte.
     text = head.translate(None, b"\0").lower()
@@ -91,14 +93,17 @@ def _numbers_tests(path: Path, *, is_compressed: bool) -> bool:
     )
 
 
-def _head(path: Path, *, is_compressed: bool) -> bytes:
-    if is_compressed:
-        # The readers take long to load: most files do not need them.
-        from bulkload.readers.content import beginning
+def _head(path: str, *, is_compressed: bool) -> bytes:
+    """Return a file's beginning, nothing of one that is too large to be read for its tests."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (once a file)
+        if os.fstat(file.fileno()).st_size > MAX_TEXT_BYTES:
+            return b""
+        if not is_compressed:
+            return file.read(HEAD_BYTES)
+    # The readers take long to load: most files do not need them.
+    from bulkload.readers.content import beginning
 
-        return beginning(path, HEAD_BYTES)
-    with path.open("rb") as file:
-        return file.read(HEAD_BYTES)
+    return beginning(Path(path), HEAD_BYTES)
 
 
 def _members(job: UploadJob, options: Callable[[], ReadOptions]) -> tuple[str, ...]:

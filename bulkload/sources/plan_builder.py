@@ -78,6 +78,9 @@ class Assembler:
         self._store = MetadataStore()
         self._check = PlanCheck()
         self._specifications: dict[str, Specification] = {}
+        #: What was found for the entry before: those of one cell mostly come together.
+        self._last_notes: tuple[tuple[Path, Path, str, str], Note | None, Note | None] | None = None
+        self._last_parents: tuple[tuple[object, ...], Specification, _Cell] | None = None
         #: Names of a cell -> digest of its metadata.
         self._cells: dict[tuple[str, str], bytes] = {}
 
@@ -93,12 +96,12 @@ class Assembler:
 
     def _entry(self, entry: Entry) -> Iterator[PlanItem]:
         job, test = self._sheets.applied(entry.job)
-        entry = replace(entry, job=_with_note(job, test) if test else job)
+        if job is not entry.job or test:
+            entry = replace(entry, job=_with_note(job, test) if test else job)
         notes = self._notes(entry)
         yield from self._store.take_problems()
         try:
-            specification = self._specification(entry, notes)
-            cell = self._cell(entry, notes, specification.name)
+            specification, cell = self._parents_of(entry, notes)
             job = _job(entry, notes, specification, cell)
         except _InTheWayError as error:
             yield Problem(where=entry.where, rule=error.rule, message=error.message)
@@ -109,20 +112,41 @@ class Assembler:
                     yield from self._parents(specification, cell)
                 yield item
 
+    def _parents_of(self, entry: Entry, notes: _Notes) -> tuple[Specification, _Cell]:
+        """Return specification and cell: those of the entry before where nothing differs."""
+        job = entry.job
+        asked = (job.key[:2], job.batch, entry.folder_batch, notes.specification, notes.cell)
+        last = self._last_parents
+        if last is not None and all(
+            one is other or (isinstance(one, str | tuple) and one == other)
+            for one, other in zip(asked, last[0], strict=True)
+        ):
+            return last[1], last[2]
+        specification = self._specification(entry, notes)
+        cell = self._cell(entry, notes, specification.name)
+        self._last_parents = asked, specification, cell
+        return specification, cell
+
     def _notes(self, entry: Entry) -> _Notes:
         """Return all three notes of an entry: each counts as used, whatever its faults."""
         folder = entry.folder
         spec, cell, measurement = map(normalised, entry.job.key)
+        asked = (folder, entry.root, spec, cell)
+        if self._last_notes is None or self._last_notes[0] != asked:
+            self._last_notes = asked, *self._parent_notes(folder, entry.root, spec, cell)
+        _, of_spec, of_cell = self._last_notes
         stem, _ = split_suffix(os.path.basename(entry.job.path))  # noqa: PTH119  (once a file)
+        return _Notes(of_spec, of_cell, self._store.of_measurement(folder, (stem, measurement)))
+
+    def _parent_notes(
+        self, folder: Path, root: Path, spec: str, cell: str
+    ) -> tuple[Note | None, Note | None]:
         find, nearest = self._store.of_parent, self._store.nearest
-        return _Notes(
-            find(Role.SPECIFICATION, spec, folder, entry.root)
+        return (
+            find(Role.SPECIFICATION, spec, folder, root)
             if spec
-            else nearest(Role.SPECIFICATION, folder, entry.root),
-            find(Role.CELL, cell, folder, entry.root)
-            if cell
-            else nearest(Role.CELL, folder, entry.root),
-            self._store.of_measurement(folder, (stem, measurement)),
+            else nearest(Role.SPECIFICATION, folder, root),
+            find(Role.CELL, cell, folder, root) if cell else nearest(Role.CELL, folder, root),
         )
 
     def _specification(self, entry: Entry, notes: _Notes) -> Specification:
@@ -205,7 +229,8 @@ def _job(entry: Entry, notes: _Notes, specification: Specification, cell: _Cell)
     if entry.folder_date is not None and "start_time" not in job.metadata:
         job = replace(job, metadata={**job.metadata, "start_time": entry.folder_date})
     key = JobKey(specification.name, cell.name, normalised(entry.job.key.measurement))
-    return replace(job, key=key, batch=cell.batch)
+    is_same = key == job.key and cell.batch == job.batch
+    return job if is_same else replace(job, key=key, batch=cell.batch)
 
 
 def _with_note(job: UploadJob, fields: Mapping[str, Any]) -> UploadJob:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,9 @@ def quick_stamp(path: Path) -> tuple[int, int] | None:
     The size of a folder is that of its files, as in ``stamp``.
     """
     try:
+        status = os.stat(path)  # noqa: PTH116  (once a file)
+        if stat.S_ISREG(status.st_mode):
+            return status.st_size, status.st_mtime_ns
         statuses = [one.stat() for one in attachments(path)]
     except OSError:
         return None

@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
@@ -51,6 +52,11 @@ CONTAINER_BYTES: Final = 64 * 1024**2
 ACCESS_PAGE_BYTES: Final = 2048
 #: Bytes of a preamble in which dates are looked for.
 DATED_BYTES: Final = 4 * 1024
+#: Years of a preamble around which a date is looked for, and how far.
+MAX_DAYS: Final = 20
+DATE_CHARACTERS: Final = 16
+#: Lines in which the header of a table with record numbers is looked for.
+MAX_HEADER_LINES: Final = 200
 #: Verdicts kept for files that begin alike.
 REMEMBERED_BEGINNINGS: Final = 4096
 
@@ -74,6 +80,8 @@ _RECORD: Final = re.compile(
     r"\A\W*(?:record(?: ?(?:id|number|index|no\.?))?|rec#?|data[_ ]point|数据序号|记录序号)\W*\Z",
     re.IGNORECASE,
 )
+_YEAR: Final = re.compile(r"(?:19|20)\d\d")
+_LETTER: Final = re.compile(r"[^\W\d_]{2}")
 _DIGITS: Final = re.compile(rb"\d+")
 
 
@@ -296,17 +304,21 @@ def _days(head: bytes) -> tuple[str, ...]:
     """Return the days in a preamble that can be read in one way only."""
     text = head[:DATED_BYTES].replace(b"\0", b"").decode("utf-8", "replace")
     found: dict[str, None] = {}
-    for mark in date_marks(text):
-        days = {reading.day for reading in mark.readings}
-        if len(days) == 1 and not mark.is_weak:
-            found[days.pop()] = None
-    return tuple(found)[:20]
+    for year in islice(_YEAR.finditer(text), MAX_DAYS):
+        around = text[max(0, year.start() - DATE_CHARACTERS) : year.end() + DATE_CHARACTERS]
+        for mark in date_marks(around):
+            days = {reading.day for reading in mark.readings}
+            if len(days) == 1 and not mark.is_weak and year[0] in next(iter(days)):
+                found[days.pop()] = None
+    return tuple(found)
 
 
 def _records(read: Beginning) -> tuple[int, int] | None:
     """Return the first and last record number of a text whose rows are numbered."""
     lines = read.head.decode("utf-8", "replace").splitlines()
-    for at, line in enumerate(lines[:-1]):
+    for at, line in enumerate(lines[:-1][:MAX_HEADER_LINES]):
+        if _LETTER.search(line) is None:
+            continue
         delimiter = max("\t;,", key=line.count)
         names = line.split(delimiter)
         if len(names) < 3:

@@ -51,7 +51,7 @@ class StatedSheets:
 
     def cell(self, name: str) -> CellRecord | None:
         """Return what is stated of a cell, however its name is written."""
-        found = self.known.whole(name) if name else None
+        found = self.known.whole(name) if name and self.known else None
         return None if found is None else self.cells.cells[found]
 
     def spec_of(self) -> dict[str, str]:

@@ -1,0 +1,189 @@
+"""Measure the way from an archive to a plan: planning, planning again, interruption, survey.
+
+    python scripts/bench_intake.py [--files 1000000] [--survey-files 100000] [--json FILE]
+    python scripts/bench_intake.py --quick              tiny: only shows that it runs
+
+Planning is done over sparse files of 4 KiB, the survey over small texts of a known maker. Each
+figure is printed beside what was aimed at, and one that falls short says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bulkload.cli.options import SourceOptions
+from bulkload.core.plan_items import Checks
+from bulkload.core.prepare_result import PrepareOptions
+from bulkload.core.survey.propose import Knowledge
+from bulkload.engine.plan_writer import plan_into
+from bulkload.journal import Store
+from bulkload.survey.surveyor import default_workers, survey_sources
+
+#: Files of a folder: a cell with this many tests.
+FILES_A_CELL = 100
+#: Seconds that an interrupted planning may take to end.
+INTERRUPT_S = 5.0
+SPECIFICATION = {
+    "ratings": {
+        "capacity": {"value": 2.0, "unit": "A*h"},
+        "voltage_min": {"value": 2.5, "unit": "V"},
+        "voltage_max": {"value": 4.2, "unit": "V"},
+    }
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure, and the most that was aimed at."""
+
+    what: str
+    value: float
+    unit: str
+    aim: float
+
+    def line(self) -> str:
+        """Return the figure as a row of a table."""
+        verdict = "" if self.value <= self.aim else "falls short"
+        return f"| {self.what} | {self.value:.3g} {self.unit} | {self.aim:.3g} | {verdict} |"
+
+
+def sparse_archive(root: Path, files: int) -> None:
+    """Make an archive in the default layout, of files that take no room on the disk."""
+    for cell in range(files // FILES_A_CELL):
+        folder = root / f"spec {cell % 4}" / f"cell {cell:05d}"
+        folder.mkdir(parents=True)
+        for test in range(FILES_A_CELL):
+            with (folder / f"run {test:03d}.csv").open("wb") as file:
+                file.truncate(4096)
+    for spec in root.iterdir():
+        (spec / "spec.json").write_text(json.dumps(SPECIFICATION), "utf-8")
+
+
+def survey_archive(root: Path, files: int) -> None:
+    """Make an archive of small tests, each different, with names that have to be understood."""
+    header = "Time [s],Voltage [V],Current [A],Step count\n"
+    rows = "".join(f"{at}.0,3.{at:03d},0.5,0\n" for at in range(40))
+    for cell in range(files // FILES_A_CELL):
+        folder = root / f"{20 + cell % 3 * 10}degC" / f"LFP-{cell:05d}"
+        folder.mkdir(parents=True)
+        for test in range(FILES_A_CELL):
+            name = f"LFP-{cell:05d}_RPT{test}_2023-{1 + test % 12:02d}-{1 + test % 28:02d}.csv"
+            (folder / name).write_text(f"{header}{rows}{cell}.{test},3.1,0.5,0\n", "utf-8")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long some work takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def plan(archive: Path, journal: Path) -> None:
+    """Plan an archive into a journal, as an upload does before it sends anything."""
+    with Store(journal) as store:
+        run = store.begin_run("bench", {}, 0.0)
+        account = plan_into(
+            store,
+            run,
+            SourceOptions().read([str(archive)], PrepareOptions()),
+            checks=Checks(),
+            prepare_options=PrepareOptions(),
+            at=0.0,
+        )
+    if account.problem_count:
+        raise SystemExit(f"the plan has {account.problem_count} problems")
+
+
+def interrupted_s(archive: Path) -> float:
+    """Return how long ``bulkload plan`` runs on after Ctrl-C."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bulkload", "plan", str(archive)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with process:
+        try:
+            process.wait(timeout=3.0)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+        began = time.perf_counter()
+        process.wait(timeout=120)
+        return time.perf_counter() - began
+
+
+def peak_mib() -> float:
+    """Return the most memory that this process had, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(folder: Path, files: int, survey_files: int) -> list[Figure]:
+    """Make the archives and measure."""
+    archive, journal = folder / "sparse", folder / "journal.sqlite"
+    archive.mkdir()
+    sparse_archive(archive, files)
+    first = seconds(lambda: plan(archive, journal))
+    again = seconds(lambda: plan(archive, journal))
+    memory = peak_mib()
+    scale = files / 1_000_000
+    figures = [
+        Figure(what=f"planning {files:,} files", value=first, unit="s", aim=60 * scale),
+        Figure(what="memory of it", value=memory, unit="MiB", aim=1024),
+        Figure(what="planning again, nothing changed", value=again, unit="s", aim=first / 3),
+        Figure(what="end after Ctrl-C", value=interrupted_s(archive), unit="s", aim=INTERRUPT_S),
+    ]
+    tests = folder / "tests"
+    survey_archive(tests, survey_files)
+    taken = seconds(lambda: survey_sources([tests], Knowledge(), workers=default_workers()))
+    reading = seconds(lambda: read_beginnings(tests))
+    figures.append(
+        Figure(
+            what=f"survey of {survey_files:,} files beyond reading their beginnings",
+            value=taken - reading,
+            unit="s",
+            aim=60 * survey_files / 100_000,
+        )
+    )
+    # The slot of archives: a zip of 10 000 members against the same folder.
+    return figures
+
+
+def read_beginnings(folder: Path) -> None:
+    """Read the beginning of each file, and nothing else."""
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(path, name), "rb", buffering=0) as file:  # noqa: PTH118, PTH123
+                file.read(16 * 1024)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--files", type=int, default=1_000_000)
+    parser.add_argument("--survey-files", type=int, default=100_000)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", type=Path)
+    stated = parser.parse_args()
+    files, survey_files = (2000, 2000) if stated.quick else (stated.files, stated.survey_files)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-intake-")))
+        figures = measure(folder, files, survey_files)
+    print("| what | value | aimed at, at most | |\n|---|---:|---:|---|")
+    for figure in figures:
+        print(figure.line())
+    if stated.json is not None:
+        stated.json.write_text(json.dumps([asdict(one) for one in figures], indent=1), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
