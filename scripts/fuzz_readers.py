@@ -10,7 +10,8 @@ the reading states that it took them from other columns.
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
+import importlib
 import random
 import re
 import string
@@ -19,7 +20,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,70 +28,10 @@ import pyarrow as pa
 from bulkload.core.decisions import DecisionCode
 from bulkload.errors import UnreadableError
 from bulkload.readers import TimeSeries, read
-
-ROOT = Path(__file__).resolve().parent.parent
-SHARED_DATA = Path(os.environ.get("BULKLOAD_SHARED_DATA", ROOT.parent / "shared" / "data"))
+from scripts.fuzz_bases import NAMES, Base, base
 
 #: Longest that one small file may take, in seconds.
 LIMIT_S = 10.0
-
-#: Rows that a base file is cut down to, so that thousands of mutations are quick.
-BASE_ROWS = 60
-
-#: Format -> file, and the first words of its header.
-BASES = {
-    "arbin": ("arbin/CS2_33_2_2_11.csv", "Data_Point"),
-    "maccor": ("maccor/PreDiag_000229_000229_truncated.034", "Rec#"),
-    "maccor durations": ("maccor/maccor_one.txt", "Rec#"),
-    "biologic": ("biologic/gcpl.issue_211.mpt", "mode\t"),
-    "biologic commas": ("biologic/mb.issue_95.de.mpt", "mode\t"),
-    "neware": ("neware/neware_uio.csv", "DataPoint"),
-    "neware layered": ("neware/nw_regular_export_ife_example.csv", ",,DataPoint"),
-    "novonix": ("novonix/example_data_prep.csv", "Date and Time"),
-    "basytec": ("basytec/sample_data_basytec.txt", "~Time"),
-    "gamry": ("gamry/exampleDataGamry.DTA", "\tPt"),
-    "digatron": ("digatron/Cell785_0p5C_25degC.csv", "Step,"),
-    "bitrode": ("csv/cell-discharge-bitrode-1c.csv", "Exclude"),
-    "landt": ("csv/SINTEF__LiGrR2032__2024-04-30__25degC__Landt.csv", "channel_index"),
-    "bdf": ("bdf/DLR__LiLNMOHydra0b__20221125__POCV__25degC__Basytec.bdf.csv", "test_time"),
-}
-
-#: A native file, made here.
-NATIVE = "ionworks"
-
-
-@dataclass(frozen=True)
-class Base:
-    """A file cut short: the lines up to the header, and rows below it."""
-
-    name: str
-    suffix: str
-    head: list[bytes]
-    rows: list[bytes]
-
-    @property
-    def data(self) -> bytes:
-        """The file's bytes."""
-        return b"".join((*self.head, *self.rows))
-
-
-def base(name: str) -> Base:
-    """Cut the real file of a format down."""
-    if name == NATIVE:
-        head = [b"Time [s],Voltage [V],Current [A],Step count,Operator\n"]
-        rows = [f"{i},{3 + i / 97:.6f},{0.5 if i % 7 else 0},{i // 20},Ada\n" for i in range(60)]
-        return Base(name, ".csv", head, [row.encode() for row in rows])
-    file, start = BASES[name]
-    path = SHARED_DATA / "cycler" / file
-    lines = path.read_bytes().splitlines(keepends=True)
-    first = next(
-        i
-        for i, line in enumerate(lines)
-        if line.removeprefix(b"\xef\xbb\xbf").startswith(start.encode())
-    )
-    stop = len(lines) if name == "gamry" else first + 1 + BASE_ROWS
-    return Base(name, path.suffix, lines[: first + 1], lines[first + 1 : stop])
-
 
 Mutation = tuple[bytes, set[int] | None]
 
@@ -109,7 +49,7 @@ def flipped(base: Base, rng: random.Random) -> Mutation:
     bounds = np.cumsum([begin, *(len(row) for row in base.rows)])
     touched = set()
     for _ in range(rng.randint(1, 3)):
-        place = rng.randrange(len(data))
+        place = rng.randrange(begin if base.is_binary else 0, len(data))
         data[place] = rng.randrange(256)
         touched.add(int(np.searchsorted(bounds, place, side="right")))
     return bytes(data), touched
@@ -118,14 +58,14 @@ def flipped(base: Base, rng: random.Random) -> Mutation:
 def dropped(base: Base, rng: random.Random) -> Mutation:
     """Leave out some rows: the others are untouched."""
     gone = {rng.randrange(len(base.rows)) for _ in range(rng.randint(1, 4))}
-    return b"".join((*base.head, *(r for i, r in enumerate(base.rows) if i not in gone))), None
+    return base.with_rows(r for i, r in enumerate(base.rows) if i not in gone), None
 
 
 def doubled(base: Base, rng: random.Random) -> Mutation:
     """Write a row twice."""
     index = rng.randrange(len(base.rows))
     rows = [*base.rows[: index + 1], *base.rows[index:]]
-    return b"".join((*base.head, *rows)), None
+    return base.with_rows(rows), None
 
 
 def reordered(base: Base, rng: random.Random) -> Mutation:
@@ -133,11 +73,13 @@ def reordered(base: Base, rng: random.Random) -> Mutation:
     rows = list(base.rows)
     first, second = rng.randrange(len(rows)), rng.randrange(len(rows))
     rows[first], rows[second] = rows[second], rows[first]
-    return b"".join((*base.head, *rows)), None
+    return base.with_rows(rows), None
 
 
 def renamed(base: Base, rng: random.Random) -> Mutation:
     """Give some columns other names."""
+    if base.is_binary:
+        return truncated(base, rng)
     head = list(base.head)
     names = re.split(rb"([,\t;])", head[-1])
     for _ in range(rng.randint(1, 3)):
@@ -160,6 +102,11 @@ MUTATIONS: tuple[Callable[[Base, random.Random], Mutation], ...] = (
 
 def pairs(table: pa.Table) -> list[tuple[float, float]]:
     """Return voltage and size of current of each row: the sign may be settled otherwise."""
+    if {"Z_Re [Ohm]", "Z_Im [Ohm]"} <= set(table.column_names) and "Voltage [V]" not in (
+        table.column_names
+    ):
+        parts = (np.asarray(table[name], dtype=float) for name in ("Z_Re [Ohm]", "Z_Im [Ohm]"))
+        return list(zip(*(part.tolist() for part in parts), strict=True))
     if not {"Voltage [V]", "Current [A]"} <= set(table.column_names):
         # A native file whose column bears another name has no such column: nothing is changed.
         return []
@@ -171,6 +118,9 @@ def pairs(table: pa.Table) -> list[tuple[float, float]]:
 def problems(name: str, count: int, seed: int, outcomes: Counter[str]) -> Iterator[str]:
     """Read mutations of one format; yield what must not be."""
     original = base(name)
+    # Its first import takes seconds, and no file is to blame for them.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("ionworksdata")
     rng = random.Random(f"{seed} {name}")
     with tempfile.TemporaryDirectory(prefix="bulkload-fuzz-") as folder:
         path = Path(folder, "file" + original.suffix)
@@ -203,7 +153,11 @@ def problems(name: str, count: int, seed: int, outcomes: Counter[str]) -> Iterat
 
 def stated_sources(series: TimeSeries) -> set[str]:
     """Return what the reading says of the columns that voltage and current came from."""
-    codes = {DecisionCode.CURRENT_DERIVED, DecisionCode.VOLTAGE_TAKEN}
+    codes = {
+        DecisionCode.CURRENT_DERIVED,
+        DecisionCode.VOLTAGE_TAKEN,
+        DecisionCode.IMPEDANCE_DERIVED,
+    }
     return {decision.detail for decision in series.decisions if decision.code in codes}
 
 
@@ -222,10 +176,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=5000, help="mutations of each format")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--format", choices=[*BASES, NATIVE])
+    parser.add_argument("--format", choices=NAMES)
     stated = parser.parse_args()
     failed = 0
-    for name in [stated.format] if stated.format else [NATIVE, *BASES]:
+    for name in [stated.format] if stated.format else NAMES:
         outcomes: Counter[str] = Counter()
         found = list(problems(name, stated.count, stated.seed, outcomes))
         failed += len(found)

@@ -46,6 +46,7 @@ class DecisionCode(StrEnum):
     UNIT_PROVED = "unit_proved"
     DECIMAL_COMMA = "decimal_comma"
     SPECTRUM_FOUND = "spectrum_found"
+    IMPEDANCE_DERIVED = "impedance_derived"
     #: What a library that reads for us warned of.
     LIBRARY_WARNING = "library_warning"
 

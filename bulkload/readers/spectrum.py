@@ -159,7 +159,7 @@ def in_parts(raw: Raw) -> None:
         modulus * np.sin(phase),
     )
     raw.decide(
-        DecisionCode.SPECTRUM_FOUND,
+        DecisionCode.IMPEDANCE_DERIVED,
         "the impedance was made of its modulus and phase",
         evidence="columns of the file",
         rows=raw.rows,

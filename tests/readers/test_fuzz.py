@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts.fuzz_readers import BASES, NATIVE, problems
+from scripts.fuzz_bases import NAMES
+from scripts.fuzz_readers import problems
 
 #: Mutations of each format here; the script makes 5 000.
 COUNT = 60
 
 
-@pytest.mark.parametrize("name", [NATIVE, *BASES])
+@pytest.mark.parametrize("name", NAMES)
 def test_mutations(name: str, shared_data: Path) -> None:
     outcomes: Counter[str] = Counter()
     assert list(problems(name, COUNT, 2026, outcomes)) == []
