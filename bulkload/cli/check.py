@@ -15,9 +15,11 @@ from rich.console import Console
 
 from bulkload.cli.console import (
     EXAMPLES,
+    NAMES,
     counted,
     say,
     show_causes,
+    show_changes,
     show_findings,
     show_problems,
     show_remarks,
@@ -38,7 +40,7 @@ from bulkload.engine.jobs import prepared_event
 from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.plan_writer import plan_into
 from bulkload.journal import JobRow, Store, events
-from bulkload.journal.report import changes, examples, findings, tally, warnings
+from bulkload.journal.report import changes, decisions, examples, findings, tally, warnings
 from bulkload.settings import RunSettings
 from bulkload.worker.pool import Pool, PoolLimits, open_pool
 
@@ -86,6 +88,7 @@ def check(
         fit = store.count_state(run, JobState.PREPARED)
         _, causes = tally(store, run, is_waiting=True)
         show_causes(console, causes, examples(store, run, EXAMPLES))
+        show_changes(console, decisions(store, run, NAMES))
         show_remarks(console, warnings(store, run, EXAMPLES), changes(store, run))
         show_findings(console, findings(store, run))
     left_out = f"; {counted(account.skips, 'entry')} left out by a rule" if account.skips else ""

@@ -17,13 +17,14 @@ from rich.text import Text
 
 from bulkload.clock import Clock
 from bulkload.core.bottleneck import ADVICE
+from bulkload.core.decisions import CERTAIN, phrase
 from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.plan_items import Problem
 from bulkload.core.rules.cross_file import CampaignCode, CampaignFinding
 from bulkload.core.tally import NOT_AWAITED, RowLedger, RunReport
 from bulkload.core.text import printable
 from bulkload.engine.progress import Progress
-from bulkload.journal.report import Remark
+from bulkload.journal.report import Change, Remark
 
 #: Seconds between two lines of progress where the output is not a terminal.
 PLAIN_INTERVAL_S: Final = 30.0
@@ -32,6 +33,9 @@ REDRAWS_PER_S: Final = 4
 
 #: Examples shown of each cause; the rest is in the summary and the journal.
 EXAMPLES: Final = 3
+
+#: Names of columns or header fields shown of each decision; `bulkload show FILE` has them all.
+NAMES: Final = 12
 
 _STYLES: Final = {
     OutcomeKind.CREATED: "green",
@@ -144,6 +148,37 @@ def rows_equation(ledger: RowLedger) -> str:
     unknown = [f"{count:,} {kind.value}" for kind, count in ledger.unknown.items() if count]
     if unknown:
         line += f"; the rows of files that were not read are unknown ({', '.join(unknown)})"
+    return line
+
+
+def show_changes(console: Console, changes: Iterable[Change]) -> None:
+    """Print what readers decided about the files and did to their data, a line each decision.
+
+    An example follows for each evidence, unless nothing was guessed.
+    """
+    is_first = True
+    for one in changes:
+        if is_first:
+            say(console, "decided or changed while reading:", style="bold")
+            is_first = False
+        say(console, printable(f"  {change_line(one)}"))
+        for evidence in one.by_evidence:
+            if evidence.evidence not in CERTAIN:
+                say(console, printable(f"    {evidence.example}"))
+
+
+def change_line(change: Change) -> str:
+    """Return a decision in one line: ``current negated in 100 files (format), 3 (voltage fit)``."""
+    counts = [f"{counted(change.by_evidence[0].files, 'file')}"]
+    counts += [f"{one.files:,}" for one in change.by_evidence[1:]]
+    evidence = [f" ({one.evidence})" if one.evidence else "" for one in change.by_evidence]
+    line = f"{phrase(change.code)} in {', '.join(map(''.join, zip(counts, evidence, strict=True)))}"
+    if rows := sum(one.rows for one in change.by_evidence):
+        line += f", {counted(rows, 'row')}"
+    if change.columns:
+        line += ": " + ", ".join(f"{name} ({files:,})" for name, files in change.columns)
+    if change.more_columns:
+        line += f" and {change.more_columns:,} more"
     return line
 
 

@@ -78,6 +78,11 @@ def window(text: str) -> tuple[float, float]:
     return low, high
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    """Return the names of a list such as ``set_sign,reset_time``."""
+    return tuple(filter(None, text.replace(" ", "").split(",")))
+
+
 def _read_options(prepare_options: PrepareOptions) -> ReadOptions:
     # Only where a file may hold several tests: the readers take long to load.
     from bulkload.readers import ReadOptions, load_dialects
@@ -242,12 +247,15 @@ class PrepareArguments:
         measurement that states none of its own.
     extra_checks
         Checks beyond the vendor's: off, warn or error.
+    header_fields
+        Header fields to send although they are personal or local, such as operator,notes.
     """
 
     reader: str | None = None
     dialects: Path | None = None
     transform: str = ""
     extra_checks: ExtraChecks = ExtraChecks.WARN
+    header_fields: str = ""
 
     def prepare_options(self, *, stores_steps: bool = False) -> PrepareOptions:
         """Parse the options; raise ``SettingsError`` for dialects with an error."""
@@ -256,14 +264,28 @@ class PrepareArguments:
             dialects=None if self.dialects is None else str(self.dialects.resolve()),
             transforms=self._transforms(),
             extra_checks=self.extra_checks,
+            header_fields=self._header_fields(),
             stores_steps=stores_steps,
         )
         check_dialects(prepare_options)
         return prepare_options
 
+    def _header_fields(self) -> tuple[str, ...]:
+        names = _listed(self.header_fields)
+        if names:
+            # Only where fields are named: the readers take long to load.
+            from bulkload.readers.metadata import PERSONAL_FIELDS
+
+            if unknown := sorted(set(names) - PERSONAL_FIELDS):
+                raise SettingsError(
+                    f"--header-fields: {', '.join(unknown)}: not a field that is held back; those "
+                    f"are {', '.join(sorted(PERSONAL_FIELDS))}"
+                )
+        return names
+
     def _transforms(self) -> tuple[str, ...]:
         try:
-            return known_transforms(filter(None, self.transform.replace(" ", "").split(",")))
+            return known_transforms(_listed(self.transform))
         except TransformError as error:
             raise SettingsError(str(error)) from None
 

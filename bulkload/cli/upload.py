@@ -17,8 +17,10 @@ from rich.console import Console
 from bulkload.cli.check import check
 from bulkload.cli.console import (
     EXAMPLES,
+    NAMES,
     counted,
     say,
+    show_changes,
     show_findings,
     show_problems,
     show_progress,
@@ -59,6 +61,7 @@ from bulkload.errors import SettingsError
 from bulkload.journal import FILE_NAME, Gone, Store
 from bulkload.journal.report import (
     changes,
+    decisions,
     examples,
     findings,
     warnings,
@@ -308,6 +311,7 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
 def _show(console: Console, request: RunRequest, result: RunResult) -> None:
     with Store(request.job_dir / FILE_NAME, is_read_only=True) as store:
         show_report(console, result.report, examples(store, result.run, EXAMPLES))
+        show_changes(console, decisions(store, result.run, NAMES))
         show_remarks(console, warnings(store, result.run, EXAMPLES), changes(store, result.run))
         show_findings(console, findings(store, result.run))
     say(console, f"job folder: {request.job_dir}")

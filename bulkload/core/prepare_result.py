@@ -30,6 +30,8 @@ class PrepareOptions:
     #: Transforms of every measurement that states none, in their order.
     transforms: tuple[str, ...] = ()
     extra_checks: ExtraChecks = ExtraChecks.WARN
+    #: Header fields that are personal or local, and are sent all the same.
+    header_fields: tuple[str, ...] = ()
     #: Whether the step summary is stored beside the time series.
     stores_steps: bool = False
 

@@ -105,6 +105,7 @@ def prepare_options_from_json(values: Mapping[str, Any]) -> PrepareOptions:
         **dict(values)
         | {
             "transforms": tuple(values["transforms"]),
+            "header_fields": tuple(values.get("header_fields", ())),
             "extra_checks": ExtraChecks(values["extra_checks"]),
         }
     )

@@ -316,6 +316,39 @@ SELECT path, warnings FROM job WHERE plan_run=? AND warnings<>'[]' ORDER BY id
 -- name: changes
 SELECT value, COUNT(*) AS jobs FROM job, json_each(job.changes) WHERE plan_run=? GROUP BY value
 
+-- What readers decided about the files of a plan, by decision and evidence, with one file each.
+-- Only of sources that were read as they are now and can be sent; MIN() picks the example's row.
+-- name: decisions
+WITH prepared AS (
+    SELECT job.id, job.path, (
+        SELECT NULLIF(json_extract(payload, '$.provenance'), '') FROM event
+        WHERE event.job = job.id AND name='SourcePrepared' ORDER BY event.id DESC LIMIT 1
+    ) AS provenance
+    FROM job WHERE plan_run=? AND content_digest IS NOT NULL
+)
+SELECT json_extract(value, '$.code') AS code,
+    COALESCE(json_extract(value, '$.evidence'), '') AS evidence,
+    COUNT(DISTINCT prepared.path) AS files,
+    COALESCE(SUM(json_extract(value, '$.rows')), 0) AS rows,
+    MIN(prepared.id), prepared.path AS path, json_extract(value, '$.detail') AS detail
+FROM prepared, json_each(prepared.provenance, '$.decisions')
+GROUP BY 1, 2 ORDER BY 1, files DESC, 2
+
+-- The columns, or fields of a header, that they concern; the commonest of each decision first.
+-- name: decision_columns
+WITH prepared AS (
+    SELECT job.id, job.path, (
+        SELECT NULLIF(json_extract(payload, '$.provenance'), '') FROM event
+        WHERE event.job = job.id AND name='SourcePrepared' ORDER BY event.id DESC LIMIT 1
+    ) AS provenance
+    FROM job WHERE plan_run=? AND content_digest IS NOT NULL
+)
+SELECT json_extract(decision.value, '$.code') AS code, named.value AS name,
+    COUNT(DISTINCT prepared.path) AS files
+FROM prepared, json_each(prepared.provenance, '$.decisions') AS decision,
+    json_each(decision.value, '$.columns') AS named
+GROUP BY 1, 2 ORDER BY 1, files DESC, 2
+
 -- name: summaries
 SELECT spec, cell, measurement, summary FROM job WHERE plan_run=? ORDER BY spec, cell, id
 

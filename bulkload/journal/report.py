@@ -113,6 +113,57 @@ def warnings(store: Store, run: int, each: int) -> list[Remark]:
     return [Remark(code, count, tuple(found[code])) for code, count in counts.most_common()]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """The files in which one evidence settled a decision, and an example."""
+
+    evidence: str
+    files: int
+    rows: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A decision of the readers, over all files of a plan."""
+
+    code: str
+    #: The commonest first.
+    by_evidence: tuple[Evidence, ...]
+    #: Names of columns or header fields with their numbers of files, the commonest first.
+    columns: tuple[tuple[str, int], ...] = ()
+    #: Names beyond those.
+    more_columns: int = 0
+
+
+def decisions(store: Store, run: int, names_each: int) -> list[Change]:
+    """Return what the readers decided about a plan's files; at most ``names_each`` columns each."""
+    columns: dict[str, list[tuple[str, int]]] = {}
+    more: Counter[str] = Counter()
+    for row in store.rows("decision_columns", run):
+        if len(kept := columns.setdefault(row["code"], [])) < names_each:
+            kept.append((row["name"], row["files"]))
+        else:
+            more[row["code"]] += 1
+    return [
+        Change(
+            code=code,
+            by_evidence=tuple(
+                Evidence(
+                    evidence=row["evidence"],
+                    files=row["files"],
+                    rows=row["rows"],
+                    example=f"{row['path']}: {row['detail']}",
+                )
+                for row in rows
+            ),
+            columns=tuple(columns.get(code, ())),
+            more_columns=more[code],
+        )
+        for code, rows in groupby(store.rows("decisions", run), key=lambda row: str(row["code"]))
+    ]
+
+
 def changes(store: Store, run: int) -> Counter[str]:
     """Return how many measurements each transform changed."""
     return Counter({row["value"]: row["jobs"] for row in store.rows("changes", run)})

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.readers.timestamps import numbers_of_date, sheet_days, start_of
 
 #: Where each field belongs in the measurement's payload.
@@ -65,6 +66,40 @@ def sendable(header: Mapping[str, Any], asked: Collection[str] = ()) -> dict[str
         elif name not in kept:
             result[name] = value
     return result
+
+
+def field_names(header: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of a header's fields, as ``--header-fields`` takes them."""
+    names: list[str] = []
+    for name, value in header.items():
+        names += value if name == "test_setup" else (name,)
+    return tuple(names)
+
+
+def header_decisions(header: Mapping[str, Any], sent: Mapping[str, Any]) -> tuple[Decision, ...]:
+    """Return which fields of a header are sent and which are not."""
+    names = field_names(sent)
+    kept = tuple(name for name in field_names(header) if name not in names)
+    found = []
+    if names:
+        found.append(
+            Decision(
+                code=DecisionCode.HEADER_FIELDS_SENT,
+                detail=f"sent with the measurement: {', '.join(names)}",
+                evidence="header",
+                columns=names,
+            )
+        )
+    if kept:
+        found.append(
+            Decision(
+                code=DecisionCode.HEADER_FIELDS_LEFT_OUT,
+                detail=f"not sent: {', '.join(kept)}; --header-fields {','.join(kept)} sends them",
+                evidence="personal or local",
+                columns=kept,
+            )
+        )
+    return tuple(found)
 
 
 def grouped(fields: Mapping[str, Any]) -> dict[str, Any]:

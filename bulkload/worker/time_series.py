@@ -32,7 +32,7 @@ from bulkload.core.steps import summarise_steps
 from bulkload.core.terms import CURRENT, TIME, VOLTAGE
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
-from bulkload.readers.metadata import sendable
+from bulkload.readers.metadata import header_decisions, sendable
 from bulkload.readers.reading import Format
 from bulkload.sources.stamp import stamp
 from bulkload.tables.frames import to_frame, to_table
@@ -83,6 +83,7 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
     if errors:
         rejected = _invalid(task.job, errors, before)
         return replace(rejected, rows=table.num_rows, rows_left_out=left_out)
+    header = sendable(series.header, task.prepare_options.header_fields)
     prepared = Prepared(
         rows=table.num_rows,
         rows_left_out=left_out,
@@ -93,14 +94,26 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
         source=before,
         is_longer=_is_longer(table, task.stored),
         warnings=tuple(issues)[:MAX_ISSUES],
-        header=sendable(series.header),
+        header=header,
         summary=_campaign_summary(frame, steps, task, series.header),
         changes=tuple(record.name for record in records if record.is_changed),
-        provenance={**series.provenance, "transforms": [asdict(record) for record in records]},
+        provenance=_provenance(series, header, records),
     )
     if task.spool_path is None:
         return prepared
     return _spooled(prepared, table, steps, task)
+
+
+def _provenance(
+    series: TimeSeries, header: Mapping[str, Any], records: tuple[TransformRecord, ...]
+) -> dict[str, Any]:
+    """Return the reader's provenance with what became of its header, and the transforms."""
+    of_header = [one.as_json() for one in header_decisions(series.header, header)]
+    return {
+        **series.provenance,
+        "decisions": [*series.provenance.get("decisions", ()), *of_header],
+        "transforms": [asdict(record) for record in records],
+    }
 
 
 def _read(path: Path, task: PrepareTask) -> TimeSeries:

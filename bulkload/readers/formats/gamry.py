@@ -55,7 +55,7 @@ _SWEEP: Final = {
 }
 _RUN: Final = {"T": "Time", "Vf": "Voltage", "Im": "Current", "Temp": "Temp"}
 
-_TAGS: Final = {"TITLE": "test_name", "PSTAT": "instrument", "NOTES": "notes"}
+_TAGS: Final = {"TITLE": "test_name", "PSTAT": "instrument"}
 
 #: Temperatures that mean no sensor.
 _NO_SENSOR_DEGC: Final = -100.0
@@ -223,14 +223,19 @@ def _left_out(table: _Table) -> Decision:
 
 def _header(lines: Sequence[str]) -> dict[str, Any]:
     tags: dict[str, list[str]] = {}
+    notes: list[str] = []
     for line in lines:
         fields = line.split("\t")
         if len(fields) > 1 and not line[0].isspace():
             tags.setdefault(fields[0], fields[1:])
+        elif next(reversed(tags), None) == "NOTES":
+            # The tag holds the number of the lines that follow: they are the notes.
+            notes.append(line.strip())
     found: dict[str, Any] = {
         key: tags[tag][1] for tag, key in _TAGS.items() if len(tags.get(tag, ())) > 1
     }
     found["procedure"] = tags.get("TAG", [None])[0]
+    found["notes"] = "\n".join(notes).strip()
     if "DATE" in tags and "TIME" in tags:
         found["start_time"] = f"{tags['DATE'][1]} {tags['TIME'][1]}"
     return grouped(with_iso_start(found))
