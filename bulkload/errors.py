@@ -21,6 +21,7 @@
         │   ├── ConflictError            409, with what it conflicts with
         │   └── ExpiredUrlError          the signed URL is no longer valid; ask for a new one
         ├── IntegrityError               (Terminal) what was stored is not what was sent
+        ├── ConnectionSetupError         (Terminal) proxy, certificate or address is wrong (exit 2)
         ├── OutageError                  (Terminal) out of reach for longer than the run may wait
         ├── UnavailableError             (Transient) 408, 413 or 429 with Retry-After, 5xx
         ├── UnreachableError             (Transient) nothing was sent: refused, DNS, TLS
@@ -133,6 +134,9 @@ class IonworksError(BulkloadError):
     """
 
     cause = "server"
+    #: What to change where something between here and the server is at fault: a proxy, a
+    #: certificate, an address. Time does not cure that. None for every other failure.
+    remedy: str | None = None
 
     def __init__(
         self,
@@ -239,6 +243,12 @@ class IntegrityError(IonworksError, TerminalError):
     cause = "integrity"
 
 
+class ConnectionSetupError(IonworksError, TerminalError):
+    """Proxy, certificate or address is wrong: no request can succeed before it is changed."""
+
+    cause = "connection_setup"
+
+
 class OutageError(IonworksError, TerminalError):
     """The server was out of reach for longer than the run may wait: end it, and resume later."""
 
@@ -265,7 +275,7 @@ class AnswerLostError(IonworksError, TransientError):
 
 
 #: What ends a run, not one job: whoever turns errors into outcomes lets these pass.
-RUN_ENDING = (AuthenticationError, OutageError, JournalError, DiskError)
+RUN_ENDING = (AuthenticationError, ConnectionSetupError, OutageError, JournalError, DiskError)
 
 
 def _text_or_none(value: object) -> str | None:

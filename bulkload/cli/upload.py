@@ -224,6 +224,7 @@ def opener(
             observer=observer,
             connections=settings.limits.connections,
             outage_limit_s=settings.limits.outage_limit_s,
+            ends_on_wrong_setup=True,
         )
         if studio is None:
             return AsyncStudio(base_url=target.url, project_id=target.project_id, delivery=delivery)

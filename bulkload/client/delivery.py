@@ -30,6 +30,9 @@ class Delivery:
     #: keyboard, an hour for a run at night.
     outage_limit_s: float = OUTAGE_LIMIT_S
     timeouts: Timeouts = field(default_factory=Timeouts)
+    #: Whether a wrong proxy, certificate or address, before the first answer of Studio itself,
+    #: ends the work at once: a run at night must say so, a notebook may wait for its network.
+    ends_on_wrong_setup: bool = False
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = field(default_factory=SystemClock)
     #: Hears of every attempt and decision.
@@ -48,6 +51,7 @@ class Delivery:
             budget=budget,
             connections=self.connections,
             outage_limit_s=self.outage_limit_s,
+            ends_on_wrong_setup=self.ends_on_wrong_setup,
         )
         storage = Storage(
             clock=self.clock,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,9 +38,12 @@ from bulkload.engine.uploader import Uploader
 from bulkload.errors import (
     AuthenticationError,
     BulkloadError,
+    ClientError,
+    ConnectionSetupError,
     DiskError,
     JournalError,
     OutageError,
+    PermissionDeniedError,
     PlanError,
     SettingsError,
 )
@@ -222,6 +226,10 @@ async def _deliver(
             await _run_pipeline(request, run, progress, stop, parts)
     except AuthenticationError as error:
         return ExitCode.AUTH_FAILED, f"Studio rejected the credentials: {error}"
+    except PermissionDeniedError as error:
+        return ExitCode.AUTH_FAILED, str(error)
+    except (ConnectionSetupError, SettingsError) as error:
+        return ExitCode.USAGE, str(error)
     except OutageError as error:
         return ExitCode.STOPPED, str(error)
     except (JournalError, DiskError) as error:
@@ -229,6 +237,26 @@ async def _deliver(
     if stop.exit_code is not None:
         return stop.exit_code, stop.reason
     return None, ""
+
+
+async def _check_project(studio: AsyncStudio, target: Target) -> None:
+    """Ask once for what concerns every measurement: whether the project is there for this key.
+
+    Raises ``SettingsError`` or ``PermissionDeniedError``, and the client's errors of the way.
+    """
+    if target.project_id is None:
+        return
+    try:
+        await studio.project.get(target.project_id)
+    except ClientError as error:
+        if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
+            raise
+        message = f"the project {target.project_id} at {target.url}: {error}"
+        if error.status_code == HTTPStatus.FORBIDDEN:
+            raise PermissionDeniedError(
+                f"{message}; ask its owner for access", error.status_code
+            ) from error
+        raise SettingsError(f"{message}; check --project or IONWORKS_PROJECT_ID") from error
 
 
 async def _run_pipeline(
@@ -243,6 +271,7 @@ async def _run_pipeline(
             request.open_journal(request.job_dir / FILE_NAME, run, lambda: _seconds(request.clock))
         )
         studio = await stack.enter_async_context(request.open_studio(watchers.on_wire, settings))
+        await _check_project(studio, request.target)
         logger.info("run.started", command=request.command, planned=progress.planned)
         if journal.reader.torn_bytes:
             logger.warning("journal.torn_record_removed", bytes=journal.reader.torn_bytes)

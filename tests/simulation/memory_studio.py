@@ -100,6 +100,8 @@ class MemoryStudio:
         query = {key: values[-1] for key, values in parse_qs(request.query[1:]).items()}
         body = json.loads(request.content) if request.content else {}
         match (request.method, parts):
+            case ("GET", ["projects", one]):
+                return ok(200, {"id": one, "name": one, "organization_id": "organization"})
             case ("GET", ["cell_specifications"]):
                 return self._list("cell_specification", "", query)
             case ("POST", ["cell_specifications"]):

@@ -71,7 +71,7 @@ def resolve_access(
     if not secret.isascii() or not secret.isprintable():
         raise SettingsError("the API key or token contains characters that no key can have")
     return Access(
-        base_url=_base_url(base_url or env.get("IONWORKS_API_URL") or DEFAULT_URL),
+        base_url=_base_url(base_url or _environment_url(env)),
         api_key=None if api_token else secret,
         api_token=secret if api_token else None,
         organization_id=organization_id or env.get("IONWORKS_ORGANIZATION_ID") or None,
@@ -79,11 +79,27 @@ def resolve_access(
     )
 
 
+def _environment_url(env: Mapping[str, str]) -> str:
+    """Return the address that the environment names, else the hosted service.
+
+    A variable that is set and empty is a mistake, such as a secret that a scheduler lacks: the
+    hosted service is not what was meant.
+    """
+    url = env.get("IONWORKS_API_URL", DEFAULT_URL)
+    if not url.strip():
+        raise SettingsError("IONWORKS_API_URL is empty: set it to the address, or unset it")
+    return url
+
+
 def _base_url(text: str) -> str:
     # "//path" is another route than "/path".
     url = text.strip().rstrip("/")
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        is_whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if parts.scheme not in {"http", "https"} or not is_whole:
         raise SettingsError(f"not the URL of a Studio API: {text!r} (https://host is expected)")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise SettingsError("the URL of the Studio API must hold no credentials, query or fragment")

@@ -9,6 +9,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
+from bulkload.client.http.api_session import PROXY_CREDENTIALS
 from bulkload.client.http.wire import Answer
 from bulkload.client.limits import MAX_FINDINGS
 from bulkload.core.conflict import existing_id
@@ -31,8 +32,6 @@ _CONCERNS_KEY: Final = re.compile(
 )
 #: Statuses without a body by definition.
 _NO_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
-#: Statuses by which a server says that it has no such thing, or does no such thing there.
-_NOT_HERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 _ALWAYS_TRANSIENT: Final = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 )
@@ -44,9 +43,10 @@ def read_answer(
     """Return the JSON of an answer, None for an empty one, or raise the error it stands for."""
     if not 200 <= answer.status < 300:
         raise error_of(answer, now=now, mask=mask)
-    # What a deletion says besides its status is of no use to anybody; but a web page is from
-    # something on the way, which deleted nothing.
-    if answer.status in _NO_BODY or (method == "DELETE" and not is_web_page(answer)):
+    if (stranger := _not_from_studio(answer)) is not None:
+        raise stranger
+    # What a deletion says besides its status is of no use to anybody.
+    if answer.status in _NO_BODY or method == "DELETE":
         return None
     try:
         return json.loads(answer.body)
@@ -62,9 +62,8 @@ def read_answer(
 
 def error_of(answer: Answer, *, now: datetime, mask: Callable[[str], str] = str) -> IonworksError:
     """Return the error that an answer stands for, with what its body says."""
-    if answer.status in _NOT_HERE and is_web_page(answer):
-        # A name that leads to another machine for a while: it knows nothing of our records.
-        return AnswerLostError("a web page of another server came instead", answer.status)
+    if (stranger := _not_from_studio(answer)) is not None:
+        return stranger
     body = _parse(mask(answer.body.decode("utf-8", errors="replace")))
     message, error_code, data = _read_body(body)
     retry_after_s = parse_retry_after(
@@ -81,6 +80,32 @@ def error_of(answer: Answer, *, now: datetime, mask: Callable[[str], str] = str)
         error.retry_after_s = retry_after_s
     if isinstance(error, ConflictError):
         error.existing_id = existing_id(body)
+    return error
+
+
+def _not_from_studio(answer: Answer) -> AnswerLostError | None:
+    """Return the error of an answer that something between here and Studio gave.
+
+    A proxy, a gateway, a login page, or a name that leads to another machine for a while: none
+    of them knows our records, so what they answer concerns no single measurement.
+    """
+    if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        error = AnswerLostError("the proxy answered instead", answer.status)
+        error.remedy = PROXY_CREDENTIALS
+    elif 300 <= answer.status < 400:
+        target = one_line(answer.headers.get("location", ""))
+        error = AnswerLostError(
+            f"{_status_text(answer)} to {target or 'no address'} came instead", answer.status
+        )
+        error.remedy = "set IONWORKS_API_URL (or --url) to the address that answers itself"
+    elif is_web_page(answer) and answer.status < 500:
+        error = AnswerLostError("a web page of another server came instead", answer.status)
+        error.remedy = (
+            "check the address in IONWORKS_API_URL (or --url), and look whether a proxy or a login "
+            "page answers in its place"
+        )
+    else:
+        return None
     return error
 
 

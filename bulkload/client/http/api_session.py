@@ -10,6 +10,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.cookies import CookieError
 from typing import Final
 
@@ -29,6 +30,11 @@ from bulkload.errors import AnswerLostError, IonworksError, UnreachableError
 
 #: ``cause`` of an answer that did not come in time: a sign of load, unlike a broken connection.
 TIMED_OUT: Final = "timed_out"
+
+#: What to do where a proxy asks for credentials.
+PROXY_CREDENTIALS: Final = (
+    "the proxy asks for credentials: give them in its URL, http://user:password@host:port"
+)
 
 #: Errors that prove that nothing was sent.
 _NOTHING_SENT: Final = (
@@ -94,7 +100,11 @@ def translate(error: BaseException, host: str | None) -> IonworksError:
     """Return our error for one of aiohttp's. The URL stays out of it: it may be a secret."""
     what = _reason(error)
     if isinstance(error, _NOTHING_SENT):
-        return UnreachableError(f"cannot connect to {host}: {what}")
+        if isinstance(error, aiohttp.ClientProxyConnectionError):
+            host = f"the proxy {error.host}"
+        unreachable = UnreachableError(f"cannot connect to {host}: {what}")
+        unreachable.remedy = _remedy(error)
+        return unreachable
     lost = AnswerLostError(f"no answer from {host}: {what}")
     if isinstance(error, TimeoutError):
         lost.cause = TIMED_OUT
@@ -103,7 +113,10 @@ def translate(error: BaseException, host: str | None) -> IonworksError:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not trusted"
+        verified = getattr(error.certificate_error, "verify_message", "")
+        return "its certificate is not trusted" + (f" ({verified})" if verified else "")
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return "it does not speak TLS as expected"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "the name is not known"
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -117,6 +130,24 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__
+
+
+def _remedy(error: BaseException) -> str | None:
+    """Return what to change for an error that time does not cure."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return (
+            "check the address; where your organization signs its own certificates, give the "
+            "file of its authority in SSL_CERT_FILE"
+        )
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return "check the address: https or http, and the port"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        if error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            return PROXY_CREDENTIALS
+        return "check the proxy in HTTPS_PROXY, or name the host in NO_PROXY"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return "check the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"
+    return None
 
 
 async def in_chunks(content: bytes) -> AsyncIterator[bytes]:

@@ -25,6 +25,7 @@ from bulkload.core.flow.retry_budget import RetryBudget
 from bulkload.errors import (
     AnswerLostError,
     ClientError,
+    ConnectionSetupError,
     IonworksError,
     UnavailableError,
     UnreachableError,
@@ -62,6 +63,7 @@ class Caller:
         budget: RetryBudget | None = None,
         connections: int = DEFAULT_CONNECTIONS,
         outage_limit_s: float = DEFAULT_OUTAGE_LIMIT_S,
+        ends_on_wrong_setup: bool = False,
     ) -> None:
         self._transport = transport
         self._access = access
@@ -82,6 +84,8 @@ class Caller:
             observer=observer,
             on_recovery=self._limiter.restart,
         )
+        #: Until Studio itself has answered, what time does not cure ends the work at once.
+        self._ends_on_wrong_setup = ends_on_wrong_setup
         #: Endpoint -> the moment until which it is left alone.
         self._paused: dict[str, float] = {}
 
@@ -192,6 +196,8 @@ class Caller:
             return read(answer)
         except IonworksError as failure:
             error = failure
+            if failure.remedy is not None and self._ends_on_wrong_setup:
+                raise ConnectionSetupError(f"{failure}; {failure.remedy}") from failure
             raise
         finally:
             # A cancelled attempt says nothing of the server.
@@ -215,6 +221,7 @@ class Caller:
     ) -> None:
         """Record in breaker, window and rate how an attempt ended."""
         if error is None or not isinstance(error, _MAY_PASS):
+            self._ends_on_wrong_setup = False
             self._breaker.succeeded(began)
             self._limiter.served(began)
             return

@@ -62,7 +62,6 @@ def made(status: int, body: Any = None, **headers: str) -> Answer:
         ({}, "Bad Request", None),
         ({"error_code": 7, "message": {"a": 1}}, "Bad Request", None),
         (b"", "Bad Request", None),
-        (b"<html><title>Oh</title></html>", "Bad Request", None),
         (b"\xff\xfe\x00", "Bad Request", None),
         (b"[" * 100_000, "Bad Request", None),
     ],
@@ -77,6 +76,14 @@ def test_each_form_of_body_gives_an_error_with_its_words(
     assert "c-1" in str(error)
     again = pickle.loads(pickle.dumps(error))
     assert (again.message, again.data) == (error.message, error.data)
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 401, 403, 404, 405, 422])
+def test_a_web_page_is_nobodys_answer_at_any_status(status: int) -> None:
+    page = Answer(status=status, headers={"content-type": "text/html"}, body=b"<html>Oh</html>")
+    with pytest.raises(AnswerLostError, match="a web page of another server") as raised:
+        read_answer(page, method="GET", now=NOW)
+    assert raised.value.remedy is not None
 
 
 @pytest.mark.parametrize(
@@ -98,7 +105,8 @@ def test_each_form_of_body_gives_an_error_with_its_words(
         (500, None, {}, UnavailableError),
         (503, None, {"retry_after": "3"}, UnavailableError),
         (524, None, {}, UnavailableError),
-        (302, None, {}, ClientError),
+        (302, None, {}, AnswerLostError),
+        (407, None, {}, AnswerLostError),
         (999, None, {}, UnavailableError),
     ],
 )
