@@ -100,8 +100,6 @@ class MemoryStudio:
         query = {key: values[-1] for key, values in parse_qs(request.query[1:]).items()}
         body = json.loads(request.content) if request.content else {}
         match (request.method, parts):
-            case ("GET", ["projects", one]):
-                return ok(200, {"id": one, "name": one, "organization_id": "organization"})
             case ("GET", ["cell_specifications"]):
                 return self._list("cell_specification", "", query)
             case ("POST", ["cell_specifications"]):
@@ -125,9 +123,11 @@ class MemoryStudio:
         return self._add_to(request, parts, body)
 
     def _add_to(self, request: Request, parts: list[str], body: dict[str, Any]) -> Answer:
-        """Carry out a request that adds rows or an original file."""
+        """Carry out a request that adds rows or an original file, or asks for the project."""
         additions = self.additions
         match (request.method, parts):
+            case ("GET", ["projects", one]):
+                return ok(200, {"id": one, "name": one, "organization_id": "organization"})
             case ("POST", ["cell_measurements", one, "initiate-extend"]):
                 return self._cannot_extend(one) or self._initiate_extension(one)
             case ("POST", ["cell_measurements", one, "confirm-extend"]):

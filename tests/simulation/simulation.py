@@ -19,7 +19,6 @@ from typing import Any, Final, TypeVar
 from bulkload.client.http.events import Exchanged, WireEvent
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.flow.retry_budget import CAPACITY, EARNED_PER_REQUEST, TRICKLE_PER_S
-from bulkload.core.lifecycle import JobState
 from bulkload.core.plan_items import PlanItem, Specification, UploadJob
 from bulkload.core.tally import ExitCode
 from bulkload.core.terms import JobKey
@@ -167,10 +166,11 @@ class _Simulation:
 
     def _grow(self) -> None:
         """Let the sources that grow be longer than they were when they were uploaded."""
-        with self._store() as store:
-            rows = {row.key: row for row in store.jobs()}
-        delivered = {key for key in self._scenario.grown if rows[key].state is JobState.READY}
-        self._extended = frozenset(delivered)
+        # What Studio holds by now, whether or not the journal has recorded it: a crash may lie
+        # between the two.
+        studio = self._world.studio
+        held = {JobKey(*studio.key_of(one)) for one in studio.measurements()}
+        self._extended = frozenset(held) & self._scenario.grown
         for number, key in enumerate(self._scenario.jobs):
             if key in self._scenario.grown:
                 self._contents[key] = grown_content(number % CONTENTS)
