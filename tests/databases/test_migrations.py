@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -241,6 +242,46 @@ def test_arbin_keeps_ticks_and_tests_apart(tmp_path: Path) -> None:
     sums = one.provenance["migration"]["sums"]["columns"]
     ticks = next(column for column in sums if column["name"] == "Date_Time")
     assert ticks["minimum"] == 15930015334602001
+
+
+#: Columns of the two blocks of ``data_df`` in the real dump, as its attributes name them.
+DUMPED_FLOATS = (
+    *("Test_Time", "Step_Time", "Current", "Voltage", "Power", "Charge_Capacity"),
+    *("Discharge_Capacity", "Charge_Energy", "Discharge_Energy", "Internal_Resistance"),
+)
+DUMPED_INTEGERS = ("Test_ID", "Data_Point", "Date_Time", "Cycle_ID", "Step_ID")
+
+
+def test_a_real_dump_of_mits8_comes_through_its_profile(shared_data: Path, tmp_path: Path) -> None:
+    """47 rows of three tests that have one name; each begins with Data_Point 1."""
+    dump = shared_data / "databases" / "cellpy-arbin-sql" / "20200624_test001_cc_01.h5"
+    with h5py.File(dump) as file:
+        rows = file["data_df"]["table"][:]
+    names = (*DUMPED_INTEGERS, *DUMPED_FLOATS)
+    with closing(sqlite3.connect(tmp_path / "arbin.db")) as database:
+        database.execute(f"CREATE TABLE IV_Basic_Table ({', '.join(names)})")
+        database.executemany(
+            f"INSERT INTO IV_Basic_Table VALUES ({', '.join('?' * len(names))})",
+            [
+                (*map(int, row["values_block_1"]), *map(float, row["values_block_0"][:10]))
+                for row in rows
+            ],
+        )
+        database.execute("CREATE TABLE TestList_Table (Test_ID INTEGER, Test_Name TEXT)")
+        database.execute(
+            "INSERT INTO TestList_Table SELECT DISTINCT Test_ID, '20200624_test001_cc_01' "
+            "FROM IV_Basic_Table"
+        )
+        database.commit()
+    found = migrate(write_toml(tmp_path, ARBIN), tmp_path / "job")
+    assert causes(found) == {}
+    assert sorted(found.series) == [f"20200624_test001_cc_01 #{n}" for n in (1, 2, 3)]
+    assert sum(one.table.num_rows for one in found.series.values()) == 47
+    first = found.series["20200624_test001_cc_01 #1"]
+    assert first.header["start_time"] == "2020-06-24T12:25:33.460200+00:00"
+    assert first.table.column("Voltage [V]")[0].as_py() == -1.7090187072753906
+    assert found.facts is not None
+    assert found.facts.tables == {"IV_Basic_Table": 47}
 
 
 def test_arbin_in_studio(jobs: Jobs, studio: LocalStudio, tmp_path: Path) -> None:

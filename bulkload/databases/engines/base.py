@@ -105,6 +105,8 @@ class Database(ABC):
     rounding: Rounding = Rounding.TO_EVEN
     #: Whether a value too large for an integer fails the query, rather than change.
     fails_on_overflow = False
+    #: What keeps the engine from computing an inner query's columns anew at each use.
+    barrier = ""
 
     # What the database is.
 
@@ -266,9 +268,9 @@ class Database(ABC):
             within.append("bl_key")
             outer.append("bl_key")
             grouping = " GROUP BY bl_key"
-        inside = f"SELECT {', '.join(inner)} FROM ({query}) bl_s"  # noqa: S608 - one checked SELECT
-        terms = f"SELECT {', '.join(within)} FROM ({inside}) bl_t"  # noqa: S608 - of the same
-        return f"SELECT {', '.join(outer)} FROM ({terms}) bl_u{grouping}"  # noqa: S608 - of the same
+        inside = f"SELECT {', '.join(inner)} FROM ({query}) bl_s{self.barrier}"  # noqa: S608 - one SELECT
+        terms = f"SELECT {', '.join(within)} FROM ({inside}) bl_t{self.barrier}"  # noqa: S608 - of it
+        return f"SELECT {', '.join(outer)} FROM ({terms}) bl_u{grouping}"  # noqa: S608 - of it
 
     def _term(self, name: str, column: RawColumn, *, is_guarded: bool) -> str:
         """Return the SQL of what is added up of a value; NULL where that has no sum."""

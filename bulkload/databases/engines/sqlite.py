@@ -102,6 +102,7 @@ class SQLite(Database):
     """A session of SQLite."""
 
     rounding = Rounding.AWAY_FROM_ZERO
+    barrier = " LIMIT -1"
 
     def __init__(self, path: Path, *, name: str, snapshot: SnapshotInfo | None = None) -> None:
         """Open a file; ``name`` is for messages, ``snapshot`` says what it is a copy of."""
