@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Parameter
 
@@ -116,7 +116,7 @@ class SheetArguments:
         Columns of the sheets, as "Column=field, ...". For names that are not understood, such
         as "Zellname=cell, Kap=capacity"; "Column=-" leaves one out.
     day_first
-        Dates such as 03.04.2023 have the day first.
+        Dates such as 03/04/2023 have the day first, in names, sheets and files.
     month_first
         They have the month first.
     """
@@ -165,6 +165,10 @@ class SourceOptions:
     specs: Path | None = None
     allow_writable: Annotated[bool, Parameter(negative=())] = False
     sheet_arguments: SheetArguments = SheetArguments()
+
+    def order(self) -> Order | None:
+        """Return the order of day and month that is declared, None for none."""
+        return self.sheet_arguments.order()
 
     def databases(self, job_dir: Path) -> Databases:
         """Return what holds the databases of a job's sources open while it is used."""
@@ -249,6 +253,9 @@ class PrepareArguments:
         Checks beyond the vendor's: off, warn or error.
     header_fields
         Header fields to send although they are personal or local, such as operator,notes.
+    voltage
+        Voltage of files with three electrodes: ewe-ece, that of the cell, or ewe. By default that
+        of the cell where the file has it.
     """
 
     reader: str | None = None
@@ -256,8 +263,11 @@ class PrepareArguments:
     transform: str = ""
     extra_checks: ExtraChecks = ExtraChecks.WARN
     header_fields: str = ""
+    voltage: Literal["ewe", "ewe-ece"] | None = None
 
-    def prepare_options(self, *, stores_steps: bool = False) -> PrepareOptions:
+    def prepare_options(
+        self, *, order: Order | None = None, stores_steps: bool = False
+    ) -> PrepareOptions:
         """Parse the options; raise ``SettingsError`` for dialects with an error."""
         prepare_options = PrepareOptions(
             reader=self.reader,
@@ -266,6 +276,8 @@ class PrepareArguments:
             extra_checks=self.extra_checks,
             header_fields=self._header_fields(),
             stores_steps=stores_steps,
+            day_first=None if order is None else order is Order.DMY,
+            voltage=self.voltage,
         )
         check_dialects(prepare_options)
         return prepare_options

@@ -37,6 +37,9 @@ class UploadJob:
     #: Reader named by the user, None for detection by content.
     reader: str | None = None
     data_type: str | None = None
+    #: Order of day and month, and voltage of three electrodes, as ``PrepareOptions`` has them.
+    day_first: bool | None = None
+    voltage: str | None = None
     #: Transforms asked for, in their order: nothing else is repaired.
     transforms: tuple[str, ...] = ()
     #: Name of the batch of the cell, None for none.

@@ -34,6 +34,10 @@ class PrepareOptions:
     header_fields: tuple[str, ...] = ()
     #: Whether the step summary is stored beside the time series.
     stores_steps: bool = False
+    #: The day, or the month, comes first in dates such as 05/06/2024; None: by evidence alone.
+    day_first: bool | None = None
+    #: ``ewe`` or ``ewe-ece``, for files with three electrodes; None: the voltage of the cell.
+    voltage: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

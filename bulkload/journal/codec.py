@@ -52,6 +52,8 @@ def job_to_text(job: UploadJob) -> str:
             "member": job.member,
             "reader": job.reader,
             "data_type": job.data_type,
+            "day_first": job.day_first,
+            "voltage": job.voltage,
             "transforms": list(job.transforms),
             "batch": job.batch,
             "metadata": dict(job.metadata),

@@ -24,6 +24,7 @@ from bulkload.sources.json_yaml_toml import is_encodable
 
 COLUMNS: Final = (
     *("spec", "cell", "batch", "measurement", "type", "path", "member", "reader", "data_type"),
+    *("day_first", "voltage"),
     *("start_time", "end_time", "protocol", "ambient_temperature_degc", "cycler", "channel"),
     *("operator", "tags", "notes", "rated_capacity", "voltage_min", "voltage_max"),
     *("strict", "skip_checks", "transforms"),
@@ -43,7 +44,7 @@ NUMBER_COLUMNS: Final = frozenset(
     }
 )
 TIME_COLUMNS: Final = frozenset({"start_time", "end_time"})
-FLAG_COLUMNS: Final = frozenset({"strict"})
+FLAG_COLUMNS: Final = frozenset({"strict", "day_first"})
 
 #: Longest text of a cell, in characters: below what Python's reader of .csv takes (131 072).
 MAX_CELL_CHARACTERS: Final = 100_000
@@ -89,6 +90,8 @@ def job_of(stated: Mapping[str, Any], base: Path) -> UploadJob:
         member=stated.get("member"),
         reader=stated.get("reader"),
         data_type=stated.get("data_type"),
+        day_first=stated.get("day_first"),
+        voltage=stated.get("voltage"),
         transforms=tuple(stated.get("transforms", ())),
         batch=stated.get("batch"),
         metadata=_metadata(stated),
@@ -117,6 +120,8 @@ def row_of(job: UploadJob) -> dict[str, Cell]:
         "member": job.member,
         "reader": job.reader,
         "data_type": job.data_type,
+        "day_first": job.day_first,
+        "voltage": job.voltage,
         **{key: job.metadata.get(key) for key in ("start_time", "end_time", "notes")},
         **_protocol_cells(job.metadata.get("protocol")),
         **_setup_cells(job.metadata.get("test_setup")),
@@ -234,7 +239,8 @@ _PARSERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "tags": cells.tags,
     "rated_capacity": cells.capacity,
     **dict.fromkeys(("voltage_min", "voltage_max"), cells.voltage),
-    "strict": cells.flag,
+    **dict.fromkeys(("strict", "day_first"), cells.flag),
+    "voltage": cells.electrodes,
     "skip_checks": cells.checks,
     "transforms": cells.transforms,
 }

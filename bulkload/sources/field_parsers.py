@@ -135,6 +135,11 @@ def voltage(cell: Any) -> float:
     return number(cell, {"V": 1.0, "mV": 1e-3})
 
 
+def electrodes(cell: Any) -> str:
+    """Return a cell as the voltage that is taken of three electrodes."""
+    return values.electrodes(name(cell).strip().lower())
+
+
 def flag(cell: Any) -> bool:
     """Return a cell as true or false."""
     word = name(cell) if isinstance(cell, float) else str(cell)

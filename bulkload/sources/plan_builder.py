@@ -254,6 +254,8 @@ def _with_note(job: UploadJob, fields: Mapping[str, Any]) -> UploadJob:
         member=job.member or fields.get("member"),
         reader=job.reader or fields.get("reader"),
         data_type=job.data_type or fields.get("data_type"),
+        day_first=fields.get("day_first") if job.day_first is None else job.day_first,
+        voltage=job.voltage or fields.get("voltage"),
         transforms=job.transforms or tuple(fields.get("transforms", ())),
         metadata=metadata,
         checks=checks,

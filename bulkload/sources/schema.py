@@ -21,6 +21,8 @@ MEASUREMENT_KEYS: Final[Mapping[str, Parser]] = {
     "notes": values.text,
     "tags": values.tags,
     "data_type": values.text,
+    "day_first": values.flag,
+    "voltage": values.electrodes,
     "strict": values.flag,
     "skip_checks": values.checks,
     "transforms": values.transforms,

@@ -26,6 +26,10 @@ _SECRET_KEYS: Final = frozenset(
 )
 
 
+#: What the voltage of a file with three electrodes may be stated to be.
+ELECTRODES: Final = ("ewe", "ewe-ece")
+
+
 class WrongValueError(ValueError):
     """A value is not what its key takes; the message completes the sentence "<key> ..."."""
 
@@ -42,6 +46,14 @@ def text(value: object) -> str:
 def name(value: object) -> str:
     """Return a name; a whole number is one too."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value)
+
+
+def electrodes(value: object) -> str:
+    """Return the voltage that is taken of three electrodes: ``ewe`` or ``ewe-ece``."""
+    stated = text(value)
+    if stated not in ELECTRODES:
+        raise WrongValueError(f"must be {' or '.join(ELECTRODES)}")
+    return stated
 
 
 def timestamp(value: object) -> str:

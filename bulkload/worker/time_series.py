@@ -206,11 +206,14 @@ def _read_from(series: TimeSeries) -> SourceStamp:
 
 
 def _read_options(task: PrepareTask) -> ReadOptions:
-    dialects = task.prepare_options.dialects
+    options = task.prepare_options
+    dialects = options.dialects
     return ReadOptions(
-        reader=task.job.reader or task.prepare_options.reader,
+        reader=task.job.reader or options.reader,
         member=task.job.member,
         data_type=task.job.data_type,
+        day_first=options.day_first if task.job.day_first is None else task.job.day_first,
+        voltage=task.job.voltage or options.voltage,
         voltage_window=task.checks.voltage_window,
         rated_capacity=task.checks.rated_capacity,
         dialects=() if dialects is None else _dialects(dialects),
