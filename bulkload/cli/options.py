@@ -116,7 +116,7 @@ class SheetArguments:
         Columns of the sheets, as "Column=field, ...". For names that are not understood, such
         as "Zellname=cell, Kap=capacity"; "Column=-" leaves one out.
     day_first
-        Dates such as 03/04/2023 have the day first, in names, sheets and files.
+        Dates such as 03.04.2023 have the day first.
     month_first
         They have the month first.
     """
@@ -254,8 +254,8 @@ class PrepareArguments:
     header_fields
         Header fields to send although they are personal or local, such as operator,notes.
     voltage
-        Voltage of files with three electrodes: ewe-ece, that of the cell, or ewe. By default that
-        of the cell where the file has it.
+        Voltage of three electrodes: ewe-ece or ewe. By default ewe-ece, that of the cell, where
+        the file has it.
     """
 
     reader: str | None = None

@@ -30,6 +30,9 @@ PHASE_NEGATED: Final = "-Z_Phase"
 #: Numbers, or names, of tests and channels: a table may hold the rows of several.
 TEST: Final = "test"
 CHANNEL: Final = "channel"
+CELL: Final = "cell"
+BARCODE: Final = "barcode"
+SERIAL: Final = "serial number"
 #: The time of the test once more, in another unit.
 SECOND_TIME: Final = "second time"
 #: Charge that moved since the record before.
@@ -110,15 +113,29 @@ ELECTRODES: Final = (
     ColumnRule(terms.COUNTER_POTENTIAL, ("ece", "<ece>"), needs_unit=True),
 )
 
-#: The columns that tell several tests in one table apart, for the makes that export such tables.
+#: Columns by which a table may hold several tests or cells, whatever made it. Only without a unit:
+#: ``Cell (V)`` is a voltage, ``Test (Sec)`` a time.
 TESTS: Final = (
-    ColumnRule(TEST, ("test id", "test number", "test no"), kind=Kind.TEXT),
+    ColumnRule(TEST, ("test id", "test number", "test no", "test"), kind=Kind.TEXT),
     ColumnRule(
         CHANNEL,
         ("channel", "channel id", "channel number", "channel no", "channel index", "chl", "chan"),
         kind=Kind.TEXT,
     ),
+    ColumnRule(
+        CELL,
+        (
+            *("cell id", "cell name", "cell number", "cell no", "cell", "battery id", "battery"),
+            *("sample id", "sample name", "zelle", "电池编号"),
+        ),
+        kind=Kind.TEXT,
+    ),
+    ColumnRule(BARCODE, ("barcode", "bar code", "条码"), kind=Kind.TEXT),
+    ColumnRule(SERIAL, ("serial number", "serial no", "serial", "cell serial"), kind=Kind.TEXT),
 )
+
+#: What those columns say.
+TELLING: Final = frozenset(rule.target for rule in TESTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,12 +285,14 @@ def match(names: Sequence[str], units: Sequence[str | None], dialect: Dialect) -
     found: list[Matched] = []
     taken: set[int] = set()
     decisions: list[Decision] = []
-    for column in dialect.columns:
+    for column in (*dialect.columns, *TESTS):
         hits = [
             index
             for wanted in column.names
             for index in places.get(wanted, ())
-            if index not in taken and _is_usable(column, split[index].unit or units[index])
+            if index not in taken
+            and _is_usable(column, split[index].unit or units[index])
+            and (column.target not in TELLING or split[index].unit is None)
         ]
         if not hits or any(m.target in {column.target, column.unless} for m in found):
             continue

@@ -14,7 +14,16 @@ import pyarrow as pa
 from bulkload.core.decisions import DecisionCode
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import CHANNEL, TEST, Dialect, Kind, Matched, TwiceError, match
+from bulkload.readers.dialect import (
+    CHANNEL,
+    TELLING,
+    TEST,
+    Dialect,
+    Kind,
+    Matched,
+    TwiceError,
+    match,
+)
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.table_source import Grid
 
@@ -25,8 +34,13 @@ MAX_TESTS: Final = 1000
 #: Tests that a message lists.
 MAX_LISTED: Final = 10
 
+#: A table of which nothing is known but that it may hold several tests.
+PLAIN: Final = Dialect(name="", cycler="", signature=(), columns=())
+
 #: A whole number as exports write it: 2, 02, 2.0 and 2,0 are the same test.
 _WHOLE: Final = re.compile(r"0*(\d+)(?:[.,]0*)?")
+
+_FRACTION: Final = re.compile(r"-?\d*[.,]\d*[1-9]\d*(e[-+]?\d+)?", re.IGNORECASE)
 
 Codes = npt.NDArray[np.int64]
 
@@ -50,7 +64,7 @@ def numbering(names: Sequence[str], dialect: Dialect) -> list[Matched]:
     except TwiceError:
         # Reading refuses such a header, with the name of the column.
         return []
-    return [column for column in columns if column.target in {TEST, CHANNEL}]
+    return [column for column in columns if column.target in TELLING]
 
 
 def tests_in(grid: Grid, dialect: Dialect, name: str) -> tuple[str, ...]:
@@ -65,7 +79,7 @@ def tests_in(grid: Grid, dialect: Dialect, name: str) -> tuple[str, ...]:
 
 def keep_member(raw: Raw, member: str | None) -> None:
     """Keep the rows of one test where the table holds several."""
-    columns = [c for c in raw.match.columns if c.target in {TEST, CHANNEL}]
+    columns = [c for c in raw.match.columns if c.target in TELLING]
     if not columns:
         return
     tests = _told_apart([(column, raw.texts[column.target]) for column in columns], raw.name)
@@ -88,6 +102,27 @@ def keep_member(raw: Raw, member: str | None) -> None:
         evidence="stated",
         rows=raw.rows,
         columns=[column.name for column in columns],
+    )
+
+
+def keep_member_of(table: pa.Table, name: str, member: str | None) -> tuple[pa.Table, Tests, int]:
+    """Keep the rows of one test of a table that no dialect describes, where it holds several.
+
+    Returns the table, the tests in it, and how many rows are of others.
+    """
+    tests = tests_of(table, name)
+    if not tests.names:
+        return table, tests, 0
+    chosen = chosen_member(name, tests.names, member)
+    kept = table.filter(pa.array(tests.of_row == tests.names.index(chosen)))
+    return kept, tests, table.num_rows - kept.num_rows
+
+
+def tests_of(table: pa.Table, name: str) -> Tests:
+    """Tell the tests of a table apart by its columns of tests, cells, channels or codes."""
+    columns = match(table.column_names, [None] * table.num_columns, PLAIN).columns
+    return _told_apart(
+        [(column, table.column(column.index).cast(pa.string())) for column in columns], name
     )
 
 
@@ -123,10 +158,12 @@ def _told_apart(columns: Sequence[tuple[Matched, pa.ChunkedArray]], name: str) -
     only: list[str] = []
     for column, values in columns:
         texts, codes = _coded(values)
+        if column.target != TEST and _is_measured(texts):
+            continue
         if len(texts) == 1:
             only.append(f"{printable(column.name.strip())} {texts[0]}")
         # Some exports call the number of the record a channel's.
-        if len(texts) > 1 and not (column.target == CHANNEL and len(texts) == len(codes)):
+        if len(texts) > 1 and not (column.target != TEST and len(texts) == len(codes)):
             differing.append((column.name, texts, codes))
     for header, texts, _ in differing:
         if len(texts) > MAX_TESTS:
@@ -153,6 +190,11 @@ def _told_apart(columns: Sequence[tuple[Matched, pa.ChunkedArray]], name: str) -
     all_rows = np.full(len(key), -1, dtype=np.int64)
     all_rows[~missing] = rank[of_row]
     return Tests(tuple(found), all_rows)
+
+
+def _is_measured(texts: Sequence[str]) -> bool:
+    """Tell whether a column of cells or channels holds fractions: it is a voltage or the like."""
+    return any(_FRACTION.fullmatch(text) for text in texts[:MAX_LISTED])
 
 
 def _coded(values: pa.ChunkedArray) -> tuple[list[str], Codes]:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,7 @@ from bulkload.readers.delimited import (
     refuse_duplicates,
 )
 from bulkload.readers.file_kinds import PARQUET, TEXT
+from bulkload.readers.multi_test import PLAIN, keep_member_of, numbering, tests_of
 from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.text import HEAD_BYTES, Text
@@ -132,12 +134,30 @@ class Native(Format):
             return Evidence(fits=(f"the {where} has Ionworks' column names",))
         return Evidence()
 
+    def members(self, probe: Probe) -> Sequence[str]:
+        """Name the tests or cells that a column of the table tells apart."""
+        layout = None if probe.kind == PARQUET else native_layout(probe.text)
+        names = probe.schema.names if layout is None else layout.names
+        columns = numbering(names, PLAIN)
+        return tests_of(self._whole(probe).table, probe.name).names if columns else ()
+
     def read(self, probe: Probe, options: ReadOptions) -> Reading:
-        """Read the columns as they are."""
-        del options
-        if probe.kind == PARQUET:
-            return _read_parquet(probe.content)
-        return _read_text(probe.text)
+        """Read the columns as they are, of one test where a column tells several apart."""
+        reading = self._whole(probe)
+        table, tests, others = keep_member_of(reading.table, probe.name, options.member)
+        if not tests.names:
+            return reading
+        taken = Decision(
+            code=DecisionCode.TEST_TAKEN,
+            detail=f"{len(tests.names)} tests in the table: the rows of {options.member}",
+            evidence="stated",
+            rows=table.num_rows,
+        )
+        facts = {**reading.facts, "rows_of_others": others}
+        return replace(reading, table=table, decisions=(*reading.decisions, taken), facts=facts)
+
+    def _whole(self, probe: Probe) -> Reading:
+        return _read_parquet(probe.content) if probe.kind == PARQUET else _read_text(probe.text)
 
 
 def _read_text(text: Text) -> Reading:

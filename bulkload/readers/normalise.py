@@ -210,10 +210,8 @@ def _table(raw: Raw) -> pa.Table:
 
 
 _LEADING: Final = (terms.TIME, terms.VOLTAGE, terms.CURRENT)
-_ROLES: Final = frozenset(
+_ROLES: Final = vocabulary.TELLING | frozenset(
     {
-        vocabulary.TEST,
-        vocabulary.CHANNEL,
         vocabulary.STEP_TIME,
         vocabulary.SECOND_TIME,
         vocabulary.RECORD,

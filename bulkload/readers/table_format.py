@@ -120,12 +120,14 @@ class TableFormat(Format):
 
     def _sheets(self, book: Book) -> list[_Sheet]:
         """List the sheets that hold a signature."""
-        return [
-            _Sheet(sheet, dialect, header)
-            for sheet in book.names
-            for dialect in self.dialects
-            if (header := _header_row(book.header_rows(sheet), dialect)) is not None
-        ]
+        found = []
+        for sheet in book.names:
+            rows = book.header_rows(sheet)
+            fitting = ((d, header) for d in self.dialects if (header := _header_row(rows, d)))
+            dialect, header = next(fitting, (None, None))
+            if dialect is not None and header is not None:
+                found.append(_Sheet(sheet, dialect, header))
+        return found
 
     def _read_sheet(self, book: Book, probe: Probe, options: ReadOptions) -> Reading:
         found = self._tests(book, probe.name)

@@ -36,15 +36,22 @@ HEAD_BYTES: Final = 16 * 1024
 #: planning process holds it whole. A larger one of several tests is rejected when it is read.
 MAX_TEXT_BYTES: Final = 256 * 1024**2
 
+#: Delimiters of a header with a cell, time, voltage and current: a label above it has fewer.
+MIN_DELIMITERS: Final = 3
+
 #: A field of a header, not of a sentence, that may number tests. The readers know the names.
 _NUMBERING: Final = re.compile(
-    rb"""(?:^|[,;\t])[\xef\xbb\xbf\xff\xfe"' ]*(?:test[ _.\#-]*(?:id|no|number)"""
-    rb"""|(?:channel|chan|chl)(?:[ _.\#-]*(?:id|no|number|index))?)[ #."']*(?:[,;\t]|\r?$)""",
+    rb"""(?:^|[,;\t])[\xef\xbb\xbf\xff\xfe"' ]*(?:test(?:[ _.\#-]*(?:id|no|number))?"""
+    rb"""|(?:channel|chan|chl)(?:[ _.\#-]*(?:id|no|number|index))?|bar[ _]?code"""
+    rb"""|(?:cell|battery|sample)(?:[ _.\#-]*(?:id|no|number|name))?|zelle"""
+    rb"""|(?:cell[ _.\#-]*)?serial(?:[ _.\#-]*(?:no|number))?)[ #."']*(?:[,;\t]|\r?$)""",
     re.MULTILINE,
 )
 
 #: Each of these names contains it: a line without it need not be searched.
-_WORDS: Final = (b"test", b"chan", b"chl")
+_WORDS: Final = (
+    *(b"test", b"chan", b"chl", b"cell", b"zelle", b"batt", b"sample", b"serial", b"code"),
+)
 
 
 def split(job: UploadJob, options: Callable[[], ReadOptions]) -> Iterator[UploadJob]:
@@ -89,8 +96,12 @@ def _numbers_tests(path: str, *, is_compressed: bool) -> bool:
     return any(
         _NUMBERING.search(line) is not None
         for line in text.splitlines()
-        if any(word in line for word in _WORDS)
+        if any(word in line for word in _WORDS) and _delimiters(line) >= MIN_DELIMITERS
     )
+
+
+def _delimiters(line: bytes) -> int:
+    return max(line.count(mark) for mark in (b",", b";", b"\t"))
 
 
 def _head(path: str, *, is_compressed: bool) -> bytes:

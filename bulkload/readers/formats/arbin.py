@@ -6,14 +6,13 @@ from itertools import pairwise
 from typing import Any, Final
 
 from bulkload.core import terms
-from bulkload.readers.dialect import RECORD, TESTS, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
+from bulkload.readers.dialect import RECORD, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.metadata import grouped, with_iso_start
 from bulkload.readers.table_format import TableFormat
 from bulkload.readers.workbook import Book
 
 #: MITS stores SI units; its exports state others in the header.
 COLUMNS: Final = (
-    *TESTS,
     ColumnRule(RECORD, ("data point",)),
     ColumnRule(TIMESTAMP, ("date time", "datetime"), kind=Kind.TIMESTAMP),
     ColumnRule(terms.TIME, ("test time",), unit="s", kind=Kind.DURATION),

@@ -11,7 +11,6 @@ from bulkload.readers.dialect import (
     MODE,
     RECORD,
     STEP_TIME,
-    TESTS,
     TIMESTAMP,
     ColumnRule,
     Dialect,
@@ -43,7 +42,6 @@ def _plain(how: str, *, slash: bool = False, suffix: bool = False) -> Dialect:
         cycler="",
         signature=(_TIME, (*_VOLTAGE, *_ELECTRODES), _CURRENT),
         columns=(
-            *TESTS,
             ColumnRule(RECORD, ("record", "rec", "data point", "point", "index")),
             ColumnRule(
                 TIMESTAMP, ("date time", "datetime", "timestamp", "date"), kind=Kind.TIMESTAMP

@@ -13,7 +13,6 @@ from bulkload.readers.dialect import (
     MODE,
     RECORD,
     STEP_TIME,
-    TESTS,
     TIMESTAMP,
     ColumnRule,
     Dialect,
@@ -57,7 +56,6 @@ FLAT: Final = Dialect(
         RECORDS,
     ),
     columns=(
-        *TESTS,
         ColumnRule(RECORD, RECORDS),
         ColumnRule(TIMESTAMP, DATES, kind=Kind.TIMESTAMP),
         ColumnRule(terms.CURRENT, ("current", "cur", "电流")),
