@@ -62,7 +62,7 @@ def check(
     console = Console()
     settings = RunSettings(
         checks=check_options.checks(),
-        prepare_options=prepare_arguments.prepare_options(order=source_options.order()),
+        prepare_options=prepare_arguments.prepare_options(source_options),
         limits=limit_options.limits(),
     )
     clock = SystemClock()

@@ -252,9 +252,10 @@ class PrepareArguments:
     extra_checks
         Checks beyond the vendor's: off, warn or error.
     header_fields
-        Header fields to send although they are personal or local, such as operator,notes.
+        Private header fields to send, such as operator,notes. Personal or local fields are
+        not sent otherwise.
     voltage
-        Voltage of three electrodes: ewe-ece or ewe. By default ewe-ece, that of the cell, where
+        Of three electrodes: ewe-ece or ewe. By default the voltage of the cell, ewe-ece, where
         the file has it.
     """
 
@@ -266,9 +267,10 @@ class PrepareArguments:
     voltage: Literal["ewe", "ewe-ece"] | None = None
 
     def prepare_options(
-        self, *, order: Order | None = None, stores_steps: bool = False
+        self, source_options: SourceOptions, *, stores_steps: bool = False
     ) -> PrepareOptions:
         """Parse the options; raise ``SettingsError`` for dialects with an error."""
+        order = source_options.order()
         prepare_options = PrepareOptions(
             reader=self.reader,
             dialects=None if self.dialects is None else str(self.dialects.resolve()),

@@ -39,7 +39,7 @@ def plan(
         manifest.
     """
     console = Console()
-    prepare_options = prepare_arguments.prepare_options(order=source_options.order())
+    prepare_options = prepare_arguments.prepare_options(source_options)
     with (
         Store(None) as store,
         tempfile.TemporaryDirectory(prefix="bulkload-plan-") as scratch,

@@ -142,9 +142,7 @@ def upload(
     check_writable({"--summary": summary, "--log-json": log_json, "--references": references})
     settings = RunSettings(
         checks=check_options.checks(),
-        prepare_options=prepare_arguments.prepare_options(
-            order=source_options.order(), stores_steps=store_steps
-        ),
+        prepare_options=prepare_arguments.prepare_options(source_options, stores_steps=store_steps),
         existing=existing,
         is_waiting=wait,
         attaches_raw=attach_raw,
