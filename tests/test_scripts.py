@@ -90,3 +90,16 @@ def test_migrations_are_measured_beside_plain_reads() -> None:
     said = run_script("bench_databases.py", "--rows", "40000", "--tests", "2")
     for words in ("migration / COPY", "proof / COPY", "one pass / clustered", "SQLite", "MariaDB"):
         assert words in said
+def test_the_intake_is_measured(tmp_path: Path) -> None:
+    said = run_script("bench_intake.py", "--quick", "--json", str(tmp_path / "f.json"))
+    assert "| planning 2,000 files |" in said
+    figures = json.loads((tmp_path / "f.json").read_text("utf-8"))
+    assert len(figures) == 5
+    assert all(figure["value"] >= 0 for figure in figures[:4])
+
+
+def test_the_lifelike_archive_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        run_script("make_lifelike_archive.py", str(tmp_path / name), "--cells", "8", "--seed", "5")
+    first, second = ((tmp_path / name / "truth.json").read_text("utf-8") for name in ("one", "two"))
+    assert first == second

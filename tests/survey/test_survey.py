@@ -1,0 +1,298 @@
+"""What a survey sees of files, what it proposes, and the plans that it writes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import xlsxwriter
+
+from bulkload.core.survey.cells import KnownCells
+from bulkload.core.survey.content import ContentKind
+from bulkload.core.survey.dates import Order
+from bulkload.core.survey.proposal import FileFacts, Proposal, Sureness
+from bulkload.core.survey.propose import Knowledge, propose
+from bulkload.localstudio import LocalStudio
+from bulkload.survey.surveyor import survey_sources
+from tests.archives import series, specification, write
+from tests.jobs import Jobs
+
+
+def table(rows: int = 8) -> str:
+    return "Time [s],Voltage [V],Current [A],Step count\n" + "".join(
+        f"{at}.0,3.{at:03d},0.5,0\n" for at in range(rows)
+    )
+
+
+def workbook(path: Path) -> bytes:
+    with xlsxwriter.Workbook(str(path)) as book:
+        book.add_worksheet().write_row(0, 0, ["when", "who"])
+    return path.read_bytes()
+
+
+def packed(**members: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name.replace("_dot_", "."), text)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.csv", table().encode(), ContentKind.DATA),
+        ("utf16.csv", table().encode("utf-16"), ContentKind.DATA),
+        ("a.jpg", b"\xff\xd8\xff\xe0" + bytes(20), ContentKind.PICTURE),
+        ("really a photo.csv", b"\xff\xd8\xff\xe0" + bytes(20), ContentKind.PICTURE),
+        ("a.pdf", b"%PDF-1.4\n", ContentKind.DOCUMENT),
+        ("page.txt", b"<html><body>404</body></html>", ContentKind.DOCUMENT),
+        ("notes.txt", b"Remember the cell at the window.\n", ContentKind.DOCUMENT),
+        ("plot.py", b"print(1)\n", ContentKind.PROGRAM),
+        ("a.exe", b"MZ\x90\0" + bytes(60), ContentKind.PROGRAM),
+        ("log.csv", b"when;what\n" + b"10:00;1;2\n" * 9, ContentKind.UNKNOWN_TABLE),
+        ("empty.csv", b"", ContentKind.EMPTY),
+        ("zeros.csv", bytes(5000), ContentKind.CUT_SHORT),
+        ("cut.csv", table().encode()[:-12], ContentKind.CUT_SHORT),
+        ("cut.xlsx", b"PK\x03\x04" + bytes(300), ContentKind.CUT_SHORT),
+        ("cut.parquet", b"PAR1" + bytes(300), ContentKind.CUT_SHORT),
+        ("cut.res", b"\x00\x01\x00\x00Standard Jet DB" + bytes(300), ContentKind.CUT_SHORT),
+        ("cut.zip", packed(a="x" * 90)[:-30], ContentKind.CUT_SHORT),
+        ("x.zip", packed(), ContentKind.ARCHIVE),
+        ("~$a.xlsx", b"x", ContentKind.TEMPORARY),
+        ("a.csv.part", b"x", ContentKind.TEMPORARY),
+        ("Thumbs.db", b"x", ContentKind.SYSTEM),
+        ("cell.json", b"{}", ContentKind.METADATA),
+    ],
+)
+def test_kinds_by_content(tmp_path: Path, name: str, content: bytes, kind: ContentKind) -> None:
+    (tmp_path / name).write_bytes(content)
+    found, _ = survey_sources([tmp_path], Knowledge(), workers=1)
+    (only,) = [one for one in found.proposals if one.facts.path == name]
+    assert only.facts.kind is kind
+    assert (only.upload is False) == (kind is not ContentKind.DATA)
+
+
+def test_a_workbook_without_a_test_is_no_data(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "list.xlsx").write_bytes(workbook(tmp_path / "w.xlsx"))
+    found, _ = survey_sources([tmp_path / "in"], Knowledge(), workers=1)
+    (only,) = found.proposals
+    assert only.facts.kind is ContentKind.UNKNOWN_TABLE
+    assert only.warnings
+
+
+def test_members_of_a_zip_are_rows_and_wait_for_unpacking(tmp_path: Path) -> None:
+    (tmp_path / "y.zip").write_bytes(packed(c1_RPT_dot_csv=table(), readme_dot_txt="hello"))
+    found, _ = survey_sources([tmp_path], Knowledge(cells=KnownCells(["c1"])), workers=1)
+    by_path = {one.facts.path: one for one in found.proposals}
+    assert set(by_path) == {"y.zip", "y.zip!/c1_RPT.csv", "y.zip!/readme.txt"}
+    member = by_path["y.zip!/c1_RPT.csv"]
+    assert (member.cell, member.measurement, member.rule) == ("c1", "RPT", "in_archive")
+
+
+def test_copies_are_compared_whole(tmp_path: Path) -> None:
+    """Beginnings of 16 KiB that are equal do not make a copy; the whole content does."""
+    long = table(2000)
+    assert len(long) > 32 * 1024
+    (tmp_path / "c1_a.csv").write_text(long)
+    (tmp_path / "c1_a - Kopie.csv").write_text(long)
+    (tmp_path / "c1_b.csv").write_text(long.replace("1999.0,", "1999.5,"))
+    found, _ = survey_sources([tmp_path], Knowledge(cells=KnownCells(["c1"])), workers=1)
+    by_path = {one.facts.path: one for one in found.proposals}
+    assert by_path["c1_a - Kopie.csv"].copy_of == "c1_a.csv"
+    assert by_path["c1_a - Kopie.csv"].rule == "copy"
+    assert by_path["c1_b.csv"].upload is True
+
+
+def test_many_files_are_looked_at_in_processes(tmp_path: Path) -> None:
+    for number in range(1600):
+        (tmp_path / f"c{number % 7}_t{number}.csv").write_text(table(2 + number % 5))
+    cells = KnownCells([f"c{number}" for number in range(7)])
+    found, _ = survey_sources([tmp_path], Knowledge(cells=cells), workers=2)
+    assert len(found.proposals) == 1600
+    assert {one.facts.kind for one in found.proposals} == {ContentKind.DATA}
+
+
+def facts(path: str, **others: Any) -> FileFacts:
+    known: dict[str, Any] = {
+        "size_bytes": 9,
+        "modified_s": 0.0,
+        "kind": ContentKind.DATA,
+        "vendor": "Neware",
+    }
+    return FileFacts(path=path, **(known | others))
+
+
+def one_of(*paths: str | FileFacts, cells: str = "A1 B2", **knowledge: Any) -> list[Proposal]:
+    files = [facts(path) if isinstance(path, str) else path for path in paths]
+    return list(propose(files, Knowledge(cells=KnownCells(cells.split()), **knowledge)).proposals)
+
+
+Row = tuple[str, str, str, float | None]
+
+
+@pytest.mark.parametrize(
+    ("paths", "rows"),
+    [
+        (
+            ["2021/03/15/A1_cyc.csv", "2021/03/16/A1_cyc.csv"],
+            [("A1", "cyc 2021-03-15", "2021-03-15", None),
+             ("A1", "cyc 2021-03-16", "2021-03-16", None)],
+        ),
+        (
+            ["x/A1_5.3.21_RPT.csv", "x/A1_17.3.21_RPT.csv", "x/B2_1.4.21_RPT.csv"],
+            [("A1", "RPT 2021-03-05", "2021-03-05", None),
+             ("A1", "RPT 2021-03-17", "2021-03-17", None),
+             ("B2", "RPT", "2021-04-01", None)],
+        ),
+        (
+            ["x/A1_rate_10C_25C.csv", "x/A1_store_10C_1C.csv"],
+            [("A1", "rate_10C", "", 25.0), ("A1", "store_1C", "", 10.0)],
+        ),
+        (["Zelle A1/RPT1/data.csv", "Zelle A1/RPT2/data.csv"],
+         [("A1", "RPT1", "", None), ("A1", "RPT2", "", None)]),
+        (["cold/A1-cap-20C-2021-01-02.csv"], [("A1", "cap", "2021-01-02", 20.0)]),
+        (["cold/A1_cap_-20C.csv"], [("A1", "cap", "", -20.0)]),
+    ],
+)  # fmt: skip
+def test_ways_of_naming(paths: list[str], rows: list[Row]) -> None:
+    found = one_of(*paths, spec_of={"A1": "S", "B2": "S"})
+    assert [
+        (one.cell, one.measurement, one.start_time, one.temperature_degc) for one in found
+    ] == rows
+    assert all(one.sureness is Sureness.SURE for one in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "warning"),
+    [
+        ("x/A1 and B2.csv", "its path names several cells: A1, B2"),
+        ("A1/B2_RPT.csv", "its path names several cells: A1, B2"),
+        ("x/someone.csv", "no name of the sheet of cells stands in its path"),
+        ("x/A1_03.04.2021.csv", "03.04.2021 can be 2021-03-04 or 2021-04-03"),
+        ("x/A1_RPT_10C.csv", "10C can be a rate or a temperature"),
+        ("x/A1_RPT-20C_x.csv", "the hyphen before 20C may be a minus"),
+        ("x/A1_25C_45degC.csv", "its path states several temperatures: 25C, 45degC"),
+    ],
+)
+def test_what_evidence_leaves_open_stays_empty_and_is_asked_for(path: str, warning: str) -> None:
+    (found,) = one_of(path, spec_of={"A1": "S", "B2": "S"})
+    assert found.sureness is Sureness.OPEN
+    assert any(warning in one for one in found.warnings), found.warnings
+
+
+def test_a_declared_order_settles_dates() -> None:
+    (found,) = one_of("x/A1_03.04.2021.csv", spec_of={"A1": "S"}, order=Order.MDY)
+    assert found.start_time == "2021-03-04"
+
+
+def test_one_content_under_two_cells_is_a_question() -> None:
+    found = one_of(facts("x/A1_RPT.csv", digest="d"), facts("x/B2_RPT.csv", digest="d"))
+    assert [one.upload for one in found] == [None, None]
+    assert "under the cells A1 and B2" in found[0].warnings[-1]
+
+
+def test_two_forms_of_one_test() -> None:
+    found = one_of("a/A1_RPT.nda", "a/A1_RPT.csv", "raw/B2_E.mpr", "txt/B2_E.mpt")
+    assert [one.rule for one in found] == ["other_form", "", "other_form", ""]
+    assert found[0].other_form_of == "a/A1_RPT.csv"
+
+
+def test_files_that_go_on_where_another_ends() -> None:
+    found = one_of(
+        "a/A1_life_part1.csv", "a/A1_life_part2.csv", "a/A1_cyc.csv", "a/A1_cyc_cont.csv",
+        facts("b/B2_x.csv", records=(1, 100)), facts("b/B2_y.csv", records=(101, 180)),
+        spec_of={"A1": "S", "B2": "S"},
+    )  # fmt: skip
+    assert [one.continues for one in found] == [
+        "", "a/A1_life_part1.csv", "", "a/A1_cyc.csv", "", "b/B2_x.csv",
+    ]  # fmt: skip
+    assert found[-1].sureness is Sureness.LIKELY
+
+
+def test_a_channel_that_the_sheet_states_for_one_cell_names_it_with_a_warning() -> None:
+    (found,) = one_of("x/run_Ch7.csv", channels={"7": "A1"}, spec_of={"A1": "S"})
+    assert (found.cell, found.sureness) == ("A1", Sureness.LIKELY)
+
+
+def lab(folder: Path) -> Path:
+    """Make a small lab: two good tests, a copy, a photo, a test without a cell."""
+    root = folder / "lab"
+    write(root / "RPT" / "k1_RPT_17.04.2023_25degC.csv", series(seed=1))
+    write(root / "RPT" / "k2_RPT_03.04.2023_25degC.csv", series(seed=2))
+    copy = (root / "RPT" / "k1_RPT_17.04.2023_25degC.csv").read_bytes()
+    (root / "RPT" / "k1_RPT_17.04.2023_25degC - Kopie.csv").write_bytes(copy)
+    (root / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(30))
+    write(root / "for Anna.csv", series(seed=3))
+    (folder / "cells.csv").write_text(
+        "Zelle;Typ;Kap. nominal [Ah];U min;U max\nK-01;X;2,0;2,5 V;4,3 V\nK-02;X;2,0;2,5 V;4,3 V\n"
+    )
+    return root
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        found: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        return found
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.parametrize("form", [".csv", ".parquet"])
+def test_a_plan_in_any_form_carries_its_specifications_and_cells(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path, form: str
+) -> None:
+    lab(tmp_path)
+    plan = tmp_path / f"plan{form}"
+    ended = jobs.command("survey", "lab", "--cells", "cells.csv", "--out", plan)
+    assert ended.code == 3, ended.out
+    assert (tmp_path / "plan.cells.csv").exists()
+    assert (tmp_path / "plan.specifications.csv").exists()
+    rows = {row["path"]: row for row in rows_of(plan)}
+    assert len(rows) == 5
+    good = rows["lab/RPT/k2_RPT_03.04.2023_25degC.csv"]
+    assert (good["cell"], good["start_time"], good["spec"]) == ("K-02", "2023-04-03", "X")
+    assert "day, month, year: " in good["evidence"]
+    assert rows["lab/photo.jpg"]["rule"] == "picture"
+    refused = jobs.command("plan", plan)
+    assert refused.code == 2
+    assert "column 'cell' is empty" in refused.out
+    assert "2 measurements of 2 cells in 1 specification" in refused.out
+
+
+def test_the_layouts_are_written_as_toml_with_their_figures(jobs: Jobs, tmp_path: Path) -> None:
+    lab(tmp_path)
+    jobs.command("survey", "lab", "--cells", "cells.csv", "--toml", "bulkload.toml")
+    text = (tmp_path / "bulkload.toml").read_text("utf-8")
+    read = tomllib.loads(text)
+    assert read["cells"] == "cells.csv"
+    assert {"path": "lab", "layout": "RPT/{cell}_{measurement}_{date}_{temperature}.*"} in read[
+        "sources"
+    ]
+    assert "# 2 of 3 paths in RPT fit" in text
+
+
+def test_a_row_that_nobody_has_decided_is_named(jobs: Jobs, tmp_path: Path) -> None:
+    specification(tmp_path, name="s")
+    write(tmp_path / "a.csv", series())
+    (tmp_path / "plan.csv").write_text(
+        "upload,rule,spec,cell,measurement,path\n,,s,c,m,a.csv\nno,copy,,,,b.csv\n"
+        "perhaps,,s,c,n,a.csv\n"
+    )
+    ended = jobs.command("plan", "plan.csv")
+    assert ended.code == 2
+    assert "row 2: nobody has decided whether 'a.csv' is uploaded" in ended.out
+    assert "row 4: column 'upload' holds 'perhaps'; write yes or no" in ended.out
+
+
+def test_a_source_that_is_not_there_is_a_sentence(jobs: Jobs) -> None:
+    ended = jobs.command("survey", "nowhere")
+    assert ended.code == 2
+    assert "there is no such file or folder" in ended.err
