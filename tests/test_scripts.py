@@ -90,6 +90,8 @@ def test_migrations_are_measured_beside_plain_reads() -> None:
     said = run_script("bench_databases.py", "--rows", "40000", "--tests", "2")
     for words in ("migration / COPY", "proof / COPY", "one pass / clustered", "SQLite", "MariaDB"):
         assert words in said
+
+
 def test_the_intake_is_measured(tmp_path: Path) -> None:
     said = run_script("bench_intake.py", "--quick", "--json", str(tmp_path / "f.json"))
     assert "| planning 2,000 files |" in said

@@ -296,3 +296,17 @@ def test_a_source_that_is_not_there_is_a_sentence(jobs: Jobs) -> None:
     ended = jobs.command("survey", "nowhere")
     assert ended.code == 2
     assert "there is no such file or folder" in ended.err
+
+
+def test_an_order_that_only_another_folder_proves_is_warned_of() -> None:
+    found = one_of(
+        "lab/anna/A1_17.04.2021_x.csv", "lab/bob/A1_03.04.2021_x.csv", spec_of={"A1": "S"}
+    )
+    assert [one.start_time for one in found] == ["2021-04-17", "2021-04-03"]
+    assert [one.sureness for one in found] == [Sureness.SURE, Sureness.LIKELY]
+    assert "only names in other folders prove the order" in found[1].warnings[0]
+
+
+def test_a_folder_that_lists_cells_does_not_speak_against_the_file() -> None:
+    (found,) = one_of("A1 to B2/A1_RPT.csv", spec_of={"A1": "S"})
+    assert (found.cell, found.sureness) == ("A1", Sureness.SURE)

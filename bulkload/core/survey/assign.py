@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from bulkload.core.survey.cells import KnownCells, NamedCell
-from bulkload.core.survey.dates import Order, folder_date, settle
 from bulkload.core.survey.marks import SURE_RATE_BELOW, SURE_TEMPERATURE_FROM, Kind, Mark
 from bulkload.core.survey.proposal import Draft, Sureness
-from bulkload.core.survey.structure import CellGuess, guess_cells, shape
+from bulkload.core.survey.structure import CellGuess, guess_cells
 from bulkload.core.survey.vocabulary import BATCH_WORDS, GENERAL, TESTS, has_any, words
 
 _FIELD: Final = re.compile(r"[^_\s-]+")
@@ -51,6 +50,7 @@ def assign_cells(drafts: Sequence[Draft], known: KnownCells, channels: Mapping[s
 
 
 def _by_sheet(draft: Draft, found: Sequence[NamedCell]) -> None:
+    found = _without_lists(found)
     names = {one.name for one in found}
     deepest = max(found, key=lambda one: one.component)
     proposal = draft.proposal
@@ -69,6 +69,16 @@ def _by_sheet(draft: Draft, found: Sequence[NamedCell]) -> None:
     where = "file name" if deepest.component == len(draft.parts) - 1 else "folder"
     also = "" if written == deepest.name else f", written {written}"
     proposal.evidence.append(f"cell: {where} names {deepest.name} of the sheet{also}")
+
+
+def _without_lists(found: Sequence[NamedCell]) -> Sequence[NamedCell]:
+    """Leave out folders that list several cells (A1 to A4) where the file's own part names one."""
+    by_part: dict[int, set[str]] = defaultdict(set)
+    for one in found:
+        by_part[one.component].add(one.name)
+    single = [one for one in found if len(by_part[one.component]) == 1]
+    deepest = max(by_part)
+    return single if len(by_part[deepest]) == 1 else found
 
 
 def _by_place(drafts: Sequence[Draft], known: KnownCells) -> list[Draft]:
@@ -151,92 +161,6 @@ def assign_marks(drafts: Sequence[Draft]) -> None:
                 draft.spans.append((last, mark.start, mark.end, "channel"))
             elif mark.kind is Kind.RATE and not draft.proposal.rate:
                 draft.proposal.rate = mark.text
-
-
-_Dated = tuple[Draft, int, Mark]
-
-
-def assign_dates(drafts: Sequence[Draft], declared: Order | None) -> None:
-    """Settle, for names that are written alike, the order of day and month, and take the date."""
-    groups: dict[object, list[_Dated]] = defaultdict(list)
-    for draft in drafts:
-        for index, found in enumerate(draft.marks):
-            for mark in found:
-                if mark.kind is Kind.DATE:
-                    key = (draft.parts[0] if draft.folder else "", mark.is_weak, shape(mark.text))
-                    groups[key].append((draft, index, mark))
-    chosen: dict[int, list[tuple[int, Mark, str]]] = defaultdict(list)
-    for group in groups.values():
-        _settle_group(group, declared, chosen)
-    for draft in drafts:
-        for index in range(len(draft.folder) - 2):
-            year, month, day = draft.folder[index : index + 3]
-            moment = folder_date(year, month, day)
-            if moment is not None:
-                text = f"{year}/{month}/{day}"
-                mark = Mark(kind=Kind.DATE, start=0, end=len(day), text=text)
-                chosen[id(draft)].append((index + 2, mark, moment))
-                draft.spans += [(index, 0, len(year), "*"), (index + 1, 0, len(month), "*")]
-    for draft in drafts:
-        _take_date(draft, chosen.get(id(draft), []))
-
-
-def _settle_group(
-    group: Sequence[_Dated],
-    declared: Order | None,
-    chosen: dict[int, list[tuple[int, Mark, str]]],
-) -> None:
-    is_weak = group[0][2].is_weak
-    verdict = settle(
-        [mark.readings for _, _, mark in group],
-        [draft.proposal.facts.days_inside for draft, _, _ in group],
-        declared=declared,
-        is_weak=is_weak,
-    )
-    for draft, index, mark in group:
-        moments = {reading.moment for reading in mark.readings}
-        by_order = {reading.order: reading.moment for reading in mark.readings}
-        if verdict.order is not None:
-            chosen[id(draft)].append((index, mark, by_order[verdict.order]))
-            if len(moments) > 1 or is_weak:
-                draft.proposal.evidence.append(f"date: {verdict.evidence}")
-        elif len(moments) == 1 and not is_weak:
-            chosen[id(draft)].append((index, mark, moments.pop()))
-        elif is_weak:
-            draft.proposal.warnings.append(f"{mark.text} may be a date; it is not taken for one")
-        else:
-            readings = " or ".join(sorted(moments))
-            draft.proposal.doubt(
-                Sureness.OPEN,
-                f"{mark.text} can be {readings}: give --day-first or --month-first, or fill in "
-                "start_time",
-            )
-            draft.spans.append((index, mark.start, mark.end, "date"))
-
-
-def _take_date(draft: Draft, found: Sequence[tuple[int, Mark, str]]) -> None:
-    if not found:
-        return
-    deepest = max(index for index, _, _ in found)
-    at_file = [(mark, moment) for index, mark, moment in found if index == deepest]
-    days = {moment[:10] for _, moment in at_file}
-    for index, mark, _ in found:
-        draft.spans.append((index, mark.start, mark.end, "date"))
-    proposal = draft.proposal
-    if len(days) > 1:
-        inside = days & set(proposal.facts.days_inside)
-        if len(inside) != 1:
-            proposal.doubt(
-                Sureness.OPEN, f"its name states several dates: {', '.join(sorted(days))}"
-            )
-            return
-        days = inside
-    day = days.pop()
-    # The finest of those that agree: a stamp with the time of day beside a bare date.
-    proposal.start_time = max((m for _, m in at_file if m.startswith(day)), key=len)
-    others = set(proposal.facts.days_inside)
-    if others and day not in others:
-        proposal.warnings.append(f"its beginning states {', '.join(sorted(others)[:2])}, not {day}")
 
 
 _TEMPERATURES: Final = frozenset(

@@ -22,6 +22,8 @@ FIRST_SHORT_YEAR: Final = 1995
 LAST_SHORT_YEAR: Final = 2030
 #: Different dates of two-digit years that must agree on one order before it is believed.
 SHORT_YEARS_THAT_PROVE: Final = 3
+#: Years over which the tests in a folder spread at most, where only that settles the order.
+CLOSE_YEARS: Final = 3
 
 
 class Order(StrEnum):
@@ -154,6 +156,8 @@ class Verdict:
     order: Order | None
     evidence: str
     is_proved: bool = False
+    #: A person has stated it.
+    is_declared: bool = False
 
 
 def settle(
@@ -182,7 +186,7 @@ def settle(
     if not open_orders:
         return Verdict(None, "no order of day, month and year fits all dates written like this")
     if declared in open_orders:
-        return Verdict(declared, f"{declared.value}: as declared", is_proved=True)
+        return Verdict(declared, f"{declared.value}: as declared", is_proved=True, is_declared=True)
     if len(open_orders) > 1:
         return _open(dates, open_orders)
     return _only(dates, open_orders.pop(), is_weak=is_weak)
@@ -200,8 +204,27 @@ def _only(dates: Sequence[tuple[Reading, ...]], order: Order, *, is_weak: bool) 
 
 
 def _open(dates: Sequence[tuple[Reading, ...]], orders: Iterable[Order]) -> Verdict:
+    likely = _of_close_years(dates, set(orders))
+    if likely is not None:
+        return Verdict(likely, f"{likely.value}: only so do the years lie close together")
     named = " or ".join(order.value for order in Order if order in set(orders))
     return Verdict(None, f"{named}: {len(dates)} dates, none of which settles it")
+
+
+def _of_close_years(
+    dates: Sequence[tuple[Reading, ...]], orders: Collection[Order]
+) -> Order | None:
+    """Return the one order in which dates like 210305 lie within few years, None for none."""
+    years = {
+        order: {one.moment[:4] for readings in dates for one in readings if one.order is order}
+        for order in orders
+    }
+    if len({readings[0].moment for readings in dates}) < SHORT_YEARS_THAT_PROVE:
+        return None
+    close = [
+        order for order, found in years.items() if int(max(found)) - int(min(found)) <= CLOSE_YEARS
+    ]
+    return close[0] if len(close) == 1 else None
 
 
 def _confirmed(

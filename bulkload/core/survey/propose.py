@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from bulkload.core.survey.assign import (
     assign_batches,
     assign_cells,
-    assign_dates,
     assign_marks,
     assign_specifications,
     assign_temperatures,
 )
+from bulkload.core.survey.assign_dates import assign_dates
 from bulkload.core.survey.cells import KnownCells
 from bulkload.core.survey.content import ContentKind
 from bulkload.core.survey.dates import Order
