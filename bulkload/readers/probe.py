@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bulkload.errors import UnreadableError
+from bulkload.readers.blank_columns import with_tabs
 from bulkload.readers.content import FileContent
 from bulkload.readers.file_kinds import (
     READABLE,
@@ -60,7 +61,8 @@ class Probe:
     @cached_property
     def text(self) -> Text:
         """The content as text; refuses what is none."""
-        return decode(self.content)
+        text = decode(self.content)
+        return with_tabs(text) or text
 
     @cached_property
     def headers(self) -> Sequence[HeaderLine]:

@@ -26,11 +26,21 @@ PHASE: Final = "Z_Phase [deg]"
 FREQUENCIES: Final = ("freq", "frequency", "f", "frequenz", "fréquence", "frecuencia", "频率")
 REALS: Final = (
     *("z'", "zre", "z re", "re(z)", "zreal", "z real", "z real part", "real", "real(z)", "z'(a)"),
-    *("zr", "rez", "re z", "z r", "实部"),
+    *("zr", "z1", "rez", "re z", "z r", "实部"),
 )
 IMAGINARIES: Final = (
     *('z"', "z''", "zim", "z im", "im(z)", "zimg", "zimag", "z imag", "imag", "imag(z)", "z''(b)"),
-    *("z\u2019\u2019", "z\u201d", "zi", "imz", "im z", "imaginary", "z imaginary part", "虚部"),
+    *(
+        "z\u2019\u2019",
+        "z\u201d",
+        "zi",
+        "z2",
+        "imz",
+        "im z",
+        "imaginary",
+        "z imaginary part",
+        "虚部",
+    ),
 )
 NEGATED: Final = tuple(f"-{name}" for name in IMAGINARIES)
 MODULI: Final = (

@@ -355,6 +355,37 @@ def test_spectra_as_text_made_from_their_columns(write: Write, name: str) -> Non
     assert "Voltage [V]" not in series.table.column_names
 
 
+def test_columns_parted_by_blanks(write: Write) -> None:
+    # As Thales (Zahner) and IviumSoft align them.
+    head = "Zahner Thales\n\n  Number   Frequency/Hz     Impedance/Ohm    Phase/deg\n"
+    rows = "".join(
+        f"{i:8d}  {10.0 ** (3 - i):12.5E}   {5.0:12.5E}   {-30.0:9.3f}\n" for i in range(5)
+    )
+    series = checked(write("a.txt", head + rows), "impedance")
+    assert values(series, "Z_Im [Ohm]") == pytest.approx([-2.5] * 5)
+    head = "freq. /Hz   Z1 /ohm   Z2 /ohm\n"
+    rows = "".join(f"  {f:E}  {re:E}  {im:E}\n" for f, re, im in SWEEP)
+    series = checked(write("b.txt", "IviumSoft\n" + head + rows), "impedance")
+    assert values(series, "Z_Im [Ohm]") == [im for _, _, im in SWEEP]
+    head = "time /s   I /A   E /V\n"
+    rows = "".join(f"  {i:E}  {-0.5:E}  {3.7 - i / 50:E}\n" for i in range(6))
+    series = checked(write("c.txt", head + rows), "labelled")
+    assert values(series, "Time [s]") == [0, 1, 2, 3, 4, 5]
+    assert values(series, "Current [A]") == [0.5] * 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time /s  I /A\n" + "1.0  2.0  3.0\n" * 6,  # a name too few
+        "time /s  I /A  E /V\n" + "1.0  2.0  3.0\n1.0  2.0\n" * 6,  # rows of other widths
+    ],
+)
+def test_blanks_that_part_no_columns(write: Write, text: str) -> None:
+    with pytest.raises(UnreadableError):
+        read(write("a.txt", text))
+
+
 def test_a_modulus_and_a_phase_are_an_impedance(write: Write) -> None:
     # Zahner's Thales writes these columns.
     head = "Number\tFrequency/Hz\t|Z|/Ohm\tPhase/deg\n"
