@@ -80,7 +80,7 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...]]] = {
         ("twice", "Current [A]"),
     ),
     "half a parquet.parquet": (b"PAR1" + b"\0" * 500, ("Parquet",)),
-    "a page of HTML.csv": (b"<!DOCTYPE html><html><body>Log in</body></html>", ("format",)),
+    "a page of HTML.csv": (b"<!DOCTYPE html><html><body>Log in</body></html>", ("HTML page",)),
 }
 
 #: File -> its content. All hold the same table, and are read right.
