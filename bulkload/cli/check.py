@@ -39,10 +39,11 @@ from bulkload.core.tally import ExitCode
 from bulkload.engine.jobs import prepared_event
 from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.plan_writer import plan_into
+from bulkload.engine.run_settings import pool_limits
 from bulkload.journal import JobRow, Store, events
 from bulkload.journal.report import changes, decisions, examples, findings, tally, warnings
 from bulkload.settings import RunSettings
-from bulkload.worker.pool import Pool, PoolLimits, open_pool
+from bulkload.worker.pool import Pool, open_pool
 
 
 def check(
@@ -106,15 +107,10 @@ async def _check_all(store: Store, run: int, settings: RunSettings) -> None:
     """Prepare every job of the plan, and record the result in its journal."""
     limits = settings.limits
     plan = PlanReader(store, run)
-    pool_limits = PoolLimits(
-        workers=limits.workers,
-        time_limit_s=limits.time_limit_s,
-        memory_limit_bytes=limits.worker_memory_bytes,
-    )
     send, receive = anyio.create_memory_object_stream[_Job](limits.workers)
     with tempfile.TemporaryDirectory(prefix="bulkload-check-") as scratch:
         async with (
-            open_pool(pool_limits, Path(scratch)) as pool,
+            open_pool(pool_limits(limits), Path(scratch)) as pool,
             anyio.create_task_group() as group,
         ):
             for _ in range(limits.workers):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import tempfile
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,16 +20,20 @@ from bulkload.cli.local import RunningStudio
 from bulkload.cli.migration import is_migration, prove
 from bulkload.cli.upload import opener
 from bulkload.client.http.events import unobserved
+from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
+from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.run import Target
+from bulkload.engine.run_settings import pool_limits, with_kept_settings
 from bulkload.engine.single_flight import one_error
-from bulkload.engine.verify import VerifyReport
+from bulkload.engine.verify import PrepareSource, VerifyReport
 from bulkload.engine.verify import verify as compare
 from bulkload.errors import SettingsError
-from bulkload.journal import Store
+from bulkload.journal import JobRow, Store
 from bulkload.journal.report import write_json
 from bulkload.settings import RunSettings
+from bulkload.worker.pool import open_pool
 
 #: Measurements to read back by default: without a difference, fewer than 1 % of a large job differ.
 DEFAULT_SAMPLE: Final = 300
@@ -41,10 +47,12 @@ def verify(
     all_: Annotated[bool, Parameter(name="--all", negative=())] = False,
     seed: int | None = None,
 ) -> int:
-    """Read back what this job created in Studio, and compare it with what was uploaded.
+    """Read back what this job stands for in Studio, and compare it with what was uploaded.
 
-    Compares row count, columns and a digest of the values. Writes verify.json into the job
-    folder. Exits with 3 if anything differs, or if there was nothing to compare.
+    Compares row count, columns and a digest of the values. With --all, measurements that were
+    in Studio before the job are compared with their sources, which are read again. Writes
+    verify.json into the job folder. Exits with 3 if anything differs, with 2 if there was
+    nothing to compare.
 
     A job that migrated a database is read back whole; the database is asked again, and
     migration.csv and migration.html, the page to be signed, are written beside verify.json.
@@ -71,12 +79,19 @@ def verify(
     chosen_seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     with studio_of(target) as running, one_error():
         report = anyio.run(partial(_verify, job_dir, target, running, size, chosen_seed))
+    if not report.sample and not is_migration(job_dir):
+        existing = f"; {report.existing:,} existed before it: give --all" if report.existing else ""
+        raise SettingsError(f"{job_dir} created nothing that could be compared{existing}")
     console = Console()
     for one in report.differences:
         say(console, printable(f"{one.key} ({one.measurement_id}) from {one.path}: {one.message}"))
     say(console, f"{report.statement} ({report.rows:,} rows compared, seed {chosen_seed})")
     if report.existing:
-        say(console, f"{report.existing:,} existed before this job and were not compared")
+        say(
+            console,
+            f"{report.existing:,} existed before this job and were not compared; --all reads "
+            "their sources and compares them",
+        )
     kept = {name: value for name, value in asdict(report).items() if name != "compared"}
     write_json(job_dir / REPORT_NAME, {**kept, "statement": report.statement, "seed": chosen_seed})
     is_proved = bool(report.sample) and not report.differences
@@ -92,6 +107,29 @@ async def _verify(
     # Reproducible by its seed; it keeps no secret.
     chance = random.Random(seed)  # noqa: S311 - chance that can be replayed, no secret
     open_studio = opener(running, target)
-    with Store(journal_of(job_dir), is_read_only=True) as store:
-        async with open_studio(unobserved, RunSettings()) as studio:
-            return await compare(store, studio, sample=sample, chance=chance)
+    async with AsyncExitStack() as stack:
+        store = stack.enter_context(Store(journal_of(job_dir), is_read_only=True))
+        prepare = None
+        if sample is None and store.count_existing():
+            prepare = await _open_preparing(stack, store)
+        studio = await stack.enter_async_context(open_studio(unobserved, RunSettings()))
+        return await compare(store, studio, sample=sample, chance=chance, prepare=prepare)
+
+
+async def _open_preparing(stack: AsyncExitStack, store: Store) -> PrepareSource:
+    """Start workers that read the sources again, as the last upload did."""
+    last = store.last_upload()
+    assert last is not None
+    settings = with_kept_settings(last.settings, RunSettings())
+    plan = PlanReader(store, last.id)
+    scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="bulkload-verify-"))
+    pool = await stack.enter_async_context(open_pool(pool_limits(settings.limits), Path(scratch)))
+
+    async def prepare(row: JobRow) -> Prepared | Rejected:
+        job = row.job
+        checks = plan.checks_for(job, settings.checks)
+        options = settings.prepare_options
+        task = PrepareTask(job=job, checks=checks, prepare_options=options, spool_path=None)
+        return await pool.prepare(task)
+
+    return prepare

@@ -32,7 +32,7 @@ from bulkload.engine.plan_writer import PlanAccount
 from bulkload.engine.processing import ProcessingPoller
 from bulkload.engine.progress import Progress
 from bulkload.engine.raw_data import RawFiles
-from bulkload.engine.run_settings import kept_settings
+from bulkload.engine.run_settings import kept_settings, pool_limits
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.uploader import Uploader
 from bulkload.errors import (
@@ -198,12 +198,7 @@ async def _open_preparing_parts(request: RunRequest) -> AsyncIterator[_Preparing
     """Start the workers and empty the spool, before the run and after it."""
     limits = request.settings.limits
     with closing(Spool(request.job_dir / SPOOL_NAME, limits.spool_limit_bytes)) as spool:
-        pool_limits = PoolLimits(
-            workers=limits.workers,
-            time_limit_s=limits.time_limit_s,
-            memory_limit_bytes=limits.worker_memory_bytes,
-        )
-        async with request.open_pool(pool_limits, spool.folder) as pool:
+        async with request.open_pool(pool_limits(limits), spool.folder) as pool:
             yield _PreparingParts(pool=pool, spool=spool)
 
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from bulkload.journal.codec import checks_as_json, checks_from_json, prepare_options_from_json
-from bulkload.settings import RunSettings
+from bulkload.settings import RunLimits, RunSettings
+from bulkload.worker.pool import PoolLimits
 
 
 def kept_settings(settings: RunSettings) -> dict[str, Any]:
@@ -26,4 +27,13 @@ def with_kept_settings(kept: Mapping[str, Any], settings: RunSettings) -> RunSet
         checks=checks_from_json(kept["checks"]),
         prepare_options=prepare_options_from_json(kept["recipe"]),
         attaches_raw=kept["attaches_raw"],
+    )
+
+
+def pool_limits(limits: RunLimits) -> PoolLimits:
+    """Return what the workers of a run may take."""
+    return PoolLimits(
+        workers=limits.workers,
+        time_limit_s=limits.time_limit_s,
+        memory_limit_bytes=limits.worker_memory_bytes,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,14 @@ from anyio.abc import ObjectReceiveStream
 from bulkload.client.api.creation import until_readable
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.digest import files_digest, properties_digest
-from bulkload.core.plan_items import UploadJob
+from bulkload.core.lifecycle import JobState
+from bulkload.core.prepare_result import Prepared, Rejected
 from bulkload.core.sample_confidence import statement
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.engine.limits import READERS
 from bulkload.engine.readback import TableContent, difference, read_back
 from bulkload.errors import AuthenticationError, BulkloadError, OutageError
-from bulkload.journal import Store
+from bulkload.journal import JobRow, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +39,12 @@ class Difference:
 class VerifyReport:
     """What was compared, and what differs."""
 
-    #: Measurements that this job made, and those of them that were read back.
+    #: Measurements that this job stands for, and those of them that were read back.
     total: int
     sample: int
     rows: int
     differences: tuple[Difference, ...]
-    #: Measurements that were there before the job: nothing says what they should hold.
+    #: Measurements that were there before the job and were not compared with their sources.
     existing: int
     #: Those that were read back.
     compared: frozenset[JobKey]
@@ -54,13 +55,8 @@ class VerifyReport:
         return statement(self.total, self.sample, len(self.differences))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Expected:
-    """What the journal says that Studio holds."""
-
-    job: UploadJob
-    measurement_id: str
-    content: TableContent
+#: Reads the source of a job again, as the upload would.
+PrepareSource = Callable[[JobRow], Awaitable[Prepared | Rejected]]
 
 
 async def verify(
@@ -69,27 +65,38 @@ async def verify(
     *,
     sample: int | None,
     chance: random.Random,
+    prepare: PrepareSource | None = None,
     on_compared: Callable[[], None] = lambda: None,
 ) -> VerifyReport:
     """Compare ``sample`` of the measurements that the job made, or all of them.
 
-    A measurement that cannot be read back counts as a difference: it cannot be proved.
+    With ``prepare``, measurements that were there before the job are compared too: with their
+    sources, which are read again for that. A measurement that cannot be read back, or whose
+    source cannot be read, counts as a difference: it cannot be proved.
     """
+    existing = store.count_existing()
     ids = store.created_ids()
+    if prepare is not None:
+        ids, existing = ids + store.existing_ids(), 0
     chosen = ids if sample is None or sample >= len(ids) else sorted(chance.sample(ids, sample))
     differences: list[Difference] = []
     compared: list[JobKey] = []
     rows = 0
-    send, receive = anyio.create_memory_object_stream[_Expected](READERS)
+    send, receive = anyio.create_memory_object_stream[JobRow](READERS)
 
-    async def compare(stream: ObjectReceiveStream[_Expected], scratch: Path) -> None:
+    async def compare(stream: ObjectReceiveStream[JobRow], scratch: Path) -> None:
         nonlocal rows
         async with stream:
-            async for expected in stream:
-                if (message := await _compare(studio, expected, scratch)) is not None:
-                    differences.append(_difference(expected, message))
-                rows += expected.content.rows
-                compared.append(expected.job.key)
+            async for row in stream:
+                content = await _expected(store, row, prepare)
+                if isinstance(content, TableContent):
+                    message = await _compare(studio, row, content, scratch)
+                    rows += content.rows
+                else:
+                    message = f"its source cannot be read, so nothing was compared: {content}"
+                if message is not None:
+                    differences.append(_difference(row, message))
+                compared.append(row.key)
                 on_compared()
 
     with tempfile.TemporaryDirectory(prefix="bulkload-verify-") as folder:
@@ -99,54 +106,55 @@ async def verify(
             receive.close()
             async with send:
                 for job in chosen:
-                    await send.send(_expected(store, job))
+                    await send.send(store.get_job(job))
     return VerifyReport(
         total=len(ids),
         sample=len(chosen),
         rows=rows,
         differences=tuple(sorted(differences, key=lambda one: one.key)),
-        existing=store.count_existing(),
+        existing=existing,
         compared=frozenset(compared),
     )
 
 
-def _expected(store: Store, job: int) -> _Expected:
-    row = store.get_job(job)
-    assert row.measurement_id is not None
-    return _Expected(
-        job=row.job,
-        measurement_id=row.measurement_id,
-        content=TableContent(
-            rows=row.rows or 0,
-            columns=store.prepared_columns(job),
-            digest=row.stored_digest or row.content_digest or "",
-        ),
+async def _expected(store: Store, row: JobRow, prepare: PrepareSource | None) -> TableContent | str:
+    """Return what Studio should hold of a job, or why that is not known."""
+    if row.state is not JobState.EXISTING:
+        digest = row.stored_digest or row.content_digest or ""
+        columns = store.prepared_columns(row.id)
+        return TableContent(rows=row.rows or 0, columns=columns, digest=digest)
+    assert prepare is not None
+    prepared = await prepare(row)
+    if isinstance(prepared, Rejected):
+        return prepared.message
+    return TableContent(
+        rows=prepared.rows, columns=prepared.columns, digest=prepared.content_digest
     )
 
 
-def _difference(expected: _Expected, message: str) -> Difference:
+def _difference(row: JobRow, message: str) -> Difference:
     return Difference(
-        key=expected.job.key,
-        measurement_id=expected.measurement_id,
-        path=expected.job.path,
-        message=message,
+        key=row.key, measurement_id=row.measurement_id or "", path=row.path, message=message
     )
 
 
-async def _compare(studio: AsyncStudio, expected: _Expected, scratch: Path) -> str | None:
-    measurement_id = expected.measurement_id
+async def _compare(
+    studio: AsyncStudio, row: JobRow, content: TableContent, scratch: Path
+) -> str | None:
+    """Return how a measurement in Studio differs from what it should hold, None where equal."""
+    assert row.measurement_id is not None
+    measurement_id, job = row.measurement_id, row.job
     try:
         record = await until_readable(lambda: studio.cell_measurement.status(measurement_id))
         if record is None:
             return "Studio no longer has this measurement"
         if record.has_failed:
             return f"Studio could not process it: {record.processing_error}"
-        if record.name != expected.job.key.measurement:
+        if record.name != job.key.measurement:
             return f"its name in Studio is {record.name!r}"
-        if expected.job.type is MeasurementType.TIME_SERIES:
-            found = await read_back(studio, measurement_id, scratch)
-            return difference(expected.content, found)
-        if expected.job.type is MeasurementType.FILE:
+        if job.type is MeasurementType.TIME_SERIES:
+            return difference(content, await read_back(studio, measurement_id, scratch))
+        if job.type is MeasurementType.FILE:
             digest = await _files_digest(studio, measurement_id)
         else:
             full = await studio.cell_measurement.get(measurement_id)
@@ -155,7 +163,7 @@ async def _compare(studio: AsyncStudio, expected: _Expected, scratch: Path) -> s
         raise
     except BulkloadError as error:
         return f"it cannot be read back: {error}"
-    return None if digest == expected.content.digest else "Studio has different content"
+    return None if digest == content.digest else "Studio has different content"
 
 
 async def _files_digest(studio: AsyncStudio, measurement_id: str) -> str:

@@ -203,6 +203,10 @@ SELECT * FROM job WHERE state='ready' ORDER BY spec, cell, id
 -- name: job_ids_created
 SELECT id FROM job WHERE state='ready' ORDER BY spec, cell, id
 
+-- name: job_ids_existing
+SELECT id FROM job WHERE state='existing' AND measurement_id IS NOT NULL
+ORDER BY spec, cell, id
+
 -- name: count_existing
 SELECT COUNT(*) FROM job WHERE state='existing'
 

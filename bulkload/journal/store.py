@@ -202,6 +202,10 @@ class Store:
         """Return the numbers of the jobs whose measurements this job folder made."""
         return [row["id"] for row in self.rows("job_ids_created")]
 
+    def existing_ids(self) -> list[int]:
+        """Return the numbers of the jobs whose measurements were in Studio before them."""
+        return [row["id"] for row in self.rows("job_ids_existing")]
+
     def count_existing(self) -> int:
         """Return how many measurements were in Studio before this job folder came to them."""
         return int(self._one("count_existing"))
