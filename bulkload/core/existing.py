@@ -146,8 +146,6 @@ def _about_anothers(found: FoundRecord, facts: JobFacts) -> Decision:
 
 
 def _compared(found: FoundRecord, facts: JobFacts, if_equal: Decision) -> Decision:
-    if facts.type is not MeasurementType.TIME_SERIES:
-        return _differs(found, facts, "only a time series can be compared with what Studio holds")
     if facts.difference is None:
         return Decision(Step.COMPARE)
     return _differs(found, facts, facts.difference) if facts.difference else if_equal

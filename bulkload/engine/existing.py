@@ -42,14 +42,16 @@ class ExistingRecords:
         return None if record is None else _found(record), resolution.is_over_name
 
     async def difference(self, context: JobContext, measurement_id: str) -> str:
-        """Read a time series back; return how it differs from the source, empty where equal."""
+        """Read a record back; return how it differs from the source, empty where equal."""
         assert context.prepared is not None
         expected = TableContent(
             rows=context.prepared.rows,
             columns=context.prepared.columns,
             digest=context.prepared.content_digest,
         )
-        held = await read_back(self._studio, measurement_id, self._scratch)
+        held = await read_back(
+            self._studio, context.job.type, measurement_id, scratch=self._scratch
+        )
         return difference(expected, held) or ""
 
     async def delete(self, measurement_id: str) -> None:

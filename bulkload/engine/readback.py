@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ import anyio
 import pyarrow.parquet as pq
 
 from bulkload.client.studio import AsyncStudio
-from bulkload.core.digest import content_digest
+from bulkload.core.digest import content_digest, files_digest, properties_digest
+from bulkload.core.terms import MeasurementType
 from bulkload.errors import IntegrityError
 from bulkload.tables.frames import to_frame
 
@@ -24,7 +26,34 @@ class TableContent:
     digest: str
 
 
-async def read_back(studio: AsyncStudio, measurement_id: str, scratch: Path) -> TableContent:
+async def read_back(
+    studio: AsyncStudio, kind: MeasurementType, measurement_id: str, *, scratch: Path
+) -> TableContent:
+    """Return what a measurement of any type holds in Studio.
+
+    Raises ``IntegrityError`` where what comes back is not a Parquet file, and the client's errors.
+    """
+    match kind:
+        case MeasurementType.FILE:
+            return await _files(studio, measurement_id)
+        case MeasurementType.PROPERTIES:
+            record = await studio.cell_measurement.get(measurement_id)
+            properties = (record.model_extra or {}).get("properties") or {}
+            digest = properties_digest(properties)
+            return TableContent(rows=0, columns=tuple(sorted(properties)), digest=digest)
+    return await _time_series(studio, measurement_id, scratch)
+
+
+async def _files(studio: AsyncStudio, measurement_id: str) -> TableContent:
+    names = sorted(await studio.cell_measurement.list_files(measurement_id))
+    hashes = []
+    for name in names:
+        content = await studio.cell_measurement.get_file(measurement_id, name)
+        hashes.append((name, hashlib.sha256(content).hexdigest()))
+    return TableContent(rows=0, columns=tuple(names), digest=files_digest(hashes))
+
+
+async def _time_series(studio: AsyncStudio, measurement_id: str, scratch: Path) -> TableContent:
     """Download a time series and return what it holds.
 
     Raises ``IntegrityError`` where what comes back is not a Parquet file, and the client's errors.
@@ -58,5 +87,9 @@ def difference(meant: TableContent, found: TableContent) -> str | None:
         parts += [f"has the further columns {', '.join(added)}"] if added else []
         return f"Studio {' and '.join(parts)}"
     if found.digest != meant.digest:
-        return "Studio has different values in the same rows and columns"
+        return (
+            "Studio has different values in the same rows and columns"
+            if found.rows
+            else "Studio has different content"
+        )
     return None

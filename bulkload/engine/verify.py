@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -14,11 +13,10 @@ from anyio.abc import ObjectReceiveStream
 
 from bulkload.client.api.creation import until_readable
 from bulkload.client.studio import AsyncStudio
-from bulkload.core.digest import files_digest, properties_digest
 from bulkload.core.lifecycle import JobState
 from bulkload.core.prepare_result import Prepared, Rejected
 from bulkload.core.sample_confidence import statement
-from bulkload.core.terms import JobKey, MeasurementType
+from bulkload.core.terms import JobKey
 from bulkload.engine.limits import READERS
 from bulkload.engine.readback import TableContent, difference, read_back
 from bulkload.errors import AuthenticationError, BulkloadError, OutageError
@@ -152,24 +150,9 @@ async def _compare(
             return f"Studio could not process it: {record.processing_error}"
         if record.name != job.key.measurement:
             return f"its name in Studio is {record.name!r}"
-        if job.type is MeasurementType.TIME_SERIES:
-            return difference(content, await read_back(studio, measurement_id, scratch))
-        if job.type is MeasurementType.FILE:
-            digest = await _files_digest(studio, measurement_id)
-        else:
-            full = await studio.cell_measurement.get(measurement_id)
-            digest = properties_digest((full.model_extra or {}).get("properties") or {})
+        held = await read_back(studio, job.type, measurement_id, scratch=scratch)
     except (AuthenticationError, OutageError):
         raise
     except BulkloadError as error:
         return f"it cannot be read back: {error}"
-    return None if digest == content.digest else "Studio has different content"
-
-
-async def _files_digest(studio: AsyncStudio, measurement_id: str) -> str:
-    names = await studio.cell_measurement.list_files(measurement_id)
-    hashes = []
-    for name in sorted(names):
-        content = await studio.cell_measurement.get_file(measurement_id, name)
-        hashes.append((name, hashlib.sha256(content).hexdigest()))
-    return files_digest(hashes)
+    return difference(content, held)

@@ -145,7 +145,9 @@ def test_verify_reuses_only_what_was_compared_and_is_equal() -> None:
     assert step(verify, difference="", found=RECORDS["processing"]) == (Step.WAIT, "")
     assert step(verify, difference="other values") == (Step.FAIL, "existing_differs")
     picture = replace(verify, type=MeasurementType.FILE, found=RECORDS["file"])
-    assert step(picture) == (Step.FAIL, "existing_differs")
+    assert step(picture) == (Step.COMPARE, "")
+    assert step(picture, difference="") == (Step.REUSE, "")
+    assert step(picture, difference="other content") == (Step.FAIL, "existing_differs")
 
 
 def test_only_our_own_record_is_ever_changed_and_every_step_can_happen() -> None:

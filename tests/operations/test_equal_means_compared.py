@@ -74,3 +74,17 @@ def test_a_later_row_is_compared_too(jobs: Jobs, studio: LocalStudio) -> None:
     write(jobs.folder / "archive/spec 0/cell 0/run 0.csv", series(rows=61))
     assert jobs.upload("archive", job="second").counts == {"existing": 1}
     assert jobs.command("verify", "second", "--all").code == 3
+
+
+def test_existing_verify_compares_properties_and_files(jobs: Jobs, studio: LocalStudio) -> None:
+    cell = jobs.folder / "archive/spec 0/cell 0"
+    archive(jobs.folder / "archive", measurements=1)
+    write_json(cell / "mass.properties.json", {"mass": 1.0})
+    jobs.use(studio)
+    assert jobs.upload("archive", job="first").code == 0
+    equal = jobs.upload("archive", "--existing", "verify", job="second")
+    assert equal.counts == {"existing": equal.summary["planned"]}
+    write_json(cell / "mass.properties.json", {"mass": 2.0})
+    differs = jobs.upload("archive", "--existing", "verify", job="third")
+    assert differs.code == 3
+    assert differs.summary["causes"] == {"existing_differs": 1}
