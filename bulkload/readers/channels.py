@@ -40,6 +40,13 @@ class Channel:
     is_temperature: bool = False
 
 
+#: Parts of a spectrum that a cycler's table has beside, by their folded names.
+_SPECTRAL: Final = {
+    **dict.fromkeys(("freq", "frequency", "ac freq", "ac frequency"), terms.FREQUENCY),
+    **dict.fromkeys(("zre", "z re", "zreal", "z real", "re(z)", "z'", "real z"), terms.Z_RE),
+    **dict.fromkeys(("zim", "z im", "zimag", "z imag", "im(z)", "z''", "imag z"), terms.Z_IM),
+}
+
 #: A value at or below this is none of a sensor, in degC.
 ABSOLUTE_ZERO_DEGC: Final = -273.15
 
@@ -108,8 +115,16 @@ def channel(name: str, heading: Heading, unit: str | None, *, slash: bool) -> Ch
         base, unit = _suffixed(base)
     if unit is None or not unit.strip():
         return Channel(base, AS_IT_IS)
-    folded = heading.base
-    if _TEMPERATURE.search(folded) or unit.strip()[:1] in "°℃º":
+    return _with_unit(base, heading.base, unit.strip())
+
+
+def _with_unit(base: str, folded: str, unit: str) -> Channel:
+    """Return a channel that states its unit: part of a spectrum, a temperature, or another."""
+    spectral = _SPECTRAL.get(folded)
+    part = None if spectral is None else conversion(spectral, unit)
+    if spectral is not None and part is not None:
+        return Channel(spectral, part)
+    if _TEMPERATURE.search(folded) or unit[:1] in "°℃º":
         degrees = conversion(terms.TEMPERATURE, unit)
         if degrees is not None:
             is_cells = _NOT_THE_CELLS.search(folded) is None
@@ -118,7 +133,7 @@ def channel(name: str, heading: Heading, unit: str | None, *, slash: bool) -> Ch
         change = conversion(target, unit)
         if change is not None:
             return Channel(f"{base} {target[target.index('[') :]}", change)
-    return Channel(f"{base} [{unit.strip()}]", AS_IT_IS)
+    return Channel(f"{base} [{unit}]", AS_IT_IS)
 
 
 def _suffixed(base: str) -> tuple[str, str | None]:

@@ -201,3 +201,22 @@ def test_a_kept_column_is_null_where_the_file_is_blank(tmp_path: Path) -> None:
     assert values.null_count == 1
     assert pa.types.is_float64(values.type)
     assert np.nanmax(values.to_numpy(zero_copy_only=False)) == 25.5
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Data_Point,Step_Index,Mode,Test_Time(s),Current(A),Voltage(V)",
+        "Record,Step,Mode,Test Time (s),Current (A),Voltage (V)",
+        "DataPoint,Step Index,Step Type,Total Time(s),Current(A),Voltage(V)",
+    ],
+    ids=["Arbin", "a lab's table", "Neware"],
+)
+def test_a_spectrum_in_a_cyclers_table_is_one(tmp_path: Path, header: str) -> None:
+    names = "Frequency (Hz),Z_Real (mOhm),Z_Imag (mOhm)"
+    cells = [f"{10000 / (i + 1):.1f},{30 + i}.5,-{i + 1}.25" for i in range(12)]
+    series = read(written(tmp_path, f"{header},{names}", rows(cells)))
+    assert series.provenance["data_type"] == "eis"
+    assert series.table["Z_Re [Ohm]"][0].as_py() == pytest.approx(0.0305)
+    assert series.table["Z_Im [Ohm]"][0].as_py() == pytest.approx(-0.00125)
+    assert series.table["Frequency [Hz]"][0].as_py() == 10000.0

@@ -92,6 +92,20 @@ def test_binary_and_text_of_one_test_agree(shared_data: Path) -> None:
         np.testing.assert_allclose(binary[name], text[name], rtol=tolerance, atol=1e-7)
     # The binary holds charge, the text the current that the maker makes of it.
     np.testing.assert_allclose(binary["Current [A]"], text["Current [A]"], rtol=1e-4, atol=1e-9)
+    for name in ("Step count", "Cycle count", "Step from cycler", "Cycle from cycler"):
+        np.testing.assert_array_equal(binary[name], text[name], err_msg=name)
+    for name in ("Ewe [V]", "Ece [V]"):
+        np.testing.assert_allclose(binary[name], text[name], rtol=1e-6, atol=1e-7, err_msg=name)
+
+
+def test_a_test_and_a_loop_of_it_saved_alone_agree(shared_data: Path) -> None:
+    folder = shared_data / "cycler2" / "biologic"
+    name = "Bec01_01_1_C20_loop_20170219_01_MB_C02"
+    whole = read(folder / f"{name}.mpr").table
+    loop = read(folder / f"{name}_loop0.mpr").table
+    first = whole.slice(0, loop.num_rows)
+    for column in ("Time [s]", "Voltage [V]", "Current [A]", "Step count", "Cycle count"):
+        np.testing.assert_allclose(first[column], loop[column], rtol=1e-9, err_msg=column)
 
 
 def test_a_table_and_the_database_it_was_dumped_from_are_in_order(shared_data: Path) -> None:
