@@ -65,6 +65,7 @@ HOMES = {
     "rich": {"cli"},
     "structlog": {"engine"},
     "cyclopts": {"cli"},
+    "pathspec": {"sources"},
     "psutil": {"engine", "journal", "worker", "settings"},
     "ionworksdata": {"readers"},
     "fastnda": {"readers"},

@@ -29,7 +29,7 @@ SUB_CLIENTS = {
     },
 }
 
-SOURCE = {"--layout", "--specs"}
+SOURCE = {"--layout", "--specs", "--include", "--exclude", "--go-on"}
 PREPARE = {"--reader", "--dialects", "--transform", "--extra-checks"}
 CHECK = {"--strict", "--no-strict", "--skip-check", "--rated-capacity", "--voltage-window"}
 LIMITS = {"--workers", "--connections", "--memory"}

@@ -32,8 +32,10 @@ from bulkload.cli.options import (
     SourceOptions,
     this_command,
 )
+from bulkload.cli.refusal import refused
 from bulkload.clock import SystemClock
 from bulkload.core.lifecycle import Event, JobState, SourceRejected
+from bulkload.core.plan_items import Scope
 from bulkload.core.prepare_result import PrepareTask, Rejected
 from bulkload.core.tally import ExitCode
 from bulkload.engine.jobs import prepared_event
@@ -82,8 +84,10 @@ def check(
             prepare_options=settings.prepare_options,
             at=at,
             sources=absolute(sources),
+            goes_on=source_options.go_on,
         )
-        show_problems(console, account.problems, account.problem_count)
+        blocking = [problem for problem in account.problems if problem.scope is Scope.PLAN]
+        show_problems(console, blocking, len(blocking))
         show_problems(console, account.warnings, len(account.warnings))
         anyio.run(partial(_check_all, store, run, settings))
         fit = store.count_state(run, JobState.PREPARED)
@@ -95,12 +99,13 @@ def check(
     left_out = f"; {counted(account.skips, 'entry')} left out by a rule" if account.skips else ""
     say(
         console,
-        f"{fit:,} of {account.jobs:,} measurements are fit to be uploaded; "
+        f"{fit:,} of {account.jobs + account.rejected:,} measurements are fit to be uploaded; "
         f"{counted(account.problem_count, 'problem')} in the plan{left_out}",
     )
-    if account.problem_count:
+    if account.refusal:
+        say(console, refused(account, absolute(sources)))
         return ExitCode.USAGE
-    return ExitCode.ARRIVED if fit == account.jobs else ExitCode.PARTIAL
+    return ExitCode.ARRIVED if fit == account.jobs + account.rejected else ExitCode.PARTIAL
 
 
 async def _check_all(store: Store, run: int, settings: RunSettings) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Final
 
 from rich.console import Console
@@ -19,7 +20,8 @@ from bulkload.clock import Clock
 from bulkload.core.bottleneck import ADVICE
 from bulkload.core.decisions import CERTAIN, phrase
 from bulkload.core.outcome import Outcome, OutcomeKind
-from bulkload.core.plan_items import Problem
+from bulkload.core.plan_check import CONSEQUENCES
+from bulkload.core.plan_items import Problem, Scope
 from bulkload.core.rules.cross_file import CampaignCode, CampaignFinding
 from bulkload.core.tally import NOT_AWAITED, RowLedger, RunReport
 from bulkload.core.text import printable
@@ -44,6 +46,9 @@ _STYLES: Final = {
     OutcomeKind.FAILED: "red",
     OutcomeKind.SKIPPED: "dim",
 }
+
+
+_WEIGHT: Final = {Scope.PLAN: 2, Scope.METADATA: 1, Scope.ENTRY: 0}
 
 
 def say(console: Console, text: str, style: str = "") -> None:
@@ -91,19 +96,31 @@ async def show_progress(console: Console, progress: Progress, clock: Clock) -> N
 
 
 def show_problems(console: Console, problems: Iterable[Problem], total: int) -> None:
-    """Print the problems of a plan, grouped by rule."""
+    """Print the problems of a plan by rule: what is the reason for others first."""
     by_rule: dict[str, list[Problem]] = {}
     for problem in problems:
         by_rule.setdefault(problem.rule, []).append(problem)
     shown = sum(len(group) for group in by_rule.values())
-    for rule, group in sorted(by_rule.items(), key=lambda item: -len(item[1])):
-        say(console, f"{rule} ({len(group)})", style="bold")
+    for rule, group in sorted(by_rule.items(), key=_rank):
+        say(console, f"{rule} ({len(group):,})", style="bold")
+        # What is wrong with many entries in the same words is one line.
+        places: dict[str, list[str]] = {}
         for problem in group:
+            places.setdefault(problem.message, []).append(problem.where)
+        for message, where in islice(places.items(), EXAMPLES):
             # A message that names the place itself does not get it a second time.
-            place = "" if problem.where in problem.message else f"{problem.where}: "
-            say(console, f"  {printable(place + problem.message)}")
+            place = "" if where[0] in message else f"{where[0]}: "
+            many = f" ({len(where):,} entries)" if len(where) > 1 else ""
+            say(console, f"  {printable(place + message)}{many}")
+        if more := sum(len(where) for where in islice(places.values(), EXAMPLES, None)):
+            say(console, f"  and {more:,} more")
     if total > shown:
-        say(console, f"and {total - shown} more")
+        say(console, f"and {total - shown:,} more")
+
+
+def _rank(item: tuple[str, list[Problem]]) -> tuple[bool, int, int]:
+    rule, group = item
+    return rule in CONSEQUENCES, -_WEIGHT[group[0].scope], -len(group)
 
 
 def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]) -> None:

@@ -27,6 +27,7 @@ from bulkload.errors import SettingsError
 from bulkload.settings import CONNECTIONS, GRACE_S, RunLimits
 from bulkload.sources import read_source
 from bulkload.sources.members import split
+from bulkload.sources.selection import Selection
 from bulkload.sources.sheets.stated import SheetOptions, parse_map
 from bulkload.validators import STRICT_CHECK_NAMES
 
@@ -159,11 +160,20 @@ class SourceOptions:
         File or folder of specifications. Files are .json, .yaml, .toml, .csv or .xlsx.
     allow_writable
         Read a database in a session that could write. Only where no other is to be had.
+    include
+        Take only files of these patterns, in the form of a .gitignore: '2025/**/*.csv'.
+    exclude
+        Leave out files and folders of these patterns. Also in files named .bulkloadignore.
+    go_on
+        Send what can be sent, whatever else is in the way.
     """
 
     layout: str = DEFAULT_LAYOUT
     specs: Path | None = None
     allow_writable: Annotated[bool, Parameter(negative=())] = False
+    include: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    exclude: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    go_on: Annotated[bool, Parameter(negative=())] = False
     sheet_arguments: SheetArguments = SheetArguments()
 
     def order(self) -> Order | None:
@@ -195,6 +205,7 @@ class SourceOptions:
             split=by_test,
             databases=databases,
             sheets=self.sheet_arguments.sheet_options(),
+            selection=Selection.of(self.include, self.exclude),
         )
 
 

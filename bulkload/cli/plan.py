@@ -13,6 +13,7 @@ from bulkload.cli.console import counted, say, show_problems
 from bulkload.cli.help_format import OUTPUT
 from bulkload.cli.jobfolder import absolute
 from bulkload.cli.options import PrepareArguments, SourceOptions, this_command
+from bulkload.cli.refusal import refused
 from bulkload.clock import SystemClock
 from bulkload.core.plan_items import Checks
 from bulkload.core.tally import ExitCode
@@ -55,19 +56,24 @@ def plan(
             prepare_options=prepare_options,
             at=at,
             sources=absolute(sources),
+            goes_on=source_options.go_on,
         )
         specs, cells = store.count_parents(run)
         if out is not None:
             write_plan(out, store.planned(run))
     show_problems(console, account.problems, account.problem_count)
     show_problems(console, account.warnings, len(account.warnings))
+    fit = account.jobs - account.contested
     say(
         console,
-        f"{counted(account.jobs, 'measurement')} of {counted(cells, 'cell')} in "
+        f"{counted(fit, 'measurement')} of {counted(cells, 'cell')} in "
         f"{counted(specs, 'specification')}; "
         f"{counted(account.skips, 'entry')} left out by a rule; "
         f"{counted(account.problem_count, 'problem')}",
     )
     if out is not None:
         say(console, f"plan written to {printable(str(out))}")
-    return ExitCode.USAGE if account.problem_count else ExitCode.ARRIVED
+    if account.refusal:
+        say(console, refused(account, absolute(sources)))
+        return ExitCode.USAGE
+    return ExitCode.PARTIAL if account.problem_count else ExitCode.ARRIVED

@@ -18,7 +18,6 @@ from bulkload.cli.check import check
 from bulkload.cli.console import (
     EXAMPLES,
     NAMES,
-    counted,
     say,
     show_changes,
     show_findings,
@@ -40,6 +39,7 @@ from bulkload.cli.options import (
     this_command,
 )
 from bulkload.cli.output_paths import check_writable
+from bulkload.cli.refusal import refused
 from bulkload.cli.terminal import dropped_output
 from bulkload.client.http.access import resolve_access
 from bulkload.client.http.events import WireEvent
@@ -157,7 +157,9 @@ def upload(
         read = partial(source_options.read, sources, settings.prepare_options, dbs)
         request = RunRequest(
             job_dir=job_dir,
-            make_plan=planner(read, settings, absolute(sources), job_dir),
+            make_plan=planner(
+                read, settings, absolute(sources), job_dir, goes_on=source_options.go_on
+            ),
             target=target,
             sources=absolute(sources),
             settings=settings,
@@ -181,6 +183,8 @@ def planner(
     settings: RunSettings,
     sources: Sequence[str],
     job_dir: Path,
+    *,
+    goes_on: bool = False,
 ) -> Callable[[Store, int], PlanAccount]:
     """Return the function that plans a run from its sources."""
     at = SystemClock().now().timestamp()
@@ -195,6 +199,7 @@ def planner(
             prepare_options=settings.prepare_options,
             at=at,
             sources=sources,
+            goes_on=goes_on,
         )
 
     return plan
@@ -249,11 +254,7 @@ def carry_out(
         account = error.account
         errors = Console(stderr=True)
         show_problems(errors, account.problems, account.problem_count)
-        say(
-            errors,
-            f"nothing was sent: {counted(account.problem_count, 'problem')} in the plan. "
-            "Fix what is named above and run the same command again.",
-        )
+        say(errors, refused(account, request.sources))
         return ExitCode.USAGE, {}
     show_problems(console, result.plan.warnings, len(result.plan.warnings))
     _show_gone(console, result.plan.gone)

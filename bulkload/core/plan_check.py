@@ -22,7 +22,7 @@ from typing import Final
 from bulkload.core.issues import Severity
 from bulkload.core.path_layout import normalised
 from bulkload.core.plan_items import Problem, UploadJob
-from bulkload.core.terms import MAX_NAME_LENGTH
+from bulkload.core.terms import MAX_NAME_LENGTH, JobKey
 from bulkload.core.text import shown
 
 #: Length of the digest that stands for a name: two of a thousand million names meet by chance
@@ -45,8 +45,10 @@ class Rule(StrEnum):
     CONTROL_CHARACTER = "control_character"
     #: Warning: a name begins or ends with white space.
     OUTER_SPACE = "outer_space"
-    #: Two sources claim the same specification, cell and measurement.
+    #: Two sources claim the same specification, cell and measurement, with different content.
     DUPLICATE_NAME = "duplicate_name"
+    #: Skipped: another source of the same content claims the same name, and is sent.
+    SAME_CONTENT = "same_content"
     #: Warning: two names differ only in case; both are sent.
     NAMES_DIFFER_BY_CASE = "names_differ_by_case"
     # Parents.
@@ -128,6 +130,10 @@ class Rule(StrEnum):
     NOT_A_SPECIFICATION_FILE = "not_a_specification_file"
 
 
+#: Rules that another problem of the plan mostly is the reason for: they are shown after it.
+CONSEQUENCES: Final = frozenset({Rule.METADATA_BROKEN, Rule.SPECIFICATION_MISSING})
+
+
 class PlanCheck:
     """Checks jobs one after the other; what it admits can be sent together."""
 
@@ -183,14 +189,14 @@ class PlanCheck:
         return digest if job.key[:2] == cell else _digest(job.key[:2])
 
 
-def duplicate_name(job: UploadJob, first_path: str) -> Problem:
-    """Return the problem of a job whose name an earlier source of the plan has."""
-    key = " / ".join(shown(part) for part in job.key)
+def duplicate_name(key: JobKey, where: str, other_path: str) -> Problem:
+    """Return the problem of an entry whose name another source of the plan has too."""
+    name = " / ".join(shown(part) for part in key)
     return Problem(
-        where=job.origin or job.path,
+        where=where,
         rule=Rule.DUPLICATE_NAME,
-        message=f"{key} is already claimed by {shown(first_path)}; rename or leave out one "
-        "of the two",
+        message=f"{name} is claimed by {shown(where)} and, with other content, by "
+        f"{shown(other_path)}, so neither is sent; rename or leave out one of the two",
     )
 
 

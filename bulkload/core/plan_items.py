@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from bulkload.core.issues import Severity
@@ -67,6 +68,17 @@ class Specification:
     origin: str
 
 
+class Scope(StrEnum):
+    """What a problem concerns, and so what it stops."""
+
+    #: One entry: it is rejected, and the others go.
+    ENTRY = "entry"
+    #: A file of metadata or specifications: the entries that need it are rejected by themselves.
+    METADATA = "metadata"
+    #: The whole plan: nothing is sent, unless the user asks to go on.
+    PLAN = "plan"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """Something in the way of a plan, or of one entry of it."""
@@ -76,8 +88,9 @@ class Problem:
     #: Stable word, such as ``duplicate_name`` or ``specification_missing``.
     rule: str
     message: str
-    #: A warning is shown and does not stop the plan.
+    #: A warning is shown and stops nothing.
     severity: Severity = Severity.ERROR
+    scope: Scope = Scope.ENTRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

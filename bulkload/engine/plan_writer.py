@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 from bulkload.core.issues import Severity
-from bulkload.core.lifecycle import Restarted
-from bulkload.core.plan_check import differs_by_case, duplicate_name, folded_name
+from bulkload.core.lifecycle import JobState, Restarted, SourceRejected
+from bulkload.core.plan_check import Rule, differs_by_case, duplicate_name, folded_name
 from bulkload.core.plan_items import (
     CellMetadata,
     Checks,
     PlanItem,
     Problem,
+    Scope,
     Skip,
     Specification,
     UploadJob,
@@ -26,9 +27,9 @@ from bulkload.core.resume import restart_reason
 from bulkload.core.version import VERSION
 from bulkload.engine.limits import GONE_NAMED, MAX_PROBLEMS, PLAN_BATCH
 from bulkload.errors import PlanError, SettingsError
-from bulkload.journal import Gone, Store, events
+from bulkload.journal import Gone, JobRow, Store, events
 from bulkload.journal.codec import checks_as_json, dump, job_to_text
-from bulkload.sources.stamp import quick_stamp
+from bulkload.sources.stamp import have_same_content, quick_stamp
 
 
 @dataclass(slots=True)
@@ -37,46 +38,54 @@ class PlanAccount:
 
     jobs: int = 0
     skips: int = 0
+    #: Entries that are not sent, and have no names under which a job could stand.
+    rejected: int = 0
+    #: Of the jobs, those whose name another source claims too.
+    contested: int = 0
+    #: Entries that a problem of their own keeps from being sent, contested jobs included.
+    in_the_way: int = 0
+    #: Problems that concern the plan as a whole.
+    blocking: int = 0
     #: All problems counted, the first ones kept.
     problem_count: int = 0
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     #: What earlier plans of the job held and this one does not.
     gone: Gone = field(default_factory=Gone)
+    #: Whether the user asked to send what can be sent, whatever is in the way.
+    goes_on: bool = False
 
     @property
     def planned(self) -> int:
         """Every entry that must end in exactly one class."""
-        return self.jobs + self.skips
+        return self.jobs + self.skips + self.rejected
 
-    def count(self, item: PlanItem) -> None:
-        """Count an entry."""
-        match item:
-            case UploadJob():
-                self.jobs += 1
-            case Skip():
-                self.skips += 1
-            case Specification():
-                self._check_ratings(item)
-            case Problem():
-                self._add_problem(item)
-            case _:
-                pass
+    @property
+    def refusal(self) -> str:
+        """Why nothing of the plan may be sent, empty where the rest of it may."""
+        fit = self.jobs - self.contested
+        if not fit:
+            return "no entry fits"
+        if self.goes_on:
+            return ""
+        if self.blocking:
+            return f"{self.blocking:,} of the problems concern the plan as a whole"
+        if self.in_the_way > fit:
+            return (
+                f"{self.in_the_way:,} of {self.in_the_way + fit:,} entries are in the way, more "
+                "than half, so the layout or the plan is probably wrong"
+            )
+        return ""
 
-    def _add_problem(self, problem: Problem) -> None:
+    def add(self, problem: Problem) -> None:
+        """Count a problem."""
         is_warning = problem.severity is Severity.WARNING
-        self.problem_count += not is_warning
+        if not is_warning:
+            self.problem_count += 1
+            self.blocking += problem.scope is Scope.PLAN
         kept = self.warnings if is_warning else self.problems
         if len(kept) < MAX_PROBLEMS:
             kept.append(problem)
-
-    def _check_ratings(self, item: Specification) -> None:
-        """Report a rating that the checks could not use before a file is checked against it."""
-        try:
-            rated_capacity(item.payload.get("ratings"))
-            voltage_window(item.payload.get("ratings"))
-        except UnknownUnitError as error:
-            self._add_problem(Problem(where=item.origin, rule="unknown_unit", message=str(error)))
 
 
 def check_same_archive(
@@ -125,16 +134,21 @@ def plan_into(
     prepare_options: PrepareOptions,
     at: float,
     sources: Sequence[str] = (),
+    goes_on: bool = False,
 ) -> PlanAccount:
     """Write a plan into the journal and return the account of it.
 
+    What concerns one entry is that entry's outcome. Where the account has a ``refusal``, nothing
+    of the plan may be sent; ``goes_on`` sends what can be sent all the same.
+
     Raises ``PlanError`` where ``sources`` hold no measurement: nothing found is no success.
 
-    Side effects: rows of ``job``, ``specification``, ``cell`` and ``skip``; a ``Restarted``
-    event for each known job that has to begin again.
+    Side effects: rows of ``job``, ``specification``, ``cell``, ``skip`` and ``rejection``; a
+    ``Restarted`` event for each known job that has to begin again, and a ``SourceRejected``
+    event for each whose name two sources claim.
     """
-    account = PlanAccount()
-    run_wide = _run_wide(checks, prepare_options)
+    account = PlanAccount(goes_on=goes_on)
+    writer = _Writer(store, run, account, _run_wide(checks, prepare_options), at)
     store.begin_spellings()
     stream = iter(items)
     is_open = True
@@ -143,54 +157,110 @@ def plan_into(
             is_open = False
             for item in islice(stream, PLAN_BATCH):
                 is_open = True
-                for counted in _put(store, run, item, run_wide=run_wide, at=at):
-                    account.count(counted)
+                writer.put(item)
     if not account.jobs and not account.problem_count:
         raise PlanError(_nothing_found(store, account, sources))
     account.gone = store.gone(run, GONE_NAMED)
     return account
 
 
-def _put(store: Store, run: int, item: PlanItem, *, run_wide: str, at: float) -> Iterator[PlanItem]:
-    """Write an entry into the journal and yield what the account counts."""
-    match item:
-        case UploadJob():
-            yield from _put_job(store, run, item, run_wide=run_wide, at=at)
-        case Skip():
-            # An entry that two sources of the plan hold counts once.
-            if store.put_skip(run, item):
-                yield item
-        case Specification():
-            store.put_specification(item)
-            yield item
-        case CellMetadata():
-            store.put_cell(item)
-        case Problem():
-            yield item
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes the entries of one run's plan into the journal, and counts them."""
+
+    store: Store
+    run: int
+    account: PlanAccount
+    #: What decides, for every job alike, what preparing gives.
+    run_wide: str
+    at: float
+
+    def put(self, item: PlanItem) -> None:
+        match item:
+            case UploadJob():
+                self._put_job(item)
+            case Skip():
+                # An entry that two sources of the plan hold counts once.
+                self.account.skips += self.store.put_skip(self.run, item)
+            case Specification():
+                self._put_specification(item)
+            case CellMetadata():
+                self.store.put_cell(item)
+            case Problem():
+                self._put_problem(item)
+
+    def _put_specification(self, item: Specification) -> None:
+        self.store.put_specification(item)
+        # A rating that the checks could not use, before a file is checked against it.
+        try:
+            rated_capacity(item.payload.get("ratings"))
+            voltage_window(item.payload.get("ratings"))
+        except UnknownUnitError as error:
+            self._put_problem(
+                Problem(
+                    where=item.origin, rule="unknown_unit", message=str(error), scope=Scope.PLAN
+                )
+            )
+
+    def _put_problem(self, problem: Problem) -> None:
+        self.account.add(problem)
+        if problem.severity is Severity.WARNING:
+            return
+        is_new = self.store.put_rejection(self.run, problem.where, problem.rule, problem.message)
+        self.account.rejected += is_new
+        # A file of metadata is not one of the entries: those that need it count themselves.
+        self.account.in_the_way += is_new and problem.scope is Scope.ENTRY
+
+    def _put_job(self, job: UploadJob) -> None:
+        """Add a job or take a known one up, unless this plan has its name already."""
+        store, run = self.store, self.run
+        payload = job_to_text(job)
+        options_digest = _digest(self.run_wide, payload)
+        row = store.find_job(job.key)
+        if row is not None and row.plan_run == run:
+            self._put_claimed(job, row)
+            return
+        if row is None:
+            store.add_job(run, job, payload, options_digest)
+        else:
+            stamp = quick_stamp(Path(job.path))
+            reason = restart_reason(row.known, options_digest=options_digest, stamp=stamp)
+            store.replan_job(
+                run, row.id, path=job.path, payload=payload, options_digest=options_digest
+            )
+            if reason is not None:
+                events.append(store, run, row.id, self.at, Restarted(reason=reason))
+        self.account.jobs += 1
+        if not store.put_spelling(job.key, folded_name(job.key.measurement)):
+            where = job.origin or job.path
+            self.account.add(differs_by_case(where, "measurement", job.key.measurement))
+
+    def _put_claimed(self, job: UploadJob, first: JobRow) -> None:
+        """Decide on an entry whose name an earlier one of this plan has.
+
+        Where both are the same, one is sent. Otherwise neither is: which of them is meant is
+        not guessed. What Studio has of the first since an earlier run stays as it is.
+        """
+        where = job.origin or job.path
+        if first.state is not JobState.REJECTED and _is_same(job, first.job):
+            skip = Skip(where=where, rule=Rule.SAME_CONTENT)
+            self.account.skips += self.store.put_skip(self.run, skip)
+            return
+        self._put_problem(duplicate_name(job.key, where, first.path))
+        if first.state is JobState.PLANNED:
+            problem = duplicate_name(job.key, first.path, job.path)
+            rejected = SourceRejected(cause=problem.rule, message=problem.message)
+            events.append(self.store, self.run, first.id, self.at, rejected)
+            self.account.add(problem)
+            self.account.contested += 1
+            self.account.in_the_way += 1
 
 
-def _put_job(
-    store: Store, run: int, job: UploadJob, *, run_wide: str, at: float
-) -> Iterator[PlanItem]:
-    """Add a job or take a known one up; a name that this plan has already is a problem."""
-    payload = job_to_text(job)
-    options_digest = _digest(run_wide, payload)
-    row = store.find_job(job.key)
-    if row is not None and row.plan_run == run:
-        yield duplicate_name(job, row.path)
-        return
-    if row is None:
-        store.add_job(run, job, payload, options_digest)
-    else:
-        reason = restart_reason(
-            row.known, options_digest=options_digest, stamp=quick_stamp(Path(job.path))
-        )
-        store.replan_job(run, row.id, path=job.path, payload=payload, options_digest=options_digest)
-        if reason is not None:
-            events.append(store, run, row.id, at, Restarted(reason=reason))
-    if not store.put_spelling(job.key, folded_name(job.key.measurement)):
-        yield differs_by_case(job.origin or job.path, "measurement", job.key.measurement)
-    yield job
+def _is_same(job: UploadJob, first: UploadJob) -> bool:
+    """Return whether two jobs of one name would send the same, whichever is taken."""
+    if job_to_text(replace(job, path=first.path)) != job_to_text(first):
+        return False
+    return job.path == first.path or have_same_content(Path(job.path), Path(first.path))
 
 
 def _run_wide(checks: Checks, prepare_options: PrepareOptions) -> str:
@@ -215,7 +285,7 @@ def retry_into(store: Store, run: int, *, cause: str | None, at: float) -> PlanA
     Side effects: the plan's rows belong to ``run``; a ``Restarted`` event for each such job.
     """
     with store.transaction():
-        jobs, skips = store.take_over_plan(run)
+        jobs, skips, rejected = store.take_over_plan(run)
         for job in store.not_arrived(run, cause):
             events.append(store, run, job, at, Restarted(reason="retry"))
-    return PlanAccount(jobs=jobs, skips=skips)
+    return PlanAccount(jobs=jobs, skips=skips, rejected=rejected)

@@ -61,7 +61,7 @@ class PlanInvalidError(PlanError):
     """The plan has problems; nothing was sent. ``account`` names them."""
 
     def __init__(self, account: PlanAccount) -> None:
-        super().__init__(f"{account.problem_count} problems block the plan; nothing was sent")
+        super().__init__(f"{account.refusal}; nothing was sent")
         self.account = account
 
 
@@ -166,7 +166,7 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                 except BulkloadError as error:
                     store.end_run(run, _seconds(request.clock), {"error": str(error)})
                     raise
-                if account.problem_count:
+                if account.refusal:
                     ending = {"problems": account.problem_count}
                     store.end_run(run, _seconds(request.clock), ending)
                     raise PlanInvalidError(account)

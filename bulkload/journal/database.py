@@ -18,7 +18,7 @@ from bulkload.journal.queries import SQL
 
 #: "BULK": tells our file from any other database.
 APPLICATION_ID: Final = 0x42554C4B
-VERSION: Final = 1
+VERSION: Final = 2
 FILE_NAME: Final = "journal.sqlite"
 #: The journal of a folder on a network file system.
 LOG_NAME: Final = "journal.log"
@@ -69,6 +69,9 @@ def _new(path: Path) -> Path:
 def _check_or_create(connection: sqlite3.Connection, name: str, *, is_read_only: bool) -> None:
     application_id = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application_id == APPLICATION_ID and version == 1:
+        _migrate(connection, is_read_only=is_read_only)
+        version = VERSION
     is_new = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     if not is_new or is_read_only:
         _check(name, application_id, version)
@@ -79,6 +82,17 @@ def _check_or_create(connection: sqlite3.Connection, name: str, *, is_read_only:
         connection.execute(f"PRAGMA synchronous={level}")
     if is_new and not is_read_only:
         connection.executescript(f"BEGIN; {_CREATE} COMMIT;")
+
+
+def _migrate(connection: sqlite3.Connection, *, is_read_only: bool) -> None:
+    """Give a journal of version 1 what version 2 has more: the table of rejected entries.
+
+    A journal that may only be read gets it for the length of the connection.
+    """
+    scope = "TEMP " if is_read_only else ""
+    then = "" if is_read_only else f"PRAGMA user_version={VERSION};"
+    sql = SQL["migrate_from_1"].format(scope=scope)
+    connection.executescript(f"BEGIN; {sql} {then} COMMIT;")
 
 
 def _check(name: str, application_id: int, version: int) -> None:

@@ -1,6 +1,6 @@
 -- Every statement of a job folder's journal, each under its name.
 --
--- The schema is version 1, and the database's user_version says so; the application id says
+-- The schema is version 2, and the database's user_version says so; the application id says
 -- that the file is ours. A change of the schema is a new version and a migration.
 
 -- name: schema
@@ -81,6 +81,14 @@ CREATE TABLE skip (
     plan_run INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- Entries of the plan that are not sent, and have no names under which a job could stand.
+CREATE TABLE rejection (
+    location TEXT PRIMARY KEY,          -- a path, or a row of a manifest
+    cause TEXT NOT NULL,
+    message TEXT NOT NULL,              -- all that is wrong with the entry
+    plan_run INTEGER NOT NULL
+) WITHOUT ROWID;
+
 -- Specifications, batches and instances that this job folder made: what a rollback may undo.
 CREATE TABLE parent (
     kind TEXT NOT NULL,
@@ -96,6 +104,14 @@ CREATE TABLE parent (
 CREATE TABLE raw_data (
     sha256 TEXT PRIMARY KEY,
     raw_data_id TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- name: migrate_from_1
+CREATE {scope}TABLE rejection (
+    location TEXT PRIMARY KEY,
+    cause TEXT NOT NULL,
+    message TEXT NOT NULL,
+    plan_run INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- name: run_insert
@@ -138,6 +154,15 @@ SELECT payload FROM cell WHERE spec=? AND cell=?
 -- name: skip_put
 INSERT INTO skip VALUES (?, ?, ?) ON CONFLICT (location) DO UPDATE
 SET rule=excluded.rule, plan_run=excluded.plan_run WHERE plan_run<>excluded.plan_run
+
+-- name: rejection_get
+SELECT message FROM rejection WHERE location=? AND plan_run=?
+
+-- name: rejection_put
+INSERT OR REPLACE INTO rejection VALUES (?, ?, ?, ?)
+
+-- name: rejection_add
+UPDATE rejection SET message=? WHERE location=?
 
 -- name: parent_put
 INSERT OR IGNORE INTO parent VALUES (?, ?, ?, ?, ?, ?)
@@ -219,6 +244,9 @@ UPDATE job SET plan_run=? WHERE plan_run=?
 -- name: plan_take_skips
 UPDATE skip SET plan_run=? WHERE plan_run=?
 
+-- name: plan_take_rejections
+UPDATE rejection SET plan_run=? WHERE plan_run=?
+
 -- A confirmed one that is not known to be processed is asked for; nothing is sent again.
 -- name: jobs_not_arrived
 SELECT id FROM job WHERE plan_run=?1 AND state NOT IN ('ready', 'existing', 'confirmed')
@@ -286,6 +314,14 @@ FROM job WHERE plan_run=? GROUP BY state, has_given_up, cause
 -- name: tally_skips
 SELECT rule, COUNT(*) AS entries FROM skip WHERE plan_run=? GROUP BY rule
 
+-- name: tally_rejections
+SELECT cause, COUNT(*) AS entries FROM rejection WHERE plan_run=? GROUP BY cause
+
+-- Entries of one message are one line.
+-- name: rejections_of_cause
+SELECT MIN(location) AS location, message, COUNT(*) AS entries FROM rejection
+WHERE plan_run=? AND cause=? GROUP BY message ORDER BY COUNT(*) DESC, location LIMIT ?
+
 -- Rows of jobs by how they ended. What a reader left out is in the last event that says what
 -- was read.
 -- name: row_ledger
@@ -299,7 +335,9 @@ SELECT state, has_given_up, COUNT(*) - COUNT(rows) AS unknown,
 FROM job WHERE plan_run=? GROUP BY state, has_given_up
 
 -- name: count_planned
-SELECT (SELECT COUNT(*) FROM job WHERE plan_run=?1) + (SELECT COUNT(*) FROM skip WHERE plan_run=?1)
+SELECT (SELECT COUNT(*) FROM job WHERE plan_run=?1)
+    + (SELECT COUNT(*) FROM skip WHERE plan_run=?1)
+    + (SELECT COUNT(*) FROM rejection WHERE plan_run=?1)
 
 -- name: count_parents
 SELECT COUNT(DISTINCT spec) AS specs, COUNT(*) AS cells
@@ -309,7 +347,7 @@ FROM (SELECT DISTINCT spec, cell FROM job WHERE plan_run=?)
 SELECT COUNT(*) FROM job WHERE plan_run=? AND state=?
 
 -- name: causes
-SELECT cause FROM job WHERE plan_run=? AND cause<>'' GROUP BY cause ORDER BY COUNT(*) DESC, cause
+SELECT cause, COUNT(*) AS entries FROM job WHERE plan_run=? AND cause<>'' GROUP BY cause
 
 -- name: jobs_of_cause
 SELECT * FROM job WHERE plan_run=? AND cause=? ORDER BY id LIMIT ?

@@ -14,9 +14,12 @@ from typing import Any, Final
 
 from bulkload.core.lifecycle import JobState
 from bulkload.core.outcome import Outcome, OutcomeKind
+from bulkload.core.plan_check import CONSEQUENCES
 from bulkload.core.rules.cross_file import CampaignFinding, check_campaign
 from bulkload.core.rules.file_summary import summary_from_text
 from bulkload.core.tally import RowLedger, outcome_of
+from bulkload.core.terms import JobKey
+from bulkload.core.text import shown
 from bulkload.journal.rows import JobRow
 from bulkload.journal.store import Store
 
@@ -38,6 +41,9 @@ def tally(store: Store, run: int, *, is_waiting: bool) -> tuple[Counter[OutcomeK
             causes[cause] += group["jobs"]
         if kind is not None:
             counts[kind] += group["jobs"]
+    for group in store.rows("tally_rejections", run):
+        counts[OutcomeKind.REJECTED] += group["entries"]
+        causes[group["cause"]] += group["entries"]
     for group in store.rows("tally_skips", run):
         counts[OutcomeKind.SKIPPED] += group["entries"]
         causes[group["rule"]] += group["entries"]
@@ -59,6 +65,9 @@ def row_ledger(store: Store, run: int, *, is_waiting: bool) -> RowLedger:
         read += row["rows"] + row["left_out"]
         left_out += row["left_out"]
         ended[kind] += row["stored_rows"] if kind is OutcomeKind.CREATED else row["rows"]
+    # What the plan rejects is not read.
+    for row in store.rows("tally_rejections", run):
+        unknown[OutcomeKind.REJECTED] += row["entries"]
     return RowLedger(read=read, left_out=left_out, ended=ended, unknown=unknown)
 
 
@@ -70,12 +79,34 @@ def count_planned(store: Store, run: int) -> int:
 
 
 def examples(store: Store, run: int, each: int) -> list[Outcome]:
-    """Return the first jobs of each cause that did not arrive, the commonest cause first."""
-    return [
-        outcome(JobRow._make(row))
-        for group in list(store.rows("causes", run))
-        for row in store.rows("jobs_of_cause", run, group["cause"], each)
-    ]
+    """Return the first entries of each cause that did not arrive.
+
+    The commonest cause comes first, and one that is mostly a consequence of another last.
+    """
+    counts: Counter[str] = Counter()
+    for statement in ("causes", "tally_rejections"):
+        for row in store.rows(statement, run):
+            counts[row["cause"]] += row["entries"]
+    order = sorted(counts.items(), key=lambda item: (item[0] in CONSEQUENCES, -item[1], item[0]))
+    return [one for cause, _ in order for one in _examples_of(store, run, cause, each)]
+
+
+def _examples_of(store: Store, run: int, cause: str, each: int) -> Iterator[Outcome]:
+    for row in store.rows("jobs_of_cause", run, cause, each):
+        yield outcome(JobRow._make(row))
+    for row in store.rows("rejections_of_cause", run, cause, each):
+        place, message = row["location"], row["message"]
+        if row["entries"] > 1:
+            message = f"{row['entries']:,} entries, such as {shown(place)}: {message}"
+        elif place not in message:
+            message = f"{place}: {message}"
+        yield Outcome(
+            key=JobKey("", "", ""),
+            kind=OutcomeKind.REJECTED,
+            path=place,
+            cause=cause,
+            message=message,
+        )
 
 
 def outcome(row: JobRow, *, is_waiting: bool = True) -> Outcome:

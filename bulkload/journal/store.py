@@ -145,11 +145,24 @@ class Store:
         """Keep an entry that a rule leaves out; False where this run's plan holds it already."""
         return self.write("skip_put", item.where, item.rule, run).rowcount > 0
 
-    def take_over_plan(self, run: int) -> tuple[int, int]:
-        """Make the newest plan this run's; return its numbers of jobs and of skips."""
+    def put_rejection(self, run: int, location: str, cause: str, message: str) -> bool:
+        """Keep why an entry is not sent; False where this run's plan holds the entry already.
+
+        Then the message is added to the entry's: all that is wrong with it stands in one place.
+        """
+        row = self.row("rejection_get", location, run)
+        if row is None:
+            self.write("rejection_put", location, cause, message, run)
+        elif message not in row["message"]:
+            self.write("rejection_add", f"{row['message']}; {message}", location)
+        return row is None
+
+    def take_over_plan(self, run: int) -> tuple[int, int, int]:
+        """Make the newest plan this run's; return its numbers of jobs, skips and rejections."""
         before = self._one("plan_last")
-        jobs = self.write("plan_take_jobs", run, before).rowcount
-        return jobs, self.write("plan_take_skips", run, before).rowcount
+        statements = ("plan_take_jobs", "plan_take_skips", "plan_take_rejections")
+        jobs, skips, rejected = (self.write(one, run, before).rowcount for one in statements)
+        return jobs, skips, rejected
 
     # -- Jobs -------------------------------------------------------------------------------
 

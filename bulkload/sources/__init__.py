@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 from bulkload.core.path_layout import Layout
 from bulkload.core.plan_check import Rule
-from bulkload.core.plan_items import PlanItem, Problem, Specification, UploadJob
+from bulkload.core.plan_items import PlanItem, Problem, Scope, Skip, Specification, UploadJob
 from bulkload.core.text import shown
 from bulkload.errors import PlanError
-from bulkload.sources.entry import Found
+from bulkload.sources.entry import Entry, Found
 from bulkload.sources.folder import walk
 from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_frame, read_manifest
 from bulkload.sources.manifest_header import ManifestOptions
 from bulkload.sources.plan_builder import Assembler, Split
 from bulkload.sources.plan_sheets import carried_specifications
+from bulkload.sources.selection import Selection
 from bulkload.sources.sheets.stated import SheetOptions, read_sheets
 from bulkload.sources.specs import read_specifications
 
@@ -45,12 +46,14 @@ def read_source(
     split: Split = as_one,
     databases: Databases | None = None,
     sheets: SheetOptions | None = None,
+    selection: Selection | None = None,
 ) -> Iterator[PlanItem]:
     """Yield the plan of one or several sources (folders, manifests, plans, tables) as one stream.
 
     ``sheets`` names sheets of cells and tests that people keep. ``split`` gives the jobs of the
     tests in a file; without it a file is one job, unopened. ``databases`` holds what is opened for
-    a source that is a database's ``.toml`` file.
+    a source that is a database's ``.toml`` file. ``selection`` says which
+    entries are taken; the others are skipped, each with its rule.
 
     Each specification comes before its first job and each cell's metadata before the cell's
     first job; a name that two sources claim is found across sources.
@@ -71,13 +74,28 @@ def read_source(
     for specification in said.specifications():
         stated.setdefault(specification.name, specification)
     assembler = Assembler(stated, specs, split, said)
+    selection = selection or Selection()
     for source in sources:
-        if isinstance(source, str | Path):
-            yield from assembler.items(
-                _found(Path(source), layout, manifest_options, databases, stated)
-            )
+        if not isinstance(source, str | Path):
+            rows = existing(read_frame(source, options=manifest_options))
+            yield from assembler.items(_taken(rows, selection, Path.cwd()))
+        elif Path(source).is_dir() and is_encodable(str(source)):
+            yield from assembler.items(walk(Path(source), layout, selection))
         else:
-            yield from assembler.items(existing(read_frame(source, options=manifest_options)))
+            entries = _found(Path(source), manifest_options, databases, stated)
+            yield from assembler.items(_taken(entries, selection, Path(source).absolute().parent))
+
+
+def _taken(entries: Found, selection: Selection, base: Path) -> Found:
+    """Yield entries with those replaced by skips that the selection leaves out."""
+    for entry in entries:
+        if not isinstance(entry, Entry):
+            yield entry
+            continue
+        path = Path(entry.job.path)
+        below = path.relative_to(base) if path.is_relative_to(base) else path
+        rule = selection.rule([part for part in below.parts if part != below.anchor])
+        yield entry if rule is None else Skip(where=entry.where, rule=rule)
 
 
 def _is_manifest(source: Path) -> bool:
@@ -86,7 +104,6 @@ def _is_manifest(source: Path) -> bool:
 
 def _found(
     source: Path,
-    layout: Layout,
     options: ManifestOptions,
     databases: Databases | None,
     stated: dict[str, Specification],
@@ -95,9 +112,7 @@ def _found(
         raise PlanError(
             f"{shown(str(source))}: not valid text in this system's encoding; rename it"
         )
-    if source.is_dir():
-        yield from walk(source, layout)
-    elif not source.exists():
+    if not source.exists():
         raise PlanError(f"{source}: there is no such file or folder")
     elif source.suffix.lower() in MANIFEST_SUFFIXES:
         yield from existing(read_manifest(source, options))
@@ -111,4 +126,4 @@ def _found(
             f"{shown(str(source))} is neither a folder nor a manifest "
             f"({', '.join(MANIFEST_SUFFIXES)}); for a file of data, give the folder it lies in"
         )
-        yield Problem(where=str(source), rule=Rule.NOT_A_SOURCE, message=message)
+        yield Problem(where=str(source), rule=Rule.NOT_A_SOURCE, message=message, scope=Scope.PLAN)

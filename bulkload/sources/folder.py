@@ -23,6 +23,7 @@ from bulkload.core.text import shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.metadata import role_of
+from bulkload.sources.selection import Selection
 
 #: Deepest folder below the source that is read; no archive in use is half as deep.
 MAX_DEPTH: Final = 64
@@ -42,11 +43,11 @@ _SYSTEM_NAMES: Final = frozenset(
 _TEMPORARY_SUFFIXES: Final = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".swp", "~")
 
 
-def walk(source: Path, layout: Layout) -> Found:
+def walk(source: Path, layout: Layout, selection: Selection) -> Found:
     """Yield the contents of a folder; an unreadable folder or file is reported and passed over."""
     root = Path(os.path.abspath(source))  # noqa: PTH100  (links in the path stay as they are)
     walker = _Walker(root, os.path.realpath(root), layout)
-    yield from walker.folder(root, (), frozenset())
+    yield from walker.folder(root, (), frozenset(), selection)
 
 
 def measurement_type(file_name: str) -> MeasurementType:
@@ -72,11 +73,16 @@ class _Walker:
     layout: Layout
 
     def folder(
-        self, path: Path, parts: tuple[str, ...], above: frozenset[tuple[int, int]]
+        self,
+        path: Path,
+        parts: tuple[str, ...],
+        above: frozenset[tuple[int, int]],
+        selection: Selection,
     ) -> Found:
         try:
             status = path.stat()
-            listing = self._list(path)
+            selection = selection.within(path, len(parts))
+            listing = self._list(path, parts, selection)
         except OSError as error:
             yield _problem(path, Rule.UNREADABLE_FOLDER, f"cannot be listed: {_reason(error)}")
             return
@@ -94,20 +100,26 @@ class _Walker:
                 )
                 yield _problem(path / entry.name, Rule.TOO_DEEP, message)
             else:
-                yield from self.folder(path / entry.name, below, above | {identity})
+                yield from self.folder(path / entry.name, below, above | {identity}, selection)
         yield LeftFolder(path)
 
-    def _list(self, path: Path) -> _Listing:
+    def _list(self, path: Path, parts: tuple[str, ...], selection: Selection) -> _Listing:
         listing = _Listing([], [], [])
         with os.scandir(path) as entries:
             for entry in sorted(entries, key=lambda item: (normalised(item.name), item.name)):
-                report = _left_out(path, entry) or self._place(path, entry, listing)
+                report = _left_out(path, entry)
+                report = report or self._place(path, parts, entry, listing, selection)
                 if report is not None:
                     listing.reports.append(report)
         return listing
 
     def _place(
-        self, path: Path, entry: os.DirEntry[str], listing: _Listing
+        self,
+        path: Path,
+        parts: tuple[str, ...],
+        entry: os.DirEntry[str],
+        listing: _Listing,
+        selection: Selection,
     ) -> Problem | Skip | None:
         try:
             mode = entry.stat().st_mode
@@ -119,6 +131,11 @@ class _Walker:
                 else f"cannot be accessed: {_reason(error)}"
             )
             return _problem(path / entry.name, rule, what)
+        # Metadata are used where they lie; what is left out is data.
+        is_metadata = role_of(entry.name) is not None
+        left_out = selection.rule((*parts, entry.name), is_folder=stat.S_ISDIR(mode))
+        if left_out is not None and not is_metadata:
+            return Skip(where=_where(path / entry.name), rule=left_out)
         if stat.S_ISDIR(mode):
             # Its target is read where it stands; reading it again would plan everything twice.
             if entry.is_symlink() and self._is_within(path / entry.name):
@@ -126,7 +143,7 @@ class _Walker:
             listing.folders.append(entry)
         elif not stat.S_ISREG(mode):
             return Skip(where=_where(path / entry.name), rule=Rule.NOT_A_FILE)
-        elif role_of(entry.name) is None:
+        elif not is_metadata:
             listing.files.append(entry)
         return None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulkload.core.plan_check import Rule
-from bulkload.core.plan_items import Problem, Skip, UploadJob
+from bulkload.core.plan_items import Problem, Scope, Skip, UploadJob
 from bulkload.core.sheets.headers import IGNORED
 from bulkload.core.terms import MeasurementType
 from bulkload.core.text import shown
@@ -44,7 +44,12 @@ def read_manifest(
     try:
         yield from _entries(read_table(path), where, folder, options or ManifestOptions())
     except UnreadableError as error:
-        yield Problem(where=where, rule=Rule.UNREADABLE_TABLE, message=f"{where} {error}")
+        yield Problem(
+            where=where,
+            rule=Rule.UNREADABLE_TABLE,
+            message=f"{where} {error}",
+            scope=Scope.PLAN,
+        )
 
 
 def read_frame(
@@ -143,7 +148,8 @@ def _row_entries(
     ]
     for rule, column, fault in faults:
         message = f"row {line.number}, column {shown(column)} {fault}"
-        yield Problem(where=place, rule=rule, message=message)
+        scope = Scope.PLAN if rule is Rule.UNKNOWN_COLUMN else Scope.ENTRY
+        yield Problem(where=place, rule=rule, message=message, scope=scope)
     if not faults:
         job = job_of(row.stated, base)
         folder = Path(os.path.normpath(job.path)).parent

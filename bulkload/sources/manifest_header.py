@@ -8,7 +8,7 @@ from typing import Final
 
 from bulkload.core.issues import Severity
 from bulkload.core.plan_check import Rule
-from bulkload.core.plan_items import Problem
+from bulkload.core.plan_items import Problem, Scope
 from bulkload.core.sheets.headers import IGNORED, manifest_field
 from bulkload.core.survey.dates import Order
 from bulkload.core.text import shown
@@ -110,4 +110,4 @@ def _key(name: str) -> str:
 
 def _problem(where: str, rule: Rule, message: str, *, is_warning: bool = False) -> Problem:
     severity = Severity.WARNING if is_warning else Severity.ERROR
-    return Problem(where=where, rule=rule, message=message, severity=severity)
+    return Problem(where=where, rule=rule, message=message, severity=severity, scope=Scope.PLAN)

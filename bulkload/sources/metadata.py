@@ -24,7 +24,7 @@ from typing import Any, Final
 from bulkload.core.issues import Severity
 from bulkload.core.path_layout import normalised
 from bulkload.core.plan_check import Rule
-from bulkload.core.plan_items import Problem
+from bulkload.core.plan_items import Problem, Scope
 from bulkload.core.text import shown
 from bulkload.errors import UnreadableError
 from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES, load
@@ -206,9 +206,15 @@ class MetadataStore:
         if where not in self._told:
             self._told.add(where)
             self._problems += [
-                Problem(where=where, rule=rule, message=message) for rule, message in faults
+                Problem(where=where, rule=rule, message=message, scope=_scope(rule))
+                for rule, message in faults
             ]
         return Note(where, "", None)
+
+
+def _scope(rule: Rule) -> Scope:
+    """Return what a fault of a metadata file concerns: a key that is not known, the whole plan."""
+    return Scope.PLAN if rule is Rule.UNKNOWN_KEY else Scope.METADATA
 
 
 def _check(role: Role, data: object) -> Checked:

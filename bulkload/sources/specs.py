@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from bulkload.core.path_layout import normalised
 from bulkload.core.plan_check import Rule
-from bulkload.core.plan_items import Problem, Skip, Specification
+from bulkload.core.plan_items import Problem, Scope, Skip, Specification
 from bulkload.core.text import shown
 from bulkload.errors import PlanError, UnreadableError
 from bulkload.sources import field_parsers as cells
@@ -30,6 +30,18 @@ from bulkload.sources.schema import (
 )
 from bulkload.sources.tables import BadRow, Header, Line, Row, read_sheet, read_table
 
+#: What makes the file useless as it is, or says one thing twice: which is meant is not guessed.
+_OF_THE_PLAN: Final = frozenset(
+    {
+        Rule.DUPLICATE_COLUMN,
+        Rule.MISSING_COLUMN,
+        Rule.SPECIFICATION_CONFLICT,
+        Rule.UNKNOWN_COLUMN,
+        Rule.UNKNOWN_KEY,
+        Rule.UNREADABLE_METADATA,
+        Rule.UNREADABLE_TABLE,
+    }
+)
 _SHEET_SUFFIXES: Final = (".csv", ".xlsx")
 _COLUMN = re.compile(r"(?P<keys>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]+)\])?\Z")
 
@@ -204,4 +216,5 @@ def _add_row(
 
 
 def _problem(path: Path, rule: Rule, message: str) -> Problem:
-    return Problem(where=str(path), rule=rule, message=message)
+    scope = Scope.PLAN if rule in _OF_THE_PLAN else Scope.METADATA
+    return Problem(where=str(path), rule=rule, message=message, scope=scope)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bulkload.core.issues import Severity
-from bulkload.core.plan_items import Problem, Skip, Specification, UploadJob
+from bulkload.core.plan_items import Problem, Scope, Skip, Specification, UploadJob
 from bulkload.core.terms import JobKey
 from bulkload.databases.configuration import load_configuration
 from bulkload.databases.measurement import READER
@@ -34,7 +34,12 @@ def _entry(item: Planned, path: Path, stated: dict[str, Specification]) -> Entry
         case Fault():
             severity = Severity.WARNING if item.is_warning else Severity.ERROR
             return Problem(
-                where=item.where, rule=item.rule, message=item.message, severity=severity
+                where=item.where,
+                rule=item.rule,
+                message=item.message,
+                severity=severity,
+                # A migration is proved as a whole: a row that cannot be planned would be lost.
+                scope=Scope.PLAN,
             )
         case LeftOut():
             return Skip(where=item.where, rule=item.rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import os
 import stat
@@ -49,3 +50,11 @@ def stamp(path: Path) -> SourceStamp:
     return SourceStamp(
         size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest.hexdigest()
     )
+
+
+def have_same_content(one: Path, other: Path) -> bool:
+    """Return whether two files hold the same bytes; False where either cannot be read."""
+    try:
+        return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False

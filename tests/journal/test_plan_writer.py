@@ -29,12 +29,18 @@ def job(measurement: str, *, path: str = "/x", origin: str = "", cell: str = "c"
 
 def test_a_duplicate_names_both_sources() -> None:
     account = account_of([job("m", path="/a.csv"), job("m", path="/b.csv", origin="plan, row 3")])
-    (problem,) = account.problems
-    assert (problem.where, problem.rule) == ("plan, row 3", Rule.DUPLICATE_NAME)
-    assert problem.message == (
-        "'s' / 'c' / 'm' is already claimed by '/a.csv'; rename or leave out one of the two"
+    second, first = account.problems
+    assert (second.where, second.rule) == ("plan, row 3", Rule.DUPLICATE_NAME)
+    assert second.message == (
+        "'s' / 'c' / 'm' is claimed by 'plan, row 3' and, with other content, by '/a.csv', so "
+        "neither is sent; rename or leave out one of the two"
     )
-    assert account.jobs == 1
+    assert first.message == (
+        "'s' / 'c' / 'm' is claimed by '/a.csv' and, with other content, by '/b.csv', so neither "
+        "is sent; rename or leave out one of the two"
+    )
+    assert (account.jobs, account.contested, account.rejected) == (1, 1, 1)
+    assert account.refusal == "no entry fits"
 
 
 def test_names_that_differ_in_case_are_reported_and_sent() -> None:
@@ -43,19 +49,24 @@ def test_names_that_differ_in_case_are_reported_and_sent() -> None:
     (warning,) = account.warnings
     assert (warning.where, warning.rule) == ("/x", Rule.NAMES_DIFFER_BY_CASE)
     # Each of the spellings is a name of its own.
-    again = account_of([job("m"), job("M"), job("m"), job("M")])
-    assert [problem.rule for problem in again.problems] == [Rule.DUPLICATE_NAME] * 2
+    again = account_of([job("m"), job("M"), job("m", path="/y"), job("M", path="/z")])
+    assert [problem.rule for problem in again.problems] == [Rule.DUPLICATE_NAME] * 4
 
 
 _NAME = st.sampled_from(["a", "A", "b", "é", "É", "ß", "ss"])
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.tuples(_NAME, _NAME, _NAME), max_size=40))
+@given(st.lists(st.tuples(_NAME, _NAME, _NAME), min_size=1, max_size=40))
 def test_exactly_the_duplicates_are_problems(keys: list[tuple[str, str, str]]) -> None:
-    account = account_of(UploadJob(key=JobKey(*key), path="/x") for key in keys)
+    account = account_of(
+        UploadJob(key=JobKey(*key), path=f"/{number}") for number, key in enumerate(keys, start=1)
+    )
+    contested = {key for key in keys if keys.count(key) > 1}
     assert account.jobs == len(set(keys))
-    assert account.problem_count == len(keys) - len(set(keys))
+    assert account.contested == len(contested)
+    assert account.rejected == len(keys) - len(set(keys))
+    assert account.in_the_way == sum(key in contested for key in keys)
     folded = {(*key[:2], unicodedata.normalize("NFC", key[2].casefold())) for key in keys}
     assert len(account.warnings) == len(set(keys)) - len(folded)
 

@@ -68,7 +68,7 @@ def test_plan_says_what_is_in_the_way_and_writes_the_rest(jobs: Jobs, tmp_path: 
     archive(tmp_path / "archive", measurements=2)
     (tmp_path / "archive" / "stray.csv").write_bytes(b"x")
     ended = jobs.command("plan", "archive", "--out", "plan.csv")
-    assert ended.code == 2
+    assert ended.code == 3
     assert "stray.csv" in ended.out + ended.err
     assert "2 measurements of 1 cell in 1 specification" in ended.out
     assert (tmp_path / "plan.csv").read_text("utf-8").count("\n") == 3

@@ -52,8 +52,8 @@ def test_a_plan_that_was_refused_leaves_what_is_done_done(
     archive(tmp_path / "archive", measurements=3)
     jobs.use(studio)
     assert jobs.upload("archive").counts == {"created": 3}
-    stray = tmp_path / "archive" / "stray.csv"
-    stray.write_bytes(b"x")
+    stray = tmp_path / "archive" / "spec 0" / "cell 0" / "cell.yaml"
+    stray.write_bytes(b"colour: red")
     assert jobs.upload("archive").code == 2
     assert "has ended" in jobs.command("status", "job").out
     stray.unlink()

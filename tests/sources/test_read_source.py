@@ -184,7 +184,7 @@ def test_what_is_in_the_way_is_told_with_its_path(tree: MakeTree) -> None:
             "readme.txt": "",
             "LG/spec.json": SPEC,
             "LG/c/RPT.csv": "",
-            "LG/c/RPT.parquet": "",
+            "LG/c/RPT.parquet": "PAR1",
             "LG/c/new\nline.csv": "",
             "LG/c/quote \" and '.csv": "",
             "LG/c/🔋.csv": "",
@@ -201,15 +201,19 @@ def test_what_is_in_the_way_is_told_with_its_path(tree: MakeTree) -> None:
     ]
     account = account_of(items)
     found = account.problems
-    assert account.problem_count == 4
+    assert account.problem_count == 5
     assert "'readme.txt' does not fit the layout" in found[0].message
     assert (found[1].where, found[1].rule) == (
         str(root / "LG" / "c" / "RPT.parquet"),
         Rule.DUPLICATE_NAME,
     )
     assert str(root / "LG" / "c" / "RPT.csv") in found[1].message
-    assert "looked for spec.{json|yaml|yml|toml} in" in found[3].message
-    assert str(root / "none" / "c") in found[3].message
+    assert (found[2].where, found[2].rule) == (
+        str(root / "LG" / "c" / "RPT.csv"),
+        Rule.DUPLICATE_NAME,
+    )
+    assert "looked for spec.{json|yaml|yml|toml} in" in found[4].message
+    assert str(root / "none" / "c") in found[4].message
     names = {job.key.measurement for job in jobs(items)}
     assert names == {"RPT", "quote \" and '", "🔋", "new\nline", long}
 
@@ -217,12 +221,12 @@ def test_what_is_in_the_way_is_told_with_its_path(tree: MakeTree) -> None:
 @pytest.mark.skipif(sys.platform == "darwin", reason="the file system composes names itself")
 def test_names_that_differ_in_composition_only_are_one_name(tree: MakeTree) -> None:
     names = ["é", unicodedata.normalize("NFD", "é")]
-    root = tree({"s/spec.json": SPEC, **{f"s/c/{name}.csv": "" for name in names}})
+    root = tree({"s/spec.json": SPEC, **{f"s/c/{name}.csv": str(len(name)) for name in names}})
     items = plan(root)
     assert [job.key.measurement for job in jobs(items)] == ["é", "é"]
     account = account_of(items)
-    assert account.jobs == 1
-    assert [problem.rule for problem in account.problems] == [Rule.DUPLICATE_NAME]
+    assert (account.jobs, account.contested) == (1, 1)
+    assert [problem.rule for problem in account.problems] == [Rule.DUPLICATE_NAME] * 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
@@ -616,7 +620,8 @@ def test_real_cycler_files_become_measurements_with_names_to_keep(
     account = account_of(items)
     assert account.jobs == len(files) - 1
     assert [(problem.rule, Path(problem.where).name) for problem in account.problems] == [
-        (Rule.DUPLICATE_NAME, "gcpl.issue_211.mpt")
+        (Rule.DUPLICATE_NAME, "gcpl.issue_211.mpt"),
+        (Rule.DUPLICATE_NAME, "gcpl.issue_211.mpr"),
     ]
     names = {Path(job.path).name: job.key.measurement for job in jobs(items)}
     assert names["example_formation.062"] == "example_formation"
@@ -628,14 +633,17 @@ def test_sources_are_judged_together(tree: MakeTree) -> None:
     root = tree(
         {
             "one/LG/spec.json": SPEC,
-            "one/LG/c/x.csv": "",
+            "one/LG/c/x.csv": "1",
             "two/LG/spec.json": SPEC,
-            "two/LG/c/x.csv": "",
+            "two/LG/c/x.csv": "2",
         }
     )
     items = plan(root / "one", root / "two")
     assert sum(isinstance(item, Specification) for item in items) == 1
-    assert told(account_of(items).problems, root) == [("two/LG/c/x.csv", Rule.DUPLICATE_NAME)]
+    assert told(account_of(items).problems, root) == [
+        ("two/LG/c/x.csv", Rule.DUPLICATE_NAME),
+        ("one/LG/c/x.csv", Rule.DUPLICATE_NAME),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bulkload.core.issues import Severity
 from bulkload.core.path_layout import normalised
 from bulkload.core.plan_check import Rule
-from bulkload.core.plan_items import Problem, Specification, UploadJob
+from bulkload.core.plan_items import Problem, Scope, Specification, UploadJob
 from bulkload.core.sheets.cell_table import CellRecord, CellTable, read_cells
 from bulkload.core.sheets.headers import IGNORED, OPEN_FIELDS, Header, find_header, known_fields
 from bulkload.core.sheets.quantities import unit_of
@@ -203,7 +203,13 @@ def _told(path: Path, faults: Sequence[Fault], remarks: Sequence[str]) -> Iterat
     for fault in sorted(faults, key=lambda one: one.row):
         column = f", column {shown(fault.column)}" if fault.column else ""
         message = f"{path}, row {fault.row}{column} {fault.message}"
-        yield Problem(where=f"{path}, row {fault.row}", rule=Rule.BAD_VALUE, message=message)
+        yield Problem(
+            where=f"{path}, row {fault.row}",
+            rule=Rule.BAD_VALUE,
+            message=message,
+            # A value that is left out would be missing in Studio, and nobody would see it there.
+            scope=Scope.PLAN,
+        )
     for remark in remarks:
         yield _remark(path, f"{path}: {remark}")
 
