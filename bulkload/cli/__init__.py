@@ -47,6 +47,8 @@ for _name, _place, _help, _example in (
     ("status", "status:status", "Show where a job stands, also while it runs.", "jobs/archive"),
     ("verify", "verify:verify", "Read back what was uploaded, and compare.",
      "jobs/archive --all"),
+    ("account", "account:account", "Write every entry of a job, with its outcome, to a file.",
+     "jobs/archive --out account.xlsx"),
     ("rollback", "rollback:rollback", "Delete what a job created in Studio.", "jobs/archive"),
     ("help", "manual:show", "Show a page of the manual.", "validation"),
 ):  # fmt: skip

@@ -155,11 +155,10 @@ def upload(
         studio = None if local is None else stack.enter_context(local_studio(local))
         dbs = stack.enter_context(source_options.databases(job_dir))
         read = partial(source_options.read, sources, settings.prepare_options, dbs)
+        plan = planner(read, settings, absolute(sources), job_dir, goes_on=source_options.go_on)
         request = RunRequest(
             job_dir=job_dir,
-            make_plan=planner(
-                read, settings, absolute(sources), job_dir, goes_on=source_options.go_on
-            ),
+            make_plan=plan,
             target=target,
             sources=absolute(sources),
             settings=settings,
@@ -168,12 +167,13 @@ def upload(
             open_studio=opener(studio, target),
         )
         code, _ = carry_out(request, summary=summary, is_quiet=quiet)
-    if references is not None:
-        _write_references(job_dir, references)
+    _write_references(job_dir, references)
     return code
 
 
-def _write_references(job_dir: Path, path: Path) -> None:
+def _write_references(job_dir: Path, path: Path | None) -> None:
+    if path is None:
+        return
     with Store(job_dir / FILE_NAME, is_read_only=True) as store:
         write_references(store, path)
 

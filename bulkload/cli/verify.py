@@ -6,6 +6,7 @@ import random
 import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,9 +21,11 @@ from bulkload.cli.local import RunningStudio
 from bulkload.cli.migration import is_migration, prove
 from bulkload.cli.upload import opener
 from bulkload.client.http.events import unobserved
+from bulkload.clock import SystemClock
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
+from bulkload.engine.account import write_account
 from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.run import Target
 from bulkload.engine.run_settings import pool_limits, with_kept_settings
@@ -31,6 +34,7 @@ from bulkload.engine.verify import PrepareSource, VerifyReport
 from bulkload.engine.verify import verify as compare
 from bulkload.errors import SettingsError
 from bulkload.journal import JobRow, Store
+from bulkload.journal.account import ACCOUNT_NAME
 from bulkload.journal.report import write_json
 from bulkload.settings import RunSettings
 from bulkload.worker.pool import open_pool
@@ -51,7 +55,8 @@ def verify(
 
     Compares row count, columns and a digest of the values. With --all, measurements that were
     in Studio before the job are compared with their sources, which are read again. Writes
-    verify.json into the job folder. Exits with 3 if anything differs, with 2 if there was
+    verify.json into the job folder, and keeps earlier proofs beside it. Exits with 3 if
+    anything differs, with 2 if there was
     nothing to compare.
 
     A job that migrated a database is read back whole; the database is asked again, and
@@ -92,13 +97,37 @@ def verify(
             f"{report.existing:,} existed before this job and were not compared; --all reads "
             "their sources and compares them",
         )
-    kept = {name: value for name, value in asdict(report).items() if name != "compared"}
-    write_json(job_dir / REPORT_NAME, {**kept, "statement": report.statement, "seed": chosen_seed})
+    keep_proof(job_dir, report, target, chosen_seed)
     is_proved = bool(report.sample) and not report.differences
     if is_migration(job_dir):
         with Store(journal_of(job_dir), is_read_only=True) as store:
             is_proved = prove(job_dir, store, report, target) and is_proved
     return ExitCode.ARRIVED if is_proved else ExitCode.PARTIAL
+
+
+def keep_proof(job_dir: Path, report: VerifyReport, target: Target, seed: int) -> None:
+    """Write a proof under its time, as the newest one, and into the account.
+
+    Side effects: ``verify-<time>.json``, ``verify.json`` and ``account.csv`` in the job folder.
+    """
+    now = SystemClock().now().astimezone(UTC)
+    messages = {one.measurement_id: one.message for one in report.differences}
+    kept = {name: value for name, value in asdict(report).items() if name != "compared"}
+    proof = {
+        **kept,
+        "statement": report.statement,
+        "seed": seed,
+        "date": now.isoformat(" ", "seconds"),
+        "target": target.as_json(),
+        "list": [
+            {"measurement_id": one, "result": messages.get(one, "equal")}
+            for one in sorted({*report.compared.values(), *messages})
+        ],
+    }
+    write_json(job_dir / f"verify-{now:%Y-%m-%dT%H%M%S.%f}Z.json", proof)
+    write_json(job_dir / REPORT_NAME, proof)
+    with Store(journal_of(job_dir), is_read_only=True) as store:
+        write_account(store, job_dir, job_dir / ACCOUNT_NAME)
 
 
 async def _verify(

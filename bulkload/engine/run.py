@@ -18,6 +18,7 @@ from bulkload.core.bottleneck import bottleneck
 from bulkload.core.flow.backlog import BacklogCap
 from bulkload.core.lifecycle import Event
 from bulkload.core.tally import ExitCode, RunReport, exit_code
+from bulkload.engine.account import write_account
 from bulkload.engine.backlog import Backlog
 from bulkload.engine.existing import ExistingRecords
 from bulkload.engine.job_steps import JobSteps
@@ -48,6 +49,7 @@ from bulkload.errors import (
     SettingsError,
 )
 from bulkload.journal import FILE_NAME, Journal, Store, open_journal
+from bulkload.journal.account import ACCOUNT_NAME
 from bulkload.journal.lock import exclusive
 from bulkload.journal.report import SUMMARY_NAME, row_ledger, tally, write_json
 from bulkload.settings import RunSettings
@@ -348,6 +350,8 @@ def _keep_account(request: RunRequest, store: Store, run: int, report: RunReport
     summary = report.as_json()
     store.end_run(run, _seconds(request.clock), summary)
     write_json(request.job_dir / SUMMARY_NAME, summary)
+    is_waiting = request.settings.is_waiting
+    write_account(store, request.job_dir, request.job_dir / ACCOUNT_NAME, is_waiting=is_waiting)
 
 
 def _shares(settings: RunSettings, progress: Progress) -> Mapping[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +44,8 @@ class VerifyReport:
     differences: tuple[Difference, ...]
     #: Measurements that were there before the job and were not compared with their sources.
     existing: int
-    #: Those that were read back.
-    compared: frozenset[JobKey]
+    #: Those that were read back, with the ids of their records.
+    compared: Mapping[JobKey, str]
 
     @property
     def statement(self) -> str:
@@ -78,7 +78,7 @@ async def verify(
         ids, existing = ids + store.existing_ids(), 0
     chosen = ids if sample is None or sample >= len(ids) else sorted(chance.sample(ids, sample))
     differences: list[Difference] = []
-    compared: list[JobKey] = []
+    compared: dict[JobKey, str] = {}
     rows = 0
     send, receive = anyio.create_memory_object_stream[JobRow](READERS)
 
@@ -94,7 +94,7 @@ async def verify(
                     message = f"its source cannot be read, so nothing was compared: {content}"
                 if message is not None:
                     differences.append(_difference(row, message))
-                compared.append(row.key)
+                compared[row.key] = row.measurement_id or ""
                 on_compared()
 
     with tempfile.TemporaryDirectory(prefix="bulkload-verify-") as folder:
@@ -111,7 +111,7 @@ async def verify(
         rows=rows,
         differences=tuple(sorted(differences, key=lambda one: one.key)),
         existing=existing,
-        compared=frozenset(compared),
+        compared=compared,
     )
 
 

@@ -314,6 +314,20 @@ FROM job WHERE plan_run=? GROUP BY state, has_given_up, cause
 -- name: tally_skips
 SELECT rule, COUNT(*) AS entries FROM skip WHERE plan_run=? GROUP BY rule
 
+-- name: account_times
+SELECT MIN(at) AS began, MAX(at) AS ended FROM event WHERE job=?
+
+-- name: account_rejections
+SELECT location, cause, message, plan_run FROM rejection ORDER BY location
+
+-- name: account_skips
+SELECT location, rule, plan_run FROM skip ORDER BY location
+
+-- name: list_of_cause
+SELECT path, message FROM job WHERE plan_run=?1 AND cause=?2
+UNION ALL SELECT location, message FROM rejection WHERE plan_run=?1 AND cause=?2
+UNION ALL SELECT location, '' FROM skip WHERE plan_run=?1 AND rule=?2
+
 -- name: tally_rejections
 SELECT cause, COUNT(*) AS entries FROM rejection WHERE plan_run=? GROUP BY cause
 

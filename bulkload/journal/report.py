@@ -109,6 +109,12 @@ def _examples_of(store: Store, run: int, cause: str, each: int) -> Iterator[Outc
         )
 
 
+def entries_of_cause(store: Store, run: int, cause: str) -> Iterator[tuple[str, str]]:
+    """Yield path and message of each entry of a plan that has a cause, or that a rule left out."""
+    for row in store.rows("list_of_cause", run, cause):
+        yield row["path"], row["message"]
+
+
 def outcome(row: JobRow, *, is_waiting: bool = True) -> Outcome:
     """Return the outcome of a job's row; an open job counts as failed and resumable."""
     kind, why = outcome_of(row.state, has_given_up=bool(row.has_given_up), is_waiting=is_waiting)

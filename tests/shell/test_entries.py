@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import sqlite3
 from contextlib import closing
@@ -38,6 +39,11 @@ def test_a_misfit_a_photo_and_a_copy_do_not_hold_up_the_good_files(
     assert ended.summary["causes"] == {"no_layout": 2, "same_content": 1}
     assert rejections(tmp_path / "job") == {"notes.txt": "no_layout", "IMG_2034.jpg": "no_layout"}
     assert "rejected: no_layout (2)" in ended.out
+    with (tmp_path / "job" / "account.csv").open(encoding="utf-8-sig", newline="") as file:
+        account = list(csv.DictReader(file))
+    assert len(account) == 42
+    assert {row["outcome"] for row in account} == {"created", "rejected", "skipped"}
+    assert {row["in_plan"] for row in account} == {"yes"}
     # Nothing of it is tried again, and the account stays whole.
     asked = studio.requests.total
     again = jobs.upload("archive")
