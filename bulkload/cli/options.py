@@ -161,7 +161,7 @@ class SourceOptions:
     allow_writable
         Read a database in a session that could write. Only where no other is to be had.
     include
-        Take only files of these patterns, in the form of a .gitignore: '2025/**/*.csv'.
+        Take only files of these patterns. They have the form of a .gitignore: '2025/**/*.csv'.
     exclude
         Leave out files and folders of these patterns. Also in files named .bulkloadignore.
     go_on

@@ -33,7 +33,7 @@ def status(
     job_dir
         The job's folder.
     list_
-        Print only the entries that have this cause, such as no_layout, each on a line.
+        Print only the entries of this cause. Such as no_layout; each on a line.
     """
     console = Console()
     with Store(journal_of(job_dir), is_read_only=True) as store:

@@ -9,12 +9,12 @@ from tests.jobs import Jobs
 
 #: Lines of a screen; commands that take many options may fill a tall one.
 SCREEN = 24
-TALL_SCREEN = 50
+TALL_SCREEN = 56
 TALL = {"plan", "check", "upload"}
 
 COMMANDS = [
-    "check", "demo", "detect", "help", "journal check", "plan", "retry", "rollback", "status",
-    "studio", "survey", "upload", "verify",
+    "account", "check", "demo", "detect", "help", "journal check", "plan", "retry",
+    "rollback", "status", "studio", "survey", "upload", "verify",
 ]  # fmt: skip
 
 
