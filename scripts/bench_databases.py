@@ -29,7 +29,9 @@ from bulkload.databases.columns import raw_columns
 from bulkload.databases.configuration import SqlSource, load_configuration
 from bulkload.databases.engines.postgresql import PostgreSQL
 from bulkload.databases.one_pass import Key, passes, spool_pass
-from bulkload.databases.planning import query_sums, samples_sql
+from bulkload.databases.planned import PlannedMeasurement
+from bulkload.databases.planning import Planner, query_sums, samples_sql
+from bulkload.databases.run_databases import Databases
 from bulkload.databases.session import open_own
 from tests.databases.servers import (
     MariaDB,
@@ -295,6 +297,47 @@ def fill_mariadb(server: MariaDB, table: pa.Table, tests: int, folder: Path) -> 
     server.run("lab", "CREATE INDEX by_cell ON samples (cell)")
 
 
+#: Prepares one measurement in a fresh process, and prints the peak of its memory in KiB.
+_PREPARE = """
+import resource, sys
+from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.prepare_result import PrepareTask
+from bulkload.core.terms import JobKey
+from bulkload.worker.prepare import prepare, use_one_thread
+use_one_thread()
+job = UploadJob(key=JobKey("s", "c", "m"), path=sys.argv[1], reader="database")
+task = PrepareTask(job=job, checks=Checks(strict=True), spool_path=sys.argv[1] + ".parquet")
+assert prepare(task).rows
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def bench_memory(folder: Path, rows: int, tests: int, memory: str) -> None:
+    """Measure what one worker takes for measurements of two sizes."""
+    del tests, memory
+    peaks = [_peak_mib(folder / str(size), size) for size in (rows // 4, rows)]
+    per_row = (peaks[1] - peaks[0]) * 2**20 / (rows - rows // 4)
+    print(f"a worker's peak: {peaks[0]:.0f} MiB for {rows // 4:,} rows, {peaks[1]:.0f} MiB for")
+    print(f"  {rows:,} rows of ten columns: {per_row:.0f} bytes a row")
+
+
+def _peak_mib(folder: Path, rows: int) -> float:
+    folder.mkdir()
+    table = with_cell(one_test(rows), 0)
+    path = folder / "lab.db"
+    with closing(adbc_driver_sqlite.dbapi.connect(str(path))) as one, one.cursor() as cursor:
+        cursor.adbc_ingest("tests", pa.table({"cell": ["cell 0000"]}))
+        cursor.adbc_ingest("samples", table)
+        one.commit()
+    toml = write_toml(folder, "lite", f"sqlite:///{path}", "samples")
+    with Databases(folder / "job") as databases:
+        planner = Planner(databases.open(load_configuration(toml), "lite"), toml)
+        planned = [item for item in planner.plan() if isinstance(item, PlannedMeasurement)]
+        words = [sys.executable, "-c", _PREPARE, str(planned[0].path)]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return float(done.stdout) / 1024
+
+
 def _show(name: str, count: int, plain: str, *figures: float) -> None:
     plain_s, read_s, sums_s, upload_s, peak = figures
     print(f"{name}, {count:,} rows")
@@ -306,21 +349,28 @@ def _show(name: str, count: int, plain: str, *figures: float) -> None:
     print(f"  sums of the proof             {sums_s:8.1f} s")
 
 
+BENCHES = {
+    "postgresql": bench_postgresql,
+    "sqlite": bench_sqlite,
+    "mariadb": bench_mariadb,
+    "memory": bench_memory,
+}
+
+
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000_000, help="rows of PostgreSQL")
     parser.add_argument("--tests", type=int, default=200)
     parser.add_argument("--memory", default="4GiB", help="of all workers together")
-    parser.add_argument("--engine", action="append", choices=["postgresql", "sqlite", "mariadb"])
+    parser.add_argument("--engine", action="append", choices=list(BENCHES))
     options = parser.parse_args()
-    benches = {"postgresql": bench_postgresql, "sqlite": bench_sqlite, "mariadb": bench_mariadb}
-    for engine in options.engine or benches:
+    for engine in options.engine or BENCHES:
         # The slower engines show the same ratios with a tenth of the rows.
         share = 1 if engine == "postgresql" else 10
         with tempfile.TemporaryDirectory(prefix="bench-databases-") as folder:
             tests = max(2, options.tests // share)
-            benches[engine](Path(folder), options.rows // share, tests, options.memory)
+            BENCHES[engine](Path(folder), options.rows // share, tests, options.memory)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bulkload.cli.console import say
 from bulkload.core.lifecycle import JobState
+from bulkload.core.terms import JobKey
 from bulkload.core.text import printable
 from bulkload.databases.planned import read_facts
 from bulkload.databases.proof import CSV_NAME, Delivered, SourceProof, prove_source, write_csv
@@ -32,7 +33,12 @@ def prove(job_dir: Path, store: Store, report: VerifyReport, target: Target) -> 
     Side effects: ``migration.csv`` and ``migration.html`` in the job's folder.
     """
     checked_at = datetime.now(UTC)
-    delivered = [_delivered(row, store, report) for row in store.jobs()]
+    last = store.last_upload()
+    different = {one.key: one.message for one in report.differences}
+    delivered = [
+        _delivered(row, store, different, report, last_run=None if last is None else last.id)
+        for row in store.jobs()
+    ]
     proofs = []
     for folder in folders_of(job_dir).values():
         facts = read_facts(folder)
@@ -52,10 +58,16 @@ def prove(job_dir: Path, store: Store, report: VerifyReport, target: Target) -> 
     return all(proof.is_proved for proof in proofs)
 
 
-def _delivered(row: JobRow, store: Store, report: VerifyReport) -> Delivered:
+def _delivered(
+    row: JobRow,
+    store: Store,
+    different: Mapping[JobKey, str],
+    report: VerifyReport,
+    *,
+    last_run: int | None,
+) -> Delivered:
     provenance: Mapping[str, Any] = store.prepared_provenance(row.id)
-    words = {one.key: one.message for one in report.differences}.get(row.key, "")
-    last = store.last_upload()
+    words = different.get(row.key, "")
     is_created = row.state is JobState.READY
     # A record that was there before was read back when it was found, or not at all.
     was_compared = row.key in report.compared if is_created else row.content_digest is not None
@@ -73,7 +85,7 @@ def _delivered(row: JobRow, store: Store, report: VerifyReport) -> Delivered:
         rows_left_out=provenance.get("rows_left_out", 0),
         is_equal=not words if was_compared else None,
         difference=words,
-        is_planned=last is not None and row.plan_run == last.id,
+        is_planned=row.plan_run == last_run,
     )
 
 

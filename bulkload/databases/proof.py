@@ -27,7 +27,7 @@ from bulkload.databases.configuration import ColumnMap, SqlSource, load_configur
 from bulkload.databases.engines.base import Database
 from bulkload.databases.measurement import SUFFIX, MeasurementFile, read_measurement_file
 from bulkload.databases.planned import Facts
-from bulkload.databases.session import open_again
+from bulkload.databases.session import AGAIN_NAME, open_again
 from bulkload.databases.sums import ColumnSums, Sums, differences, sums_rows
 from bulkload.databases.units import raw_conversion
 from bulkload.errors import BulkloadError
@@ -146,6 +146,7 @@ class _After:
     """The database as it is now, asked once a measurement."""
 
     def __init__(self, folder: Path, facts: Facts, kept: Iterable[MeasurementFile]) -> None:
+        self._folder = folder
         self.troubles: list[str] = []
         #: The moment that the database is asked about.
         self.taken_at = ""
@@ -191,6 +192,7 @@ class _After:
         """End the session."""
         if self._database is not None:
             self._database.close()
+        (self._folder / AGAIN_NAME).unlink(missing_ok=True)
 
 
 class _ChangedError(BulkloadError):

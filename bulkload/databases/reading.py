@@ -24,7 +24,7 @@ from bulkload.databases.measurement import (
     read_measurement_file,
 )
 from bulkload.databases.samples import RawSamples, read_samples
-from bulkload.databases.session import SPOOL_NAME, open_shared
+from bulkload.databases.session import SESSION_NAME, SPOOL_NAME, open_shared
 from bulkload.databases.sums import differences
 from bulkload.errors import PlanError, UnreadableError
 from bulkload.readers.reading import TimeSeries
@@ -39,22 +39,25 @@ class _Sessions:
     """The session of this process: opened once, and again where it broke."""
 
     def __init__(self) -> None:
-        self._open: tuple[str, Path, Database] | None = None
+        self._open: tuple[tuple[str, Path, str], Database] | None = None
 
     def get(self, source: SqlSource, folder: Path) -> Database:
-        """Return the session of a source."""
-        key = source.digest()
-        if self._open is not None and self._open[:2] == (key, folder):
-            return self._open[2]
+        """Return the session of a source that sees what its run sees."""
+        shared = folder / SESSION_NAME
+        is_shared = shared.is_file()
+        # With what it says: a later run has another snapshot.
+        key = (source.digest(), folder, shared.read_text("utf-8") if is_shared else "")
+        if is_shared and self._open is not None and self._open[0] == key:
+            return self._open[1]
         self.drop()
         database = open_shared(source.database, folder)
-        self._open = (key, folder, database)
+        self._open = (key, database)
         return database
 
     def drop(self) -> None:
         """Give the session up."""
         if self._open is not None:
-            self._open[2].close()
+            self._open[1].close()
         self._open = None
 
 

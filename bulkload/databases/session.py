@@ -31,6 +31,7 @@ from bulkload.errors import PlanError
 
 SESSION_NAME: Final = "session.json"
 COPY_NAME: Final = "snapshot.sqlite"
+AGAIN_NAME: Final = "asked-again.sqlite"
 SPOOL_NAME: Final = "spool"
 
 
@@ -189,8 +190,10 @@ def open_again(source: SqlSource, folder: Path) -> Database:
     from bulkload.databases.engines.sqlite import SQLite
 
     assert url.path is not None
-    taken = sqlite_copy_of(url.path, folder / COPY_NAME)
-    return SQLite(folder / COPY_NAME, name=url.masked, snapshot=taken)
+    # Not the copy of a run that may be under way.
+    copy = folder / AGAIN_NAME
+    taken = sqlite_copy_of(url.path, copy)
+    return SQLite(copy, name=url.masked, snapshot=taken)
 
 
 def open_shared(url: DatabaseUrl, folder: Path) -> Database:

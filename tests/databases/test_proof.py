@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bulkload.localstudio import LocalStudio
-from tests.databases.conftest import PgDatabase
+from tests.databases.conftest import MyDatabase, PgDatabase
+from tests.databases.test_migrations import ARBIN, GALV, NEWARE, arbin, galv, neware
 from tests.databases.worlds import (
     HOME_MADE,
     PROFILE,
@@ -188,3 +189,35 @@ def test_rows_of_no_measurement_are_a_question_until_they_are_explained(
     assert jobs.upload(write_toml(tmp_path, explained)).code == 0
     assert jobs.command("verify", tmp_path / "job").code == 0
     assert "rows of step 99" in (tmp_path / "job" / "migration.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("shape", ["home-made", "arbin", "galv", "neware", "battery-archive mixed"])
+def test_each_shape_is_proved(
+    shape: str, jobs: Jobs, studio: LocalStudio, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    jobs.use(studio)
+    count = 2
+    match shape:
+        case "home-made":
+            home_made(tmp_path)
+            text = HOME_MADE
+        case "arbin":
+            arbin(tmp_path)
+            text, count = ARBIN, 3
+        case "galv":
+            postgresql: PgDatabase = request.getfixturevalue("postgresql")
+            galv(postgresql)
+            text, count = GALV.format(url=postgresql.url), 1
+        case "neware":
+            mariadb: MyDatabase = request.getfixturevalue("mariadb")
+            neware(mariadb)
+            text = NEWARE.format(url=mariadb.url)
+        case _:
+            postgresql = request.getfixturevalue("postgresql")
+            battery_archive(postgresql)
+            text = PROFILE.format(url=postgresql.url, further='read = "one-pass"')
+    uploaded = jobs.upload(write_toml(tmp_path, text))
+    assert uploaded.code == 0, uploaded.out + uploaded.err
+    ended = jobs.command("verify", tmp_path / "job")
+    assert ended.code == 0, ended.out
+    assert statuses(tmp_path / "job")["proved"] == count
