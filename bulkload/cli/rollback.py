@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,12 @@ from bulkload.journal.lock import exclusive
 from bulkload.settings import RunSettings
 
 
-def rollback(job_dir: Path, *, yes: Annotated[bool, Parameter(negative=())] = False) -> int:
+def rollback(
+    job_dir: Path,
+    *,
+    run: Annotated[int | None, Parameter(name="--run")] = None,
+    yes: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
     """Delete from Studio what this job created, unless it was changed since.
 
     Lists the records and asks first; without a terminal it needs --yes. Exits with 3 if
@@ -39,6 +45,8 @@ def rollback(job_dir: Path, *, yes: Annotated[bool, Parameter(negative=())] = Fa
     ----------
     job_dir
         The job's folder.
+    run
+        Only what this run created. Every run is listed with its number.
     yes
         Do not ask.
     """
@@ -47,34 +55,46 @@ def rollback(job_dir: Path, *, yes: Annotated[bool, Parameter(negative=())] = Fa
     target = target_in(job_dir)
     with exclusive(job_dir):
         with Store(path) as store:
-            wanted = candidates(store)
-            _show(console, wanted)
+            wanted = candidates(store, run)
+            if run is not None and not wanted:
+                raise SettingsError(f"run {run} of {job_dir} created nothing that is still there")
+            _show(console, store, wanted)
             if not wanted or not (yes or _is_confirmed(console)):
                 say(console, "nothing was deleted")
                 return ExitCode.ARRIVED
             at = SystemClock().now().timestamp()
             settings = target.as_json()
-            run = store.begin_run(this_command(), settings, at)
+            this_run = store.begin_run(this_command(), settings, at)
         with studio_of(target) as running:
-            report = anyio.run(partial(_rollback, path, run, target, running, wanted))
+            report = anyio.run(partial(_rollback, path, this_run, target, running, wanted))
         with Store(path) as store:
             counts = {"deleted": len(report.deleted), "left": len(report.left)}
-            store.end_run(run, SystemClock().now().timestamp(), counts)
+            store.end_run(this_run, SystemClock().now().timestamp(), counts)
     for one in report.left:
         say(console, printable(f"left: {one.candidate.kind} {one.candidate.name}: {one.reason}"))
     say(console, f"{len(report.deleted):,} deleted, {len(report.left):,} left")
     return ExitCode.PARTIAL if report.left else ExitCode.ARRIVED
 
 
-def _show(console: Console, wanted: list[Leftover]) -> None:
-    kinds = Counter(one.kind for one in wanted)
-    for kind, count in kinds.items():
-        say(console, counted(count, kind.removeprefix("cell_")))
-        names = [one.name for one in wanted if one.kind == kind]
+def _show(console: Console, store: Store, wanted: list[Leftover]) -> None:
+    """List what each run created, with its sources."""
+    for row in store.runs():
+        made = [one for one in wanted if one.run == row.id]
+        if made:
+            began = datetime.fromtimestamp(row.started_at, UTC)
+            sources = ", ".join(row.settings.get("sources", [])) or row.command
+            say(console, printable(f"run {row.id} of {began:%Y-%m-%d %H:%M} UTC from {sources}"))
+            _show_run(console, made)
+
+
+def _show_run(console: Console, made: list[Leftover]) -> None:
+    for kind, count in Counter(one.kind for one in made).items():
+        say(console, f"  {counted(count, kind.removeprefix('cell_'))}")
+        names = [one.name for one in made if one.kind == kind]
         for name in names[:EXAMPLES]:
-            say(console, printable(f"  {name}"))
+            say(console, printable(f"    {name}"))
         if count > EXAMPLES:
-            say(console, f"  and {count - EXAMPLES:,} more")
+            say(console, f"    and {count - EXAMPLES:,} more")
 
 
 def _is_confirmed(console: Console) -> bool:

@@ -25,6 +25,8 @@ class Leftover:
     name: str
     #: What Studio said of its last change when the job had made it.
     updated_at: str | None
+    #: The run that made it.
+    run: int
     #: The job of a measurement, None for a parent.
     job: int | None = None
 
@@ -45,26 +47,38 @@ class RollbackReport:
     left: tuple[Left, ...]
 
 
-def candidates(store: Store) -> list[Leftover]:
-    """Return what the job made, measurements first, parents before their own parents."""
+def candidates(store: Store, run: int | None = None) -> list[Leftover]:
+    """Return what the job made, measurements first, parents before their own parents.
+
+    ``run`` limits that to what one run made.
+    """
+    of_jobs, of_parents = store.runs_of_jobs(), store.runs_of_parents()
     measurements = [
         Leftover(
             kind="cell_measurement",
             id=row.measurement_id,
             name=str(row.key),
             updated_at=row.ready_updated_at,
+            run=of_jobs[row.id],
             job=row.id,
         )
         for row in store.created()
         if row.measurement_id is not None
     ]
     parents = store.parents()
-    return measurements + [
-        Leftover(kind=one.kind, id=one.id, name=one.name, updated_at=one.updated_at)
+    made = measurements + [
+        Leftover(
+            kind=one.kind,
+            id=one.id,
+            name=one.name,
+            updated_at=one.updated_at,
+            run=of_parents[one.kind, one.id],
+        )
         for kind in PARENT_ORDER
         for one in parents
         if one.kind == kind
     ]
+    return [one for one in made if run in (None, one.run)]
 
 
 class Rollback:

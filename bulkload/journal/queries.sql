@@ -173,6 +173,18 @@ DELETE FROM parent WHERE kind=? AND id=?
 -- name: parents
 SELECT kind, id, name, parent_id, updated_at FROM parent
 
+-- name: runs
+SELECT id, command, settings, started_at, ended_at FROM run ORDER BY id
+
+-- The first run that was given the id which the job has now.
+-- name: runs_of_jobs
+SELECT event.job, MIN(event.run) AS run FROM event JOIN job ON job.id=event.job
+WHERE event.name IN ('Initiated', 'Confirmed')
+AND json_extract(event.payload, '$.measurement_id')=job.measurement_id GROUP BY event.job
+
+-- name: runs_of_parents
+SELECT kind, id, run FROM parent
+
 -- name: raw_data_put
 INSERT OR REPLACE INTO raw_data VALUES (?, ?)
 

@@ -207,6 +207,18 @@ class Store:
         """Return the numbers of a plan's jobs that are not in Studio, all or those of a cause."""
         return [row["id"] for row in self.rows("jobs_not_arrived", run, cause)]
 
+    def runs(self) -> Iterator[RunRow]:
+        """Yield all runs, oldest first."""
+        return map(RunRow._make, self.rows("runs"))
+
+    def runs_of_jobs(self) -> dict[int, int]:
+        """Return the run that made the measurement of each job."""
+        return {row["job"]: row["run"] for row in self.rows("runs_of_jobs")}
+
+    def runs_of_parents(self) -> dict[tuple[str, str], int]:
+        """Return the run that made each parent, by its kind and id."""
+        return {(row["kind"], row["id"]): row["run"] for row in self.rows("runs_of_parents")}
+
     def created(self) -> Iterator[JobRow]:
         """Yield the measurements that this job folder made, of whatever plan."""
         return map(JobRow._make, self.rows("jobs_created"))

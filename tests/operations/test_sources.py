@@ -29,7 +29,7 @@ def test_two_archives_of_one_name_have_job_folders_of_their_own(two: Jobs) -> No
     assert folders[0] == "arch"
     assert len(folders) == 2
     rolled_back = two.command("rollback", f".bulkload/{folders[1]}", "--yes")
-    assert "1 cell_measurement" in rolled_back.out
+    assert "1 measurement" in rolled_back.out
     assert "cell 9" in rolled_back.out
     assert "2 " in two.command("status", ".bulkload/arch").out
     again = two.command("upload", "x1/arch", "--workers", "1")
@@ -115,3 +115,19 @@ def test_a_file_that_was_not_read_is_not_missing(jobs: Jobs, studio: LocalStudio
     ended = jobs.upload("archive", job="second")
     assert ended.counts == {"created": 4, "existing": 2}
     assert "without" not in ended.out
+
+
+def test_rollback_lists_each_run_and_undoes_one(jobs: Jobs, studio: LocalStudio) -> None:
+    archive(jobs.folder / "archive", measurements=2)
+    jobs.use(studio)
+    assert jobs.upload("archive").code == 0
+    write(jobs.folder / "archive/spec 0/cell 0/later.csv", series(seed=9))
+    assert jobs.upload("archive").counts == {"created": 3}
+    ended = jobs.command("rollback", "job", "--run", "2", "--yes")
+    assert ended.code == 0, ended.out
+    assert "run 2 of " in ended.out
+    assert f"from {jobs.folder / 'archive'}" in ended.out
+    assert "run 1 of" not in ended.out
+    assert "1 deleted, 0 left" in ended.out
+    assert jobs.command("rollback", "job", "--run", "2", "--yes").code == 2
+    assert "run 1 of" in jobs.command("rollback", "job", "--yes").out
