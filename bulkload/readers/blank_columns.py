@@ -12,6 +12,9 @@ from bulkload.readers.text import Text
 MIN_ROWS: Final = 4
 MAX_LINES: Final = 400
 
+#: Bytes before which one line is looked at.
+GLANCE_BYTES: Final = 8192
+
 #: Columns that a table has at least.
 MIN_COLUMNS: Final = 3
 
@@ -27,9 +30,9 @@ def with_tabs(text: Text) -> Text | None:
 
     Below a header of as many names stand rows of as many numbers, and no other delimiter.
     """
-    lines = text.head().splitlines(keepends=True)[:MAX_LINES]
-    if not lines or _DELIMITER.search(lines[-1 if len(lines) == 1 else -2]):
+    if _is_delimited(text.data):
         return None
+    lines = text.head().splitlines(keepends=True)[:MAX_LINES]
     begin = _first_row(lines)
     above = next((i for i in range(begin - 1, -1, -1) if lines[i].strip()), -1)
     if begin < 0 or above < 0 or _DELIMITER.search(lines[above]):
@@ -44,6 +47,13 @@ def with_tabs(text: Text) -> Text | None:
     rows = re.sub(rb"(?m)^ +| +(?=\r?$)", b"", text.data[end:])
     head = text.data[:start] + "\t".join(names).encode("utf-8") + b"\n"
     return replace(text, data=head + re.sub(rb" +", b"\t", rows))
+
+
+def _is_delimited(data: bytes) -> bool:
+    """Tell by one line a little further down, which nearly every export settles."""
+    end = data.rfind(b"\n", 0, GLANCE_BYTES)
+    line = data[data.rfind(b"\n", 0, max(end, 0)) + 1 : end]
+    return any(mark in line for mark in (b",", b";", b"\t"))
 
 
 def _first_row(lines: list[str]) -> int:
