@@ -16,11 +16,13 @@ from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers.file_kinds import ACCESS
 from bulkload.readers.formats.arbin import TABLE
+from bulkload.readers.formats.arbin_auxiliary import CHANNELS, RECORDS, add_auxiliary
 from bulkload.readers.headers import HeaderLine, cut, grid_below
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.multi_test import chosen_member
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe
+from bulkload.readers.raw_columns import Raw
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.text import Text
 from bulkload.readers.timestamps import sheet_days
@@ -72,6 +74,8 @@ class ArbinDatabase(Format):
         with _Exported(probe) as database:
             tests = {f"Test_ID {row[_TEST_ID]}": row for row in database.rows(_TESTS)}
             text = database.text(_ROWS)
+            auxiliary = database.text(RECORDS, is_needed=False).data
+            channels = database.rows(CHANNELS) if auxiliary.count(b"\n") > 1 else []
         first = text.data.find(b"\n") + 1
         names = tuple(cut(text.data[:first].decode("utf-8").strip("\r\n"), ","))
         if _TEST_ID not in names:
@@ -84,7 +88,12 @@ class ArbinDatabase(Format):
         # The database holds SI units whatever the specification says of the cell.
         member = options.member if len(tests) > 1 else None
         options = replace(options, member=member, rated_capacity=None)
-        return _described(read_grid(grid, TABLE, probe.name, options), tests[chosen])
+
+        def prepare(raw: Raw) -> None:
+            if channels:
+                add_auxiliary(raw, auxiliary, channels, tests[chosen][_TEST_ID])
+
+        return _described(read_grid(grid, TABLE, probe.name, options, prepare), tests[chosen])
 
 
 def _described(reading: Reading, row: dict[str, str]) -> Reading:
@@ -121,8 +130,8 @@ class _Exported:
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def text(self, table: str) -> Text:
-        """Export a table as comma-separated text."""
+    def text(self, table: str, *, is_needed: bool = True) -> Text:
+        """Export a table as comma-separated text; empty where one is not there nor needed."""
         try:
             done = subprocess.run(  # noqa: S603  # the program's path and our own file
                 [self._program, str(self._path), table],
@@ -132,6 +141,8 @@ class _Exported:
             )
         except subprocess.TimeoutExpired as error:
             raise self._failed(table, f"did not finish within {EXPORT_TIMEOUT_S} s") from error
+        if not is_needed and b"does not exist" in done.stderr:
+            return Text(data=b"", encoding="utf-8", name=self._probe.name)
         if done.returncode != 0 or not done.stdout.strip():
             words = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise self._failed(table, printable(words[-1] if words else "gave nothing")[:120])
