@@ -312,13 +312,13 @@ def parse_configuration(table: Mapping[str, Any], base: Path, *, where: str) -> 
         source = SqlSource.model_validate({**merged, "base": base.absolute()})
         parse_url(source.url, source.base)
     except ValidationError as error:
-        raise PlanError(_told(error, where)) from None
+        raise PlanError(_all_faults(error, where)) from None
     except (UrlError, LookupError) as error:
         raise PlanError(f"{where}: [source.sql]: {error.args[0]}") from None
     return source
 
 
-def _told(error: ValidationError, where: str) -> str:
+def _all_faults(error: ValidationError, where: str) -> str:
     """Say all that is wrong, without the values: one of them may be a password."""
     lines = []
     for one in error.errors(include_input=False, include_url=False, include_context=False):

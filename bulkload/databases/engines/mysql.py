@@ -79,7 +79,7 @@ class Connection:
             raise MissingExtraError("reading MySQL and MariaDB", "mysql") from error
         self._driver = pymysql
         self._masked = url.masked
-        with self._told():
+        with self._translated_errors():
             self._connection = pymysql.connect(
                 host=url.host or "localhost",
                 port=url.port or 3306,
@@ -102,11 +102,11 @@ class Connection:
         self._execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
     def _execute(self, sql: str) -> None:
-        with self._told(), self._connection.cursor() as cursor:
+        with self._translated_errors(), self._connection.cursor() as cursor:
             cursor.execute(sql)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except UnicodeDecodeError as error:
@@ -125,14 +125,14 @@ class Connection:
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return the rows of a small query."""
-        with self._told(), self._connection.cursor() as cursor:
+        with self._translated_errors(), self._connection.cursor() as cursor:
             cursor.execute(sql)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def kinds(self, sql: str) -> Mapping[str, Kind]:
         """Return what the columns of a query hold."""
-        with self._told(), self._connection.cursor() as cursor:
+        with self._translated_errors(), self._connection.cursor() as cursor:
             cursor.execute(f"SELECT * FROM ({sql}) bl_s LIMIT 0")  # noqa: S608 - one checked SELECT
             return {column[0]: self._kind(int(column[1])) for column in cursor.description}
 
@@ -153,7 +153,7 @@ class Connection:
     def batches(self, sql: str, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Stream a query."""
         schema = pa.schema(list(types.items()))
-        with self._told(), self._connection.cursor() as cursor:
+        with self._translated_errors(), self._connection.cursor() as cursor:
             cursor.execute(sql)
             while rows := cursor.fetchmany(BATCH_ROWS):
                 yield _batch(rows, schema)

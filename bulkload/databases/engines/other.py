@@ -42,13 +42,13 @@ class Other(Database):
         except (sqlalchemy.exc.ArgumentError, ImportError) as error:
             # SQLAlchemy has a driver of its own for each database: it names the missing one.
             raise PlanError(f"{masked}: {mask(str(error))}") from None
-        with self._told():
+        with self._translated_errors():
             self._connection = self._engine.connect()
         now = datetime.now(UTC).isoformat()
         self._snapshot = SnapshotInfo(id="", taken_at=now)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except self._library.exc.SQLAlchemyError as error:
@@ -68,7 +68,7 @@ class Other(Database):
 
     def tables(self) -> frozenset[str]:
         """Return the tables and views of the default schema, and all with their schema."""
-        with self._told():
+        with self._translated_errors():
             inspector = self._library.inspect(self._connection)
             here = {*inspector.get_table_names(), *inspector.get_view_names()}
             elsewhere = {
@@ -83,13 +83,13 @@ class Other(Database):
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return the rows of a small query."""
-        with self._told():
+        with self._translated_errors():
             found = self._connection.exec_driver_sql(sql)
             return [dict(row) for row in found.mappings()]
 
     def kinds(self, sql: str) -> Mapping[str, Kind]:
         """Return the columns; drivers do not agree on how to say what they hold."""
-        with self._told():
+        with self._translated_errors():
             found = self._connection.exec_driver_sql(
                 f"SELECT * FROM ({sql}) bl_s WHERE 1 = 0"  # noqa: S608 - one checked SELECT
             )
@@ -98,7 +98,7 @@ class Other(Database):
     def batches(self, sql: str, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Stream a query."""
         schema = pa.schema(list(types.items()))
-        with self._told():
+        with self._translated_errors():
             streaming = self._connection.execution_options(
                 stream_results=True, max_row_buffer=BATCH_ROWS
             )
@@ -136,5 +136,10 @@ class Other(Database):
         return f"CAST(ROUND({term}, 0) AS BIGINT)"
 
     def distinct(self, columns: Sequence[str]) -> str:
-        """Return the SQL that counts distinct keys; of several columns, those of the last."""
-        return f"COUNT(DISTINCT {columns[-1]})"
+        """Return the SQL that counts distinct keys; ``PlanError`` for more than one column."""
+        if len(columns) > 1:
+            raise PlanError(
+                f"{self._masked}: distinct values of several columns cannot be counted in this "
+                "database; give samples.order one column"
+            )
+        return super().distinct(columns)

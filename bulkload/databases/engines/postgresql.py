@@ -74,7 +74,7 @@ class PostgreSQL(Database):
         self._masked = url.masked
         self._imported = snapshot
         self._snapshot: SnapshotInfo | None = None
-        with self._told():
+        with self._translated_errors():
             self._connection = driver.connect(url.uri("postgresql"), autocommit=True)
         try:
             self._begin()
@@ -83,7 +83,7 @@ class PostgreSQL(Database):
             raise
 
     def _begin(self) -> None:
-        with self._told():
+        with self._translated_errors():
             self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             if self._imported is not None:
                 self._import(self._imported)
@@ -104,7 +104,7 @@ class PostgreSQL(Database):
             cursor.execute(sql)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         """Turn the driver's errors into ours; a password in them is masked."""
         try:
             yield
@@ -147,7 +147,7 @@ class PostgreSQL(Database):
             self._snapshot = SnapshotInfo(
                 id=self._imported or str(row["id"]), taken_at=str(row["taken_at"])
             )
-            with self._told():
+            with self._translated_errors():
                 # Only now: a snapshot cannot be exported behind a savepoint.
                 self._execute(f"SAVEPOINT {_SAVEPOINT}")
         return self._snapshot
@@ -163,7 +163,7 @@ class PostgreSQL(Database):
         if not tables:
             return
         named = ", ".join(self.quote(name) for name in sorted(tables))
-        with self._told():
+        with self._translated_errors():
             self._execute(f"LOCK TABLE {named} IN ACCESS SHARE MODE")
         oids = ", ".join(
             f"{self.text_literal(self.quote(name))}::regclass" for name in sorted(tables)
@@ -177,14 +177,14 @@ class PostgreSQL(Database):
 
     def begin_again(self) -> None:
         """Give the snapshot up; the next query takes another."""
-        with self._told():
+        with self._translated_errors():
             self._execute("ROLLBACK")
         self._snapshot = None
         self._begin()
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return the rows of a small query."""
-        with self._told(), self._connection.cursor() as cursor:
+        with self._translated_errors(), self._connection.cursor() as cursor:
             cursor.execute(sql)
             table = cursor.fetch_arrow_table()
         found: list[dict[str, Any]] = table.to_pylist()
@@ -192,7 +192,7 @@ class PostgreSQL(Database):
 
     def plan_of(self, sql: str) -> str:
         """Return what EXPLAIN says of a query that is run for it, as JSON."""
-        with self._told(), self._connection.cursor() as cursor:
+        with self._translated_errors(), self._connection.cursor() as cursor:
             cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
             cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}")
             return str(cursor.fetchone()[0])
@@ -200,24 +200,24 @@ class PostgreSQL(Database):
     @contextmanager
     def planning(self, settings: Mapping[str, str]) -> Iterator[None]:
         """Change settings of the planner for the length of the block."""
-        with self._told():
+        with self._translated_errors():
             for name, value in settings.items():
                 self._execute(f"SET LOCAL {name} = {self.text_literal(value)}")
         yield
-        with self._told():
+        with self._translated_errors():
             for name in settings:
                 self._execute(f"SET LOCAL {name} TO DEFAULT")
 
     def kinds(self, sql: str) -> Mapping[str, Kind]:
         """Return what the columns of a query hold."""
-        with self._told(), self._connection.cursor() as cursor:
+        with self._translated_errors(), self._connection.cursor() as cursor:
             schema = cursor.adbc_execute_schema(sql)
         return {field.name: _kind(field) for field in schema}
 
     def batches(self, sql: str, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Stream a query."""
         schema = pa.schema(list(types.items()))
-        with self._told(), self._connection.cursor() as cursor:
+        with self._translated_errors(), self._connection.cursor() as cursor:
             cursor.adbc_statement.set_options(
                 **{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)}
             )

@@ -116,14 +116,14 @@ class SQLite(Database):
         self._snapshot = snapshot or SnapshotInfo(id="", taken_at=now)
         if not path.is_file():
             raise DatabaseLostError(f"{name}: the file of the database is gone")
-        with self._told():
+        with self._translated_errors():
             self._rows = sqlite3.connect(
                 _uri(path), uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False
             )
             self._stream = driver.connect(_uri(path))
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, self._driver.Error) as error:
@@ -149,14 +149,14 @@ class SQLite(Database):
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return the rows of a small query."""
-        with self._told():
+        with self._translated_errors():
             cursor = self._rows.execute(sql)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def kinds(self, sql: str) -> Mapping[str, Kind]:
         """Return the columns; the kind is a value's, not a column's."""
-        with self._told():
+        with self._translated_errors():
             cursor = self._rows.execute(f"SELECT * FROM ({sql}) LIMIT 0")  # noqa: S608 - checked
             return {column[0]: Kind.ANY for column in cursor.description}
 
@@ -165,7 +165,7 @@ class SQLite(Database):
         schema = pa.schema(list(types.items()))
         samples = {pa.float64(): "0.0", pa.int64(): "0", pa.string(): "''"}
         first = ", ".join(f"{samples[kind]} AS {self.quote(name)}" for name, kind in types.items())
-        with self._told(), self._stream.cursor() as cursor:
+        with self._translated_errors(), self._stream.cursor() as cursor:
             cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
             cursor.execute(f"SELECT {first} UNION ALL SELECT * FROM ({sql})")  # noqa: S608 - checked
             is_first = True
