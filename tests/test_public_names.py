@@ -45,6 +45,7 @@ OPTIONS = {
         *("--store-steps", "--attach-raw", "--references", "--until", "--outage-limit"),
         *("--dry-run", "--summary", "--log-json", "--quiet"),
     },
+    "resume": LIMITS | {"--quiet"},
     "retry": LIMITS | {"--cause", "--existing", "--wait", "--no-wait", "--quiet"},
     "account": {"--out"},
     "status": {"--list"},

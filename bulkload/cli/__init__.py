@@ -42,6 +42,7 @@ for _name, _place, _help, _example in (
     ("detect", "detect:detect", "Identify files by their content.", "archive/cell/*.csv"),
     ("upload", "upload:upload", "Upload measurements; the same command again resumes.",
      "archive --job jobs/archive"),
+    ("resume", "resume:resume", "Go on with a job, as it was asked for.", "jobs/archive"),
     ("retry", "retry:retry", "Upload again only what did not arrive.",
      "jobs/archive --cause time_limit"),
     ("status", "status:status", "Show where a job stands, also while it runs.", "jobs/archive"),

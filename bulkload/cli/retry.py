@@ -28,8 +28,8 @@ def retry(
     *,
     limit_options: LimitOptions = LimitOptions(),
     cause: Annotated[str | None, Parameter(group=RUN)] = None,
-    existing: Annotated[Existing, Parameter(group=TARGET)] = Existing.REUSE,
-    wait: Annotated[bool, Parameter(group=TARGET)] = True,
+    existing: Annotated[Existing | None, Parameter(group=TARGET)] = None,
+    wait: Annotated[bool | None, Parameter(group=TARGET)] = None,
     quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
 ) -> int:
     """Upload again only what did not arrive: all of it, or what has one cause.
@@ -45,9 +45,9 @@ def retry(
     cause
         Only what has this cause, such as time_limit. Everything that did not arrive by default.
     existing
-        Names that Studio has: reuse, verify or fail.
+        Names that Studio has: reuse, verify or fail. As the last upload was asked by default.
     wait
-        Wait for Studio's processing, or not.
+        Wait for Studio's processing, or not. As the last upload was asked by default.
     quiet
         Print only errors, and what resumes the run.
     """
@@ -65,7 +65,11 @@ def retry(
         raise SettingsError(f"no job of {job_dir} has the cause {cause}; its causes: {known}")
     settings = with_kept_settings(
         last.settings,
-        RunSettings(existing=existing, is_waiting=wait, limits=limit_options.limits()),
+        RunSettings(
+            existing=existing or Existing(last.settings.get("existing", Existing.REUSE)),
+            is_waiting=last.settings.get("is_waiting", True) if wait is None else wait,
+            limits=limit_options.limits(),
+        ),
     )
     check_dialects(settings.prepare_options)
     with studio_of(target) as studio:

@@ -28,6 +28,7 @@ from bulkload.cli.console import (
 )
 from bulkload.cli.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.jobfolder import absolute, default_job
+from bulkload.cli.kept_options import kept_options
 from bulkload.cli.local import RunningStudio, local_studio
 from bulkload.cli.options import (
     CheckOptions,
@@ -133,12 +134,9 @@ def upload(
     """
     if dry_run:
         return check(
-            *sources,
-            source_options=source_options,
-            check_options=check_options,
-            prepare_arguments=prepare_arguments,
-            limit_options=limit_options,
-        )
+            *sources, source_options=source_options, check_options=check_options,
+            prepare_arguments=prepare_arguments, limit_options=limit_options,
+        )  # fmt: skip
     check_writable({"--summary": summary, "--log-json": log_json, "--references": references})
     settings = RunSettings(
         checks=check_options.checks(),
@@ -161,12 +159,13 @@ def upload(
             make_plan=plan,
             target=target,
             sources=absolute(sources),
+            source_options=kept_options(source_options),
             settings=settings,
             command=this_command(),
             log_path=log_json,
             open_studio=opener(studio, target),
         )
-        code, _ = carry_out(request, summary=summary, is_quiet=quiet)
+        code = carry_out(request, summary=summary, is_quiet=quiet)[0]
     _write_references(job_dir, references)
     return code
 

@@ -101,6 +101,8 @@ class RunRequest:
     command: str
     #: Where the plan comes from, as absolute paths or URLs; empty for a plan taken over.
     sources: tuple[str, ...] = ()
+    #: The options that say how the sources are read, as values of JSON.
+    source_options: Mapping[str, Any] = field(default_factory=dict)
     log_path: Path | None = None
     #: Makes the client; a parameter so that tests can count on their own server.
     open_studio: Callable[[Callable[[WireEvent], None], RunSettings], AsyncStudio]
@@ -158,7 +160,7 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                 request.command,
                 request.target.as_json()
                 | kept_settings(request.settings)
-                | {"sources": list(request.sources) or _sources_of(store)},
+                | _kept_sources(request, store),
                 _seconds(request.clock),
             )
             # The workers start while the plan is made: that is half of a run's first seconds.
@@ -177,10 +179,16 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
             return _account(request, store, run, progress, account=account, stopped=stopped)
 
 
-def _sources_of(store: Store) -> list[str]:
-    """Return the sources of the plan that is taken over."""
+def _kept_sources(request: RunRequest, store: Store) -> dict[str, Any]:
+    """Return what the journal keeps of the sources; those of the plan that is taken over."""
+    if request.sources:
+        return {"sources": request.sources, "source_options": request.source_options}
     last = store.last_upload()
-    return [] if last is None else list(last.settings.get("sources", []))
+    kept = {} if last is None else last.settings
+    return {
+        "sources": kept.get("sources", []),
+        "source_options": kept.get("source_options", {}),
+    }
 
 
 def _seconds(clock: Clock) -> float:

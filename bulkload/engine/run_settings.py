@@ -17,6 +17,8 @@ def kept_settings(settings: RunSettings) -> dict[str, Any]:
         "checks": checks_as_json(settings.checks),
         "recipe": asdict(settings.prepare_options),
         "attaches_raw": settings.attaches_raw,
+        "existing": settings.existing.value,
+        "is_waiting": settings.is_waiting,
     }
 
 

@@ -1,0 +1,71 @@
+"""``bulkload resume``: go on with a job; its folder knows the sources and the options."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from bulkload.cli.help_format import OUTPUT
+from bulkload.cli.jobfolder import journal_of, studio_of, target_in
+from bulkload.cli.kept_options import source_options_from
+from bulkload.cli.options import LimitOptions, check_dialects, this_command
+from bulkload.cli.upload import carry_out, opener, planner
+from bulkload.core.existing import Existing
+from bulkload.engine.run import RunRequest
+from bulkload.engine.run_settings import with_kept_settings
+from bulkload.errors import SettingsError
+from bulkload.journal import Store
+from bulkload.settings import RunSettings
+
+
+def resume(
+    job_dir: Path,
+    *,
+    limit_options: LimitOptions = LimitOptions(),
+    quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
+) -> int:
+    """Go on with a job, as its last upload was asked for: sources, options and target.
+
+    Reads the sources again, so that files that are new or have grown since go too.
+
+    Parameters
+    ----------
+    job_dir
+        The job's folder.
+    quiet
+        Print only errors, and what resumes the run.
+    """
+    with Store(journal_of(job_dir), is_read_only=True) as store:
+        last = store.last_upload()
+    kept = {} if last is None else last.settings
+    if last is None or not kept.get("source_options"):
+        command = "" if last is None else f": run {last.command}"
+        raise SettingsError(
+            f"{job_dir} does not keep the options of its upload, as those of this version do"
+            f"{command}"
+        )
+    settings = replace(
+        with_kept_settings(kept, RunSettings(limits=limit_options.limits())),
+        existing=Existing(kept["existing"]),
+        is_waiting=kept["is_waiting"],
+    )
+    check_dialects(settings.prepare_options)
+    sources, options = tuple(kept["sources"]), source_options_from(kept["source_options"])
+    target = target_in(job_dir)
+    with studio_of(target) as studio, options.databases(job_dir) as databases:
+        read = partial(options.read, sources, settings.prepare_options, databases)
+        request = RunRequest(
+            job_dir=job_dir,
+            make_plan=planner(read, settings, sources, job_dir, goes_on=options.go_on),
+            target=target,
+            sources=sources,
+            source_options=kept["source_options"],
+            settings=settings,
+            command=this_command(),
+            open_studio=opener(studio, target),
+        )
+        return carry_out(request, summary=None, is_quiet=quiet)[0]
