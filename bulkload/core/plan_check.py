@@ -45,6 +45,8 @@ class Rule(StrEnum):
     CONTROL_CHARACTER = "control_character"
     #: Warning: a name begins or ends with white space.
     OUTER_SPACE = "outer_space"
+    #: A name contains a character that takes no place or turns the direction of reading.
+    INVISIBLE_CHARACTER = "invisible_character"
     #: Two sources claim the same specification, cell and measurement, with different content.
     DUPLICATE_NAME = "duplicate_name"
     #: Skipped: another source of the same content claims the same name, and is sent.
@@ -189,6 +191,10 @@ class PlanCheck:
         return digest if job.key[:2] == cell else _digest(job.key[:2])
 
 
+#: What is wrong with a name and is sent all the same.
+_WARNED: Final = frozenset({Rule.OUTER_SPACE, Rule.INVISIBLE_CHARACTER})
+
+
 def duplicate_name(key: JobKey, where: str, other_path: str) -> Problem:
     """Return the problem of an entry whose name another source of the plan has too."""
     name = " / ".join(shown(part) for part in key)
@@ -196,7 +202,8 @@ def duplicate_name(key: JobKey, where: str, other_path: str) -> Problem:
         where=where,
         rule=Rule.DUPLICATE_NAME,
         message=f"{name} is claimed by {shown(where)} and, with other content, by "
-        f"{shown(other_path)}, so neither is sent; rename or leave out one of the two",
+        f"{shown(other_path)}{_apart(where, other_path)}, so neither is sent; rename or leave out "
+        "one of the two",
     )
 
 
@@ -209,7 +216,7 @@ def name_problems(job: UploadJob, where: str) -> Iterator[Problem]:
         found = _name_fault(name)
         if found is not None and not (label == "measurement" and is_left_to_preparing(name)):
             rule, fault = found
-            severity = Severity.WARNING if rule is Rule.OUTER_SPACE else Severity.ERROR
+            severity = Severity.WARNING if rule in _WARNED else Severity.ERROR
             message = f"{label} name {shown(name)} {fault}"
             yield Problem(where=where, rule=rule, message=message, severity=severity)
 
@@ -240,7 +247,29 @@ def _name_fault(name: str) -> tuple[Rule, str] | None:
             )
     if name != name.strip():
         return Rule.OUTER_SPACE, "begins or ends with a space, which stays part of it"
+    if not name.isprintable() and (hidden := _invisible(name)):
+        return Rule.INVISIBLE_CHARACTER, f"contains {hidden}, which nobody sees and which stays"
     return None
+
+
+def _invisible(name: str) -> str:
+    """Name the first character that takes no place or turns the direction of reading."""
+    for character in name:
+        if unicodedata.category(character) == "Cf":
+            return f"U+{ord(character):04X} ({unicodedata.name(character, 'no name')})"
+    return ""
+
+
+def _apart(one: str, other: str) -> str:
+    """Return by which code points two texts differ that look the same, empty where they do not."""
+    if one == other or normalised(one) != normalised(other):
+        return ""
+    start = next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    spelled = (
+        " ".join(f"U+{ord(c):04X}" for c in text[start : start + 2]) for text in (one, other)
+    )
+    first, second = spelled
+    return f" (they look the same: the one has {first}, the other {second})"
 
 
 def differs_by_case(where: str, label: str, name: str) -> Problem:

@@ -46,7 +46,7 @@ def admit(check: PlanCheck, one: UploadJob, where: str = "w") -> tuple[list[str]
         ("nul\0", [Rule.CONTROL_CHARACTER], False),
         ("half \ud83d", [Rule.CONTROL_CHARACTER], False),
         ("trailing ", [Rule.OUTER_SPACE], True),
-        ("zero\u200bwidth", [], True),
+        ("zero\u200bwidth", [Rule.INVISIBLE_CHARACTER], True),
     ],
 )
 def test_names(name: str, rules: list[Rule], is_sent: bool) -> None:  # noqa: FBT001
