@@ -64,12 +64,12 @@ def survey(
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     show_problems(console, problems, len(problems))
     paths = [Path(source) for source in sources]
-    found, listed = survey_sources(
+    found = survey_sources(
         paths, _knowledge(stated, sheet_arguments), workers=workers or default_workers()
     )
     _show(console, found, stated)
     if out is not None:
-        rows = write_survey(out, found, listed, stated.cells)
+        rows = write_survey(out, found, paths, stated.cells)
         say(console, printable(f"{rows:,} rows written to {out}: correct it, then upload it"))
     if toml is not None:
         write_survey_toml(toml, found, paths, options)

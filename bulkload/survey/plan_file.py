@@ -19,7 +19,6 @@ from bulkload.core.survey.propose import Survey
 from bulkload.sources.columns import COLUMNS, DECISION_COLUMNS, NOTE_COLUMNS, Cell
 from bulkload.sources.plan_sheets import CELLS, SPECIFICATIONS
 from bulkload.sources.writers import Sheet, write_table
-from bulkload.survey.walk import Listed
 
 #: What a person looks at first, then what the plan states, then the evidence.
 _FIRST: Final = (*DECISION_COLUMNS, "sureness", "warnings")
@@ -32,7 +31,7 @@ PLAN_COLUMNS: Final = (
 MAX_EVIDENCE_CHARACTERS: Final = 2000
 
 
-def write_survey(path: Path, survey: Survey, listed: Mapping[str, Listed], table: CellTable) -> int:
+def write_survey(path: Path, survey: Survey, sources: Sequence[Path], table: CellTable) -> int:
     """Write a survey as a plan; return the number of its rows.
 
     Paths are relative to the plan's folder where the files lie below it.
@@ -40,11 +39,11 @@ def write_survey(path: Path, survey: Survey, listed: Mapping[str, Listed], table
     Side effects: the file, and for a form without sheets two files beside it.
     """
     base = Path(os.path.abspath(path)).parent  # noqa: PTH100 - links in it stay as they are
-    rows = (_row(one, listed.get(one.facts.path), base) for one in survey.proposals)
+    rows = (_row(one, sources, base) for one in survey.proposals)
     return write_table(path, rows, PLAN_COLUMNS, _sheets(survey, table))
 
 
-def _row(proposal: Proposal, listed: Listed | None, base: Path) -> dict[str, Cell]:
+def _row(proposal: Proposal, sources: Sequence[Path], base: Path) -> dict[str, Cell]:
     facts = proposal.facts
     modified = dt.datetime.fromtimestamp(facts.modified_s, dt.UTC).isoformat(timespec="seconds")
     return {
@@ -56,7 +55,7 @@ def _row(proposal: Proposal, listed: Listed | None, base: Path) -> dict[str, Cel
         "cell": proposal.cell or None,
         "batch": proposal.batch or None,
         "measurement": proposal.measurement or None,
-        "path": _path(facts.path, listed, base),
+        "path": _path(facts.path, sources, base),
         "start_time": proposal.start_time or None,
         "ambient_temperature_degc": proposal.temperature_degc,
         "channel": proposal.channel or None,
@@ -78,14 +77,19 @@ def _joined(sentences: Sequence[str]) -> str | None:
     return "; ".join(dict.fromkeys(sentences))[:MAX_EVIDENCE_CHARACTERS] or None
 
 
-def _path(shown: str, listed: Listed | None, base: Path) -> str:
-    if listed is None:
-        return shown
-    file = os.path.abspath(listed.file)  # noqa: PTH100
-    inner = f"!/{listed.member}" if listed.member else ""
-    if Path(file).is_relative_to(base):
-        return Path(file).relative_to(base).as_posix() + inner
-    return file + inner
+def _path(shown: str, sources: Sequence[Path], base: Path) -> str:
+    """Return where a path of the survey lies, as a path from the plan's folder where it can be."""
+    first = sources[0]
+    # Of several sources each path begins with the name of its own.
+    top = shown.partition("/")[0]
+    if len(sources) > 1:
+        root = next((source for source in sources if source.name == top), first).parent
+    else:
+        root = first if first.is_dir() else first.parent
+    whole = os.path.abspath(root / shown)  # noqa: PTH100 - links in it stay as they are
+    if Path(whole).is_relative_to(base):
+        return Path(whole).relative_to(base).as_posix()
+    return whole
 
 
 def _sheets(survey: Survey, table: CellTable) -> dict[str, Sheet]:

@@ -36,8 +36,8 @@ def survey_sources(
     *,
     workers: int,
     on_look: Callable[[int], None] = lambda _: None,
-) -> tuple[Survey, dict[str, Listed]]:
-    """Look at sources and propose; also return, by its path in the survey, each file on disk.
+) -> Survey:
+    """Look at sources and propose; paths of several sources begin with the source's name.
 
     ``on_look`` is told how many files have been looked at so far.
     """
@@ -58,7 +58,7 @@ def survey_sources(
         facts[found.path] = found
     _compare(facts, listed)
     noted = _noted_specifications(facts, sources if is_one else ())
-    return propose(list(facts.values()), replace(knowledge, noted=noted)), listed
+    return propose(list(facts.values()), replace(knowledge, noted=noted))
 
 
 def _unseen(one: Listed) -> FileFacts:

@@ -73,7 +73,7 @@ def packed(**members: str) -> bytes:
 )
 def test_kinds_by_content(tmp_path: Path, name: str, content: bytes, kind: ContentKind) -> None:
     (tmp_path / name).write_bytes(content)
-    found, _ = survey_sources([tmp_path], Knowledge(), workers=1)
+    found = survey_sources([tmp_path], Knowledge(), workers=1)
     (only,) = [one for one in found.proposals if one.facts.path == name]
     assert only.facts.kind is kind
     assert (only.upload is False) == (kind is not ContentKind.DATA)
@@ -82,7 +82,7 @@ def test_kinds_by_content(tmp_path: Path, name: str, content: bytes, kind: Conte
 def test_a_workbook_without_a_test_is_no_data(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "list.xlsx").write_bytes(workbook(tmp_path / "w.xlsx"))
-    found, _ = survey_sources([tmp_path / "in"], Knowledge(), workers=1)
+    found = survey_sources([tmp_path / "in"], Knowledge(), workers=1)
     (only,) = found.proposals
     assert only.facts.kind is ContentKind.UNKNOWN_TABLE
     assert only.warnings
@@ -90,7 +90,7 @@ def test_a_workbook_without_a_test_is_no_data(tmp_path: Path) -> None:
 
 def test_members_of_a_zip_are_rows_and_wait_for_unpacking(tmp_path: Path) -> None:
     (tmp_path / "y.zip").write_bytes(packed(c1_RPT_dot_csv=table(), readme_dot_txt="hello"))
-    found, _ = survey_sources([tmp_path], Knowledge(cells=KnownCells(["c1"])), workers=1)
+    found = survey_sources([tmp_path], Knowledge(cells=KnownCells(["c1"])), workers=1)
     by_path = {one.facts.path: one for one in found.proposals}
     assert set(by_path) == {"y.zip", "y.zip!/c1_RPT.csv", "y.zip!/readme.txt"}
     member = by_path["y.zip!/c1_RPT.csv"]
@@ -104,7 +104,7 @@ def test_copies_are_compared_whole(tmp_path: Path) -> None:
     (tmp_path / "c1_a.csv").write_text(long)
     (tmp_path / "c1_a - Kopie.csv").write_text(long)
     (tmp_path / "c1_b.csv").write_text(long.replace("1999.0,", "1999.5,"))
-    found, _ = survey_sources([tmp_path], Knowledge(cells=KnownCells(["c1"])), workers=1)
+    found = survey_sources([tmp_path], Knowledge(cells=KnownCells(["c1"])), workers=1)
     by_path = {one.facts.path: one for one in found.proposals}
     assert by_path["c1_a - Kopie.csv"].copy_of == "c1_a.csv"
     assert by_path["c1_a - Kopie.csv"].rule == "copy"
@@ -115,7 +115,7 @@ def test_many_files_are_looked_at_in_processes(tmp_path: Path) -> None:
     for number in range(1600):
         (tmp_path / f"c{number % 7}_t{number}.csv").write_text(table(2 + number % 5))
     cells = KnownCells([f"c{number}" for number in range(7)])
-    found, _ = survey_sources([tmp_path], Knowledge(cells=cells), workers=2)
+    found = survey_sources([tmp_path], Knowledge(cells=cells), workers=2)
     assert len(found.proposals) == 1600
     assert {one.facts.kind for one in found.proposals} == {ContentKind.DATA}
 
@@ -310,3 +310,16 @@ def test_an_order_that_only_another_folder_proves_is_warned_of() -> None:
 def test_a_folder_that_lists_cells_does_not_speak_against_the_file() -> None:
     (found,) = one_of("A1 to B2/A1_RPT.csv", spec_of={"A1": "S"})
     assert (found.cell, found.sureness) == ("A1", Sureness.SURE)
+
+
+def test_several_sources_are_told_apart_and_their_files_found(jobs: Jobs, tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("two", 2)):
+        write(tmp_path / name / "K-01" / f"RPT{seed}.csv", series(seed=seed))
+        (tmp_path / name / "Thumbs.db").write_bytes(b"x")
+    (tmp_path / "cells.csv").write_text("Zelle;Typ\nK-01;X\n")
+    ended = jobs.command("survey", "one", "two", "--cells", "cells.csv", "--out", "plan.csv")
+    assert ended.code == 0, ended.out
+    paths = {row["path"] for row in rows_of(tmp_path / "plan.csv")}
+    assert paths == {"one/K-01/RPT1.csv", "one/Thumbs.db", "two/K-01/RPT2.csv", "two/Thumbs.db"}
+    planned = jobs.command("plan", "plan.csv")
+    assert "2 measurements of 1 cell in 1 specification; 2 entries left out" in planned.out

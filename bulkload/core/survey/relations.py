@@ -49,6 +49,9 @@ def mark_copies(drafts: Iterable[Draft]) -> None:
             if len(cells) > 1:
                 continue
             other.proposal.leave_out("copy", f"same content as {path}")
+            # Whatever its name leaves open: nothing of it is uploaded.
+            other.proposal.sureness = Sureness.SURE
+            other.proposal.warnings.clear()
         if len(cells) > 1:
             named = " and ".join(sorted(cells))
             for draft in group:
