@@ -62,7 +62,11 @@ def survey(
     options = sheet_arguments.sheet_options()
     stated, problems = read_sheets(options)
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
-    show_problems(console, problems, len(problems))
+    # Each cell that was not understood, all at once: a person corrects them in one go.
+    for problem in errors:
+        say(console, printable(problem.message), style="bold")
+    others = [problem for problem in problems if problem.severity is not Severity.ERROR]
+    show_problems(console, others, len(others))
     paths = [Path(source) for source in sources]
     found = survey_sources(
         paths, _knowledge(stated, sheet_arguments), workers=workers or default_workers()

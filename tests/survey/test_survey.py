@@ -262,7 +262,7 @@ def test_a_plan_in_any_form_carries_its_specifications_and_cells(
     assert "day, month, year: " in good["evidence"]
     assert rows["lab/photo.jpg"]["rule"] == "picture"
     refused = jobs.command("plan", plan)
-    assert refused.code == 2
+    assert refused.code == 3
     assert "column 'cell' is empty" in refused.out
     assert "2 measurements of 2 cells in 1 specification" in refused.out
 
