@@ -119,6 +119,8 @@ class RunSettings:
     checks: Checks = field(default_factory=lambda: Checks(strict=True))
     prepare_options: PrepareOptions = field(default_factory=PrepareOptions)
     existing: Existing = Existing.REUSE
+    #: Whether each measurement says in Studio where it came from.
+    sends_provenance: bool = True
     #: Whether a measurement counts only once Studio has processed it.
     is_waiting: bool = True
     #: Whether the original file is stored in Studio too, and linked to its measurement.

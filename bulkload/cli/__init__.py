@@ -40,6 +40,8 @@ for _name, _place, _help, _example in (
     ("plan", "plan:plan", "Show what would be uploaded, and what prevents it.", "archive"),
     ("check", "check:check", "Read and validate everything; touch no network.", "archive"),
     ("detect", "detect:detect", "Identify files by their content.", "archive/cell/*.csv"),
+    ("show", "show:show", "Show everything about one file or measurement.",
+     "archive/cell/cycling.csv"),
     ("upload", "upload:upload", "Upload measurements; the same command again resumes.",
      "archive --job jobs/archive"),
     ("resume", "resume:resume", "Go on with a job, as it was asked for.", "jobs/archive"),

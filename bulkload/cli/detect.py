@@ -30,11 +30,12 @@ def detect(*files: Annotated[Path, Parameter(negative=())], dialects: Path | Non
     """
     console = Console()
     options = ReadOptions(dialects=() if dialects is None else load_dialects(dialects))
-    is_clear = [_describe(console, path, options) for path in files]
+    is_clear = [describe(console, path, options) for path in files]
     return ExitCode.ARRIVED if all(is_clear) else ExitCode.PARTIAL
 
 
-def _describe(console: Console, path: Path, options: ReadOptions) -> bool:
+def describe(console: Console, path: Path, options: ReadOptions) -> bool:
+    """Print what a file is and by what evidence; return whether it has one reader."""
     try:
         found = find_reader(path, options)
         say(console, printable(f"{path}: {found.verdict or 'no reader'} ({found.reason})"))

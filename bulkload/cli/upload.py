@@ -83,6 +83,7 @@ def upload(
     local: Annotated[Path | None, Parameter(group=TARGET)] = None,
     job: Annotated[Path | None, Parameter(group=RUN)] = None,
     existing: Annotated[Existing, Parameter(group=TARGET)] = Existing.REUSE,
+    provenance: Annotated[bool, Parameter(group=TARGET)] = True,
     wait: Annotated[bool, Parameter(group=TARGET)] = True,
     store_steps: Annotated[bool, Parameter(negative=(), group=TARGET)] = False,
     attach_raw: Annotated[bool, Parameter(negative=(), group=TARGET)] = False,
@@ -110,6 +111,8 @@ def upload(
         Folder for journal, log and summary. .bulkload/<name of the first source> by default.
     existing
         Names that Studio has: reuse, verify or fail.
+    provenance
+        Say in each measurement's test_setup where it came from and what was changed, or not.
     wait
         Wait for Studio's processing, or not.
     store_steps
@@ -142,6 +145,7 @@ def upload(
         checks=check_options.checks(),
         prepare_options=prepare_arguments.prepare_options(source_options, stores_steps=store_steps),
         existing=existing,
+        sends_provenance=provenance,
         is_waiting=wait,
         attaches_raw=attach_raw,
         until=None if until is None else moment(until),

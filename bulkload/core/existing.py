@@ -16,8 +16,11 @@ ours                nothing says what it holds                    COMPARE, then 
 another's, failed                                                 FAIL ``existing_failed``
 another's           ``--existing fail``                           FAIL ``name_taken``
 another's           ``--existing reuse``                          REUSE; WAIT while in processing
-another's           ``--existing verify``                         PREPARE, COMPARE, then REUSE
-                                                                  or FAIL ``existing_differs``
+another's           ``--existing verify``, and its provenance
+                    - names the source with its content           REUSE; WAIT while in processing
+                    - names another source                        FAIL ``existing_differs``
+                    - is not there                                COMPARE, then REUSE or FAIL
+                                                                  ``existing_differs``
 ==================  ============================================  ==============================
 """
 
@@ -25,10 +28,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from bulkload.core.lifecycle import JobState, Step
 from bulkload.core.prepare_result import Prepared
+from bulkload.core.provenance import RecordedSource
 from bulkload.core.terms import MeasurementType
+
+#: Hexadecimal digits of a hash that a message shows: enough to tell two files apart.
+SHOWN_DIGITS: Final = 12
 
 
 class Existing(StrEnum):
@@ -61,6 +69,8 @@ class FoundRecord:
     has_failed: bool = False
     #: Whether its test is still running, as far as Studio knows: only then can it be extended.
     is_open: bool = False
+    #: The source that it says it came from; None where it does not say.
+    source: RecordedSource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +81,8 @@ class JobFacts:
     #: Whether this run left the job to a later one.
     has_given_up: bool = False
     type: MeasurementType = MeasurementType.TIME_SERIES
+    #: The test within the source, None where it holds one.
+    member: str | None = None
     existing: Existing = Existing.REUSE
     found: FoundRecord | None = None
     #: Every id that Studio gave to this job.
@@ -142,13 +154,37 @@ def _about_anothers(found: FoundRecord, facts: JobFacts) -> Decision:
     reuse = Decision(Step.WAIT if found.is_processing else Step.REUSE)
     if facts.existing is Existing.REUSE:
         return reuse
-    return Decision(Step.PREPARE) if facts.prepared is None else _compared(found, facts, reuse)
+    if facts.prepared is None:
+        return Decision(Step.PREPARE)
+    if found.source is not None and found.source.sha256 != facts.prepared.source.sha256:
+        return _differs(
+            found,
+            facts,
+            f"it came from a file with SHA-256 {found.source.sha256[:SHOWN_DIGITS]}…, and this one "
+            f"has {facts.prepared.source.sha256[:SHOWN_DIGITS]}…",
+        )
+    return _compared(found, facts, reuse)
 
 
 def _compared(found: FoundRecord, facts: JobFacts, if_equal: Decision) -> Decision:
+    if _says_the_same(found, facts):
+        return if_equal
     if facts.difference is None:
         return Decision(Step.COMPARE)
     return _differs(found, facts, facts.difference) if facts.difference else if_equal
+
+
+def _says_the_same(found: FoundRecord, facts: JobFacts) -> bool:
+    """Return whether the record's provenance names this source and this content of it.
+
+    The same bytes do not suffice: other transforms, or another reader, make other data of them.
+    """
+    assert facts.prepared is not None
+    return found.source == RecordedSource(
+        sha256=facts.prepared.source.sha256,
+        content_digest=facts.prepared.content_digest,
+        member=facts.member,
+    )
 
 
 def _differs(found: FoundRecord, facts: JobFacts, how: str) -> Decision:

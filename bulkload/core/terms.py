@@ -57,6 +57,10 @@ class MeasurementType(StrEnum):
     PROPERTIES = "properties"
 
 
+#: The reader of a measurement that lies in a database (``bulkload.databases.measurement``).
+DATABASE: Final = "database"
+
+
 class JobKey(NamedTuple):
     """What makes an upload job one and the same in every run: its names in Studio."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from bulkload.client.api.records import CellMeasurement
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.existing import FoundRecord
+from bulkload.core.provenance import recorded_source
 from bulkload.engine.jobs import JobContext
 from bulkload.engine.readback import TableContent, difference, read_back
 from bulkload.errors import ConflictError
@@ -67,4 +68,5 @@ def _found(record: CellMeasurement) -> FoundRecord:
         has_failed=record.has_failed,
         processing_error=record.processing_error,
         is_open=record.end_time is None,
+        source=recorded_source(record.test_setup),
     )

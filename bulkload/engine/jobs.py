@@ -84,6 +84,7 @@ class JobContext:
             state=self.state,
             has_given_up=self.has_given_up,
             type=self.job.type,
+            member=self.job.member,
             existing=existing,
             found=self.found,
             known_ids=self.known_ids,

@@ -292,7 +292,9 @@ async def _run_pipeline(
         steps = JobSteps(
             recorder,
             records=records,
-            uploader=Uploader(studio, recorder, parents=parents),
+            uploader=Uploader(
+                studio, recorder, parents=parents, sends_provenance=settings.sends_provenance
+            ),
             raw_files=RawFiles(studio, recorder, journal) if settings.attaches_raw else None,
             existing=settings.existing,
         )

@@ -19,6 +19,7 @@ def kept_settings(settings: RunSettings) -> dict[str, Any]:
         "attaches_raw": settings.attaches_raw,
         "existing": settings.existing.value,
         "is_waiting": settings.is_waiting,
+        "sends_provenance": settings.sends_provenance,
     }
 
 
@@ -29,6 +30,8 @@ def with_kept_settings(kept: Mapping[str, Any], settings: RunSettings) -> RunSet
         checks=checks_from_json(kept["checks"]),
         prepare_options=prepare_options_from_json(kept["recipe"]),
         attaches_raw=kept["attaches_raw"],
+        # Journals of before do not have it.
+        sends_provenance=kept.get("sends_provenance", True),
     )
 
 

@@ -17,7 +17,8 @@ from bulkload.client.limits import MAX_INITIATES
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import Act, Attempting, Initiated, ParentsKnown, Stored, UrlExpired
 from bulkload.core.metadata import merged_metadata
-from bulkload.core.terms import MeasurementType
+from bulkload.core.provenance import KEY, provenance_entry, without_hashes
+from bulkload.core.terms import DATABASE, MeasurementType
 from bulkload.engine.jobs import JobContext, Recorder
 from bulkload.engine.parents import Parents
 from bulkload.errors import ExpiredUrlError, UnavailableError, UnreadableError
@@ -28,8 +29,17 @@ from bulkload.worker.spool import extension_path, steps_path
 class Uploader:
     """Sends prepared measurements."""
 
-    def __init__(self, studio: AsyncStudio, recorder: Recorder, *, parents: Parents) -> None:
+    def __init__(
+        self,
+        studio: AsyncStudio,
+        recorder: Recorder,
+        *,
+        parents: Parents,
+        sends_provenance: bool,
+    ) -> None:
+        """``sends_provenance``: each record says in its ``test_setup`` where it came from."""
         self._studio = studio
+        self._sends_provenance = sends_provenance
         self._recorder = recorder
         self._parents = parents
 
@@ -55,6 +65,10 @@ class Uploader:
     async def extend(self, context: JobContext, measurement_id: str) -> None:
         """Append the rows that are new in a source that has grown."""
         assert context.spool is not None
+        # Before it: a record that is longer than the source it names would pass for that source.
+        record = await self._studio.cell_measurement.get(measurement_id)
+        if (setup := without_hashes(record.test_setup or {})) is not None:
+            await self._studio.cell_measurement.update(measurement_id, {"test_setup": setup})
         await self._studio.cell_measurement.extend_with(
             measurement_id,
             extension_path(context.spool),
@@ -117,12 +131,27 @@ class Uploader:
         properties = json.loads(context.spool.read_text("utf-8"))
         await self._recorder.record(context, Attempting(act=Act.CREATE))
         return await self._studio.cell_measurement.create_properties(
-            instance_id, context.name, properties, **context.job.metadata
+            instance_id,
+            context.name,
+            properties,
+            **self._with_provenance(context, context.job.metadata),
         )
 
     def _payload(self, context: JobContext) -> dict[str, Any]:
         header: Mapping[str, Any] = {} if context.prepared is None else context.prepared.header
-        return {**merged_metadata(context.job.metadata, header), "name": context.name}
+        merged = merged_metadata(context.job.metadata, header)
+        return {**self._with_provenance(context, merged), "name": context.name}
+
+    def _with_provenance(
+        self, context: JobContext, metadata: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Return metadata with what the record is to say of its source."""
+        if not self._sends_provenance or context.prepared is None:
+            return metadata
+        job = context.job
+        source = None if job.reader == DATABASE else Path(job.path).name
+        entry = provenance_entry(context.prepared, source=source, member=job.member)
+        return {**metadata, "test_setup": {**(metadata.get("test_setup") or {}), KEY: entry}}
 
 
 def _file_names(context: JobContext) -> list[str] | None:

@@ -217,6 +217,12 @@ SELECT * FROM job WHERE id=?
 -- name: job_find
 SELECT * FROM job WHERE spec=? AND cell=? AND measurement=?
 
+-- By its name, its names together, its id in Studio, or the path of its file.
+-- name: jobs_named
+SELECT * FROM job WHERE ?1 IN (
+    measurement, measurement_id, spec || ' / ' || cell || ' / ' || measurement, path
+) OR path=?2 ORDER BY id
+
 -- name: jobs
 SELECT * FROM job ORDER BY id
 
@@ -281,6 +287,12 @@ WHERE job=? AND name='SourcePrepared' ORDER BY id DESC LIMIT 1
 
 -- name: event_insert
 INSERT INTO event (job, run, at, name, payload) VALUES (?, ?, ?, ?, ?)
+
+-- name: prepared_last
+SELECT name, payload FROM event WHERE job=? AND name='SourcePrepared' ORDER BY id DESC LIMIT 1
+
+-- name: history
+SELECT at, name FROM event WHERE job=? ORDER BY id
 
 -- name: events_of
 SELECT id, name, payload FROM event WHERE job=? ORDER BY id

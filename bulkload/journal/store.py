@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from bulkload.core.lifecycle import Act, Attempting, JobState
+from bulkload.core.lifecycle import Act, Attempting, JobState, SourcePrepared
 from bulkload.core.plan_items import CellMetadata, Skip, Specification, UploadJob
 from bulkload.core.terms import JobKey
 from bulkload.errors import JournalError
-from bulkload.journal.codec import dump, event_to_text, job_from_text
+from bulkload.journal.codec import dump, event_from_text, event_to_text, job_from_text
 from bulkload.journal.database import connect
 from bulkload.journal.logged import LoggedConnection
 from bulkload.journal.queries import SQL
@@ -176,6 +176,20 @@ class Store:
         row = self.row("job_get", job)
         assert row is not None
         return JobRow._make(row)
+
+    def named(self, text: str, path: str) -> list[JobRow]:
+        """Return the jobs with this name or id in Studio, or of the file at ``path``."""
+        return [JobRow._make(row) for row in self.rows("jobs_named", text, path)]
+
+    def last_prepared(self, job: int) -> SourcePrepared | None:
+        """Return what is known of a job's source as it was last prepared."""
+        row = self.row("prepared_last", job)
+        event = None if row is None else event_from_text(row["name"], row["payload"])
+        return event if isinstance(event, SourcePrepared) else None
+
+    def history(self, job: int) -> list[tuple[float, str]]:
+        """Return what happened to a job: seconds since 1970 and the name of each event."""
+        return [(row["at"], row["name"]) for row in self.rows("history", job)]
 
     def jobs(self) -> Iterator[JobRow]:
         """Yield all jobs, of whatever plan."""

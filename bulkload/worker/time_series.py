@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ from bulkload.core.rules.extra_checks import check_extra
 from bulkload.core.rules.file_summary import summarise_file, summary_to_text
 from bulkload.core.rules.transforms import TransformError, TransformRecord, apply
 from bulkload.core.steps import summarise_steps
-from bulkload.core.terms import CURRENT, TIME, VOLTAGE
+from bulkload.core.terms import CURRENT, DATABASE, TIME, VOLTAGE
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
 from bulkload.readers.metadata import header_decisions, sendable
@@ -39,9 +39,6 @@ from bulkload.tables.frames import to_frame, to_table
 from bulkload.tables.parquet import encode
 from bulkload.worker.limits import MAX_ISSUES
 from bulkload.worker.spool import extension_path, steps_path
-
-#: The reader of a measurement that lies in a database (``bulkload.databases.measurement``).
-DATABASE: Final = "database"
 
 
 def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:

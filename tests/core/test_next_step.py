@@ -11,6 +11,7 @@ from bulkload.core.existing import Existing, FoundRecord, JobFacts, StoredSource
 from bulkload.core.lifecycle import FINAL, JobState, Step
 from bulkload.core.next_step import next_step
 from bulkload.core.prepare_result import Prepared, SourceStamp
+from bulkload.core.provenance import RecordedSource
 from bulkload.core.terms import MeasurementType
 
 NOW, BEFORE = (10, 20), (9, 19)
@@ -148,6 +149,42 @@ def test_verify_reuses_only_what_was_compared_and_is_equal() -> None:
     assert step(picture) == (Step.COMPARE, "")
     assert step(picture, difference="") == (Step.REUSE, "")
     assert step(picture, difference="other content") == (Step.FAIL, "existing_differs")
+
+
+SAID = RecordedSource(sha256="bytes", content_digest="held")
+
+
+@pytest.mark.parametrize(
+    ("source", "member", "expected"),
+    [
+        (SAID, None, (Step.REUSE, "")),
+        # Other bytes are never the same, whatever they hold.
+        (replace(SAID, sha256="others"), None, (Step.FAIL, "existing_differs")),
+        # The same bytes prepared otherwise, another test of them, or nothing said: read back.
+        (replace(SAID, content_digest="made otherwise"), None, (Step.COMPARE, "")),
+        (replace(SAID, content_digest=None), None, (Step.COMPARE, "")),
+        (SAID, "channel 2", (Step.COMPARE, "")),
+        (replace(SAID, member="channel 2"), None, (Step.COMPARE, "")),
+        (replace(SAID, member="channel 2"), "channel 2", (Step.REUSE, "")),
+        (None, None, (Step.COMPARE, "")),
+    ],
+)
+def test_verify_trusts_what_a_record_says_of_its_source(
+    source: RecordedSource | None, member: str | None, expected: tuple[Step, str]
+) -> None:
+    here = replace(prepared(), source=SourceStamp(size_bytes=10, mtime_ns=20, sha256="bytes"))
+    facts = replace(ANOTHERS, existing=Existing.VERIFY, prepared=here, member=member)
+    assert step(facts, found=replace(FOUND, source=source)) == expected
+    # Without the file nothing is known of its bytes.
+    assert step(facts, found=replace(FOUND, source=source), prepared=None) == (Step.PREPARE, "")
+
+
+def test_our_own_record_is_adopted_by_what_it_says_of_its_source() -> None:
+    here = replace(prepared(), source=SourceStamp(size_bytes=10, mtime_ns=20, sha256="bytes"))
+    ours = replace(OURS, stored=None, prepared=here)
+    assert step(ours, found=replace(FOUND, source=SAID)) == (Step.ADOPT, "")
+    other = replace(SAID, sha256="others")
+    assert step(ours, found=replace(FOUND, source=other)) == (Step.COMPARE, "")
 
 
 def test_only_our_own_record_is_ever_changed_and_every_step_can_happen() -> None:

@@ -23,6 +23,15 @@ def uploaded(jobs: Jobs, studio: LocalStudio, tmp_path: Path) -> LocalStudio:
     return studio
 
 
+@pytest.fixture
+def unsigned(jobs: Jobs, studio: LocalStudio, tmp_path: Path) -> LocalStudio:
+    """A Studio that holds such an archive, and no word of where it came from."""
+    archive(tmp_path / "archive", measurements=3)
+    jobs.use(studio)
+    assert jobs.upload("archive", "--no-provenance", job="first").code == 0
+    return studio
+
+
 @pytest.mark.usefixtures("uploaded")
 def test_existing_fail_asks_for_new_names_only(jobs: Jobs) -> None:
     ended = jobs.upload("archive", "--existing", "fail")
@@ -33,7 +42,7 @@ def test_existing_fail_asks_for_new_names_only(jobs: Jobs) -> None:
 
 
 def test_existing_verify_compares_with_what_studio_gives_back(
-    jobs: Jobs, uploaded: LocalStudio, tmp_path: Path
+    jobs: Jobs, unsigned: LocalStudio, tmp_path: Path
 ) -> None:
     # The same data in another form is the same; one more row, or one other value, is not.
     one, other, third = (tmp_path / "archive/spec 0/cell 0" / f"run {n}" for n in range(3))
@@ -50,7 +59,7 @@ def test_existing_verify_compares_with_what_studio_gives_back(
     assert "60 rows" in rows["run 1"].message
     assert "61" in rows["run 1"].message
     assert "different values" in rows["run 2"].message
-    assert uploaded.requests.by_endpoint["measurement.initiate"] == 3
+    assert unsigned.requests.by_endpoint["measurement.initiate"] == 3
 
 
 def test_a_record_that_studio_could_not_process_is_no_success(

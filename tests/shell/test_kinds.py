@@ -42,6 +42,8 @@ def test_metadata_beside_the_data_arrives(jobs: Jobs, studio: LocalStudio, tmp_p
         assert instance.batch_id == lot.id
         held = judge.by_key()["LG M50", "cell 1", "cycling"].record
         assert held.protocol == stated["protocol"]
+        said = held.test_setup.pop("bulkload")
+        assert said["source"] == "cycling.csv"
         assert held.test_setup == stated["test_setup"]
         assert held.notes == stated["notes"]
         assert set(held.tags) == {"sample", "cycling"}

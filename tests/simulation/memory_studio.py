@@ -138,10 +138,18 @@ class MemoryStudio:
                 return additions.confirm_raw(raw, body)
             case ("GET", ["raw_data", raw]):
                 return additions.get_raw(raw)
+            case ("PATCH", ["cell_measurements", one]):
+                return self._under("cell_measurements", one) or self._update(one, body)
             case ("POST", ["cell_measurements", one, "raw_data"]):
                 missing = self._under("cell_measurements", one)
                 return missing or additions.link(one, body["raw_data_ids"])
         return error(404, f"no route {request.method} {request.path}")
+
+    def _update(self, one: str, changed: dict[str, Any]) -> Answer:
+        record = self.records[one]
+        record.body = {**record.body, **changed}
+        record.updated_at = self.now()
+        return ok(200, self._view(record))
 
     def process(self) -> None:
         """Append the extensions whose processing has ended by now."""

@@ -106,6 +106,7 @@ class CellMeasurement(Record):
     processing_status: str | None = None
     processing_error: str | None = None
     tags: list[str] = Field(default_factory=list)
+    test_setup: dict[str, Any] | None = None
 
     @property
     def reference(self) -> str:

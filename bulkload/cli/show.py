@@ -1,0 +1,163 @@
+"""``bulkload show``: everything about one file, or about one measurement of a job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+
+import anyio
+from cyclopts import Parameter
+from rich.console import Console
+
+from bulkload.cli.details import Details, findings_of, header_of, record_of, source_of
+from bulkload.cli.detect import describe
+from bulkload.cli.help_format import RUN, TARGET
+from bulkload.cli.jobfolder import journal_of, studio_of, target_in
+from bulkload.cli.local import RunningStudio
+from bulkload.cli.options import CheckOptions, PrepareArguments
+from bulkload.cli.upload import opener
+from bulkload.client.api.records import CellMeasurement
+from bulkload.client.http.events import unobserved
+from bulkload.core.plan_items import UploadJob
+from bulkload.core.prepare_result import Prepared, PrepareTask
+from bulkload.core.tally import ExitCode
+from bulkload.core.terms import JobKey
+from bulkload.engine.jobs import prepared_event
+from bulkload.engine.run import Target
+from bulkload.engine.single_flight import one_error
+from bulkload.errors import ClientError, SettingsError
+from bulkload.journal import JobRow, Store
+from bulkload.readers import ReadOptions, list_members, load_dialects, read
+from bulkload.settings import RunSettings
+from bulkload.worker.prepare import prepare
+
+#: Status of an answer about what is not there.
+NOT_FOUND: Final = 404
+
+
+def show(
+    what: str,
+    *,
+    check_options: CheckOptions = CheckOptions(),
+    prepare_arguments: PrepareArguments = PrepareArguments(),
+    job: Annotated[Path | None, Parameter(group=RUN)] = None,
+    studio: Annotated[bool, Parameter(negative=(), group=TARGET)] = False,
+) -> int:
+    """Show everything about one file, or about one measurement of a job.
+
+    A file is read as `bulkload check` reads it: what it is and by what evidence, its columns, what
+    was decided and changed, what the checks found, and its header. With --job the journal answers.
+    Exits with 3 if the file cannot be sent, or the measurement did not arrive.
+
+    Parameters
+    ----------
+    what
+        A file; or, with --job, a measurement's name or id, or the path of its file.
+    job
+        Folder of the job whose journal answers.
+    studio
+        Ask Studio too what it holds. Only with --job.
+    """
+    console = Console()
+    if job is not None:
+        return _show_journal(console, what, job, asks_studio=studio)
+    if studio:
+        raise SettingsError("--studio needs --job: the journal knows what a file became in Studio")
+    path = Path(what)
+    if not path.is_file():
+        raise SettingsError(f"{what} is not a file; for a measurement name its job with --job")
+    return _show_file(console, path, check_options, prepare_arguments)
+
+
+def _show_file(
+    console: Console, path: Path, check_options: CheckOptions, arguments: PrepareArguments
+) -> int:
+    options = ReadOptions(
+        reader=arguments.reader,
+        dialects=() if arguments.dialects is None else load_dialects(arguments.dialects),
+    )
+    if not describe(console, path, options):
+        return ExitCode.PARTIAL
+    prepare_options = arguments.prepare_options()
+    is_fit = True
+    for member in list_members(path, options) or (None,):
+        key = JobKey("", "", path.stem if member is None else member)
+        task = PrepareTask(
+            job=UploadJob(key=key, path=str(path), member=member),
+            checks=check_options.checks(),
+            prepare_options=prepare_options,
+            spool_path=None,
+        )
+        details = Details(console)
+        if member is not None:
+            details.title(f"test {member}")
+        answer = prepare(task)
+        if isinstance(answer, Prepared):
+            source_of(details, prepared_event(answer))
+            findings_of(details, answer.warnings)
+            series = read(path, replace(options, member=member))
+            header_of(details, series.header, answer.header)
+            details.section("verdict", ["fit to be uploaded"])
+        else:
+            is_fit = False
+            findings_of(details, answer.issues)
+            details.section("verdict", [f"rejected: {answer.cause}", answer.message])
+    return ExitCode.ARRIVED if is_fit else ExitCode.PARTIAL
+
+
+def _show_journal(console: Console, what: str, job_dir: Path, *, asks_studio: bool) -> int:
+    with Store(journal_of(job_dir), is_read_only=True) as store:
+        rows = store.named(what, str(Path(what).resolve()))
+        if not rows:
+            raise SettingsError(
+                f"{job_dir} holds no measurement with the name, the id or the file {what}"
+            )
+        for row in rows:
+            details = Details(console)
+            details.title(str(row.key))
+            details.section("file", [row.path])
+            if (prepared := store.last_prepared(row.id)) is not None:
+                source_of(details, prepared)
+                found = (f"{code}: {message}" for code, message in prepared.warnings)
+                details.section("findings", found)
+            reason = [row.message] if row.message else []
+            verdict = [row.state_text, *([row.cause] if row.cause else []), *reason]
+            details.section("state", verdict)
+            details.section(
+                "journal",
+                (
+                    f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC  {name}"
+                    for at, name in store.history(row.id)
+                ),
+            )
+            if asks_studio:
+                _show_studio(details, row, target_in(job_dir))
+    arrived = all(row.state_text in {"ready", "existing"} for row in rows)
+    return ExitCode.ARRIVED if arrived else ExitCode.PARTIAL
+
+
+def _show_studio(details: Details, row: JobRow, target: Target) -> None:
+    if row.measurement_id is None:
+        details.section("Studio", ["was given no measurement of this name by this job"])
+        return
+    with studio_of(target) as running, one_error():
+        record = anyio.run(partial(_fetch, target, running, row.measurement_id))
+    if record is None:
+        details.section("Studio", [f"no longer holds {row.measurement_id}"])
+    else:
+        record_of(details, record, row.source_sha256)
+
+
+async def _fetch(
+    target: Target, running: RunningStudio | None, measurement_id: str
+) -> CellMeasurement | None:
+    async with opener(running, target)(unobserved, RunSettings()) as studio:
+        try:
+            return await studio.cell_measurement.get(measurement_id)
+        except ClientError as error:
+            if error.status_code != NOT_FOUND:
+                raise
+            return None
