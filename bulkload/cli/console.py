@@ -18,7 +18,7 @@ from rich.text import Text
 
 from bulkload.clock import Clock
 from bulkload.core.bottleneck import ADVICE
-from bulkload.core.decisions import CERTAIN, phrase
+from bulkload.core.decisions import CERTAIN, DecisionCode, phrase
 from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.plan_check import CONSEQUENCES
 from bulkload.core.plan_items import Problem, Scope
@@ -171,7 +171,7 @@ def rows_equation(ledger: RowLedger) -> str:
 def show_changes(console: Console, changes: Iterable[Change]) -> None:
     """Print what readers decided about the files and did to their data, a line each decision.
 
-    An example follows for each evidence, unless nothing was guessed.
+    An example follows for each evidence, unless nothing was guessed or the names say it all.
     """
     is_first = True
     for one in changes:
@@ -180,7 +180,7 @@ def show_changes(console: Console, changes: Iterable[Change]) -> None:
             is_first = False
         say(console, printable(f"  {change_line(one)}"))
         for evidence in one.by_evidence:
-            if evidence.evidence not in CERTAIN:
+            if evidence.evidence not in CERTAIN and one.code != DecisionCode.COLUMNS_LEFT_OUT:
                 say(console, printable(f"    {evidence.example}"))
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from rich.console import Console
 
 from bulkload.cli.console import counted, say
-from bulkload.client.api.records import CellMeasurement
 from bulkload.core.decisions import phrase
 from bulkload.core.issues import ValidationIssue
 from bulkload.core.lifecycle import SourcePrepared
@@ -126,15 +125,14 @@ def _flat(header: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def record_of(details: Details, record: CellMeasurement, source_sha256: str | None) -> None:
+def record_of(details: Details, record: Mapping[str, Any], source_sha256: str | None) -> None:
     """Print what Studio holds of a measurement, and whether it names the source of the journal."""
-    shown = record.model_dump(exclude_none=True)
     wanted = (
         "id", "measurement_type", "processing_status", "processing_error", "start_time", "end_time",
         "updated_at", "notes", "protocol", "tags", "test_setup",
     )  # fmt: skip
-    details.section("Studio", (f"{name}: {shown[name]}" for name in wanted if shown.get(name)))
-    source = recorded_source(record.test_setup)
+    details.section("Studio", (f"{name}: {record[name]}" for name in wanted if record.get(name)))
+    source = recorded_source(record.get("test_setup"))
     if source is None or source_sha256 is None:
         verdict = "does not name the source that it came from"
     elif source.sha256 == source_sha256:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import anyio
 from cyclopts import Parameter
@@ -19,7 +20,6 @@ from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.local import RunningStudio
 from bulkload.cli.options import CheckOptions, PrepareArguments
 from bulkload.cli.upload import opener
-from bulkload.client.api.records import CellMeasurement
 from bulkload.client.http.events import unobserved
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.prepare_result import Prepared, PrepareTask
@@ -153,11 +153,12 @@ def _show_studio(details: Details, row: JobRow, target: Target) -> None:
 
 async def _fetch(
     target: Target, running: RunningStudio | None, measurement_id: str
-) -> CellMeasurement | None:
+) -> Mapping[str, Any] | None:
     async with opener(running, target)(unobserved, RunSettings()) as studio:
         try:
-            return await studio.cell_measurement.get(measurement_id)
+            record = await studio.cell_measurement.get(measurement_id)
         except ClientError as error:
             if error.status_code != NOT_FOUND:
                 raise
             return None
+        return record.model_dump()
