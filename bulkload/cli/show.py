@@ -15,14 +15,14 @@ from rich.console import Console
 
 from bulkload.cli.details import Details, findings_of, header_of, record_of, source_of
 from bulkload.cli.detect import describe
-from bulkload.cli.help_format import RUN, TARGET
+from bulkload.cli.help_format import READING, RUN, TARGET
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.local import RunningStudio
-from bulkload.cli.options import CheckOptions, PrepareArguments
+from bulkload.cli.options import CheckOptions, PrepareArguments, SheetArguments, SourceOptions
 from bulkload.cli.upload import opener
 from bulkload.client.http.events import unobserved
-from bulkload.core.plan_items import UploadJob
-from bulkload.core.prepare_result import Prepared, PrepareTask
+from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.prepare_result import Prepared, PrepareOptions, PrepareTask
 from bulkload.core.tally import ExitCode
 from bulkload.core.terms import JobKey
 from bulkload.engine.jobs import prepared_event
@@ -43,6 +43,8 @@ def show(
     *,
     check_options: CheckOptions = CheckOptions(),
     prepare_arguments: PrepareArguments = PrepareArguments(),
+    day_first: Annotated[bool, Parameter(negative=(), group=READING)] = False,
+    month_first: Annotated[bool, Parameter(negative=(), group=READING)] = False,
     job: Annotated[Path | None, Parameter(group=RUN)] = None,
     studio: Annotated[bool, Parameter(negative=(), group=TARGET)] = False,
 ) -> int:
@@ -56,6 +58,10 @@ def show(
     ----------
     what
         A file; or, with --job, a measurement's name or id, or the path of its file.
+    day_first
+        Dates such as 03.04.2023 have the day first.
+    month_first
+        They have the month first.
     job
         Folder of the job whose journal answers.
     studio
@@ -69,25 +75,31 @@ def show(
     path = Path(what)
     if not path.is_file():
         raise SettingsError(f"{what} is not a file; for a measurement name its job with --job")
-    return _show_file(console, path, check_options, prepare_arguments)
+    dates = SheetArguments(day_first=day_first, month_first=month_first)
+    prepare_options = prepare_arguments.prepare_options(SourceOptions(sheet_arguments=dates))
+    return _show_file(console, path, check_options.checks(), prepare_options)
 
 
 def _show_file(
-    console: Console, path: Path, check_options: CheckOptions, arguments: PrepareArguments
+    console: Console, path: Path, checks: Checks, prepare_options: PrepareOptions
 ) -> int:
+    dialects = prepare_options.dialects
     options = ReadOptions(
-        reader=arguments.reader,
-        dialects=() if arguments.dialects is None else load_dialects(arguments.dialects),
+        reader=prepare_options.reader,
+        dialects=() if dialects is None else load_dialects(Path(dialects)),
+        day_first=prepare_options.day_first,
+        voltage=prepare_options.voltage,
+        voltage_window=checks.voltage_window,
+        rated_capacity=checks.rated_capacity,
     )
     if not describe(console, path, options):
         return ExitCode.PARTIAL
-    prepare_options = arguments.prepare_options()
     is_fit = True
     for member in list_members(path, options) or (None,):
         key = JobKey("", "", path.stem if member is None else member)
         task = PrepareTask(
             job=UploadJob(key=key, path=str(path), member=member),
-            checks=check_options.checks(),
+            checks=checks,
             prepare_options=prepare_options,
             spool_path=None,
         )
