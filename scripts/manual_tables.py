@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from bulkload.cli import app
 from bulkload.cli.manual import pages
+from bulkload.core.decisions import DecisionCode
 from bulkload.core.issues import ExtraCode, IssueCode
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.plan_check import Rule
@@ -268,6 +269,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "campaign-codes": lambda: enumeration(CampaignCode, "code"),
     "causes": causes,
     "commands": commands,
+    "decisions": lambda: enumeration(DecisionCode, "decision"),
     "exit-codes": lambda: enumeration(ExitCode, "code"),
     "extra-codes": lambda: enumeration(ExtraCode, "code"),
     "issue-codes": lambda: enumeration(IssueCode, "code"),

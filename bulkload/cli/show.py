@@ -15,7 +15,7 @@ from rich.console import Console
 
 from bulkload.cli.details import Details, findings_of, header_of, record_of, source_of
 from bulkload.cli.detect import describe
-from bulkload.cli.help_format import READING, RUN, TARGET
+from bulkload.cli.help_format import READING, RUN
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.local import RunningStudio
 from bulkload.cli.options import CheckOptions, PrepareArguments, SheetArguments, SourceOptions
@@ -40,13 +40,14 @@ NOT_FOUND: Final = 404
 
 def show(
     what: str,
+    /,
     *,
     check_options: CheckOptions = CheckOptions(),
     prepare_arguments: PrepareArguments = PrepareArguments(),
     day_first: Annotated[bool, Parameter(negative=(), group=READING)] = False,
     month_first: Annotated[bool, Parameter(negative=(), group=READING)] = False,
     job: Annotated[Path | None, Parameter(group=RUN)] = None,
-    studio: Annotated[bool, Parameter(negative=(), group=TARGET)] = False,
+    studio: Annotated[bool, Parameter(negative=(), group=RUN)] = False,
 ) -> int:
     """Show everything about one file, or about one measurement of a job.
 
@@ -57,7 +58,7 @@ def show(
     Parameters
     ----------
     what
-        A file; or, with --job, a measurement's name or id, or the path of its file.
+        A file; with --job a measurement's name, id or file.
     day_first
         Dates such as 03.04.2023 have the day first.
     month_first

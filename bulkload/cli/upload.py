@@ -112,7 +112,7 @@ def upload(
     existing
         Names that Studio has: reuse, verify or fail.
     provenance
-        Say in each measurement's test_setup where it came from and what was changed, or not.
+        Name the source in test_setup, or not. Its hash and what was changed go with it.
     wait
         Wait for Studio's processing, or not.
     store_steps

@@ -34,6 +34,8 @@ class DecisionCode(StrEnum):
     PAUSES_LEFT_OUT = "pauses_left_out"
     #: A clock that was set while the test ran was corrected.
     CLOCK_CORRECTED = "clock_corrected"
+    #: A time that does not begin at zero was shifted.
+    TIME_SHIFTED = "time_shifted"
     #: A time that begins anew was continued.
     TIME_CONTINUED = "time_continued"
     #: Dates such as 05/06/2024 were read with the day first.
@@ -58,6 +60,10 @@ class DecisionCode(StrEnum):
     #: One of several potentials was taken as the voltage.
     VOLTAGE_TAKEN = "voltage_taken"
     # Numbers.
+    #: Step numbers were made from other columns.
+    STEPS_DERIVED = "steps_derived"
+    #: Running totals that do not begin anew were set back at each step.
+    TOTALS_SET_BACK = "totals_set_back"
     #: Cycle numbers were made from other columns.
     CYCLES_DERIVED = "cycles_derived"
     #: Numbers of steps or cycles that are not whole were cut.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bulkload.core import terms
+from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.databases.clocks import (
     MICROSECONDS,
     iso_of_ticks,
@@ -48,16 +49,16 @@ class Mapped:
     start_time: str | None
     #: Rows without a voltage or a current, which are no samples.
     left_out: int
-    remarks: list[str] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     #: What was subtracted from the time, in seconds.
     time_offset_s: float = 0.0
 
 
 def map_samples(raw: pa.Table, columns: RawColumns, query: SamplesQuery) -> Mapped:
     """Convert ordered raw rows; raises ``UnreadableError`` for a value that no column can hold."""
-    remarks: list[str] = []
+    decisions: list[Decision] = []
     start_time = _start_time(raw, columns, query.columns.get(START_TIME))
-    raw, left_out = _without_gaps(raw, columns, remarks)
+    raw, left_out = _without_gaps(raw, columns, decisions)
     numbers: dict[str, Values] = {}
     texts: dict[str, pa.Array] = {}
     offset = 0.0
@@ -78,18 +79,27 @@ def map_samples(raw: pa.Table, columns: RawColumns, query: SamplesQuery) -> Mapp
     if len(time) and time[0] != 0:
         offset = float(time[0])
         numbers[terms.TIME] = time - offset
-        remarks.append(f"time begins at {offset:.9g} s: shifted to begin at zero")
-    _derive(numbers, query.mapped, remarks)
+        decisions.append(
+            Decision(
+                code=DecisionCode.TIME_SHIFTED,
+                detail=f"time begins at {offset:.9g} s: shifted to begin at zero",
+                evidence="values",
+                rows=len(time),
+            )
+        )
+    _derive(numbers, query.mapped, decisions)
     return Mapped(
         table=_table(numbers, texts),
         start_time=start_time,
         left_out=left_out,
-        remarks=remarks,
+        decisions=decisions,
         time_offset_s=offset,
     )
 
 
-def _without_gaps(raw: pa.Table, columns: RawColumns, remarks: list[str]) -> tuple[pa.Table, int]:
+def _without_gaps(
+    raw: pa.Table, columns: RawColumns, decisions: list[Decision]
+) -> tuple[pa.Table, int]:
     gap = np.zeros(raw.num_rows, dtype=bool)
     for name in (terms.VOLTAGE, terms.CURRENT):
         values = raw.column(columns.of_mapping[name]).to_numpy()
@@ -98,7 +108,14 @@ def _without_gaps(raw: pa.Table, columns: RawColumns, remarks: list[str]) -> tup
     if left_out == raw.num_rows:
         raise UnreadableError("no row has both a voltage and a current", cause="no_rows")
     if left_out:
-        remarks.append(f"left out {left_out:,} rows without a voltage or a current")
+        decisions.append(
+            Decision(
+                code=DecisionCode.ROWS_LEFT_OUT,
+                detail=f"left out {left_out:,} rows without a voltage or a current",
+                evidence="no value",
+                rows=left_out,
+            )
+        )
         raw = raw.filter(pa.array(~gap))
     return raw, left_out
 
@@ -180,12 +197,18 @@ def _start_time(raw: pa.Table, columns: RawColumns, one: ColumnMap | None) -> st
 
 
 def _derive(
-    numbers: dict[str, Values], mapping: Mapping[str, ColumnMap], remarks: list[str]
+    numbers: dict[str, Values], mapping: Mapping[str, ColumnMap], decisions: list[Decision]
 ) -> None:
     """Add step and cycle counts and what follows; set running totals back where that is stated."""
     totals = {name: numbers[name] for name in terms.CUMULATIVE_COLUMNS if name in numbers}
     if terms.STEP_FROM_CYCLER not in numbers:
-        remarks.append("no step column: a step begins where the current's direction changes")
+        decisions.append(
+            Decision(
+                code=DecisionCode.STEPS_DERIVED,
+                detail="no step column: a step begins where the current's direction changes",
+                evidence="direction of the current",
+            )
+        )
         if terms.CYCLE_FROM_CYCLER in numbers:
             # A cycle ends a step too: a total that restarts with it would fall within one.
             numbers[FRAME] = numbers[terms.CYCLE_FROM_CYCLER]
@@ -200,9 +223,14 @@ def _derive(
         if mapping[name].runs_on_through is not None:
             total = np.asarray(values, dtype=np.float64)
             numbers[name] = total - total[begin]
-            remarks.append(
-                f"{name!r} runs on through the {mapping[name].runs_on_through}: set "
-                "back at each step"
+            decisions.append(
+                Decision(
+                    code=DecisionCode.TOTALS_SET_BACK,
+                    detail=f"{name!r} runs on through the {mapping[name].runs_on_through}: set "
+                    "back at each step",
+                    evidence="stated",
+                    columns=(name,),
+                )
             )
 
 

@@ -155,7 +155,7 @@ def _series(
     mapped: Mapped,
     facts: dict[str, Any],
 ) -> TimeSeries:
-    remarks = [*raw.remarks, *mapped.remarks]
+    decisions = (*raw.decisions, *mapped.decisions)
     return TimeSeries(
         table=mapped.table,
         header={} if mapped.start_time is None else {"start_time": mapped.start_time},
@@ -164,7 +164,7 @@ def _series(
             "reader": READER,
             "reader_version": VERSION,
             "dialect": source.profile,
-            "remarks": remarks,
+            "decisions": [one.as_json() for one in decisions],
             "rows_read": mapped.table.num_rows + mapped.left_out,
             "rows_left_out": mapped.left_out,
             PROOF: {
@@ -177,6 +177,7 @@ def _series(
                 "sums": raw.sums.as_json(),
             },
         },
+        decisions=decisions,
     )
 
 

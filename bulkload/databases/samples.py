@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.databases.columns import RawColumns
 from bulkload.databases.engines.base import Fetch, Rounding
 from bulkload.databases.sums import ReadSums, Sums
@@ -28,7 +29,7 @@ class RawSamples:
 
     table: pa.Table
     sums: Sums
-    remarks: list[str] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
 
 
 def read_samples(
@@ -103,7 +104,14 @@ def _put_in_order(
             cause="order_tied",
         )
     if ties:
-        found.remarks.append(f"{ties:,} rows share their order key: ordered by their other values")
+        found.decisions.append(
+            Decision(
+                code=DecisionCode.ROWS_SORTED,
+                detail=f"{ties:,} rows share their order key: ordered by their other values",
+                evidence="other values",
+                rows=ties,
+            )
+        )
         further = [_ranks(table.column(i).combine_chunks()) for i in range(table.num_columns)]
         order = np.lexsort([*further[::-1], *ranks[::-1]])
     if not bool(np.all(order[1:] > order[:-1])):

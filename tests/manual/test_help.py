@@ -13,8 +13,8 @@ TALL_SCREEN = 56
 TALL = {"plan", "check", "upload"}
 
 COMMANDS = [
-    "account", "check", "demo", "detect", "help", "journal check", "plan", "resume",
-    "retry", "rollback", "status", "studio", "survey", "upload", "verify",
+    "account", "check", "demo", "detect", "help", "journal check", "plan", "resume", "retry",
+    "rollback", "show", "status", "studio", "survey", "upload", "verify",
 ]  # fmt: skip
 
 

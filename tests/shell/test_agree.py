@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from bulkload.cli.console import counted
 from bulkload.errors import UnreadableError
 from bulkload.localstudio import LocalStudio
 from bulkload.readers import detect, list_members, read
 from tests.archives import write_json
 from tests.jobs import Jobs
+
+#: Of so many files one is shown: showing reads a file twice more.
+SHOWN_STEP = 4
 
 #: Seconds that one pass over all files may take on a busy machine.
 PASS_S = 600.0
@@ -56,6 +60,12 @@ def test_check_and_upload_agree(jobs: Jobs, studio: LocalStudio, shared_data: Pa
     unreadable = {name for name, path in planned.items() if not _is_read_as_detected(path)}
     # What is read may still fail a check; what is not read is rejected.
     assert unreadable <= rejected
+    counts = {name: row.rows for name, row in uploaded.rows.items()}
+    for name in sorted(planned)[::SHOWN_STEP]:
+        shown = jobs.command("show", planned[name], "--no-strict")
+        assert shown.code == (3 if name in rejected else 0), shown.out + shown.err
+        assert (f"  {counted(counts[name] or 0, 'row')}" in shown.out) == (name not in rejected)
+        assert shown.out.startswith(f"{planned[name]}: {detect(planned[name]).verdict or 'no'}")
 
 
 def _rejections(text: str) -> list[str]:
