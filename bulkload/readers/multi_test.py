@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bulkload.core.decisions import DecisionCode
 from bulkload.core.text import printable
@@ -131,7 +132,10 @@ def channel_of(raw: Raw) -> str | None:
     values = raw.texts.get(CHANNEL)
     if values is None:
         return None
-    found = {_canonical(value) for value in values.unique().to_pylist()} - {""}
+    different = values.unique()
+    if len(different) > MAX_LISTED:
+        return None
+    found = {_canonical(value) for value in different.to_pylist()} - {""}
     return found.pop() if len(found) == 1 else None
 
 
@@ -157,21 +161,17 @@ def _told_apart(columns: Sequence[tuple[Matched, pa.ChunkedArray]], name: str) -
     differing: list[tuple[str, list[str], Codes]] = []
     only: list[str] = []
     for column, values in columns:
+        if _counts_rows(column, values):
+            continue
         texts, codes = _coded(values)
         if column.target != TEST and _is_measured(texts):
             continue
         if len(texts) == 1:
             only.append(f"{printable(column.name.strip())} {texts[0]}")
-        # Some exports call the number of the record a channel's.
-        if len(texts) > 1 and not (column.target != TEST and len(texts) == len(codes)):
+        if len(texts) > 1:
             differing.append((column.name, texts, codes))
     for header, texts, _ in differing:
-        if len(texts) > MAX_TESTS:
-            raise UnreadableError(
-                f"{name}: the column {printable(header)!r} has {len(texts)} values: that many "
-                "tests are not in one table; describe its columns in a dialect file",
-                cause="several_tests",
-            )
+        _refuse_too_many(header, len(texts), name)
     if not differing:
         names = dict.fromkeys((*only, " ".join(only)))
         return Tests((), np.zeros(0, dtype=np.int64), tuple(names))
@@ -190,6 +190,21 @@ def _told_apart(columns: Sequence[tuple[Matched, pa.ChunkedArray]], name: str) -
     all_rows = np.full(len(key), -1, dtype=np.int64)
     all_rows[~missing] = rank[of_row]
     return Tests(tuple(found), all_rows)
+
+
+def _refuse_too_many(header: str, tests: int, name: str) -> None:
+    if tests > MAX_TESTS:
+        raise UnreadableError(
+            f"{name}: the column {printable(header)!r} has {tests} values: that many tests are not "
+            "in one table; describe its columns in a dialect file",
+            cause="several_tests",
+        )
+
+
+def _counts_rows(column: Matched, values: pa.ChunkedArray) -> bool:
+    """Tell whether a column has another value in each row: some exports call records channels."""
+    rows = len(values)
+    return column.target != TEST and rows > 1 and pc.count_distinct(values).as_py() == rows
 
 
 def _is_measured(texts: Sequence[str]) -> bool:
