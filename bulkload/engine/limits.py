@@ -50,3 +50,7 @@ LAST_GRACE_S: Final = 0.8
 
 #: Measurements named of those that left the plan: the account lists all of them.
 GONE_NAMED: Final = 3
+
+#: Size of the log, in bytes, beyond which it goes on in a new file: a measurement takes some
+#: 2.6 kB, so that a job of 25 000 measurements has one file, which every editor still opens.
+LOG_LIMIT_BYTES: Final = 64 * 2**20

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import shutil
+from contextlib import suppress
 from dataclasses import fields
+from itertools import count
 from pathlib import Path
 from typing import Final, Self, TextIO, cast
 
@@ -12,33 +16,61 @@ from structlog.typing import FilteringBoundLogger
 from bulkload.client.http.events import Exchanged, WireEvent
 from bulkload.core.lifecycle import Attempting, Event
 from bulkload.engine.jobs import JobContext
+from bulkload.engine.limits import LOG_LIMIT_BYTES
 from bulkload.errors import DiskError
 
 FILE_NAME: Final = "log.jsonl"
 
 
 class LogFile:
-    """A log on disk, open for appending. A line that cannot be written ends the run."""
+    """A log on disk, open for appending. A line that cannot be written ends the run.
 
-    def __init__(self, path: Path) -> None:
+    Beyond ``LOG_LIMIT_BYTES`` it goes on in a new file; the full one is kept beside it as
+    ``log.1.jsonl.gz`` and so on, compressed when the run ends: nothing is lost.
+    """
+
+    def __init__(self, path: Path, limit_bytes: int = LOG_LIMIT_BYTES) -> None:
         self._path = path
-        self._file = path.open("ab", buffering=0)
+        self._limit_bytes = limit_bytes
+        self._full: list[Path] = []
+        self._open()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        for path in self._full:
+            # A log that cannot be compressed stays as it is.
+            with suppress(OSError):
+                with path.open("rb") as full, gzip.open(f"{path}.gz", "wb", 6) as packed:
+                    shutil.copyfileobj(full, packed)
+                path.unlink()
 
     def write(self, text: str) -> None:
         """Append a text; ``DiskError`` where the disk does not take it whole."""
         data = text.encode()
         try:
+            if self._size_bytes + len(data) > self._limit_bytes and self._size_bytes:
+                self._begin_anew()
             written = self._file.write(data)
         except OSError as error:
             raise DiskError(f"the log {self._path} cannot be written: {error.strerror}") from error
         if written != len(data):
             raise DiskError(f"the log {self._path} cannot be written: No space left on device")
+        self._size_bytes += len(data)
+
+    def _open(self) -> None:
+        self._file = self._path.open("ab", buffering=0)
+        self._size_bytes = self._file.tell()
+
+    def _begin_anew(self) -> None:
+        self._file.close()
+        names = (self._path.with_suffix(f".{n}{self._path.suffix}") for n in count(1))
+        full = next(one for one in names if not one.exists() and not Path(f"{one}.gz").exists())
+        self._path.replace(full)
+        self._full.append(full)
+        self._open()
 
     def flush(self) -> None:
         """Return at once: each text is with the operating system when it is written."""
