@@ -87,7 +87,7 @@ def _of_job(
         "cause": job.cause or why or None,
         "message": job.message or None,
         "findings": "; ".join(f"{code}: {text}" for code, text in json.loads(job.warnings)) or None,
-        "changes": "; ".join(json.loads(job.changes)) or None,
+        "changes": "; ".join([*_decided(store, job), *json.loads(job.changes)]) or None,
         "rows": _text(job.rows),
         "source_bytes": _text(job.source_bytes),
         "source_modified": _moment(job.source_mtime_ns and job.source_mtime_ns / 1e9),
@@ -117,3 +117,11 @@ def _text(value: int | None) -> str | None:
 
 def _yes_no(is_so: bool) -> str:  # noqa: FBT001
     return "yes" if is_so else "no"
+
+
+def _decided(store: Store, job: JobRow) -> list[str]:
+    """Return what the reader decided about a job's source, where it was read as it is now."""
+    if job.content_digest is None:
+        return []
+    found = store.prepared_provenance(job.id).get("decisions", ())
+    return [f"{one['code']}: {one['detail']}" for one in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,12 @@ def test_upload_tells_it_too_and_the_transforms(jobs: Jobs, studio: LocalStudio,
     ended = jobs.upload(lab, "--no-strict", "--transform", "reset_time")
     assert ended.code == 0, ended.out + ended.err
     assert set(ACCOUNT) <= set(lines_of(ended.out)), ended.out
+    assert jobs.command("account", "job", "--out", "account.jsonl").code == 0
+    account = (jobs.folder / "account.jsonl").read_text("utf-8").splitlines()
+    changes = {one["measurement"]: one["changes"] for one in map(json.loads, account)}
+    assert "current_negated: positive current was charge (fit of the voltage)" in changes["four"]
+    assert "times_set_apart: 1 repeated times set apart" in changes["two"]
+    assert "times_set_apart" not in changes["one"]
     # The same command again prepares nothing, and its account is that of the same plan.
     again = jobs.upload(lab, "--no-strict", "--transform", "reset_time")
     assert set(ACCOUNT) <= set(lines_of(again.out)), again.out
