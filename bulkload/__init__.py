@@ -17,6 +17,7 @@ from bulkload.errors import (
 )
 
 if TYPE_CHECKING:
+    from bulkload.bulk import account, check, plan, read, run, survey, upload
     from bulkload.client.studio import AsyncStudio
     from bulkload.client.sync import Studio
 
@@ -30,7 +31,16 @@ __all__ = [
     "MeasurementValidationError",
     "Studio",
     "__version__",
+    "account",
+    "check",
+    "plan",
+    "read",
+    "run",
+    "survey",
+    "upload",
 ]
+
+_BULK = frozenset(("account", "check", "plan", "read", "run", "survey", "upload"))
 
 
 def __getattr__(name: str) -> object:
@@ -43,4 +53,8 @@ def __getattr__(name: str) -> object:
         from bulkload.client.sync import Studio
 
         return Studio
+    if name in _BULK:
+        from bulkload import bulk
+
+        return getattr(bulk, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,7 +29,7 @@ from bulkload.core.prepare_result import PrepareOptions
 from bulkload.core.survey.propose import Knowledge
 from bulkload.engine.plan_writer import plan_into
 from bulkload.journal import Store
-from bulkload.survey.surveyor import default_workers, survey_sources
+from bulkload.surveying.surveyor import default_workers, survey_sources
 
 #: Files of a folder: a cell with this many tests.
 FILES_A_CELL = 100

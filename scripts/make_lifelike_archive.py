@@ -8,7 +8,7 @@ specification, cell, batch, day and ambient temperature, and the measurement tha
 would call it. Seven people of four countries have named files in it over four years.
 
 Real cycler files are taken from ``--data`` where it lies; without it the archive is made of
-synthetic tests alone. Nothing here reads ``bulkload.survey``: the names were written first.
+synthetic tests alone. Nothing here reads ``bulkload.surveying``: the names were written first.
 """
 
 from __future__ import annotations

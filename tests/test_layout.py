@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "readers": {"core/rules"},
     "databases": {"readers"},
     "sources": {"core/rules", "core/sheets", "core/survey", "databases", "readers"},
-    "survey": {"core/sheets", "core/survey", "readers", "sources"},
+    "surveying": {"core/sheets", "core/survey", "readers", "sources"},
     "worker": {"core/rules", "databases", "readers", "sources", "tables"},
     "journal": {"core/rules"},
     "client/limits": set(),
@@ -52,8 +52,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": set(),
     "cli": {"client", "client/http", "clock", "core/rules", "core/sheets", "core/survey",
             "databases", "demo", "engine", "journal", "localstudio", "readers", "settings",
-            "sources", "survey", "validators", "worker"},
-    "__init__": {"client"},
+            "sources", "surveying", "validators", "worker"},
+    "bulk_frames": {"sources"},
+    "bulk": {"bulk_frames", "cli", "clock", "core/survey", "engine", "journal", "readers",
+             "settings", "sources", "surveying"},
+    "__init__": {"bulk", "client"},
     "__main__": {"cli"},
 }  # fmt: skip
 

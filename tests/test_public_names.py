@@ -64,6 +64,7 @@ def test_the_package_exports_what_it_documents() -> None:
         "MeasurementValidationError",
         "Studio",
         "__version__",
+        *("account", "check", "plan", "read", "run", "survey", "upload"),
     }
     for name in bulkload.__all__:
         assert getattr(bulkload, name) is not None

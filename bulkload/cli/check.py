@@ -89,7 +89,7 @@ def check(
         blocking = [problem for problem in account.problems if problem.scope is Scope.PLAN]
         show_problems(console, blocking, len(blocking))
         show_problems(console, account.warnings, len(account.warnings))
-        anyio.run(partial(_check_all, store, run, settings))
+        anyio.run(partial(check_all, store, run, settings))
         fit = store.count_state(run, JobState.PREPARED)
         _, causes = tally(store, run, is_waiting=True)
         show_causes(console, causes, examples(store, run, EXAMPLES))
@@ -108,7 +108,7 @@ def check(
     return ExitCode.ARRIVED if fit == account.jobs + account.rejected else ExitCode.PARTIAL
 
 
-async def _check_all(store: Store, run: int, settings: RunSettings) -> None:
+async def check_all(store: Store, run: int, settings: RunSettings) -> None:
     """Prepare every job of the plan, and record the result in its journal."""
     limits = settings.limits
     plan = PlanReader(store, run)

@@ -22,9 +22,9 @@ from bulkload.core.text import printable
 from bulkload.databases.urls import looks_like_url
 from bulkload.errors import SettingsError
 from bulkload.sources.sheets.stated import StatedSheets, read_sheets
-from bulkload.survey.plan_file import write_survey
-from bulkload.survey.surveyor import default_workers, survey_sources
-from bulkload.survey.toml import write_survey_toml
+from bulkload.surveying.plan_file import write_survey
+from bulkload.surveying.surveyor import default_workers, survey_sources
+from bulkload.surveying.toml import write_survey_toml
 
 #: Examples shown of each warning, and layouts of each folder.
 EXAMPLES: Final = 3

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
+
+import anyio
+import pandas as pd
 
 from bulkload.client.api.cell_batch import AsyncCellBatchClient
 from bulkload.client.api.cell_instance import AsyncCellInstanceClient
@@ -19,7 +22,12 @@ from bulkload.client.api.records import CellMeasurement
 from bulkload.client.api.resource import ClientContext
 from bulkload.client.delivery import Delivery
 from bulkload.client.http.access import resolve_access
-from bulkload.errors import ClientError
+from bulkload.errors import (
+    RUN_ENDING,
+    BulkloadError,
+    ClientError,
+    MeasurementValidationError,
+)
 from bulkload.tables.arrow import BACKENDS, default_backend
 
 __all__ = ["AsyncStudio", "Delivery"]
@@ -104,6 +112,48 @@ class AsyncStudio:
         answer = await self._caller.call("GET", "/users/me")
         return dict(answer)
 
+    async def upload_many(
+        self,
+        cell_instance_id: str,
+        tables: Mapping[str, Any],
+        *,
+        validate_strict: bool = False,
+        connections: int = 4,
+    ) -> pd.DataFrame:
+        """Upload several time series of a cell at once; return a table of their outcomes.
+
+        ``tables`` has each measurement's table under its name. One that fails costs itself: its
+        row has the cause and the message. A name that is there is ``existing``, and its content
+        is not compared.
+
+        ``connections`` are under way at once. Columns: ``measurement``, ``outcome`` (created,
+        existing, rejected, failed), ``measurement_id``, ``cause`` and ``message``; a row a table,
+        in their order.
+        """
+        limiter = anyio.CapacityLimiter(connections)
+        rows: dict[str, dict[str, Any]] = {name: {"measurement": name} for name in tables}
+
+        endings: list[BulkloadError] = []
+
+        async def upload(name: str) -> None:
+            detail = {"measurement": {"name": name}, "time_series": tables[name]}
+            act = self.cell_measurement.create_or_get
+            try:
+                async with limiter:
+                    rows[name] |= await _outcome(act(cell_instance_id, detail, validate_strict))
+            # What would end every other one alike, such as a rejected key.
+            except RUN_ENDING as error:
+                endings.append(error)
+                group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            for name in tables:
+                group.start_soon(upload, name)
+        if endings:
+            raise endings[0]
+        columns = ["measurement", "outcome", "measurement_id", "cause", "message"]
+        return pd.DataFrame(list(rows.values()), columns=columns)
+
     async def resolve_measurement(
         self,
         cell_specification: str,
@@ -123,6 +173,23 @@ class AsyncStudio:
         if found is None:
             raise ClientError(f"no cell measurement named {measurement!r}", 404)
         return found
+
+
+async def _outcome(act: Awaitable[CellMeasurement]) -> dict[str, Any]:
+    """Return how an upload ended; what ends all of them is raised."""
+    try:
+        record = await act
+    except RUN_ENDING:
+        raise
+    except MeasurementValidationError as error:
+        return {"outcome": "rejected", "cause": error.cause, "message": str(error)}
+    except BulkloadError as error:
+        return {"outcome": "failed", "cause": error.cause, "message": str(error)}
+    # What is no table at all: the caller's mistake, and the other tables' none.
+    except (TypeError, ValueError) as error:
+        return {"outcome": "rejected", "cause": "invalid", "message": str(error)}
+    outcome = "created" if record.was_created else "existing"
+    return {"outcome": outcome, "measurement_id": record.id}
 
 
 def _adjusted(delivery: Delivery, timeout: float | None, max_retries: int | None) -> Delivery:

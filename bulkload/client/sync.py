@@ -189,4 +189,5 @@ class Studio(Proxied):
 
     health_check = blocking(AsyncStudio.health_check)
     whoami = blocking(AsyncStudio.whoami)
+    upload_many = blocking(AsyncStudio.upload_many)
     resolve_measurement = blocking(AsyncStudio.resolve_measurement)

@@ -22,7 +22,8 @@ from bulkload.core.lifecycle import (
 from bulkload.core.outcome import OutcomeKind
 from bulkload.engine.jobs import JobContext
 
-_ENDINGS = {
+#: What ends a job in a run, and how.
+ENDINGS = {
     ProcessingReady: OutcomeKind.CREATED,
     Found: OutcomeKind.EXISTING,
     SourceRejected: OutcomeKind.REJECTED,
@@ -92,7 +93,7 @@ class Progress:
             self.bytes_read += event.source_bytes
         elif isinstance(event, Confirmed):
             self.confirmed += 1
-        elif (kind := _ENDINGS.get(type(event))) is not None:
+        elif (kind := ENDINGS.get(type(event))) is not None:
             self.counts[kind] += 1
             if (began := self._prepared_at.pop(context.id, None)) is not None:
                 took_s = self._clock.monotonic() - began

@@ -19,7 +19,7 @@ from bulkload.core.survey.dates import Order
 from bulkload.core.survey.proposal import FileFacts, Proposal, Sureness
 from bulkload.core.survey.propose import Knowledge, propose
 from bulkload.localstudio import LocalStudio
-from bulkload.survey.surveyor import survey_sources
+from bulkload.surveying.surveyor import survey_sources
 from tests.archives import series, specification, write
 from tests.jobs import Jobs
 

@@ -39,8 +39,13 @@ def write_survey(path: Path, survey: Survey, sources: Sequence[Path], table: Cel
     Side effects: the file, and for a form without sheets two files beside it.
     """
     base = Path(os.path.abspath(path)).parent  # noqa: PTH100 - links in it stay as they are
-    rows = (_row(one, sources, base) for one in survey.proposals)
+    rows = survey_rows(survey, sources, base)
     return write_table(path, rows, PLAN_COLUMNS, _sheets(survey, table))
+
+
+def survey_rows(survey: Survey, sources: Sequence[Path], base: Path) -> Iterator[dict[str, Cell]]:
+    """Yield the rows of a proposed plan; paths below ``base`` are relative to it."""
+    return (_row(one, sources, base) for one in survey.proposals)
 
 
 def _row(proposal: Proposal, sources: Sequence[Path], base: Path) -> dict[str, Cell]:

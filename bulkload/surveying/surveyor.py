@@ -17,8 +17,8 @@ from bulkload.core.survey.proposal import FileFacts
 from bulkload.core.survey.propose import Knowledge, Survey, propose
 from bulkload.errors import UnreadableError
 from bulkload.sources.metadata import Role, read_mapping, role_of
-from bulkload.survey.look import HEAD_BYTES, content_digest, look_at_all
-from bulkload.survey.walk import Listed, walk
+from bulkload.surveying.look import HEAD_BYTES, content_digest, look_at_all
+from bulkload.surveying.walk import Listed, walk
 
 #: Files that a worker looks at before it answers: keeps what is lost with an interruption small.
 CHUNK_FILES: Final = 200

@@ -38,7 +38,7 @@ from bulkload.readers.file_kinds import (
 from bulkload.readers.formats.generic import FORMAT as LABELLED
 from bulkload.readers.probe import Probe
 from bulkload.readers.registry import VENDOR_FORMATS
-from bulkload.survey.walk import Listed
+from bulkload.surveying.walk import Listed
 
 #: Bytes of a file's beginning that are looked at; the whole of a smaller file.
 HEAD_BYTES: Final = 16 * 1024
