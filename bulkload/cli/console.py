@@ -23,7 +23,7 @@ from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.plan_check import CONSEQUENCES
 from bulkload.core.plan_items import Problem, Scope
 from bulkload.core.rules.cross_file import CampaignCode, CampaignFinding
-from bulkload.core.tally import NOT_AWAITED, RowLedger, RunReport
+from bulkload.core.tally import NOT_AWAITED, SINCE, RowLedger, RunReport
 from bulkload.core.text import printable
 from bulkload.engine.progress import Progress
 from bulkload.journal.report import Change, Remark
@@ -138,6 +138,8 @@ def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]
             f"{waiting:,} uploads were confirmed but not waited for (--no-wait); run "
             "again without it to see how their processing ended",
         )
+    since = ", ".join(f"{report.this_run.get(word, 0):,} {word}" for word in SINCE)
+    say(console, f"sources since the last run: {since}")
     say(console, rows_equation(report.ledger))
     say(
         console,

@@ -34,6 +34,8 @@ class ExitCode(IntEnum):
 
 #: Cause under which the summary counts confirmed uploads whose processing was not awaited.
 NOT_AWAITED = "processing_not_awaited"
+#: What may have become of a source since the last run.
+SINCE = ("new", "grown", "changed", "gone", "unchanged")
 #: Cause of a job that the run did not come to.
 NOT_REACHED = "not_reached"
 
@@ -87,6 +89,8 @@ class RunReport:
     elapsed_s: float
     bottleneck: str
     exit_code: ExitCode
+    #: Sources by what became of them since the last run, as in ``SINCE``.
+    this_run: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -113,6 +117,7 @@ class RunReport:
             "elapsed_s": round(self.elapsed_s, 3),
             "bottleneck": self.bottleneck,
             "exit_code": int(self.exit_code),
+            "this_run": {word: self.this_run.get(word, 0) for word in SINCE},
         }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
@@ -23,7 +24,7 @@ from bulkload.core.plan_items import (
 )
 from bulkload.core.prepare_result import PrepareOptions
 from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_window
-from bulkload.core.resume import restart_reason
+from bulkload.core.resume import Known, restart_reason
 from bulkload.core.version import VERSION
 from bulkload.engine.limits import GONE_NAMED, MAX_PROBLEMS, PLAN_BATCH
 from bulkload.errors import PlanError, SettingsError
@@ -52,6 +53,8 @@ class PlanAccount:
     warnings: list[Problem] = field(default_factory=list)
     #: What earlier plans of the job held and this one does not.
     gone: Gone = field(default_factory=Gone)
+    #: What became of the sources since the last run: new, grown, changed, gone, unchanged.
+    this_run: Counter[str] = field(default_factory=Counter)
     #: Whether the user asked to send what can be sent, whatever is in the way.
     goes_on: bool = False
 
@@ -161,6 +164,7 @@ def plan_into(
     if not account.jobs and not account.problem_count:
         raise PlanError(_nothing_found(store, account, sources))
     account.gone = store.gone(run, GONE_NAMED)
+    account.this_run["gone"] = account.gone.total
     return account
 
 
@@ -221,6 +225,7 @@ class _Writer:
             self._put_claimed(job, row)
             return
         if row is None:
+            self.account.this_run["new"] += 1
             store.add_job(run, job, payload, options_digest)
         else:
             stamp = quick_stamp(Path(job.path))
@@ -228,6 +233,7 @@ class _Writer:
             store.replan_job(
                 run, row.id, path=job.path, payload=payload, options_digest=options_digest
             )
+            self.account.this_run[_since(row.known, stamp, reason)] += 1
             if reason is not None:
                 events.append(store, run, row.id, self.at, Restarted(reason=reason))
         self.account.jobs += 1
@@ -254,6 +260,14 @@ class _Writer:
             self.account.add(problem)
             self.account.contested += 1
             self.account.in_the_way += 1
+
+
+def _since(known: Known, stamp: tuple[int, int] | None, reason: str | None) -> str:
+    """Return what became of a known source since the last run."""
+    if reason != "source_changed":
+        return "unchanged"
+    before = known.stored_stamp or known.stamp
+    return "grown" if stamp and before and stamp[0] > before[0] else "changed"
 
 
 def _is_same(job: UploadJob, first: UploadJob) -> bool:
@@ -288,4 +302,4 @@ def retry_into(store: Store, run: int, *, cause: str | None, at: float) -> PlanA
         jobs, skips, rejected = store.take_over_plan(run)
         for job in store.not_arrived(run, cause):
             events.append(store, run, job, at, Restarted(reason="retry"))
-    return PlanAccount(jobs=jobs, skips=skips, rejected=rejected)
+    return PlanAccount(jobs=jobs, skips=skips, rejected=rejected, this_run=Counter(unchanged=jobs))

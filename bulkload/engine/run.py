@@ -340,6 +340,7 @@ def _account(
         requests=progress.requests,
         retries=progress.retries,
         elapsed_s=progress.elapsed_s,
+        this_run=account.this_run,
         bottleneck=bottleneck(_shares(request.settings, progress), progress.elapsed_s),
         exit_code=exit_code(
             planned=account.planned, counts=counts, ledger=ledger, stopped=stopped[0]

@@ -90,7 +90,7 @@ def test_the_summary_has_fixed_keys_and_a_number_for_each_outcome(
     summary = report.as_json()
     assert list(summary) == [
         *("job", "planned", "counts", "causes", "rows", "bytes_read", "bytes_sent", "requests"),
-        *("retries", "elapsed_s", "bottleneck", "exit_code"),
+        *("retries", "elapsed_s", "bottleneck", "exit_code", "this_run"),
     ]
     assert list(summary["counts"]) == [kind.value for kind in OutcomeKind]
     assert list(summary["causes"]) == ["c", "a", "b"]

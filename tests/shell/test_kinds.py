@@ -253,7 +253,7 @@ def test_the_summary_counts_what_was_read_and_sent(
     summary = ended.summary
     assert list(summary) == [
         *("job", "planned", "counts", "causes", "rows", "bytes_read", "bytes_sent", "requests"),
-        *("retries", "elapsed_s", "bottleneck", "exit_code"),
+        *("retries", "elapsed_s", "bottleneck", "exit_code", "this_run"),
     ]
     assert list(summary["counts"]) == ["created", "existing", "rejected", "failed", "skipped"]
     assert summary["planned"] == len(made) == sum(summary["counts"].values())
