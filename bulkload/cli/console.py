@@ -26,7 +26,7 @@ from bulkload.core.rules.cross_file import CampaignCode, CampaignFinding
 from bulkload.core.tally import NOT_AWAITED, SINCE, RowLedger, RunReport
 from bulkload.core.text import printable
 from bulkload.engine.progress import Progress
-from bulkload.journal.report import Change, Remark
+from bulkload.journal.report import Change, Evidence, Remark
 
 #: Seconds between two lines of progress where the output is not a terminal.
 PLAIN_INTERVAL_S: Final = 30.0
@@ -182,6 +182,8 @@ def show_changes(console: Console, changes: Iterable[Change]) -> None:
             is_first = False
         say(console, printable(f"  {change_line(one)}"))
         for evidence in one.by_evidence:
+            if evidence.columns and len(one.by_evidence) > 1:
+                say(console, printable(f"    {evidence.evidence}: {_names(evidence)}"))
             if evidence.evidence not in CERTAIN and one.code != DecisionCode.COLUMNS_LEFT_OUT:
                 say(console, printable(f"    {evidence.example}"))
 
@@ -194,11 +196,14 @@ def change_line(change: Change) -> str:
     line = f"{phrase(change.code)} in {', '.join(map(''.join, zip(counts, evidence, strict=True)))}"
     if rows := sum(one.rows for one in change.by_evidence):
         line += f", {counted(rows, 'row')}"
-    if change.columns:
-        line += ": " + ", ".join(f"{name} ({files:,})" for name, files in change.columns)
-    if change.more_columns:
-        line += f" and {change.more_columns:,} more"
+    if len(change.by_evidence) == 1 and change.by_evidence[0].columns:
+        line += f": {_names(change.by_evidence[0])}"
     return line
+
+
+def _names(evidence: Evidence) -> str:
+    names = ", ".join(f"{name} ({files:,})" for name, files in evidence.columns)
+    return names + (f" and {evidence.more_columns:,} more" if evidence.more_columns else "")
 
 
 def show_remarks(console: Console, warnings: Iterable[Remark], changes: Mapping[str, int]) -> None:

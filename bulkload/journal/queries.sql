@@ -423,11 +423,12 @@ WITH prepared AS (
     ) AS provenance
     FROM job WHERE plan_run=? AND content_digest IS NOT NULL
 )
-SELECT json_extract(decision.value, '$.code') AS code, named.value AS name,
+SELECT json_extract(decision.value, '$.code') AS code,
+    COALESCE(json_extract(decision.value, '$.evidence'), '') AS evidence, named.value AS name,
     COUNT(DISTINCT prepared.path) AS files
 FROM prepared, json_each(prepared.provenance, '$.decisions') AS decision,
     json_each(decision.value, '$.columns') AS named
-GROUP BY 1, 2 ORDER BY 1, files DESC, 2
+GROUP BY 1, 2, 3 ORDER BY 1, 2, files DESC, 3
 
 -- name: summaries
 SELECT spec, cell, measurement, summary FROM job WHERE plan_run=? ORDER BY spec, cell, id

@@ -158,6 +158,10 @@ class Evidence:
     files: int
     rows: int
     example: str
+    #: Names of columns or header fields with their numbers of files, the commonest first.
+    columns: tuple[tuple[str, int], ...] = ()
+    #: Names beyond those.
+    more_columns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,21 +171,21 @@ class Change:
     code: str
     #: The commonest first.
     by_evidence: tuple[Evidence, ...]
-    #: Names of columns or header fields with their numbers of files, the commonest first.
-    columns: tuple[tuple[str, int], ...] = ()
-    #: Names beyond those.
-    more_columns: int = 0
 
 
 def decisions(store: Store, run: int, names_each: int) -> list[Change]:
-    """Return what the readers decided about a plan's files; at most ``names_each`` columns each."""
-    columns: dict[str, list[tuple[str, int]]] = {}
-    more: Counter[str] = Counter()
+    """Return what the readers decided about a plan's files.
+
+    At most ``names_each`` columns are named for each evidence.
+    """
+    columns: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    more: Counter[tuple[str, str]] = Counter()
     for row in store.rows("decision_columns", run):
-        if len(kept := columns.setdefault(row["code"], [])) < names_each:
+        settled = row["code"], row["evidence"]
+        if len(kept := columns.setdefault(settled, [])) < names_each:
             kept.append((row["name"], row["files"]))
         else:
-            more[row["code"]] += 1
+            more[settled] += 1
     return [
         Change(
             code=code,
@@ -191,11 +195,11 @@ def decisions(store: Store, run: int, names_each: int) -> list[Change]:
                     files=row["files"],
                     rows=row["rows"],
                     example=f"{row['path']}: {row['detail']}",
+                    columns=tuple(columns.get((code, row["evidence"]), ())),
+                    more_columns=more[code, row["evidence"]],
                 )
                 for row in rows
             ),
-            columns=tuple(columns.get(code, ())),
-            more_columns=more[code],
         )
         for code, rows in groupby(store.rows("decisions", run), key=lambda row: str(row["code"]))
     ]

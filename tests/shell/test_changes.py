@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,9 +141,9 @@ def test_a_line_counts_files_rows_and_columns() -> None:
     assert change_line(negated) == "current negated in 1,100 files (format), 3 (voltage fit)"
     columns = Change(
         code="columns_left_out",
-        by_evidence=(evidence("text", 2),),
-        columns=(("Remark", 2), ("Range", 1)),
-        more_columns=1,
+        by_evidence=(
+            replace(evidence("text", 2), columns=(("Remark", 2), ("Range", 1)), more_columns=1),
+        ),
     )
     assert change_line(columns) == (
         "columns left out in 2 files (text): Remark (2), Range (1) and 1 more"
