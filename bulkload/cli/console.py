@@ -108,14 +108,22 @@ def show_problems(console: Console, problems: Iterable[Problem], total: int) -> 
         for problem in group:
             places.setdefault(problem.message, []).append(problem.where)
         for message, where in islice(places.items(), EXAMPLES):
-            # A message that names the place itself does not get it a second time.
-            place = "" if where[0] in message else f"{where[0]}: "
             many = f" ({len(where):,} entries)" if len(where) > 1 else ""
-            say(console, f"  {printable(place + message)}{many}")
+            say(console, f"  {printable(_placed(where[0], message))}{many}")
         if more := sum(len(where) for where in islice(places.values(), EXAMPLES, None)):
             say(console, f"  and {more:,} more")
     if total > shown:
         say(console, f"and {total - shown:,} more")
+
+
+def _placed(where: str, message: str) -> str:
+    """Put the place before a message, but nothing of it that the message states itself."""
+    if where in message:
+        return message
+    stated = where.rpartition(", ")[2]
+    if stated != where and message.startswith(stated):
+        return where.removesuffix(stated) + message
+    return f"{where}: {message}"
 
 
 def _rank(item: tuple[str, list[Problem]]) -> tuple[bool, int, int]:
