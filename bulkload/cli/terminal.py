@@ -139,14 +139,19 @@ class OutputQueue:
 
 
 def dropped_output() -> list[DroppedOutput]:
-    """Return what of ``sys.stdout`` and ``sys.stderr`` was not written so far, by stream."""
+    """Return what of ``sys.stdout`` and ``sys.stderr`` was not written so far, by stream.
+
+    Text that is still queued is waited for, at most ``DRAIN_LIMIT_S``: only then is it known.
+    """
     buffers = [getattr(stream, "buffer", None) for stream in (sys.stdout, sys.stderr)]
-    queues = {buffer.queue: None for buffer in buffers if isinstance(buffer, QueuedBytes)}
-    return [
-        dropped
-        for queue in queues
-        if queue is not None and (dropped := queue.dropped()) is not None
-    ]
+    queues = {
+        buffer.queue: None
+        for buffer in buffers
+        if isinstance(buffer, QueuedBytes) and buffer.queue is not None
+    }
+    for queue in queues:
+        queue.drain(DRAIN_LIMIT_S)
+    return [dropped for queue in queues if (dropped := queue.dropped()) is not None]
 
 
 @contextmanager

@@ -47,6 +47,7 @@ from bulkload.errors import (
     PermissionDeniedError,
     PlanError,
     SettingsError,
+    TransientError,
 )
 from bulkload.journal import FILE_NAME, Journal, Store, open_journal
 from bulkload.journal.account import ACCOUNT_NAME
@@ -247,15 +248,21 @@ async def _deliver(
 async def _check_project(studio: AsyncStudio, target: Target) -> None:
     """Ask once for what concerns every measurement: whether the project is there for this key.
 
-    Raises ``SettingsError`` or ``PermissionDeniedError``, and the client's errors of the way.
+    Raises ``SettingsError`` or ``PermissionDeniedError``, and the errors that end every run. An
+    answer that says nothing of the project (a server error, an endpoint that is not there) stops
+    nothing: the uploads will show.
     """
     if target.project_id is None:
         return
     try:
         await studio.project.get(target.project_id)
+    except AuthenticationError:
+        raise
+    except TransientError:
+        return
     except ClientError as error:
         if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
-            raise
+            return
         message = f"the project {target.project_id} at {target.url}: {error}"
         if error.status_code == HTTPStatus.FORBIDDEN:
             raise PermissionDeniedError(
