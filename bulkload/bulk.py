@@ -140,15 +140,15 @@ async def run(*sources: Source, **arguments: Any) -> AsyncIterator[Outcome]:
     ended: asyncio.Queue[int | None] = asyncio.Queue()
     task = asyncio.create_task(_carry_out(request, _Reporting(ended)))
     task.add_done_callback(lambda _: ended.put_nowait(None))
-    told: set[int] = set()
+    reported: set[int] = set()
     try:
         while (job := await ended.get()) is not None:
-            if job not in told:
-                told.add(job)
+            if job not in reported:
+                reported.add(job)
                 with Store(request.job_dir / FILE_NAME, is_read_only=True) as store:
                     yield outcome(store.get_job(job))
         result = await task
-        for one in _others(request.job_dir, result.run, told):
+        for one in _others(request.job_dir, result.run, reported):
             yield one
     finally:
         task.cancel()
@@ -309,11 +309,11 @@ async def _carry_out(request: _Request, progress: Progress) -> RunResult:
         )
 
 
-def _others(job_dir: Path, run_number: int, told: set[int]) -> Iterator[Outcome]:
+def _others(job_dir: Path, run_number: int, reported: set[int]) -> Iterator[Outcome]:
     """Yield the outcomes of a plan's entries that did not end before the eyes of the caller."""
     with Store(job_dir / FILE_NAME, is_read_only=True) as store:
         for job in store.jobs():
-            if job.plan_run == run_number and job.id not in told:
+            if job.plan_run == run_number and job.id not in reported:
                 yield outcome(job)
         for row in account_rows(store, run_number, {}):
             if "measurement" not in row and row["in_plan"] == "yes":

@@ -1,4 +1,4 @@
-"""What a person is told of a plan that is refused: the reason, and what would fit."""
+"""Messages about a plan that cannot be run: the reason, and what would fit."""
 
 from __future__ import annotations
 

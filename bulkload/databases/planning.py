@@ -289,7 +289,7 @@ class Planner:
         facts.left_out.append({"cell": cell, "key": key, "reason": reason, "rows": rows})
 
     def _totals(self, facts: Facts, catalogue: frozenset[str]) -> Iterator[Fault]:
-        """Count the tables of samples: what no measurement claims is told."""
+        """Count the tables of samples: what no measurement claims is reported."""
         named = _tables_in(self._samples.query, catalogue)
         if self._source.measurements.table:
             for row in self._session.database.rows(self._source.measurements.query):

@@ -39,7 +39,7 @@ def survey_sources(
 ) -> Survey:
     """Look at sources and propose; paths of several sources begin with the source's name.
 
-    ``on_look`` is told how many files have been looked at so far.
+    ``on_look`` gets the number of files looked at so far.
     """
     is_one = len(sources) == 1
     facts: dict[str, FileFacts] = {}

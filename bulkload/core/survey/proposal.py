@@ -26,7 +26,7 @@ SURENESS_WORDS: Final = {Sureness.OPEN: "open", Sureness.LIKELY: "likely", Suren
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFacts:
-    """What a look at a file's beginning told."""
+    """What the beginning of a file shows."""
 
     #: Below the source, with ``/``; of a member of an archive ``a.zip!/b.csv``.
     path: str

@@ -2,7 +2,7 @@
 
 For engines whose snapshot cannot be shared. The process listens on loopback; who may ask proves
 it by a key that lives as long as the session. Answers are Arrow batches as they come from the
-database, so that nothing is kept whole; a query that breaks is told as the error that it was,
+database, so that nothing is kept whole; a query that breaks raises the error that it was,
 never as an end. When the parent goes away, standard input ends and the process with it.
 
 ::
