@@ -11,3 +11,7 @@ MAX_GROUP: Final = 256
 #: How long a connection waits for the transaction of another one, in seconds: a commit takes
 #: milliseconds, and a disk that takes longer than this is broken.
 BUSY_TIMEOUT_S: Final = 30.0
+
+#: Parts of a job, at most: each is a folder and costs some milliseconds wherever the whole job is
+#: read. Ten million measurements in as many parts are 2,500 a part.
+MAX_PARTS: Final = 4096
