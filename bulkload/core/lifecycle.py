@@ -189,6 +189,8 @@ class SourceRejected(Event):
     #: Rows that would have been sent, None where the source could not be read.
     rows: int | None = None
     rows_left_out: int = 0
+    #: Voltage and current around the flagged row, as JSON; empty where there is nothing to plot.
+    excerpt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,3 +117,5 @@ class Rejected:
     #: the file that its reader left out.
     rows: int | None = None
     rows_left_out: int = 0
+    #: What a report plots of it, as JSON (``core.excerpt``); empty where there is nothing to plot.
+    excerpt: str = ""

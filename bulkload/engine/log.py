@@ -22,6 +22,11 @@ from bulkload.errors import DiskError
 FILE_NAME: Final = "log.jsonl"
 
 
+#: Fields that have another name in the log, whose lines have a ``level`` of their own; and those
+#: that it does not have: thousands of numbers that are no reading matter.
+_NAMES: Final = {"level": "control", "excerpt": ""}
+
+
 class LogFile:
     """A log on disk, open for appending. A line that cannot be written ends the run.
 
@@ -115,4 +120,6 @@ class LogWatcher:
 
 
 def _fields(event: Event | WireEvent) -> dict[str, object]:
-    return {field.name: getattr(event, field.name) for field in fields(event)}
+    """Return the fields of an event, without those that only the journal needs."""
+    named = ((_NAMES.get(field.name, field.name), field.name) for field in fields(event))
+    return {name: getattr(event, field) for name, field in named if name}

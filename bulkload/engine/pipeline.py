@@ -232,4 +232,5 @@ def rejected_event(context: JobContext, rejected: Rejected) -> SourceRejected:
         source_mtime_ns=mtime_ns,
         rows=rejected.rows,
         rows_left_out=rejected.rows_left_out,
+        excerpt=rejected.excerpt,
     )

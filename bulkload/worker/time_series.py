@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from bulkload.core.digest import content_digest
+from bulkload.core.excerpt import excerpt, excerpt_to_text
 from bulkload.core.frame import Frame
 from bulkload.core.issues import ExtraCode, Severity, ValidationIssue
 from bulkload.core.plan_items import Checks, UploadJob
@@ -79,7 +80,13 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
     errors = [issue for issue in issues if issue.severity is Severity.ERROR]
     if errors:
         rejected = _invalid(task.job, errors, before)
-        return replace(rejected, rows=table.num_rows, rows_left_out=left_out)
+        plotted = excerpt(frame, errors)
+        return replace(
+            rejected,
+            rows=table.num_rows,
+            rows_left_out=left_out,
+            excerpt="" if plotted is None else excerpt_to_text(plotted),
+        )
     header = sendable(series.header, task.prepare_options.header_fields)
     prepared = Prepared(
         rows=table.num_rows,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import get_args
 
-from bulkload.client.http.events import WireEvent
+from bulkload.client.http.events import LevelChanged, WireEvent
 from bulkload.core.lifecycle import EVENTS
+from bulkload.engine.log import LogWatcher, open_log
 
 PACKAGE = Path(__file__).parents[2] / "bulkload"
 
@@ -43,3 +45,14 @@ def test_nothing_is_logged_past_the_log_of_the_run() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("logging.")
     ]
     assert {call.rpartition(".")[2] for call in calls} <= {"getLogger", "setLevel"}
+
+
+def test_a_change_of_level_keeps_the_name_of_what_changed(tmp_path: Path) -> None:
+    """A line's own ``level`` says how grave it is."""
+    logger, file = open_log(tmp_path / "log.jsonl")
+    with file:
+        LogWatcher(logger).on_wire(
+            LevelChanged(service="api", level="window", value=3.0, reason="quick answers")
+        )
+    line = json.loads((tmp_path / "log.jsonl").read_text("utf-8"))
+    assert (line["level"], line["control"], line["value"]) == ("info", "window", 3.0)
