@@ -10,12 +10,11 @@ from rich.console import Console
 
 from bulkload.cli.console import counted, say
 from bulkload.cli.help_format import OUTPUT
-from bulkload.cli.jobfolder import journal_of
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.account import write_account
-from bulkload.journal import Store
 from bulkload.journal.account import ACCOUNT_NAME
+from bulkload.journal.whole import WholeJob
 
 
 def account(job_dir: Path, *, out: Annotated[Path | None, Parameter(group=OUTPUT)] = None) -> int:
@@ -32,7 +31,7 @@ def account(job_dir: Path, *, out: Annotated[Path | None, Parameter(group=OUTPUT
         default.
     """
     path = out or job_dir / ACCOUNT_NAME
-    with Store(journal_of(job_dir), is_read_only=True) as store:
-        count = write_account(store, job_dir, path)
+    with WholeJob(job_dir) as whole:
+        count = write_account(whole.stores(), job_dir, path)
     say(Console(), f"{counted(count, 'entry')} written to {printable(str(path))}")
     return ExitCode.ARRIVED

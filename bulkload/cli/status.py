@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.cli.console import EXAMPLES, rows_equation, say
+from bulkload.cli.console import EXAMPLES, counted, rows_equation, say
 from bulkload.cli.help_format import OUTPUT
-from bulkload.cli.jobfolder import journal_of
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.errors import SettingsError
 from bulkload.journal import RunRow, Store
-from bulkload.journal.report import count_planned, entries_of_cause, examples, row_ledger, tally
+from bulkload.journal.whole import WholeJob
+
+#: What a part of several may be, in the order in which it is said.
+_PART_STATES: Final = ("done", "in progress, or killed", "open")
 
 
 def status(
@@ -35,44 +38,78 @@ def status(
     list_
         Print only the entries of this cause. Such as no_layout; each on a line.
     """
-    console = Console()
-    with Store(journal_of(job_dir), is_read_only=True) as store:
-        run, newest = store.last_upload(), store.last_run()
-        if run is None or newest is None:
-            raise SettingsError(
-                f"{job_dir} has a journal without an upload; run `bulkload upload` first"
-            )
-        counts, causes = tally(store, run.id, is_waiting=True)
-        if list_ is not None:
-            return _list(console, store, run.id, list_, causes)
-        planned = count_planned(store, run.id)
-        say(console, _told(run))
-        if newest.id != run.id:
-            say(console, f"{_told(newest)}: {printable(newest.command)}")
-        for kind in OutcomeKind:
-            if counts[kind]:
-                say(console, f"{counts[kind]:>12,}  {kind.value}")
-        say(console, f"{planned - counts.total():>12,}  not done")
-        say(console, f"{planned:>12,}  planned")
-        say(console, rows_equation(row_ledger(store, run.id, is_waiting=True)))
-        for cause, count in causes.most_common():
-            say(console, f"{cause}: {count:,}")
-        for outcome in examples(store, run.id, EXAMPLES):
-            say(console, f"  {printable(outcome.message)}")
-        missing = counts[OutcomeKind.REJECTED] + counts[OutcomeKind.FAILED]
-        word = "to resume" if missing or planned > counts.total() else "the command was"
-        say(console, f"{word}: {printable(run.command)}")
+    with WholeJob(job_dir) as whole:
+        return _show(Console(), whole, job_dir, list_)
+
+
+def _show(console: Console, whole: WholeJob, job_dir: Path, only: str | None) -> ExitCode:
+    run = whole.first_plan()
+    if run is None:
+        raise SettingsError(
+            f"{job_dir} has a journal without an upload; run `bulkload upload` first"
+        )
+    counts, causes = whole.tally(is_waiting=True)
+    if only is not None:
+        return _list(console, whole, only, causes)
+    planned = whole.count_planned()
+    _show_runs(console, whole, run)
+    for kind in OutcomeKind:
+        if counts[kind]:
+            say(console, f"{counts[kind]:>12,}  {kind.value}")
+    say(console, f"{planned - counts.total():>12,}  not done")
+    say(console, f"{planned:>12,}  planned")
+    say(console, rows_equation(whole.row_ledger(is_waiting=True)))
+    for cause, count in causes.most_common():
+        say(console, f"{cause}: {count:,}")
+    for outcome in whole.examples(EXAMPLES):
+        say(console, f"  {printable(outcome.message)}")
+    missing = counts[OutcomeKind.REJECTED] + counts[OutcomeKind.FAILED]
+    word = "to resume" if missing or planned > counts.total() else "the command was"
+    say(console, f"{word}: {printable(run.command)}")
     return ExitCode.ARRIVED
 
 
-def _list(
-    console: Console, store: Store, run: int, cause: str, causes: Mapping[str, int]
-) -> ExitCode:
+def _show_runs(console: Console, whole: WholeJob, run: RunRow) -> None:
+    """Say when the job was run last, and which of several parts are done."""
+    if whole.is_divided:
+        _show_parts(console, whole)
+        return
+    say(console, _told(run))
+    for store in whole.stores():
+        newest = store.last_run()
+        if newest is not None and newest.id != run.id:
+            say(console, f"{_told(newest)}: {printable(newest.command)}")
+
+
+def _show_parts(console: Console, whole: WholeJob) -> None:
+    states = Counter(_part_state(store, last) for store, last in whole.plans())
+    said = ", ".join(f"{states[word]:,} {word}" for word in _PART_STATES if states[word])
+    total = len(whole.folders) + len(whole.missing)
+    say(console, f"{counted(total, 'part')}: {said}")
+    if whole.missing:
+        names = ", ".join(folder.name for folder in whole.missing[:EXAMPLES])
+        more = len(whole.missing) - EXAMPLES
+        names += f" and {more:,} more" if more > 0 else ""
+        say(
+            console,
+            f"NOT COUNTED: {counted(len(whole.missing), 'part')} not in this folder ({names}): "
+            "bring them here with `bulkload merge`",
+        )
+
+
+def _part_state(store: Store, last: RunRow) -> str:
+    if not store.count_open(last.id):
+        return "done"
+    newest = store.last_run() or last
+    return "open" if newest.ended_at else "in progress, or killed"
+
+
+def _list(console: Console, whole: WholeJob, cause: str, causes: Mapping[str, int]) -> ExitCode:
     """Print the entries of one cause; raise ``SettingsError`` where there are none."""
     if cause not in causes:
         known = ", ".join(sorted(causes)) or "none"
         raise SettingsError(f"no entry of the job has the cause {cause}; its causes: {known}")
-    for path, message in entries_of_cause(store, run, cause):
+    for path, message in whole.entries_of_cause(cause):
         place = "" if path in message else f"{path}: " if message else path
         say(console, printable(place + message))
     return ExitCode.ARRIVED

@@ -59,16 +59,9 @@ from bulkload.engine.run import PlanInvalidError, RunRequest, RunResult, Target,
 from bulkload.engine.shutdown import Stop, obeying_signals, stop_by
 from bulkload.engine.single_flight import one_error
 from bulkload.errors import SettingsError
-from bulkload.journal import FILE_NAME, Gone, Store
-from bulkload.journal.report import (
-    changes,
-    decisions,
-    examples,
-    findings,
-    warnings,
-    write_json,
-    write_references,
-)
+from bulkload.journal import Gone, Store
+from bulkload.journal.report import write_json, write_references
+from bulkload.journal.whole import WholeJob
 from bulkload.settings import RunSettings
 
 
@@ -177,8 +170,8 @@ def upload(
 def _write_references(job_dir: Path, path: Path | None) -> None:
     if path is None:
         return
-    with Store(job_dir / FILE_NAME, is_read_only=True) as store:
-        write_references(store, path)
+    with WholeJob(job_dir) as whole:
+        write_references(whole.stores(), path)
 
 
 def planner(
@@ -314,11 +307,11 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
 
 
 def _show(console: Console, request: RunRequest, result: RunResult) -> None:
-    with Store(request.job_dir / FILE_NAME, is_read_only=True) as store:
-        show_report(console, result.report, examples(store, result.run, EXAMPLES))
-        show_changes(console, decisions(store, result.run, NAMES))
-        show_remarks(console, warnings(store, result.run, EXAMPLES), changes(store, result.run))
-        show_findings(console, findings(store, result.run))
+    with WholeJob(request.job_dir) as whole:
+        show_report(console, result.report, whole.examples(EXAMPLES))
+        show_changes(console, whole.decisions(NAMES))
+        show_remarks(console, whole.warnings(EXAMPLES), whole.changes())
+        show_findings(console, whole.findings())
     say(console, f"job folder: {request.job_dir}")
     if result.stopped_because:
         say(console, printable(f"stopped: {result.stopped_because}"))

@@ -36,6 +36,7 @@ from bulkload.errors import SettingsError
 from bulkload.journal import JobRow, Store
 from bulkload.journal.account import ACCOUNT_NAME
 from bulkload.journal.report import write_json
+from bulkload.journal.whole import WholeJob
 from bulkload.settings import RunSettings
 from bulkload.worker.pool import open_pool
 
@@ -126,8 +127,8 @@ def keep_proof(job_dir: Path, report: VerifyReport, target: Target, seed: int) -
     }
     write_json(job_dir / f"verify-{now:%Y-%m-%dT%H%M%S.%f}Z.json", proof)
     write_json(job_dir / REPORT_NAME, proof)
-    with Store(journal_of(job_dir), is_read_only=True) as store:
-        write_account(store, job_dir, job_dir / ACCOUNT_NAME)
+    with WholeJob(job_dir) as whole:
+        write_account(whole.stores(), job_dir, job_dir / ACCOUNT_NAME)
 
 
 async def _verify(

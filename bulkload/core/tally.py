@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -66,6 +67,19 @@ class RowLedger:
     ended: Mapping[OutcomeKind, int] = field(default_factory=dict)
     #: Files by outcome whose rows are unknown: not read, or unreadable.
     unknown: Mapping[OutcomeKind, int] = field(default_factory=dict)
+
+    @classmethod
+    def total(cls, ledgers: Iterable[RowLedger]) -> RowLedger:
+        """Return the ledger of several groups of files together."""
+        ended: Counter[OutcomeKind] = Counter()
+        unknown: Counter[OutcomeKind] = Counter()
+        read = left_out = 0
+        for one in ledgers:
+            ended.update(one.ended)
+            unknown.update(one.unknown)
+            read += one.read
+            left_out += one.left_out
+        return cls(read=read, left_out=left_out, ended=ended, unknown=unknown)
 
     @property
     def adds_up(self) -> bool:

@@ -369,7 +369,7 @@ def _keep_account(request: RunRequest, store: Store, run: int, report: RunReport
     store.end_run(run, _seconds(request.clock), summary)
     write_json(request.job_dir / SUMMARY_NAME, summary)
     is_waiting = request.settings.is_waiting
-    write_account(store, request.job_dir, request.job_dir / ACCOUNT_NAME, is_waiting=is_waiting)
+    write_account([store], request.job_dir, request.job_dir / ACCOUNT_NAME, is_waiting=is_waiting)
 
 
 def _shares(settings: RunSettings, progress: Progress) -> Mapping[str, float]:

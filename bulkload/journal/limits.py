@@ -15,3 +15,7 @@ BUSY_TIMEOUT_S: Final = 30.0
 #: Parts of a job, at most: each is a folder and costs some milliseconds wherever the whole job is
 #: read. Ten million measurements in as many parts are 2,500 a part.
 MAX_PARTS: Final = 4096
+
+#: Journals that are kept open while a whole job is read: each takes up to three open files, of
+#: the 256 that a process may have on some systems.
+KEPT_OPEN: Final = 32

@@ -233,6 +233,10 @@ SELECT payload FROM job WHERE plan_run=? ORDER BY id
 SELECT * FROM job WHERE plan_run=? AND spec=? AND cell=?
 AND state NOT IN ('ready', 'existing', 'rejected', 'failed') ORDER BY id
 
+-- name: count_open
+SELECT COUNT(*) FROM job WHERE plan_run=?
+AND state NOT IN ('ready', 'existing', 'rejected', 'failed')
+
 -- A page, so that no reading is open while the jobs of a cell are at work.
 -- name: cells_with_work
 SELECT DISTINCT spec, cell FROM job WHERE plan_run=? AND has_given_up=0

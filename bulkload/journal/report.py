@@ -6,7 +6,7 @@ import csv
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -223,13 +223,14 @@ def findings(store: Store, run: int) -> Iterator[tuple[str, CampaignFinding]]:
             yield f"{spec} / {cell}", finding
 
 
-def write_references(store: Store, path: Path) -> None:
+def write_references(stores: Iterable[Store], path: Path) -> None:
     """Write a table of the last plan's measurements that are in Studio, with their ids."""
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(("spec", "cell", "measurement", "id", "reference"))
-        for row in store.rows("references"):
-            table.writerow((*row, f"db:{row['measurement_id']}"))
+        for store in stores:
+            for row in store.rows("references"):
+                table.writerow((*row, f"db:{row['measurement_id']}"))
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

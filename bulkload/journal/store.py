@@ -217,6 +217,10 @@ class Store:
         """Return the jobs of a cell that are not final, in the order of the plan."""
         return [JobRow._make(row) for row in self.rows("jobs_of_cell", run, spec, cell)]
 
+    def count_open(self, run: int) -> int:
+        """Return how many jobs of a run's plan are not final."""
+        return int(self._one("count_open", run))
+
     def not_arrived(self, run: int, cause: str | None) -> list[int]:
         """Return the numbers of a plan's jobs that are not in Studio, all or those of a cause."""
         return [row["id"] for row in self.rows("jobs_not_arrived", run, cause)]
