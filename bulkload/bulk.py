@@ -27,7 +27,7 @@ from bulkload.cli.jobfolder import absolute, default_job
 from bulkload.cli.kept_options import kept_options
 from bulkload.cli.local import local_studio
 from bulkload.cli.options import CheckOptions, PrepareArguments, SourceOptions
-from bulkload.cli.upload import opener, planner, target_of
+from bulkload.cli.running import opener, planner, target_of
 from bulkload.clock import SystemClock
 from bulkload.core.lifecycle import Event
 from bulkload.core.outcome import Outcome, OutcomeKind

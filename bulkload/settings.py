@@ -14,8 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from bulkload.core.existing import Existing
 from bulkload.core.machine_limits import MachineLimits, cgroup_files, machine_limits
 from bulkload.core.plan_items import Checks
@@ -52,6 +50,9 @@ GRACE_S: Final = 20.0
 @lru_cache(1)
 def machine(root: Path = Path("/")) -> MachineLimits:
     """Return what this process may use of the machine; ``root`` is where /proc and /sys lie."""
+    # Only where a run needs it: `--help` and `status` do not.
+    import psutil
+
     return machine_limits(
         machine_memory_bytes=psutil.virtual_memory().total,
         machine_cores=os.cpu_count() or 1,

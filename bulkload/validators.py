@@ -18,8 +18,8 @@ from bulkload.core import terms
 from bulkload.core.frame import AnyArray
 from bulkload.core.groups import Groups
 from bulkload.core.issues import IssueCode, Severity, ValidationIssue, failure_text
+from bulkload.core.rule_names import STRICT_CHECK_NAMES
 from bulkload.core.rules import (
-    STRICT_CHECK_NAMES,
     check,
     cumulative,
     eis,

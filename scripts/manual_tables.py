@@ -20,12 +20,12 @@ from typing import Any, Final
 
 from bulkload.cli import app
 from bulkload.cli.manual import pages
+from bulkload.core.campaign import CampaignCode
 from bulkload.core.decisions import DecisionCode
 from bulkload.core.issues import ExtraCode, IssueCode
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.plan_check import Rule
-from bulkload.core.rules import STRICT_CHECK_NAMES
-from bulkload.core.rules.cross_file import CampaignCode
+from bulkload.core.rule_names import STRICT_CHECK_NAMES
 from bulkload.core.rules.transforms import TRANSFORMS
 from bulkload.core.tally import ExitCode
 from bulkload.readers.registry import FALLBACKS, VENDOR_FORMATS

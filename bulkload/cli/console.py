@@ -9,24 +9,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bulkload.clock import Clock
 from bulkload.core.bottleneck import ADVICE
 from bulkload.core.decisions import CERTAIN, DecisionCode, phrase
 from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.plan_check import CONSEQUENCES
 from bulkload.core.plan_items import Problem, Scope
-from bulkload.core.rules.cross_file import CampaignCode, CampaignFinding
 from bulkload.core.tally import NOT_AWAITED, SINCE, RowLedger, RunReport
 from bulkload.core.text import printable
-from bulkload.engine.progress import Progress
-from bulkload.journal.report import Change, Evidence, Remark
+
+if TYPE_CHECKING:
+    # Every command prints; few have a run to show.
+    from bulkload.clock import Clock
+    from bulkload.core.campaign import CampaignCode, CampaignFinding
+    from bulkload.engine.progress import Progress
+    from bulkload.journal.report import Change, Evidence, Remark
 
 #: Seconds between two lines of progress where the output is not a terminal.
 PLAIN_INTERVAL_S: Final = 30.0

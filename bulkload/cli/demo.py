@@ -11,13 +11,14 @@ from rich.console import Console
 from bulkload.cli.console import say
 from bulkload.cli.jobfolder import absolute
 from bulkload.cli.local import RunningStudio, local_studio
-from bulkload.cli.upload import carry_out, opener, planner
+from bulkload.cli.running import carry_out, opener, planner
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.path_layout import Layout
 from bulkload.core.tally import ExitCode
 from bulkload.demo import EXPECTED, write_archive
 from bulkload.demo.archive import EXISTING
-from bulkload.engine.run import RunRequest, Target
+from bulkload.engine.run import RunRequest
+from bulkload.engine.target import Target
 from bulkload.errors import SettingsError
 from bulkload.settings import RunSettings
 from bulkload.sources import read_source

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from bulkload.cli.local import RunningStudio, local_studio
-from bulkload.engine.run import Target
+from bulkload.engine.target import Target
 from bulkload.errors import SettingsError
 from bulkload.journal import FILE_NAME, Store, find
 

@@ -17,7 +17,7 @@ from bulkload.databases.planned import read_facts
 from bulkload.databases.proof import CSV_NAME, Delivered, SourceProof, prove_source, write_csv
 from bulkload.databases.proof_page import PAGE_NAME, page
 from bulkload.databases.run_databases import folders_of
-from bulkload.engine.run import Target
+from bulkload.engine.target import Target
 from bulkload.engine.verify import VerifyReport
 from bulkload.journal import JobRow, Store
 

@@ -1,4 +1,7 @@
-"""Options that several commands share, and how their values are parsed."""
+"""Options that several commands share, and how their values are parsed.
+
+What reads sources is imported where that is done: every `--help` loads this module.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,15 @@ from bulkload.core.deadline import parse_until
 from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout, LayoutError
 from bulkload.core.plan_items import Checks, PlanItem
 from bulkload.core.prepare_result import ExtraChecks, PrepareOptions
-from bulkload.core.rules.transforms import TransformError, known_transforms
+from bulkload.core.rule_names import STRICT_CHECK_NAMES, TransformError, known_transforms
 from bulkload.core.survey.dates import Order
-from bulkload.databases.run_databases import Databases
 from bulkload.errors import SettingsError
 from bulkload.settings import CONNECTIONS, GRACE_S, RunLimits
-from bulkload.sources import read_source
-from bulkload.sources.members import split
-from bulkload.sources.selection import Selection
-from bulkload.sources.sheets.stated import SheetOptions, parse_map
-from bulkload.validators import STRICT_CHECK_NAMES
 
 if TYPE_CHECKING:
+    from bulkload.databases.run_databases import Databases
     from bulkload.readers import ReadOptions
+    from bulkload.sources.sheets.stated import SheetOptions
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
@@ -138,6 +137,8 @@ class SheetArguments:
 
     def sheet_options(self) -> SheetOptions:
         """Return what the words mean; raises ``SettingsError`` for a mapping with a mistake."""
+        from bulkload.sources.sheets.stated import SheetOptions, parse_map
+
         return SheetOptions(
             cells=self.cells,
             tests=self.tests,
@@ -182,6 +183,8 @@ class SourceOptions:
 
     def databases(self, job_dir: Path) -> Databases:
         """Return what holds the databases of a job's sources open while it is used."""
+        from bulkload.databases.run_databases import Databases
+
         return Databases(job_dir, allow_writable=self.allow_writable)
 
     def read(
@@ -191,6 +194,11 @@ class SourceOptions:
         databases: Databases | None = None,
     ) -> Iterable[PlanItem]:
         """Yield the plan of all sources; raise ``SettingsError`` for a layout with an error."""
+        # Only where sources are read: `--help` is to be quick.
+        from bulkload.sources import read_source
+        from bulkload.sources.members import split
+        from bulkload.sources.selection import Selection
+
         if not sources:
             raise SettingsError("no source: name a folder or a manifest")
         try:

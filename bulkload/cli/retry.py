@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from bulkload.cli.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.options import LimitOptions, check_dialects, this_command
-from bulkload.cli.upload import carry_out, opener
+from bulkload.cli.running import carry_out, opener
 from bulkload.clock import SystemClock
 from bulkload.core.existing import Existing
 from bulkload.engine.plan_writer import retry_into

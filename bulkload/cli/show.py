@@ -19,15 +19,15 @@ from bulkload.cli.help_format import READING, RUN
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.local import RunningStudio
 from bulkload.cli.options import CheckOptions, PrepareArguments, SheetArguments, SourceOptions
-from bulkload.cli.upload import opener
+from bulkload.cli.running import opener
 from bulkload.client.http.events import unobserved
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.prepare_result import Prepared, PrepareOptions, PrepareTask
 from bulkload.core.tally import ExitCode
 from bulkload.core.terms import JobKey
 from bulkload.engine.jobs import prepared_event
-from bulkload.engine.run import Target
 from bulkload.engine.single_flight import one_error
+from bulkload.engine.target import Target
 from bulkload.errors import ClientError, SettingsError
 from bulkload.journal import JobRow, Store
 from bulkload.readers import ReadOptions, list_members, load_dialects, read

@@ -22,8 +22,9 @@ from bulkload.core.lifecycle import (
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.prepare_result import Prepared
 from bulkload.core.terms import MeasurementType
-from bulkload.journal import JobRow, Journal, Parent, Store
+from bulkload.journal import JobRow, Parent, Store
 from bulkload.journal.codec import dump
+from bulkload.journal.journal import Journal
 from bulkload.sources.stamp import quick_stamp
 
 

@@ -50,7 +50,7 @@ from bulkload.engine.processing import ProcessingPoller
 from bulkload.engine.progress import Progress
 from bulkload.engine.single_flight import one_error
 from bulkload.errors import RUN_ENDING, BulkloadError, DiskError
-from bulkload.journal import Journal
+from bulkload.journal.journal import Journal
 from bulkload.settings import RunSettings
 from bulkload.sources.stamp import quick_stamp
 from bulkload.worker.pool import Preparer

@@ -12,7 +12,7 @@ from bulkload.engine.jobs import JobContext, Recorder
 from bulkload.engine.limits import REMEMBERED_FILES
 from bulkload.engine.single_flight import SingleFlight
 from bulkload.errors import UnreadableError
-from bulkload.journal import Journal
+from bulkload.journal.journal import Journal
 from bulkload.sources.stamp import stamp
 
 

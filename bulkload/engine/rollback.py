@@ -10,7 +10,8 @@ from bulkload.client.api.records import Record
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import RolledBack
 from bulkload.errors import BulkloadError, ClientError
-from bulkload.journal import Journal, Store
+from bulkload.journal import Store
+from bulkload.journal.journal import Journal
 
 #: The order in which parents go: a parent only when nothing is left under it.
 PARENT_ORDER: Final = ("cell_instance", "cell_batch", "cell_specification")

@@ -35,6 +35,7 @@ from bulkload.engine.progress import Progress
 from bulkload.engine.raw_data import RawFiles
 from bulkload.engine.run_settings import kept_settings, pool_limits
 from bulkload.engine.shutdown import Stop
+from bulkload.engine.target import Target
 from bulkload.engine.uploader import Uploader
 from bulkload.errors import (
     AuthenticationError,
@@ -49,8 +50,9 @@ from bulkload.errors import (
     SettingsError,
     TransientError,
 )
-from bulkload.journal import FILE_NAME, Journal, Store, open_journal
+from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.account import ACCOUNT_NAME
+from bulkload.journal.journal import Journal, open_journal
 from bulkload.journal.lock import exclusive
 from bulkload.journal.report import SUMMARY_NAME, row_ledger, tally, write_json
 from bulkload.settings import RunSettings
@@ -66,27 +68,6 @@ class PlanInvalidError(PlanError):
     def __init__(self, account: PlanAccount) -> None:
         super().__init__(f"{account.refusal}; nothing was sent")
         self.account = account
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where a run uploads to. No secret: credentials come from the environment."""
-
-    url: str | None = None
-    project_id: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what the journal keeps."""
-        return {"url": self.url, "project": self.project_id}
-
-    def check_same(self, earlier: Mapping[str, Any], job_dir: Path) -> None:
-        """Raise ``SettingsError`` for a job folder whose journal is of another target."""
-        if any(earlier[name] != value for name, value in self.as_json().items()):
-            raise SettingsError(
-                f"{job_dir} is the job of another target ({earlier['url']}, project "
-                f"{earlier['project']}), so what is done there is not done here; give another "
-                "folder with --job"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,9 @@
-"""The job folder's memory: what happened, on disk before it is acted upon."""
+"""The job folder's memory: what happened, on disk before it is acted upon.
+
+The journal of a run in progress is ``journal.journal``: who only reads need not load it.
+"""
 
 from bulkload.journal.database import FILE_NAME, LOG_NAME, find
-from bulkload.journal.journal import Journal, open_journal
 from bulkload.journal.rows import Gone, JobRow, Parent, RunRow
 from bulkload.journal.store import Store
 
@@ -10,10 +12,8 @@ __all__ = [
     "LOG_NAME",
     "Gone",
     "JobRow",
-    "Journal",
     "Parent",
     "RunRow",
     "Store",
     "find",
-    "open_journal",
 ]

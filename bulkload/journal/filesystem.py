@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 #: File systems on which a shared memory map, which WAL needs, is not shared between machines.
 NETWORK_TYPES: Final = frozenset(
     {
@@ -44,6 +42,9 @@ def is_on_network(folder: Path) -> bool:
     path = folder.resolve()
     if str(path).startswith("\\\\"):
         return True
+    # Only for a journal that is written: `status` does without.
+    import psutil
+
     mounts = {
         Path(part.mountpoint): part
         for part in psutil.disk_partitions(all=True)

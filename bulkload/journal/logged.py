@@ -20,8 +20,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from bulkload.errors import JournalError
 from bulkload.journal.codec import dump
 from bulkload.journal.limits import BUSY_TIMEOUT_S
@@ -190,6 +188,9 @@ class _Log:
 
 def _clear_scratch() -> None:
     """Remove the databases of processes that were killed."""
+    # Only for a journal in this form.
+    import psutil
+
     for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
         number = folder.name.removeprefix(_SCRATCH).partition("-")[0]
         if number.isdecimal() and not psutil.pid_exists(int(number)):

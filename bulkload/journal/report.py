@@ -12,11 +12,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from bulkload.core.campaign import CampaignFinding, check_campaign, summary_from_text
 from bulkload.core.lifecycle import JobState
 from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.plan_check import CONSEQUENCES
-from bulkload.core.rules.cross_file import CampaignFinding, check_campaign
-from bulkload.core.rules.file_summary import summary_from_text
 from bulkload.core.tally import RowLedger, outcome_of
 from bulkload.core.terms import JobKey
 from bulkload.core.text import shown

@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Self
 
+from bulkload.core.campaign import CampaignFinding
 from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.plan_check import CONSEQUENCES
-from bulkload.core.rules.cross_file import CampaignFinding
 from bulkload.core.tally import RowLedger
 from bulkload.errors import SettingsError
 from bulkload.journal import report

@@ -12,8 +12,7 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from bulkload.core.rules import STRICT_CHECK_NAMES
-from bulkload.core.rules.transforms import TRANSFORMS
+from bulkload.core.rule_names import STRICT_CHECK_NAMES, TRANSFORM_NAMES
 from bulkload.core.terms import MAX_TAG_LENGTH, MAX_TAGS
 from bulkload.core.text import shown
 
@@ -128,7 +127,7 @@ def checks(value: object) -> list[str]:
 
 def transforms(value: object) -> list[str]:
     """Return names of transforms, in their order."""
-    return _known(texts(value), TRANSFORMS, "transform")
+    return _known(texts(value), TRANSFORM_NAMES, "transform")
 
 
 def _known(found: list[str], names: Collection[str], what: str) -> list[str]:

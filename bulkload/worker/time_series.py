@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bulkload.core.campaign import summary_to_text
 from bulkload.core.digest import content_digest
 from bulkload.core.excerpt import excerpt, excerpt_to_text
 from bulkload.core.frame import Frame
@@ -25,10 +26,11 @@ from bulkload.core.prepare_result import (
     SourceStamp,
     StoredBefore,
 )
+from bulkload.core.rule_names import TransformError
 from bulkload.core.rules import check, not_finite
 from bulkload.core.rules.extra_checks import check_extra
-from bulkload.core.rules.file_summary import summarise_file, summary_to_text
-from bulkload.core.rules.transforms import TransformError, TransformRecord, apply
+from bulkload.core.rules.file_summary import summarise_file
+from bulkload.core.rules.transforms import TransformRecord, apply
 from bulkload.core.steps import summarise_steps
 from bulkload.core.terms import CURRENT, DATABASE, TIME, VOLTAGE
 from bulkload.errors import UnreadableError

@@ -44,7 +44,7 @@ from bulkload.core.lifecycle import (
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import JournalBusyError, JournalError
-from bulkload.journal import FILE_NAME, LOG_NAME, Store, database, events, open_journal
+from bulkload.journal import FILE_NAME, LOG_NAME, Store, database, events
 from bulkload.journal.codec import (
     event_from_text,
     event_to_text,
@@ -52,6 +52,7 @@ from bulkload.journal.codec import (
     job_to_text,
 )
 from bulkload.journal.database import connect
+from bulkload.journal.journal import open_journal
 from bulkload.journal.lock import exclusive
 from bulkload.journal.recordfile import read_records
 from bulkload.localstudio import LocalStudio

@@ -31,8 +31,8 @@ from bulkload.core.lifecycle import (
 )
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.terms import JobKey
-from bulkload.journal import JobRow, Journal, Store
-from bulkload.journal.journal import Write, commit, release
+from bulkload.journal import JobRow, Store
+from bulkload.journal.journal import Journal, Write, commit, release
 from bulkload.sources.stamp import stamp
 from bulkload.worker.pool import PoolLimits
 from bulkload.worker.spool import extension_path

@@ -25,9 +25,10 @@ from bulkload.core.terms import JobKey
 from bulkload.engine.plan_writer import plan_into
 from bulkload.engine.progress import Progress
 from bulkload.engine.rollback import Rollback, RollbackReport, candidates
-from bulkload.engine.run import SPOOL_NAME, RunRequest, RunResult, Target, run_job
+from bulkload.engine.run import SPOOL_NAME, RunRequest, RunResult, run_job
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
+from bulkload.engine.target import Target
 from bulkload.engine.verify import verify
 from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.database import connect

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkload.core.plan_items import Checks, UploadJob
-from bulkload.core.rules import STRICT_CHECK_NAMES
+from bulkload.core.rule_names import STRICT_CHECK_NAMES
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import PlanError
 from bulkload.sources.columns import COLUMNS

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bulkload.core.campaign import CampaignCode, FileSummary, check_campaign
 from bulkload.core.frame import Frame
-from bulkload.core.rules.cross_file import CampaignCode, FileSummary, check_campaign
 from bulkload.core.rules.file_summary import summarise_file
 from bulkload.core.terms import CURRENT, FREQUENCY, TEMPERATURE, TIME, VOLTAGE, Z_RE
 from tests.validation.tables import good

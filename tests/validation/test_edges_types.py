@@ -10,7 +10,8 @@ import pytest
 
 from bulkload.core.frame import Frame
 from bulkload.core.issues import ExtraCode, IssueCode, Severity
-from bulkload.core.rules import STRICT_CHECK_NAMES, check
+from bulkload.core.rule_names import STRICT_CHECK_NAMES
+from bulkload.core.rules import check
 from bulkload.core.terms import (
     CURRENT,
     DISCHARGE_CAPACITY,

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from bulkload.core.frame import Column, Frame
+from bulkload.core.rule_names import TRANSFORM_NAMES, TransformError
 from bulkload.core.rules import check
-from bulkload.core.rules.transforms import TRANSFORMS, TransformError, apply
+from bulkload.core.rules.transforms import TRANSFORMS, apply
 from bulkload.core.terms import (
     CAPACITY,
     CHARGE_CAPACITY,
@@ -210,3 +211,7 @@ def test_the_ways_out_that_messages_name_exist() -> None:
             found |= {word for word in words if "_" in word}
     assert found
     assert found <= set(TRANSFORMS)
+
+
+def test_the_names_are_those_of_the_transforms() -> None:
+    assert tuple(TRANSFORMS) == TRANSFORM_NAMES

@@ -10,31 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Final
 
 from bulkload.core.frame import Frame, NotFiniteError, NotNumericError
 from bulkload.core.groups import Groups
 from bulkload.core.issues import ExtraCode, ValidationIssue
+from bulkload.core.rule_names import known_checks
 from bulkload.core.rules import columns, cumulative, eis, integrals, sign, step_count, summary, time
 from bulkload.core.rules.timing import fits_wall_clock
 from bulkload.core.rules.voltage import continuous
 from bulkload.core.terms import STEP_COUNT
-
-#: The strict checks, any of which may be skipped by name.
-STRICT_CHECK_NAMES: Final = frozenset(
-    {
-        "minimum_points_per_step",
-        "cycle_constant_within_step",
-        "capacity_energy_from_current_power",
-        "time_gaps",
-        "voltage_continuity",
-        "charge_discharge_column_direction",
-        "consecutive_same_direction_full_steps",
-        "step_capacity_within_rated",
-        "eis_zim_sign",
-        "eis_impedance_magnitude",
-    }
-)
 
 _Rule = Callable[[], list[ValidationIssue]]
 
@@ -76,18 +60,6 @@ def check(
     if start_time is not None or end_time is not None:
         rules.append(lambda: fits_wall_clock(start_time, end_time, frame, now=now))
     return _run(rules)
-
-
-def known_checks(names: Iterable[str]) -> frozenset[str]:
-    """Return the names as a set; ValueError where one is no strict check."""
-    skip = frozenset(names)
-    unknown = sorted(skip - STRICT_CHECK_NAMES)
-    if unknown:
-        raise ValueError(
-            f"unknown name(s) in skip_checks: {', '.join(map(repr, unknown))}; "
-            f"known are {', '.join(sorted(STRICT_CHECK_NAMES))}"
-        )
-    return skip
 
 
 def _groups(frame: Frame) -> Groups | None:

@@ -1,23 +1,21 @@
 """What the campaign checks need to know of one file: a few hundred bytes.
 
-The child that prepared a file makes its summary; ``cross_file`` compares the summaries of a
+The child that prepared a file makes its summary; ``core/campaign.py`` compares the summaries of a
 cell's files.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
+from bulkload.core.campaign import FileSummary
 from bulkload.core.frame import Floats, Frame, NotNumericError
 from bulkload.core.groups import BLOCK_ROWS, blocks
-from bulkload.core.rules.cross_file import FileSummary
 from bulkload.core.rules.magnitude import usual_size
 from bulkload.core.steps import NotSummarisableError, summarise_steps
 from bulkload.core.terms import (
@@ -131,23 +129,3 @@ def _signs(low: int) -> Floats:
     signs *= -2.0
     signs += 1.0
     return signs
-
-
-def summary_to_text(summary: FileSummary) -> str:
-    """Return a file's summary as JSON: a few hundred bytes."""
-    values = {field.name: getattr(summary, field.name) for field in fields(summary)}
-    start = None if summary.start is None else summary.start.isoformat()
-    return json.dumps(values | {"start": start})
-
-
-def summary_from_text(text: str) -> FileSummary:
-    """Return the summary that ``summary_to_text`` wrote."""
-    values = json.loads(text)
-    start = values["start"]
-    return FileSummary(
-        **values
-        | {
-            "start": None if start is None else datetime.fromisoformat(start),
-            "figures": tuple(map(tuple, values["figures"])),
-        }
-    )

@@ -15,6 +15,7 @@ import numpy as np
 from bulkload.core.accumulate import capacities, energies
 from bulkload.core.frame import Column, Floats, Frame
 from bulkload.core.groups import changes
+from bulkload.core.rule_names import TransformError, known_transforms
 from bulkload.core.rules.sign import count_votes
 from bulkload.core.terms import (
     CAPACITY,
@@ -33,10 +34,6 @@ from bulkload.core.terms import (
     VOLTAGE,
     Z_IM,
 )
-
-
-class TransformError(ValueError):
-    """A transform is unknown, or cannot be made of this table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +65,6 @@ def apply(frame: Frame, names: Iterable[str]) -> tuple[Frame, tuple[TransformRec
         frame, details = made.change(frame)
         records.append(TransformRecord(name, bool(details), details))
     return frame, tuple(records)
-
-
-def known_transforms(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names as a tuple; TransformError where one is unknown."""
-    wanted = tuple(names)
-    for name in wanted:
-        if name not in TRANSFORMS:
-            raise TransformError(f"unknown transform {name!r}; known are {', '.join(TRANSFORMS)}")
-    return wanted
 
 
 def _set_step_count(frame: Frame) -> _Change:
@@ -215,7 +203,7 @@ class _Transform:
     needs: tuple[str, ...] = ()
 
 
-#: The transforms by name, in an order that makes sense if all are asked for.
+#: The transforms by name, as ``rule_names.py`` lists them.
 TRANSFORMS: Final[Mapping[str, _Transform]] = {
     "sort_time": _Transform(_sort_time, (TIME,)),
     "reset_time": _Transform(_reset_time, (TIME,)),

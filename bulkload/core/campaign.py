@@ -6,10 +6,11 @@ a pure function of the summaries of one cell.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
@@ -74,6 +75,26 @@ class FileSummary:
     #: Size and signed sums of each signal: a digest that rounding, the order of columns and
     #: further columns do not change, and that differs between files that differ.
     figures: tuple[tuple[float, ...], ...] = ()
+
+
+def summary_to_text(summary: FileSummary) -> str:
+    """Return a file's summary as JSON: a few hundred bytes."""
+    values = {one.name: getattr(summary, one.name) for one in fields(summary)}
+    start = None if summary.start is None else summary.start.isoformat()
+    return json.dumps(values | {"start": start})
+
+
+def summary_from_text(text: str) -> FileSummary:
+    """Return the summary that ``summary_to_text`` wrote."""
+    values = json.loads(text)
+    start = values["start"]
+    return FileSummary(
+        **values
+        | {
+            "start": None if start is None else datetime.fromisoformat(start),
+            "figures": tuple(map(tuple, values["figures"])),
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,241 @@
+"""Carry out a job from the terminal: what `upload`, `resume`, `retry` and `demo` share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import anyio
+from rich.console import Console
+
+from bulkload.cli.console import (
+    EXAMPLES,
+    NAMES,
+    say,
+    show_changes,
+    show_findings,
+    show_problems,
+    show_progress,
+    show_remarks,
+    show_report,
+)
+from bulkload.cli.jobfolder import absolute, default_job
+from bulkload.cli.kept_options import kept_options
+from bulkload.cli.local import RunningStudio, local_studio
+from bulkload.cli.options import SourceOptions, this_command
+from bulkload.cli.output_paths import check_writable
+from bulkload.cli.refusal import refused
+from bulkload.cli.terminal import dropped_output
+from bulkload.client.http.access import resolve_access
+from bulkload.client.http.events import WireEvent
+from bulkload.client.studio import AsyncStudio, Delivery, project_of
+from bulkload.clock import SystemClock
+from bulkload.core.outcome import OutcomeKind
+from bulkload.core.plan_items import PlanItem
+from bulkload.core.tally import ExitCode
+from bulkload.core.text import printable
+from bulkload.engine.log import FILE_NAME as LOG_NAME
+from bulkload.engine.log import open_log
+from bulkload.engine.plan_writer import PlanAccount, check_same_archive, plan_into
+from bulkload.engine.progress import Progress
+from bulkload.engine.run import PlanInvalidError, RunRequest, RunResult, run_job
+from bulkload.engine.shutdown import Stop, obeying_signals, stop_by
+from bulkload.engine.single_flight import one_error
+from bulkload.engine.target import Target
+from bulkload.errors import SettingsError
+from bulkload.journal import Gone, Store
+from bulkload.journal.report import write_json, write_references
+from bulkload.journal.whole import WholeJob
+from bulkload.settings import RunSettings
+
+
+def upload_sources(
+    sources: Sequence[str],
+    source_options: SourceOptions,
+    settings: RunSettings,
+    *,
+    url: str | None,
+    project: str | None,
+    local: Path | None,
+    job: Path | None,
+    summary: Path | None,
+    log_json: Path | None,
+    references: Path | None,
+    is_quiet: bool,
+) -> int:
+    """Plan sources and upload what they hold; return the exit code."""
+    check_writable({"--summary": summary, "--log-json": log_json, "--references": references})
+    target = target_of(url=url, project=project, local=local)
+    job_dir = job or default_job(sources, target)
+    with ExitStack() as stack:
+        studio = None if local is None else stack.enter_context(local_studio(local))
+        dbs = stack.enter_context(source_options.databases(job_dir))
+        read = partial(source_options.read, sources, settings.prepare_options, dbs)
+        plan = planner(read, settings, absolute(sources), job_dir, goes_on=source_options.go_on)
+        request = RunRequest(
+            job_dir=job_dir,
+            make_plan=plan,
+            target=target,
+            sources=absolute(sources),
+            source_options=kept_options(source_options),
+            settings=settings,
+            command=this_command(),
+            log_path=log_json,
+            open_studio=opener(studio, target),
+        )
+        code = carry_out(request, summary=summary, is_quiet=is_quiet)[0]
+    if references is not None:
+        with WholeJob(job_dir) as whole:
+            write_references(whole.stores(), references)
+    return code
+
+
+def planner(
+    read: Callable[[], Iterable[PlanItem]],
+    settings: RunSettings,
+    sources: Sequence[str],
+    job_dir: Path,
+    *,
+    goes_on: bool = False,
+) -> Callable[[Store, int], PlanAccount]:
+    """Return the function that plans a run from its sources."""
+    at = SystemClock().now().timestamp()
+
+    def plan(store: Store, run: int) -> PlanAccount:
+        check_same_archive(store, job_dir, sources, read)
+        return plan_into(
+            store,
+            run,
+            read(),
+            checks=settings.checks,
+            prepare_options=settings.prepare_options,
+            at=at,
+            sources=sources,
+            goes_on=goes_on,
+        )
+
+    return plan
+
+
+def target_of(*, url: str | None, project: str | None, local: Path | None) -> Target:
+    """Return what identifies the target in the journal. A local Studio's port may change.
+
+    Raises ``SettingsError`` if credentials or the project are missing, before anything is read.
+    """
+    if local is not None:
+        return Target(url=local.resolve().as_uri(), project_id=None)
+    access = resolve_access(base_url=url)
+    project_id = project or project_of(os.environ)
+    if not project_id:
+        raise SettingsError("no project is named; give --project, or set IONWORKS_PROJECT_ID")
+    return Target(url=access.base_url, project_id=project_id)
+
+
+def opener(
+    studio: RunningStudio | None, target: Target
+) -> Callable[[Callable[[WireEvent], None], RunSettings], AsyncStudio]:
+    """Return the factory of a run's client, for a local Studio or for the target."""
+
+    def open_studio(observer: Callable[[WireEvent], None], settings: RunSettings) -> AsyncStudio:
+        delivery = Delivery(
+            observer=observer,
+            connections=settings.limits.connections,
+            outage_limit_s=settings.limits.outage_limit_s,
+            ends_on_wrong_setup=True,
+        )
+        if studio is None:
+            return AsyncStudio(base_url=target.url, project_id=target.project_id, delivery=delivery)
+        return AsyncStudio(
+            api_key=studio.api_key,
+            base_url=studio.url,
+            project_id=studio.project_id,
+            delivery=delivery,
+        )
+
+    return open_studio
+
+
+def carry_out(
+    request: RunRequest, *, summary: Path | None, is_quiet: bool
+) -> tuple[ExitCode, Mapping[OutcomeKind, int]]:
+    """Run a job and print its progress and report; return the exit code and the counts."""
+    console = Console(quiet=is_quiet)
+    try:
+        result = anyio.run(partial(_watched, request, is_quiet=is_quiet))
+    except PlanInvalidError as error:
+        account = error.account
+        errors = Console(stderr=True)
+        show_problems(errors, account.problems, account.problem_count)
+        say(errors, refused(account, request.sources))
+        return ExitCode.USAGE, {}
+    show_problems(console, result.plan.warnings, len(result.plan.warnings))
+    _show_gone(console, result.plan.gone)
+    _show(console, request, result)
+    if summary is not None:
+        write_json(summary, result.report.as_json())
+    _log_dropped_output(request)
+    return result.report.exit_code, result.report.counts
+
+
+def _show_gone(console: Console, gone: Gone) -> None:
+    """Name what earlier runs brought into Studio and the plan does not hold any more."""
+    if gone.total:
+        more = f" and {gone.total - len(gone.names):,} more" if gone.total > len(gone.names) else ""
+        say(
+            console,
+            printable(
+                f"{gone.total:,} measurements that this job brought into Studio are no longer in "
+                f"the plan and stay as they are: {', '.join(gone.names)}{more}"
+            ),
+        )
+
+
+def _log_dropped_output(request: RunRequest) -> None:
+    """Note in the log what the terminal did not take."""
+    if not (dropped := dropped_output()):
+        return
+    logger, log_file = open_log(request.log_path or request.job_dir / LOG_NAME)
+    with log_file:
+        for one in dropped:
+            logger.warning("terminal.output_dropped", **asdict(one))
+
+
+async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
+    progress = Progress(request.clock)
+    stop = Stop(request.settings.limits.grace_s)
+    errors = Console(stderr=True, quiet=is_quiet)
+
+    def announce(_: ExitCode) -> None:
+        errors.print(
+            "stopping: no new files are started, and open uploads have "
+            f"{request.settings.limits.grace_s:.0f} s to finish. Interrupt again to stop at once."
+        )
+
+    until = request.settings.until
+    with one_error():
+        async with obeying_signals(stop, announce), anyio.create_task_group() as group:
+            group.start_soon(show_progress, errors, progress, request.clock)
+            if until is not None:
+                group.start_soon(stop_by, stop, until, request.clock, progress)
+            result = await run_job(request, progress, stop)
+            group.cancel_scope.cancel()
+    return result
+
+
+def _show(console: Console, request: RunRequest, result: RunResult) -> None:
+    with WholeJob(request.job_dir) as whole:
+        show_report(console, result.report, whole.examples(EXAMPLES))
+        show_changes(console, whole.decisions(NAMES))
+        show_remarks(console, whole.warnings(EXAMPLES), whole.changes())
+        show_findings(console, whole.findings())
+    say(console, f"job folder: {request.job_dir}")
+    if result.stopped_because:
+        say(console, printable(f"stopped: {result.stopped_because}"))
+    if result.report.exit_code not in (ExitCode.ARRIVED, ExitCode.PARTIAL):
+        # The last line, also of a quiet run, is the command that resumes it.
+        say(console, "to resume:")
+        say(Console(), request.command)
