@@ -48,6 +48,7 @@ OPTIONS = {
     "resume": LIMITS | {"--quiet"},
     "retry": LIMITS | {"--cause", "--existing", "--wait", "--no-wait", "--quiet"},
     "account": {"--out"},
+    "accept": {"--cause", "--reason", "--undo"},
     "status": {"--list"},
     "verify": {"--sample", "--all", "--seed"},
     "rollback": {"--yes"},

@@ -47,6 +47,8 @@ for _name, _place, _help, _example in (
     ("resume", "resume:resume", "Go on with a job, as it was asked for.", "jobs/archive"),
     ("retry", "retry:retry", "Upload again only what did not arrive.",
      "jobs/archive --cause time_limit"),
+    ("accept", "accept:accept", "Mark what did not arrive as known and accepted.",
+     "jobs/archive --cause empty_file --reason 'tests that were aborted'"),
     ("status", "status:status", "Show where a job stands, also while it runs.", "jobs/archive"),
     ("verify", "verify:verify", "Read back what was uploaded, and compare.",
      "jobs/archive --all"),

@@ -51,6 +51,9 @@ _STYLES: Final = {
 }
 
 
+#: How accounts name the entries that did not arrive and are known: they are counted twice.
+ACCEPTED: Final = "of the rejected and failed are known and accepted"
+
 _WEIGHT: Final = {Scope.PLAN: 2, Scope.METADATA: 1, Scope.ENTRY: 0}
 
 
@@ -140,6 +143,8 @@ def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]
     for kind in OutcomeKind:
         if count := report.counts.get(kind, 0):
             table.add_row(Text(f"{count:,}", style=_STYLES[kind]), kind.value)
+    if accepted := sum(report.accepted.values()):
+        table.add_row(Text(f"{accepted:,}", style="dim"), ACCEPTED)
     table.add_row(Text(f"{report.planned:,}", style="bold"), "planned")
     console.print(table)
     show_causes(console, report.causes, examples)

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.cli.console import EXAMPLES, counted, rows_equation, say
+from bulkload.cli.console import ACCEPTED, EXAMPLES, counted, rows_equation, say
 from bulkload.cli.help_format import OUTPUT
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.tally import ExitCode
@@ -56,14 +56,18 @@ def _show(console: Console, whole: WholeJob, job_dir: Path, only: str | None) ->
     for kind in OutcomeKind:
         if counts[kind]:
             say(console, f"{counts[kind]:>12,}  {kind.value}")
+    accepted = whole.accepted_causes()
+    if accepted:
+        say(console, f"{accepted.total():>12,}  {ACCEPTED}")
     say(console, f"{planned - counts.total():>12,}  not done")
     say(console, f"{planned:>12,}  planned")
     say(console, rows_equation(whole.row_ledger(is_waiting=True)))
     for cause, count in causes.most_common():
-        say(console, f"{cause}: {count:,}")
+        known = f" ({accepted[cause]:,} accepted)" if accepted[cause] else ""
+        say(console, f"{cause}: {count:,}{known}")
     for outcome in whole.examples(EXAMPLES):
         say(console, f"  {printable(outcome.message)}")
-    missing = counts[OutcomeKind.REJECTED] + counts[OutcomeKind.FAILED]
+    missing = counts[OutcomeKind.REJECTED] + counts[OutcomeKind.FAILED] - accepted.total()
     word = "to resume" if missing or planned > counts.total() else "the command was"
     say(console, f"{word}: {printable(run.command)}")
     return ExitCode.ARRIVED

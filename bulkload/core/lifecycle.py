@@ -186,6 +186,8 @@ class SourceRejected(Event):
     message: str
     source_bytes: int = 0
     source_mtime_ns: int = 0
+    #: Empty where the source could not be hashed.
+    source_sha256: str = ""
     #: Rows that would have been sent, None where the source could not be read.
     rows: int | None = None
     rows_left_out: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from bulkload.core.terms import JobKey
 
@@ -21,6 +22,10 @@ class OutcomeKind(StrEnum):
     FAILED = "failed"
     #: A rule left the entry out of the plan.
     SKIPPED = "skipped"
+
+
+#: Outcomes of what did not arrive: these may be accepted.
+LOST: Final = frozenset({OutcomeKind.REJECTED, OutcomeKind.FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

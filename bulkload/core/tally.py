@@ -15,13 +15,13 @@ from bulkload.core.outcome import OutcomeKind
 class ExitCode(IntEnum):
     """What a scheduler branches on."""
 
-    #: Everything is created or existing.
+    #: Everything is created or existing, or known and accepted.
     ARRIVED = 0
     #: A defect of bulkload: the counts do not add up, or an unexpected error.
     DEFECT = 1
     #: Command line, settings, plan, or a journal that cannot be used; nothing was sent.
     USAGE = 2
-    #: Finished; some measurements are rejected or failed.
+    #: Finished; some measurements are rejected or failed, and not accepted.
     PARTIAL = 3
     #: Stopped: Studio did not accept the credentials.
     AUTH_FAILED = 4
@@ -103,6 +103,8 @@ class RunReport:
     elapsed_s: float
     bottleneck: str
     exit_code: ExitCode
+    #: Of the rejected and failed entries, those that people know of and accept, by cause.
+    accepted: Mapping[str, int] = field(default_factory=dict)
     #: Sources by what became of them since the last run, as in ``SINCE``.
     this_run: Mapping[str, int] = field(default_factory=dict)
 
@@ -122,7 +124,8 @@ class RunReport:
             "job": self.job,
             "planned": self.planned,
             "counts": {kind.value: self.counts.get(kind, 0) for kind in OutcomeKind},
-            "causes": dict(sorted(self.causes.items(), key=lambda item: (-item[1], item[0]))),
+            "causes": _commonest_first(self.causes),
+            "accepted": _commonest_first(self.accepted),
             "rows": self.rows,
             "bytes_read": self.bytes_read,
             "bytes_sent": self.bytes_sent,
@@ -135,21 +138,30 @@ class RunReport:
         }
 
 
+def _commonest_first(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
 def exit_code(
     *,
     planned: int,
     counts: Mapping[OutcomeKind, int],
+    accepted: int,
     ledger: RowLedger,
     stopped: ExitCode | None,
 ) -> ExitCode:
     """Return the exit code of a run.
 
+    ``accepted`` is how many of the rejected and failed entries people know of and accept.
     ``stopped`` is why the run ended early, None where it came to its end. A run that came to
-    its end with counts that do not add up has a defect, and must not say that it is done.
+    its end with counts that do not add up has a defect, and must not say that it is done; so
+    has one with more accepted entries than there are to accept.
     """
     if stopped is not None:
         return stopped
     if sum(counts.values()) != planned or not ledger.adds_up:
         return ExitCode.DEFECT
-    lost = counts.get(OutcomeKind.REJECTED, 0) + counts.get(OutcomeKind.FAILED, 0)
+    lost = counts.get(OutcomeKind.REJECTED, 0) + counts.get(OutcomeKind.FAILED, 0) - accepted
+    if lost < 0:
+        return ExitCode.DEFECT
     return ExitCode.PARTIAL if lost else ExitCode.ARRIVED

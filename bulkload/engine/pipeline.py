@@ -230,6 +230,7 @@ def rejected_event(context: JobContext, rejected: Rejected) -> SourceRejected:
         message=rejected.message,
         source_bytes=size_bytes,
         source_mtime_ns=mtime_ns,
+        source_sha256=source.sha256 if source else "",
         rows=rejected.rows,
         rows_left_out=rejected.rows_left_out,
         excerpt=rejected.excerpt,

@@ -29,6 +29,7 @@ from bulkload.core.version import VERSION
 from bulkload.engine.limits import GONE_NAMED, MAX_PROBLEMS, PLAN_BATCH
 from bulkload.errors import PlanError, SettingsError
 from bulkload.journal import Gone, JobRow, Store, events
+from bulkload.journal.acceptance import is_entry_accepted
 from bulkload.journal.codec import checks_as_json, dump, job_to_text
 from bulkload.sources.stamp import have_same_content, quick_stamp
 
@@ -213,7 +214,9 @@ class _Writer:
         is_new = self.store.put_rejection(self.run, problem.where, problem.rule, problem.message)
         self.account.rejected += is_new
         # A file of metadata is not one of the entries: those that need it count themselves.
-        self.account.in_the_way += is_new and problem.scope is Scope.ENTRY
+        if is_new and problem.scope is Scope.ENTRY:
+            is_known = is_entry_accepted(self.store, problem.where, problem.message)
+            self.account.in_the_way += not is_known
 
     def _put_job(self, job: UploadJob) -> None:
         """Add a job or take a known one up, unless this plan has its name already."""

@@ -51,6 +51,7 @@ from bulkload.errors import (
     TransientError,
 )
 from bulkload.journal import FILE_NAME, Store
+from bulkload.journal.acceptance import accepted_causes
 from bulkload.journal.account import ACCOUNT_NAME
 from bulkload.journal.journal import Journal, open_journal
 from bulkload.journal.lock import exclusive
@@ -316,12 +317,14 @@ def _account(
 ) -> RunResult:
     is_waiting = request.settings.is_waiting
     counts, causes = tally(store, run, is_waiting=is_waiting)
+    accepted = accepted_causes(store, run)
     ledger = row_ledger(store, run, is_waiting=is_waiting)
     report = RunReport(
         job=str(request.job_dir),
         planned=account.planned,
         counts=counts,
         causes=causes,
+        accepted=accepted,
         ledger=ledger,
         bytes_read=progress.bytes_read,
         bytes_sent=progress.bytes_sent,
@@ -331,7 +334,11 @@ def _account(
         this_run=account.this_run,
         bottleneck=bottleneck(_shares(request.settings, progress), progress.elapsed_s),
         exit_code=exit_code(
-            planned=account.planned, counts=counts, ledger=ledger, stopped=stopped[0]
+            planned=account.planned,
+            counts=counts,
+            accepted=accepted.total(),
+            ledger=ledger,
+            stopped=stopped[0],
         ),
     )
     why = stopped[1]

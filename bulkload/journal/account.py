@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulkload.core.lifecycle import JobState
-from bulkload.core.outcome import OutcomeKind
+from bulkload.core.outcome import LOST, OutcomeKind
 from bulkload.core.tally import outcome_of
+from bulkload.journal.acceptance import Acceptance, acceptance_of
 from bulkload.journal.rows import JobRow
 from bulkload.journal.store import Store
 
@@ -20,6 +21,7 @@ ACCOUNT_COLUMNS: Final = (
     *("path", "spec", "cell", "measurement", "outcome", "measurement_id", "cause", "message"),
     *("findings", "changes", "rows", "source_bytes", "source_modified", "source_sha256"),
     *("content_digest", "began", "ended", "verified", "verify_result", "in_plan"),
+    *("accepted", "accepted_by", "accepted_because"),
 )
 #: Every proof is kept under its time; the newest is also ``verify.json``.
 PROOFS: Final = "verify-*.json"
@@ -60,6 +62,7 @@ def account_rows(
             "cause": row["cause"],
             "message": row["message"],
             "in_plan": _yes_no(row["plan_run"] == run),
+            **_accepted(None if row["reason"] is None else Acceptance._make(row[4:])),
         }
     for row in store.rows("account_skips"):
         yield {
@@ -98,6 +101,17 @@ def _of_job(
         "verified": proof and proof.at,
         "verify_result": proof and proof.result,
         "in_plan": _yes_no(job.plan_run == run),
+        **_accepted(acceptance_of(store, job.id) if kind in LOST else None),
+    }
+
+
+def _accepted(mark: Acceptance | None) -> dict[str, str | None]:
+    if mark is None:
+        return {}
+    return {
+        "accepted": _moment(mark.accepted_at),
+        "accepted_by": mark.accepted_by,
+        "accepted_because": mark.reason,
     }
 
 

@@ -18,14 +18,17 @@ from bulkload.journal.queries import SQL
 
 #: "BULK": tells our file from any other database.
 APPLICATION_ID: Final = 0x42554C4B
-VERSION: Final = 2
+VERSION: Final = 3
 FILE_NAME: Final = "journal.sqlite"
 #: The journal of a folder on a network file system.
 LOG_NAME: Final = "journal.log"
 
 _CREATE: Final = (
-    f"{SQL['schema']} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION};"
+    f"{SQL['schema']} {SQL['migrate_from_2'].format(scope='')} "
+    f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION};"
 )
+#: What a journal of an older version lacks.
+_MIGRATIONS: Final = {1: ("migrate_from_1", "migrate_from_2"), 2: ("migrate_from_2",)}
 
 
 def connect(path: Path | None, *, is_read_only: bool = False) -> sqlite3.Connection:
@@ -69,8 +72,8 @@ def _new(path: Path) -> Path:
 def _check_or_create(connection: sqlite3.Connection, name: str, *, is_read_only: bool) -> None:
     application_id = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application_id == APPLICATION_ID and version == 1:
-        _migrate(connection, is_read_only=is_read_only)
+    if application_id == APPLICATION_ID and version in _MIGRATIONS:
+        _migrate(connection, version, is_read_only=is_read_only)
         version = VERSION
     is_new = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     if not is_new or is_read_only:
@@ -84,15 +87,15 @@ def _check_or_create(connection: sqlite3.Connection, name: str, *, is_read_only:
         connection.executescript(f"BEGIN; {_CREATE} COMMIT;")
 
 
-def _migrate(connection: sqlite3.Connection, *, is_read_only: bool) -> None:
-    """Give a journal of version 1 what version 2 has more: the table of rejected entries.
+def _migrate(connection: sqlite3.Connection, version: int, *, is_read_only: bool) -> None:
+    """Give a journal of an older version the tables that it lacks.
 
-    A journal that may only be read gets it for the length of the connection.
+    A journal that may only be read gets them for the length of the connection.
     """
     scope = "TEMP " if is_read_only else ""
     then = "" if is_read_only else f"PRAGMA user_version={VERSION};"
-    sql = SQL["migrate_from_1"].format(scope=scope)
-    connection.executescript(f"BEGIN; {sql} {then} COMMIT;")
+    sql = "; ".join(SQL[name].format(scope=scope) for name in _MIGRATIONS[version])
+    connection.executescript(f"BEGIN; {sql}; {then} COMMIT;")
 
 
 def _check(name: str, application_id: int, version: int) -> None:

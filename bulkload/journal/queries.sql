@@ -1,7 +1,8 @@
 -- Every statement of a job folder's journal, each under its name.
 --
--- The schema is version 2, and the database's user_version says so; the application id says
--- that the file is ours. A change of the schema is a new version and a migration.
+-- The schema is version 3, and the database's user_version says so; the application id says
+-- that the file is ours. A change of the schema is a new version and a migration. A new journal
+-- is the schema of version 2 and the migration from it.
 
 -- name: schema
 CREATE TABLE run (
@@ -113,6 +114,52 @@ CREATE {scope}TABLE rejection (
     message TEXT NOT NULL,
     plan_run INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- {scope} is TEMP for a journal that may only be read.
+-- name: migrate_from_2
+-- What people know of and accept, for good: a row that was taken back stays.
+CREATE {scope}TABLE acceptance (
+    id INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL,               -- 0 for an entry that has no job
+    location TEXT NOT NULL,             -- path of the source, or place of the entry
+    cause TEXT NOT NULL,
+    message TEXT NOT NULL,
+    source_bytes INTEGER,               -- the source as it was accepted
+    source_mtime_ns INTEGER,
+    source_sha256 TEXT,
+    reason TEXT NOT NULL,
+    accepted_by TEXT NOT NULL,
+    accepted_at REAL NOT NULL,
+    ended_by TEXT,                      -- who took it back, and when
+    ended_at REAL
+);
+CREATE INDEX acceptance_by_entry ON acceptance (job, location);
+
+-- What holds now: the cause is the one that was accepted, and the source has the same content.
+CREATE {scope}VIEW accepted_job AS
+SELECT job.id AS job, MAX(acceptance.id) AS acceptance FROM acceptance
+JOIN job ON job.id=acceptance.job AND job.cause=acceptance.cause
+WHERE acceptance.ended_at IS NULL
+AND (job.state IN ('rejected', 'failed') OR job.has_given_up)
+AND (acceptance.source_sha256=job.source_sha256 OR (
+    acceptance.source_bytes IS job.source_bytes
+    AND acceptance.source_mtime_ns IS job.source_mtime_ns))
+GROUP BY job.id;
+
+CREATE {scope}VIEW accepted_entry AS
+SELECT rejection.location AS location, MAX(acceptance.id) AS acceptance FROM acceptance
+JOIN rejection ON rejection.location=acceptance.location
+AND rejection.cause=acceptance.cause AND rejection.message=acceptance.message
+WHERE acceptance.job=0 AND acceptance.ended_at IS NULL
+GROUP BY rejection.location;
+
+-- Transforms, checks left out, reader and dialects that a retry chose for single jobs: they hold
+-- in every later run.
+CREATE {scope}TABLE treatment (
+    job INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,               -- the retry that chose it
+    options TEXT NOT NULL               -- JSON
+);
 
 -- name: run_insert
 INSERT INTO run (command, settings, started_at) VALUES (?, ?, ?)
@@ -339,6 +386,54 @@ WHERE id=? AND is_extending
 SELECT state, has_given_up, cause, COUNT(*) AS jobs
 FROM job WHERE plan_run=? GROUP BY state, has_given_up, cause
 
+-- name: tally_accepted
+SELECT cause, COUNT(*) AS entries FROM accepted_job JOIN job ON job.id=accepted_job.job
+WHERE plan_run=?1 GROUP BY cause
+UNION ALL
+SELECT cause, COUNT(*) FROM accepted_entry JOIN rejection USING (location)
+WHERE plan_run=?1 GROUP BY cause
+
+-- What did not arrive, with the source as it was looked at last, and who accepted it.
+-- name: not_arrived
+SELECT job.id AS job, path AS location, job.cause AS cause, job.message AS message,
+    job.source_bytes AS source_bytes, job.source_mtime_ns AS source_mtime_ns,
+    NULLIF(job.source_sha256, '') AS source_sha256, spec, cell, measurement,
+    reason, accepted_by, accepted_at
+FROM job LEFT JOIN accepted_job ON accepted_job.job=job.id
+LEFT JOIN acceptance ON acceptance.id=accepted_job.acceptance
+WHERE plan_run=?1 AND (state IN ('rejected', 'failed') OR has_given_up)
+UNION ALL
+SELECT 0, rejection.location, rejection.cause, rejection.message, NULL, NULL, NULL, '', '', '',
+    reason, accepted_by, accepted_at
+FROM rejection LEFT JOIN accepted_entry ON accepted_entry.location=rejection.location
+LEFT JOIN acceptance ON acceptance.id=accepted_entry.acceptance
+WHERE plan_run=?1
+
+-- name: acceptance_put
+INSERT INTO acceptance (job, location, cause, message, source_bytes, source_mtime_ns,
+    source_sha256, reason, accepted_by, accepted_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: acceptance_end
+UPDATE acceptance SET ended_by=?, ended_at=?
+WHERE job=? AND location=? AND cause=? AND ended_at IS NULL
+
+-- name: acceptances
+SELECT location, spec, cell, measurement, acceptance.cause AS cause,
+    acceptance.message AS message, acceptance.source_sha256 AS source_sha256, reason,
+    accepted_by, accepted_at, ended_by, ended_at,
+    acceptance.id IN (SELECT acceptance FROM accepted_job UNION ALL
+        SELECT acceptance FROM accepted_entry) AS holds
+FROM acceptance LEFT JOIN job ON job.id=acceptance.job ORDER BY acceptance.id
+
+-- name: acceptance_of_job
+SELECT reason, accepted_by, accepted_at FROM accepted_job
+JOIN acceptance ON acceptance.id=accepted_job.acceptance WHERE accepted_job.job=?
+
+-- A message grows with each problem of its entry while a plan is written.
+-- name: is_entry_accepted
+SELECT 1 FROM acceptance WHERE job=0 AND location=? AND ended_at IS NULL AND instr(message, ?)
+
 -- name: tally_skips
 SELECT rule, COUNT(*) AS entries FROM skip WHERE plan_run=? GROUP BY rule
 
@@ -346,7 +441,10 @@ SELECT rule, COUNT(*) AS entries FROM skip WHERE plan_run=? GROUP BY rule
 SELECT MIN(at) AS began, MAX(at) AS ended FROM event WHERE job=?
 
 -- name: account_rejections
-SELECT location, cause, message, plan_run FROM rejection ORDER BY location
+SELECT rejection.location, rejection.cause, rejection.message, plan_run,
+    reason, accepted_by, accepted_at
+FROM rejection LEFT JOIN accepted_entry ON accepted_entry.location=rejection.location
+LEFT JOIN acceptance ON acceptance.id=accepted_entry.acceptance ORDER BY rejection.location
 
 -- name: account_skips
 SELECT location, rule, plan_run FROM skip ORDER BY location

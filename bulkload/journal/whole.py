@@ -19,6 +19,7 @@ from bulkload.core.plan_check import CONSEQUENCES
 from bulkload.core.tally import RowLedger
 from bulkload.errors import SettingsError
 from bulkload.journal import report
+from bulkload.journal.acceptance import accepted_causes
 from bulkload.journal.database import FILE_NAME, find
 from bulkload.journal.limits import KEPT_OPEN
 from bulkload.journal.parts import part_folders
@@ -83,6 +84,13 @@ class WholeJob:
             counts.update(of_part[0])
             causes.update(of_part[1])
         return counts, causes
+
+    def accepted_causes(self) -> Counter[str]:
+        """Return how many of the rejected and failed entries are accepted, by cause."""
+        total: Counter[str] = Counter()
+        for store, last in self.plans():
+            total.update(accepted_causes(store, last.id))
+        return total
 
     def row_ledger(self, *, is_waiting: bool) -> RowLedger:
         """Return where the rows of the plan's files went."""

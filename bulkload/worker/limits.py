@@ -18,5 +18,9 @@ MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 STDERR_TAIL_CHARACTERS: Final = 300
 ERROR_TEXT_CHARACTERS: Final = 300
 
+#: Largest source in bytes that is hashed although it could not be read: at the speed of a disk
+#: it costs seconds. A larger one is known by its size and time alone.
+MAX_HASHED_REJECTION_BYTES: Final = 2**30
+
 #: Findings kept of one file: a file with more is described by its first ones.
 MAX_ISSUES: Final = 100

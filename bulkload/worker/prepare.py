@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -27,8 +28,8 @@ from bulkload.core.prepare_result import (
 from bulkload.core.terms import MeasurementType
 from bulkload.core.text import shown
 from bulkload.errors import MissingExtraError, UnreadableError
-from bulkload.sources.stamp import quick_stamp
-from bulkload.worker.limits import ERROR_TEXT_CHARACTERS
+from bulkload.sources.stamp import quick_stamp, stamp
+from bulkload.worker.limits import ERROR_TEXT_CHARACTERS, MAX_HASHED_REJECTION_BYTES
 from bulkload.worker.properties_and_files import prepare_file, prepare_properties
 from bulkload.worker.time_series import prepare_time_series
 
@@ -51,10 +52,18 @@ def prepare(task: PrepareTask) -> Prepared | Rejected:
     seen = quick_stamp(Path(task.job.path))
     answer = _unfit_name(task.job) or _prepared_or_rejected(task)
     if isinstance(answer, Rejected) and answer.source is None and seen is not None:
-        size_bytes, mtime_ns = seen
-        source = SourceStamp(size_bytes=size_bytes, mtime_ns=mtime_ns, sha256="")
-        return replace(answer, source=source)
+        return replace(answer, source=_looked_at(Path(task.job.path), *seen))
     return answer
+
+
+def _looked_at(path: Path, size_bytes: int, mtime_ns: int) -> SourceStamp:
+    """Return the stamp of a source that could not be read; hashed where it is still the same."""
+    if size_bytes <= MAX_HASHED_REJECTION_BYTES:
+        with suppress(OSError):
+            found = stamp(path)
+            if (found.size_bytes, found.mtime_ns) == (size_bytes, mtime_ns):
+                return found
+    return SourceStamp(size_bytes=size_bytes, mtime_ns=mtime_ns, sha256="")
 
 
 def _unfit_name(job: UploadJob) -> Rejected | None:

@@ -47,15 +47,16 @@ def test_confirmed_is_no_success_where_the_run_waits() -> None:
 LEDGERS = st.builds(RowLedger, read=st.integers(0, 20), left_out=st.integers(0, 9), ended=COUNTS)
 
 
-@given(COUNTS, st.integers(0, 5000), LEDGERS | st.just(RowLedger()))
+@given(COUNTS, st.integers(0, 5000), LEDGERS | st.just(RowLedger()), st.integers(0, 2000))
 def test_a_finished_run_whose_sums_do_not_add_up_is_a_defect(
-    counts: dict[OutcomeKind, int], planned: int, ledger: RowLedger
+    counts: dict[OutcomeKind, int], planned: int, ledger: RowLedger, accepted: int
 ) -> None:
-    code = exit_code(planned=planned, counts=counts, ledger=ledger, stopped=None)
+    code = exit_code(planned=planned, counts=counts, accepted=accepted, ledger=ledger, stopped=None)
+    lost = counts.get(OutcomeKind.REJECTED, 0) + counts.get(OutcomeKind.FAILED, 0)
     rows = sum(ledger.ended.values()) + ledger.left_out
-    if sum(counts.values()) != planned or rows != ledger.read:
+    if sum(counts.values()) != planned or rows != ledger.read or accepted > lost:
         assert code is ExitCode.DEFECT
-    elif counts.get(OutcomeKind.REJECTED, 0) + counts.get(OutcomeKind.FAILED, 0):
+    elif accepted < lost:
         assert code is ExitCode.PARTIAL
     else:
         assert code is ExitCode.ARRIVED
@@ -66,7 +67,17 @@ def test_why_a_run_stopped_goes_before_what_it_counted(
     counts: dict[OutcomeKind, int], planned: int, stopped: ExitCode
 ) -> None:
     ledger = RowLedger(read=1)
-    assert exit_code(planned=planned, counts=counts, ledger=ledger, stopped=stopped) is stopped
+    code = exit_code(planned=planned, counts=counts, accepted=0, ledger=ledger, stopped=stopped)
+    assert code is stopped
+
+
+def test_what_is_known_and_accepted_wakes_nobody_and_the_rest_does() -> None:
+    lost = {OutcomeKind.REJECTED: 7, OutcomeKind.FAILED: 3, OutcomeKind.CREATED: 90}
+    codes = [
+        exit_code(planned=100, counts=lost, accepted=known, ledger=RowLedger(), stopped=None)
+        for known in (0, 9, 10)
+    ]
+    assert codes == [ExitCode.PARTIAL, ExitCode.PARTIAL, ExitCode.ARRIVED]
 
 
 @given(COUNTS, st.integers(0, 5000), LEDGERS | st.just(RowLedger()))
@@ -78,6 +89,7 @@ def test_the_summary_has_fixed_keys_and_a_number_for_each_outcome(
         planned=planned,
         counts=counts,
         causes={"b": 1, "c": 2, "a": 1},
+        accepted={"a": 1},
         ledger=ledger,
         bytes_read=2,
         bytes_sent=3,
@@ -89,11 +101,12 @@ def test_the_summary_has_fixed_keys_and_a_number_for_each_outcome(
     )
     summary = report.as_json()
     assert list(summary) == [
-        *("job", "planned", "counts", "causes", "rows", "bytes_read", "bytes_sent", "requests"),
-        *("retries", "elapsed_s", "bottleneck", "exit_code", "this_run"),
+        *("job", "planned", "counts", "causes", "accepted", "rows", "bytes_read", "bytes_sent"),
+        *("requests", "retries", "elapsed_s", "bottleneck", "exit_code", "this_run"),
     ]
     assert list(summary["counts"]) == [kind.value for kind in OutcomeKind]
     assert list(summary["causes"]) == ["c", "a", "b"]
+    assert summary["accepted"] == {"a": 1}
     assert summary["elapsed_s"] == 6.123
     assert report.adds_up == (sum(counts.values()) == planned and ledger.adds_up)
 

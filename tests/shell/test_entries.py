@@ -113,14 +113,17 @@ def test_a_journal_of_version_1_is_read_and_taken_on(tmp_path: Path) -> None:
     with Store(path) as store:
         run = store.begin_run("bulkload upload", {}, 0.0)
     with closing(sqlite3.connect(path)) as old:
-        old.executescript("DROP TABLE rejection; PRAGMA user_version=1;")
+        old.executescript(
+            "DROP TABLE rejection; DROP VIEW accepted_job; DROP VIEW accepted_entry; "
+            "DROP TABLE acceptance; DROP TABLE treatment; PRAGMA user_version=1;"
+        )
     with Store(path, is_read_only=True) as store:
         assert tally(store, run, is_waiting=True)[0].total() == 0
     with Store(path) as store:
         assert store.put_rejection(run, "/a.csv", "no_layout", "does not fit")
         assert not store.put_rejection(run, "/a.csv", "bad_value", "is not a number")
     with closing(sqlite3.connect(path)) as new:
-        assert new.execute("PRAGMA user_version").fetchone() == (2,)
+        assert new.execute("PRAGMA user_version").fetchone() == (3,)
         assert new.execute("SELECT * FROM rejection").fetchall() == [
             ("/a.csv", "no_layout", "does not fit; is not a number", run)
         ]
