@@ -27,7 +27,7 @@ from bulkload.cli.jobfolder import absolute, default_job
 from bulkload.cli.kept_options import kept_options
 from bulkload.cli.local import local_studio
 from bulkload.cli.options import CheckOptions, PrepareArguments, SourceOptions
-from bulkload.cli.running import opener, planner, target_of
+from bulkload.cli.running import planner, target_of
 from bulkload.clock import SystemClock
 from bulkload.core.lifecycle import Event
 from bulkload.core.outcome import Outcome, OutcomeKind
@@ -40,6 +40,7 @@ from bulkload.engine.progress import ENDINGS, Progress
 from bulkload.engine.run import RunRequest, RunResult, run_job
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
+from bulkload.engine.studios import opener
 from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.account import ACCOUNT_COLUMNS, account_rows, proofs
 from bulkload.journal.report import outcome

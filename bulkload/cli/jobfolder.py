@@ -11,7 +11,8 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from bulkload.cli.local import RunningStudio, local_studio
+from bulkload.cli.local import local_studio
+from bulkload.engine.studios import RunningStudio
 from bulkload.engine.target import Target
 from bulkload.errors import SettingsError
 from bulkload.journal import FILE_NAME, Store, find

@@ -9,10 +9,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bulkload.engine.studios import RunningStudio
 from bulkload.errors import SettingsError
 
 #: How long a Studio may take until it answers: it starts in about a second.
@@ -21,15 +21,6 @@ START_LIMIT_S: Final = 60.0
 START_POLL_S: Final = 0.02
 #: How long it may take to end.
 END_LIMIT_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningStudio:
-    """How to reach it."""
-
-    url: str
-    project_id: str
-    api_key: str = field(repr=False)
 
 
 @contextmanager

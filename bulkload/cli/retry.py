@@ -11,12 +11,13 @@ from cyclopts import Parameter
 from bulkload.cli.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.options import LimitOptions, check_dialects, this_command
-from bulkload.cli.running import carry_out, opener
+from bulkload.cli.running import carry_out
 from bulkload.clock import SystemClock
 from bulkload.core.existing import Existing
 from bulkload.engine.plan_writer import retry_into
 from bulkload.engine.run import RunRequest
 from bulkload.engine.run_settings import with_kept_settings
+from bulkload.engine.studios import opener
 from bulkload.errors import SettingsError
 from bulkload.journal import Store
 from bulkload.journal.report import tally

@@ -15,14 +15,13 @@ from rich.console import Console
 
 from bulkload.cli.console import EXAMPLES, counted, say
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
-from bulkload.cli.local import RunningStudio
 from bulkload.cli.options import this_command
-from bulkload.cli.running import opener
 from bulkload.client.http.events import unobserved
 from bulkload.clock import SystemClock
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.rollback import Leftover, Rollback, RollbackReport, candidates
+from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target
 from bulkload.errors import SettingsError
 from bulkload.journal import Store

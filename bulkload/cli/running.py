@@ -25,14 +25,13 @@ from bulkload.cli.console import (
 )
 from bulkload.cli.jobfolder import absolute, default_job
 from bulkload.cli.kept_options import kept_options
-from bulkload.cli.local import RunningStudio, local_studio
+from bulkload.cli.local import local_studio
 from bulkload.cli.options import SourceOptions, this_command
 from bulkload.cli.output_paths import check_writable
 from bulkload.cli.refusal import refused
 from bulkload.cli.terminal import dropped_output
 from bulkload.client.http.access import resolve_access
-from bulkload.client.http.events import WireEvent
-from bulkload.client.studio import AsyncStudio, Delivery, project_of
+from bulkload.client.studio import project_of
 from bulkload.clock import SystemClock
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.plan_items import PlanItem
@@ -45,6 +44,7 @@ from bulkload.engine.progress import Progress
 from bulkload.engine.run import PlanInvalidError, RunRequest, RunResult, run_job
 from bulkload.engine.shutdown import Stop, obeying_signals, stop_by
 from bulkload.engine.single_flight import one_error
+from bulkload.engine.studios import opener
 from bulkload.engine.target import Target
 from bulkload.errors import SettingsError
 from bulkload.journal import Gone, Store
@@ -133,30 +133,6 @@ def target_of(*, url: str | None, project: str | None, local: Path | None) -> Ta
     if not project_id:
         raise SettingsError("no project is named; give --project, or set IONWORKS_PROJECT_ID")
     return Target(url=access.base_url, project_id=project_id)
-
-
-def opener(
-    studio: RunningStudio | None, target: Target
-) -> Callable[[Callable[[WireEvent], None], RunSettings], AsyncStudio]:
-    """Return the factory of a run's client, for a local Studio or for the target."""
-
-    def open_studio(observer: Callable[[WireEvent], None], settings: RunSettings) -> AsyncStudio:
-        delivery = Delivery(
-            observer=observer,
-            connections=settings.limits.connections,
-            outage_limit_s=settings.limits.outage_limit_s,
-            ends_on_wrong_setup=True,
-        )
-        if studio is None:
-            return AsyncStudio(base_url=target.url, project_id=target.project_id, delivery=delivery)
-        return AsyncStudio(
-            api_key=studio.api_key,
-            base_url=studio.url,
-            project_id=studio.project_id,
-            delivery=delivery,
-        )
-
-    return open_studio
 
 
 def carry_out(

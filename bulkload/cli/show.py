@@ -17,9 +17,7 @@ from bulkload.cli.details import Details, findings_of, header_of, record_of, sou
 from bulkload.cli.detect import describe
 from bulkload.cli.help_format import READING, RUN
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
-from bulkload.cli.local import RunningStudio
 from bulkload.cli.options import CheckOptions, PrepareArguments, SheetArguments, SourceOptions
-from bulkload.cli.running import opener
 from bulkload.client.http.events import unobserved
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.prepare_result import Prepared, PrepareOptions, PrepareTask
@@ -27,6 +25,7 @@ from bulkload.core.tally import ExitCode
 from bulkload.core.terms import JobKey
 from bulkload.engine.jobs import prepared_event
 from bulkload.engine.single_flight import one_error
+from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target
 from bulkload.errors import ClientError, SettingsError
 from bulkload.journal import JobRow, Store

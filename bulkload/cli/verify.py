@@ -17,9 +17,7 @@ from rich.console import Console
 
 from bulkload.cli.console import say
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
-from bulkload.cli.local import RunningStudio
 from bulkload.cli.migration import is_migration, prove
-from bulkload.cli.running import opener
 from bulkload.client.http.events import unobserved
 from bulkload.clock import SystemClock
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
@@ -29,6 +27,7 @@ from bulkload.engine.account import write_account
 from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.run_settings import pool_limits, with_kept_settings
 from bulkload.engine.single_flight import one_error
+from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target
 from bulkload.engine.verify import PrepareSource, VerifyReport
 from bulkload.engine.verify import verify as compare
