@@ -80,12 +80,12 @@ def status_line(progress: Progress) -> str:
     line = (
         f"{minutes:02d}:{seconds:02d}  {progress.done}/{progress.planned} done"
         f" ({counts or 'none yet'}); {progress.prepared} prepared, "
-        f"{progress.bytes_sent / 1e6:.1f} MB sent, {progress.requests} requests"
+        f"{progress.wire.bytes_sent / 1e6:.1f} MB sent, {progress.wire.requests} requests"
     )
-    if progress.retries:
-        line += f", {progress.retries} retries"
-    if progress.out_of_reach is not None:
-        line += f"; waiting for the server: {printable(progress.out_of_reach)}"
+    if progress.wire.retries:
+        line += f", {progress.wire.retries} retries"
+    if progress.wire.out_of_reach is not None:
+        line += f"; waiting for the server: {printable(progress.wire.out_of_reach)}"
     return line
 
 

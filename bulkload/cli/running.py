@@ -101,11 +101,11 @@ def planner(
     job_dir: Path,
     *,
     goes_on: bool = False,
-) -> Callable[[Store, int], PlanAccount]:
+) -> Callable[[Store, int, Callable[[], None]], PlanAccount]:
     """Return the function that plans a run from its sources."""
     at = SystemClock().now().timestamp()
 
-    def plan(store: Store, run: int) -> PlanAccount:
+    def plan(store: Store, run: int, on_entry: Callable[[], None]) -> PlanAccount:
         check_same_archive(store, job_dir, sources, read)
         return plan_into(
             store,
@@ -116,6 +116,7 @@ def planner(
             at=at,
             sources=sources,
             goes_on=goes_on,
+            on_entry=on_entry,
         )
 
     return plan

@@ -54,3 +54,19 @@ GONE_NAMED: Final = 3
 #: Size of the log, in bytes, beyond which it goes on in a new file: a measurement takes some
 #: 2.6 kB, so that a job of 25 000 measurements has one file, which every editor still opens.
 LOG_LIMIT_BYTES: Final = 64 * 2**20
+
+# -- Showing the run -----------------------------------------------------------------------------
+
+#: Seconds between two states in ``live.json``: what people look at.
+WRITE_EVERY_S: Final = 1.0
+#: Seconds for which the end of a run waits for its last state to be on disk.
+LAST_WRITE_LIMIT_S: Final = 5.0
+#: Seconds between two samples of what a run has done, and how many are kept: the pace that an
+#: estimate of the end stands on is that of the last minutes.
+SAMPLE_EVERY_S: Final = 1.0
+SAMPLES: Final = 300
+#: Seconds of work, and entries ended in them, before an estimate of the end means anything.
+ETA_AFTER_S: Final = 10.0
+ETA_AFTER_ENTRIES: Final = 5
+#: Seconds for which a retry that had to wait for the budget is shown as what limits the run.
+BUDGET_SHOWN_S: Final = 10.0

@@ -118,6 +118,10 @@ class LogWatcher:
         if not isinstance(event, Exchanged):
             self._logger.info(type(event).__name__, **_fields(event))
 
+    def on_backlog_limit(self, limit: int) -> None:
+        """Write how many measurements Studio may have waiting from now on."""
+        self._logger.info("backlog.limit", value=limit)
+
 
 def _fields(event: Event | WireEvent) -> dict[str, object]:
     """Return the fields of an event, without those that only the journal needs."""

@@ -40,6 +40,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from bulkload.core.lifecycle import JobState, SourceRejected, Step
 from bulkload.core.prepare_result import DISK_FULL, Prepared, PrepareTask, Rejected, StoredBefore
+from bulkload.core.snapshot import StageName
 from bulkload.engine.backlog import Backlog
 from bulkload.engine.existing import ExistingRecords
 from bulkload.engine.job_steps import JobSteps, failure_event
@@ -163,14 +164,17 @@ class Pipeline:
             await self._to_prepare.send(context)
         elif step is Step.WAIT and self._parts.settings.is_waiting:
             self._parts.backlog.join()
+            self._parts.progress.moved(context, StageName.PROCESSING)
             await self._to_wait.send(context)
+        else:
+            self._parts.progress.left(context.id)
 
     async def _prepare_all(self, jobs: Jobs, prepared: JobsOut) -> None:
         async with jobs, prepared:
             async for context in jobs:
                 await self._parts.spool.wait_for_room()
                 task = self._task(context)
-                with self._parts.progress.busy("prepare"):
+                with self._parts.progress.preparing(context):
                     answer = await self._parts.pool.prepare(task)
                 if isinstance(answer, Rejected) and answer.cause == DISK_FULL:
                     raise DiskError(answer.message)
@@ -205,13 +209,16 @@ class Pipeline:
         async with jobs, confirmed:
             async for context in jobs:
                 await self._parts.backlog.enter()
+                self._parts.progress.moved(context, StageName.API)
                 try:
                     step = await self._parts.steps.run(context)
                 finally:
                     self._parts.spool.remove(context.id)
                 if step is Step.WAIT and self._parts.settings.is_waiting:
+                    self._parts.progress.moved(context, StageName.PROCESSING)
                     await confirmed.send(context)
                 else:
+                    self._parts.progress.left(context.id)
                     self._parts.backlog.leave()
 
 

@@ -139,11 +139,13 @@ def plan_into(
     at: float,
     sources: Sequence[str] = (),
     goes_on: bool = False,
+    on_entry: Callable[[], None] = lambda: None,
 ) -> PlanAccount:
     """Write a plan into the journal and return the account of it.
 
     What concerns one entry is that entry's outcome. Where the account has a ``refusal``, nothing
-    of the plan may be sent; ``goes_on`` sends what can be sent all the same.
+    of the plan may be sent; ``goes_on`` sends what can be sent all the same. ``on_entry`` is
+    called for each measurement and each entry that a rule leaves out.
 
     Raises ``PlanError`` where ``sources`` hold no measurement: nothing found is no success.
 
@@ -162,6 +164,8 @@ def plan_into(
             for item in islice(stream, PLAN_BATCH):
                 is_open = True
                 writer.put(item)
+                if isinstance(item, UploadJob | Skip):
+                    on_entry()
     if not account.jobs and not account.problem_count:
         raise PlanError(_nothing_found(store, account, sources))
     account.gone = store.gone(run, GONE_NAMED)
@@ -294,7 +298,9 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def retry_into(store: Store, run: int, *, cause: str | None, at: float) -> PlanAccount:
+def retry_into(
+    store: Store, run: int, _on_entry: Callable[[], None], *, cause: str | None, at: float
+) -> PlanAccount:
     """Take up the last run's plan again and have what did not arrive begin anew.
 
     ``cause`` limits that to the jobs that have it; the others stay as they are.

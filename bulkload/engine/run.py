@@ -17,6 +17,7 @@ from bulkload.clock import Clock, SystemClock
 from bulkload.core.bottleneck import bottleneck
 from bulkload.core.flow.backlog import BacklogCap
 from bulkload.core.lifecycle import Event
+from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode, RunReport, exit_code
 from bulkload.engine.account import write_account
 from bulkload.engine.backlog import Backlog
@@ -24,6 +25,7 @@ from bulkload.engine.existing import ExistingRecords
 from bulkload.engine.job_steps import JobSteps
 from bulkload.engine.jobs import JobContext, Recorder
 from bulkload.engine.limits import FIRST_POLL_S
+from bulkload.engine.live_file import open_live_file
 from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import LogWatcher, open_log
 from bulkload.engine.parents import Parents
@@ -76,8 +78,8 @@ class RunRequest:
     """What to run."""
 
     job_dir: Path
-    #: Writes the plan of a run into the journal.
-    make_plan: Callable[[Store, int], PlanAccount]
+    #: Writes the plan of a run into the journal; its third argument is called for each entry.
+    make_plan: Callable[[Store, int, Callable[[], None]], PlanAccount]
     target: Target
     settings: RunSettings
     #: The command that resumes the run, as typed.
@@ -95,6 +97,9 @@ class RunRequest:
         [Path, int, Callable[[], float]], AbstractAsyncContextManager[Journal]
     ] = open_journal
     open_pool: Callable[[PoolLimits, Path], AbstractAsyncContextManager[Preparer]] = open_pool
+    open_live_file: Callable[[Path, Progress, Clock], AbstractAsyncContextManager[None]] = (
+        open_live_file
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +125,12 @@ class _Watchers:
         self._log.on_event(context, event)
 
     def on_wire(self, event: WireEvent) -> None:
-        self._progress.on_wire(event)
+        self._progress.wire.on_wire(event)
         self._log.on_wire(event)
+
+    def on_backlog_limit(self, limit: int) -> None:
+        self._progress.stages.capacity[StageName.PROCESSING] = limit
+        self._log.on_backlog_limit(limit)
 
 
 async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunResult:
@@ -146,10 +155,16 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                 | _kept_sources(request, store),
                 _seconds(request.clock),
             )
+            progress.begin(run, request.command, lambda: stop.exit_code is not None)
             # The workers start while the plan is made: that is half of a run's first seconds.
-            async with _open_preparing_parts(request) as parts:
+            async with (
+                request.open_live_file(request.job_dir, progress, request.clock),
+                _open_preparing_parts(request) as parts,
+            ):
                 try:
-                    account = await anyio.to_thread.run_sync(request.make_plan, store, run)
+                    account = await anyio.to_thread.run_sync(
+                        request.make_plan, store, run, progress.found
+                    )
                 except BulkloadError as error:
                     store.end_run(run, _seconds(request.clock), {"error": str(error)})
                     raise
@@ -157,9 +172,11 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                     ending = {"problems": account.problem_count}
                     store.end_run(run, _seconds(request.clock), ending)
                     raise PlanInvalidError(account)
-                progress.planned = account.planned
+                progress.plan_is_complete(account.planned, request.settings.limits)
                 stopped = await _deliver(request, store, run, progress, stop, parts=parts)
-            return _account(request, store, run, progress, account=account, stopped=stopped)
+                result = _account(request, store, run, progress, account=account, stopped=stopped)
+                progress.exit_code = result.report.exit_code
+            return result
 
 
 def _kept_sources(request: RunRequest, store: Store) -> dict[str, Any]:
@@ -270,11 +287,7 @@ async def _run_pipeline(
         if journal.reader.torn_bytes:
             logger.warning("journal.torn_record_removed", bytes=journal.reader.torn_bytes)
         recorder = Recorder(journal, watchers)
-        backlog = Backlog(
-            BacklogCap(poll_s=FIRST_POLL_S),
-            request.clock,
-            lambda limit: logger.info("backlog.limit", value=limit),
-        )
+        backlog = Backlog(BacklogCap(poll_s=FIRST_POLL_S), request.clock, watchers.on_backlog_limit)
         plan = PlanReader(journal.reader, run)
         parents = Parents(studio, recorder, specification=plan.specification, cell=plan.cell)
         records = ExistingRecords(studio, scratch=parts.spool.folder)
@@ -327,12 +340,12 @@ def _account(
         accepted=accepted,
         ledger=ledger,
         bytes_read=progress.bytes_read,
-        bytes_sent=progress.bytes_sent,
-        requests=progress.requests,
-        retries=progress.retries,
+        bytes_sent=progress.wire.bytes_sent,
+        requests=progress.wire.requests,
+        retries=progress.wire.retries,
         elapsed_s=progress.elapsed_s,
         this_run=account.this_run,
-        bottleneck=bottleneck(_shares(request.settings, progress), progress.elapsed_s),
+        bottleneck=bottleneck(progress.shares(request.settings.limits), progress.elapsed_s),
         exit_code=exit_code(
             planned=account.planned,
             counts=counts,
@@ -358,13 +371,3 @@ def _keep_account(request: RunRequest, store: Store, run: int, report: RunReport
     write_json(request.job_dir / SUMMARY_NAME, summary)
     is_waiting = request.settings.is_waiting
     write_account([store], request.job_dir, request.job_dir / ACCOUNT_NAME, is_waiting=is_waiting)
-
-
-def _shares(settings: RunSettings, progress: Progress) -> Mapping[str, float]:
-    limits = settings.limits
-    return {
-        "prepare": progress.share("prepare", limits.workers),
-        "api": progress.share("api", limits.connections),
-        "storage": progress.share("storage", limits.connections),
-        "processing": progress.share("processing", 1),
-    }

@@ -33,3 +33,19 @@ def exclusive(job_dir: Path) -> Iterator[None]:
             ) from error
         yield
         held.execute("ROLLBACK")
+
+
+def is_held(job_dir: Path) -> bool | None:
+    """Return whether a run holds a job folder; None where that cannot be found out.
+
+    Looking takes a lock for reading for an instant, so it is for folders whose run seems to be
+    over: one that begins in that instant would be refused.
+    """
+    try:
+        uri = f"{(job_dir / FILE_NAME).resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=0.0)) as looking:
+            looking.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.OperationalError as error:
+        is_busy = error.sqlite_errorname in {"SQLITE_BUSY", "SQLITE_LOCKED"}
+        return True if is_busy else None
+    return False

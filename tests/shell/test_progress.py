@@ -31,7 +31,8 @@ class HandClock:
 
 
 def job(number: int) -> JobContext:
-    return cast(JobContext, SimpleNamespace(id=number))
+    planned = SimpleNamespace(path=f"{number}.csv", key=f"S/c/{number}")
+    return cast(JobContext, SimpleNamespace(id=number, job=planned))
 
 
 PREPARED: dict[str, Any] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -226,8 +226,8 @@ class _Simulation:
         finally:
             self._result.ended_s = world.now()
             world.end_run()
-        self._result.requests += progress.requests
-        self._result.retries += progress.retries
+        self._result.requests += progress.wire.requests
+        self._result.retries += progress.wire.retries
         self._judge_retries(progress)
         return result
 
@@ -245,7 +245,7 @@ class _Simulation:
         )
         return RunRequest(
             job_dir=self._job_dir,
-            make_plan=lambda connection, run: plan_into(
+            make_plan=lambda connection, run, _: plan_into(
                 connection,
                 run,
                 self._plan(),
@@ -260,6 +260,7 @@ class _Simulation:
             clock=clock,
             open_journal=in_line.open_journal,
             open_pool=in_line.open_pool,
+            open_live_file=lambda *_: nullcontext(),
         )
 
     def _plan(self) -> list[PlanItem]:
@@ -300,11 +301,11 @@ class _Simulation:
         run.cancel()
 
     def _judge_retries(self, progress: Progress) -> None:
-        bound = CAPACITY + EARNED_PER_REQUEST * progress.requests
+        bound = CAPACITY + EARNED_PER_REQUEST * progress.wire.requests
         bound += TRICKLE_PER_S * progress.elapsed_s + 1
-        if progress.retries > bound:
+        if progress.wire.retries > bound:
             self._result.violations.append(
-                f"{progress.retries} retries for {progress.requests} requests"
+                f"{progress.wire.retries} retries for {progress.wire.requests} requests"
             )
 
     def _judge(self, ended: RunResult | None) -> None:

@@ -9,7 +9,14 @@ from typing import Generic, TypeVar
 import anyio
 import tenacity
 
-from bulkload.client.http.events import Observer, Paused, RetriesExhausted, Retrying, Service
+from bulkload.client.http.events import (
+    BUDGET_EMPTY,
+    Observer,
+    Paused,
+    RetriesExhausted,
+    Retrying,
+    Service,
+)
 from bulkload.clock import Clock
 from bulkload.core.flow.retry import Failure, GiveUp, RetryDecision, RetryPolicy, decide
 from bulkload.core.flow.retry_budget import RetryBudget
@@ -103,7 +110,7 @@ class Attempts(Generic[T]):
                     service=self._service,
                     endpoint=self._endpoint,
                     seconds=waited_s,
-                    reason="the retry budget was empty",
+                    reason=BUDGET_EMPTY,
                 )
             )
 

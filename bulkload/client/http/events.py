@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Service = Literal["api", "storage"]
 
@@ -50,6 +50,10 @@ class RetriesExhausted:
     cause: str
     attempts: int
     reason: str
+
+
+#: Why a retry waited that the client held back by itself.
+BUDGET_EMPTY: Final = "the retry budget was empty"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,88 @@
+"""Which measurement is in which stage, since when, and how many went through."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from bulkload.core.snapshot import FileInHand, StageName
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    path: str
+    key: str
+    since: float
+    is_waiting: bool
+
+
+class Stages:
+    """The stages of one command. ``now`` is monotonic, in seconds.
+
+    A change costs the same however many measurements are under way.
+    """
+
+    def __init__(self, names: Sequence[StageName], now: float) -> None:
+        self.names = tuple(names)
+        self.done: Counter[StageName] = Counter()
+        #: How many can be in flight in each stage, as far as anything bounds it.
+        self.capacity: dict[StageName, int] = {}
+        #: In the order of their arrival in each stage: the oldest first.
+        self._places: dict[StageName, dict[Hashable, _Place]] = {name: {} for name in names}
+        self._stage_of: dict[Hashable, StageName] = {}
+        self._waiting: Counter[StageName] = Counter()
+        #: Seconds that measurements were in flight in each stage, added up until ``_counted_at``.
+        self._busy_s: dict[StageName, float] = dict.fromkeys(names, 0.0)
+        self._counted_at: dict[StageName, float] = dict.fromkeys(names, now)
+
+    @property
+    def in_hand(self) -> int:
+        """How many are under way."""
+        return len(self._stage_of)
+
+    def put(
+        self, job: Hashable, stage: StageName, now: float, *, path: str, key: str = "",
+        is_waiting: bool = False,
+    ) -> None:  # fmt: skip
+        """Have a measurement enter a stage, or wait for it."""
+        place = self._places[stage].get(job)
+        if place is not None and place.is_waiting is is_waiting:
+            return
+        self.take(job, now)
+        self._count(stage, now)
+        self._places[stage][job] = _Place(path, key, now, is_waiting)
+        self._stage_of[job] = stage
+        self._waiting[stage] += is_waiting
+
+    def take(self, job: Hashable, now: float) -> None:
+        """Have a measurement leave; nothing where it is in no stage."""
+        if (stage := self._stage_of.pop(job, None)) is not None:
+            self._count(stage, now)
+            self._waiting[stage] -= self._places[stage].pop(job).is_waiting
+
+    def waiting(self, stage: StageName) -> int:
+        """Return how many wait for a stage."""
+        return self._waiting[stage]
+
+    def in_flight(self, stage: StageName) -> int:
+        """Return how many are in a stage."""
+        return len(self._places[stage]) - self._waiting[stage]
+
+    def busy_s(self, stage: StageName, now: float) -> float:
+        """Return the seconds that measurements were in a stage, all of them added up."""
+        self._count(stage, now)
+        return self._busy_s[stage]
+
+    def oldest(self, each: int, now: float) -> Iterator[FileInHand]:
+        """Yield the oldest measurements of each stage."""
+        for stage, places in self._places.items():
+            for place in islice(places.values(), each):
+                yield FileInHand(
+                    path=place.path, key=place.key, stage=stage, age_s=now - place.since
+                )
+
+    def _count(self, stage: StageName, now: float) -> None:
+        self._busy_s[stage] += self.in_flight(stage) * (now - self._counted_at[stage])
+        self._counted_at[stage] = now
