@@ -6,6 +6,7 @@
     ├── TerminalError                trying again cannot help
     │   ├── SettingsError            the command line, environment or a settings file (exit 2)
     │   ├── PlanError                the source or its plan is in the way (exit 2)
+    │   │   └── JobFileError         a bulkload.toml has errors; a line for each
     │   ├── MissingExtraError        an optional package is not installed
     │   ├── UnreadableError          a source file cannot be read as what it claims to be
     │   ├── DiskError                what the run keeps for itself cannot be written (exit 5)
@@ -76,6 +77,12 @@ class PlanError(TerminalError):
     """The source, or the plan made of it, cannot be carried out as it stands."""
 
     cause = "plan"
+
+
+class JobFileError(PlanError):
+    """A ``bulkload.toml`` has errors: the message has a printable line for each."""
+
+    cause = "job_file"
 
 
 class MissingExtraError(TerminalError):

@@ -7,9 +7,11 @@ import os
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 from typing import Final
 
 from cyclopts import App, CycloptsError
+from cyclopts.argument import ArgumentCollection
 from rich.console import Console
 
 from bulkload.cli.console import say
@@ -18,7 +20,13 @@ from bulkload.cli.terminal import queued_output
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.core.version import VERSION
-from bulkload.errors import AuthenticationError, BulkloadError, OutageError, TransientError
+from bulkload.errors import (
+    AuthenticationError,
+    BulkloadError,
+    JobFileError,
+    OutageError,
+    TransientError,
+)
 
 app: Final = App(
     name="bulkload",
@@ -72,6 +80,24 @@ journal.command(
 app.command(journal)
 
 
+def _options_of_job_file(
+    command: App, commands: tuple[str, ...], arguments: ArgumentCollection
+) -> None:
+    """Take the options that a ``bulkload.toml`` among the sources of a command states."""
+    del command, commands
+    sources = next((one for one in arguments if one.field_info.name == "sources"), None)
+    words = () if sources is None else sources.tokens
+    paths = [Path(word.value) for word in words if word.value.lower().endswith(".toml")]
+    if paths:
+        # Only here: `bulkload --help` must not load what reads it.
+        from bulkload.cli.job_file import fill_options
+
+        fill_options(arguments, paths, app["upload"])
+
+
+app.config = _options_of_job_file
+
+
 #: Errors of a disk that takes nothing more: the same command goes on when there is room again.
 _DISK_ERRORS: Final = frozenset(
     {errno.ENOSPC, errno.EIO, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -110,6 +136,10 @@ def run(tokens: list[str]) -> int:
     except KeyboardInterrupt:
         say(console, "interrupted; run the same command again to resume")
         return ExitCode.INTERRUPTED
+    except JobFileError as error:
+        # A line for each error of the file, each made printable where it was written.
+        say(console, f"bulkload: {error}")
+        return ExitCode.USAGE
     except BulkloadError as error:
         say(console, printable(f"bulkload: {error}"))
         return _code_of(error)

@@ -76,7 +76,9 @@ def survey(
         rows = write_survey(out, found, paths, stated.cells)
         say(console, printable(f"{rows:,} rows written to {out}: correct it, then upload it"))
     if toml is not None:
-        write_survey_toml(toml, found, paths, options)
+        write_survey_toml(
+            toml, found, paths, options, lambda name: stated.known.whole(name) or name
+        )
         say(console, printable(f"layouts written to {toml}"))
     is_open = any(one.sureness is Sureness.OPEN or one.upload is None for one in found.proposals)
     return ExitCode.PARTIAL if is_open or errors else ExitCode.ARRIVED

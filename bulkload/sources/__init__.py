@@ -7,9 +7,11 @@ place, and the stream continues.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bulkload.core.layouts import Layouts
 from bulkload.core.path_layout import Layout
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import PlanItem, Problem, Scope, Skip, Specification, UploadJob
@@ -17,6 +19,8 @@ from bulkload.core.text import shown
 from bulkload.errors import PlanError
 from bulkload.sources.entry import Entry, Found
 from bulkload.sources.folder import walk
+from bulkload.sources.jobfile.defaults import with_defaults
+from bulkload.sources.jobfile.document import JobFile, PatternDefaults, is_job_file, read_job_file
 from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_frame, read_manifest
 from bulkload.sources.manifest_header import ManifestOptions
@@ -64,7 +68,18 @@ def read_source(
     options = sheets or SheetOptions()
     said, problems = read_sheets(options)
     yield from problems
+    selection = selection or Selection()
+    parts: list[_Part] = []
     for source in sources:
+        if isinstance(source, str | Path) and is_job_file(Path(source)):
+            job = read_job_file(Path(source))
+            parts += _parts_of(job, layout, selection)
+            said.add(job.cells)
+            stated |= {one.name: one for one in job.specifications}
+        else:
+            parts.append(_Part(source, layout, selection))
+    for part in parts:
+        source = part.source
         if isinstance(source, str | Path) and _is_manifest(Path(source)):
             yield from carried_specifications(Path(source), stated)
             yield from said.add_carried(Path(source))
@@ -74,16 +89,33 @@ def read_source(
     for specification in said.specifications():
         stated.setdefault(specification.name, specification)
     assembler = Assembler(stated, specs, split, said)
-    selection = selection or Selection()
-    for source in sources:
+    for part in parts:
+        source = part.source
         if not isinstance(source, str | Path):
             rows = existing(read_frame(source, options=manifest_options))
-            yield from assembler.items(_taken(rows, selection, Path.cwd()))
+            entries = _taken(rows, part.selection, Path.cwd())
         elif Path(source).is_dir() and is_encodable(str(source)):
-            yield from assembler.items(walk(Path(source), layout, selection))
+            entries = walk(Path(source), part.layout, part.selection, options.order)
         else:
-            entries = _found(Path(source), manifest_options, databases, stated)
-            yield from assembler.items(_taken(entries, selection, Path(source).absolute().parent))
+            found = _found(Path(source), manifest_options, databases, stated)
+            entries = _taken(found, part.selection, Path(source).absolute().parent)
+        yield from assembler.items(with_defaults(entries, part.defaults))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A source with what is stated for it alone."""
+
+    source: str | Path | pd.DataFrame
+    layout: Layout | Layouts
+    selection: Selection
+    defaults: tuple[PatternDefaults, ...] = ()
+
+
+def _parts_of(job: JobFile, layout: Layout, selection: Selection) -> Iterator[_Part]:
+    for one in job.sources:
+        narrowed = selection.narrowed(one.include, one.exclude)
+        yield _Part(one.path, one.layouts or layout, narrowed, job.defaults)
 
 
 def _taken(entries: Found, selection: Selection, base: Path) -> Found:

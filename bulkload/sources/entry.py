@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bulkload.core.plan_items import Problem, Skip, UploadJob
 
@@ -23,6 +24,8 @@ class Entry:
     #: What the layout states; a metadata file takes precedence.
     folder_batch: str | None = None
     folder_date: str | None = None
+    #: What a file of a job states for paths like this one; everything else takes precedence.
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bulkload.core.layouts import Layouts
 from bulkload.core.path_layout import Layout, normalised, parse_date, split_suffix
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Skip, UploadJob
+from bulkload.core.survey.dates import Order, date_of
 from bulkload.core.survey.marks import temperature_of
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.core.text import shown
@@ -43,10 +45,15 @@ _SYSTEM_NAMES: Final = frozenset(
 _TEMPORARY_SUFFIXES: Final = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".swp", "~")
 
 
-def walk(source: Path, layout: Layout, selection: Selection) -> Found:
-    """Yield the contents of a folder; an unreadable folder or file is reported and passed over."""
+def walk(
+    source: Path, layout: Layout | Layouts, selection: Selection, order: Order | None = None
+) -> Found:
+    """Yield the contents of a folder; an unreadable folder or file is reported and passed over.
+
+    ``order`` is that of day and month in dates of names.
+    """
     root = Path(os.path.abspath(source))  # noqa: PTH100  (links in the path stay as they are)
-    walker = _Walker(root, os.path.realpath(root), layout)
+    walker = _Walker(root, os.path.realpath(root), layout, order)
     yield from walker.folder(root, (), frozenset(), selection)
 
 
@@ -70,7 +77,8 @@ class _Listing:
 class _Walker:
     root: Path
     real_root: str
-    layout: Layout
+    layout: Layout | Layouts
+    order: Order | None
 
     def folder(
         self,
@@ -157,7 +165,7 @@ class _Walker:
         matched = [(self.layout.match((*parts, file.name)), file.name) for file in files]
         # Sorting is stable: within a cell the order by name stays.
         for fields, name in sorted(matched, key=lambda item: _cell_of(item[0])):
-            fault = None if fields is None else _field_fault(fields)
+            fault = None if fields is None else _field_fault(fields, self.order)
             if fault is not None:
                 where = shown("/".join((*parts, name)))
                 yield _problem(path / name, Rule.BAD_VALUE, f"{where} {fault}")
@@ -183,16 +191,26 @@ class _Walker:
             folder=folder,
             root=self.root,
             folder_batch=fields.get("batch"),
-            folder_date=parse_date(fields.get("date", "")),
+            folder_date=_date_of(fields["date"], self.order) if "date" in fields else None,
         )
 
 
-def _field_fault(fields: Mapping[str, str]) -> str | None:
+def _field_fault(fields: Mapping[str, str], order: Order | None) -> str | None:
     """Say which field of a path does not hold what the layout says, None where all do."""
+    if "date" in fields:
+        try:
+            _date_of(fields["date"], order)
+        except ValueError as error:
+            return f"has {shown(fields['date'])} where the layout has {{date}}: it {error}"
     stated = fields.get("temperature")
     if stated is None or temperature_of(stated) is not None:
         return None
     return f"has {shown(stated)} where the layout has {{temperature}}: a number in degrees Celsius"
+
+
+def _date_of(text: str, order: Order | None) -> str | None:
+    """Return a date of a path in ISO 8601, None where it is none; ``ValueError`` for several."""
+    return parse_date(text) or date_of(text, order)
 
 
 def _metadata(fields: Mapping[str, str]) -> dict[str, Any]:

@@ -103,6 +103,8 @@ class Assembler:
         try:
             specification, cell = self._parents_of(entry, notes)
             job = _job(entry, notes, specification, cell)
+            if entry.defaults:
+                job = _with_note(job, entry.defaults)
         except _InTheWayError as error:
             yield Problem(where=entry.where, rule=error.rule, message=error.message)
             return

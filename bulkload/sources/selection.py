@@ -61,6 +61,12 @@ class Selection:
             Patterns.of("exclude", exclude) if exclude else None,
         )
 
+    def narrowed(self, include: Sequence[str], exclude: Sequence[str]) -> Selection:
+        """Return the selection with further patterns, which come after those that it has."""
+        wanted = () if self.include is None else self.include.texts
+        unwanted = () if self.exclude is None else self.exclude.texts
+        return Selection.of((*wanted, *include), (*unwanted, *exclude))
+
     def within(self, folder: Path, depth: int) -> Selection:
         """Return the selection that holds in a folder: its own ignore file counts too.
 

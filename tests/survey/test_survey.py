@@ -16,8 +16,10 @@ import xlsxwriter
 from bulkload.core.survey.cells import KnownCells
 from bulkload.core.survey.content import ContentKind
 from bulkload.core.survey.dates import Order
+from bulkload.core.survey.layouts import ProposedLayout
 from bulkload.core.survey.proposal import FileFacts, Proposal, Sureness
 from bulkload.core.survey.propose import Knowledge, propose
+from bulkload.core.survey.ways import runnable_ways
 from bulkload.localstudio import LocalStudio
 from bulkload.surveying.surveyor import survey_sources
 from tests.archives import series, specification, write
@@ -271,12 +273,50 @@ def test_the_layouts_are_written_as_toml_with_their_figures(jobs: Jobs, tmp_path
     lab(tmp_path)
     jobs.command("survey", "lab", "--cells", "cells.csv", "--toml", "bulkload.toml")
     text = (tmp_path / "bulkload.toml").read_text("utf-8")
-    read = tomllib.loads(text)
-    assert read["cells"] == "cells.csv"
-    assert {"path": "lab", "layout": "RPT/{cell}_{measurement}_{date}_{temperature}.*"} in read[
-        "sources"
-    ]
+    assert tomllib.loads(text) == {
+        "cells": "cells.csv",
+        "options": {"day_first": True},
+        "source": [
+            {
+                "path": "lab",
+                "layout": ["RPT/{cell}_{measurement}_{date}_{temperature}.*", "{measurement}.*"],
+                "exclude": ["/RPT/k1_RPT_17.04.2023_25degC\\ -\\ Kopie.csv", "*.jpg"],
+            }
+        ],
+    }
     assert "# 2 of 3 paths in RPT fit" in text
+    assert "# Dates in names have the day first." in text
+
+
+def test_a_written_toml_plans_what_the_survey_proposes(jobs: Jobs, tmp_path: Path) -> None:
+    lab(tmp_path)
+    jobs.command("survey", "lab", "--cells", "cells.csv", "--toml", "bulkload.toml")
+    (tmp_path / "lab" / "for Anna.csv").unlink()
+    ended = jobs.command("plan", "bulkload.toml", "--out", "plan.csv")
+    assert ended.code == 0, ended.out + ended.err
+    rows = rows_of(tmp_path / "plan.csv")
+    assert [(row["spec"], row["cell"], row["measurement"], row["start_time"]) for row in rows] == [
+        ("X", "K-01", "RPT", "2023-04-17"),
+        ("X", "K-02", "RPT", "2023-04-03"),
+    ]
+    assert "2 entries left out by a rule" in ended.out
+
+
+def test_a_layout_that_would_name_otherwise_is_written_as_a_comment() -> None:
+    def file(path: str, cell: str, measurement: str, layout: str) -> Proposal:
+        facts = FileFacts(path=path, size_bytes=1, modified_s=0.0, kind=ContentKind.DATA)
+        return Proposal(facts=facts, cell=cell, measurement=measurement, layout=layout)
+
+    good, greedy = "a/{cell}_{measurement}.*", "{cell}/{measurement}.*"
+    proposals = [file("a/c1_x.csv", "c1", "x", good), file("b/y.csv", "elsewhere", "y", greedy)]
+    layouts = [
+        ProposedLayout(folder="", text=text, fitting=1, total=1, is_exact=True)
+        for text in (greedy, good)
+    ]
+    ways = runnable_ways(layouts, proposals)
+    assert [one.text for one in ways.active] == [good]
+    assert [one.text for one in ways.others] == [greedy]
+    assert ways.unread == 1
 
 
 def test_a_row_that_nobody_has_decided_is_named(jobs: Jobs, tmp_path: Path) -> None:

@@ -148,6 +148,23 @@ def whole_date(text: str) -> DateMark | None:
     return next(whole, None)
 
 
+def date_of(text: str, order: Order | None = None) -> str | None:
+    """Return the one date that a text is, in ISO 8601, None where it is none.
+
+    ``order`` is that of day and month, where it is declared. Raises ``ValueError`` for a date
+    that can be several, with a message that completes the sentence "<text> ...".
+    """
+    mark = whole_date(text)
+    if mark is None:
+        return None
+    declared = {one.moment for one in mark.readings if one.order is order}
+    moments = declared or {one.moment for one in mark.readings}
+    if len(moments) > 1:
+        named = " or ".join(sorted(moments))
+        raise ValueError(f"can be {named}; give --day-first or --month-first")
+    return moments.pop()
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Which order the dates of one group are written in, and why."""

@@ -27,6 +27,11 @@ class ProposedLayout:
     #: As a ``--layout`` it gives, for every path that fits, the very fields of the proposal.
     is_exact: bool
 
+    @property
+    def is_parsable(self) -> bool:
+        """Whether it can be written as a ``--layout`` at all."""
+        return _parsed(self.text) is not None
+
 
 def assign_layouts(drafts: Sequence[Draft]) -> list[ProposedLayout]:
     """Write each path as a pattern, and return the patterns of each folder with their figures."""
@@ -106,11 +111,15 @@ def _stem(draft: Draft) -> str:
 
 def _is_exact(text: str, drafts: Iterable[Draft]) -> bool:
     """Tell whether a layout reads every path as the proposal does."""
+    layout = _parsed(text)
+    return layout is not None and all(_agrees(layout, draft) for draft in drafts)
+
+
+def _parsed(text: str) -> Layout | None:
     try:
-        layout = Layout.parse(text)
+        return Layout.parse(text)
     except LayoutError:
-        return False
-    return all(_agrees(layout, draft) for draft in drafts)
+        return None
 
 
 def _agrees(layout: Layout, draft: Draft) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -62,9 +62,13 @@ class StatedSheets:
         """Add the cells that a plan carries; a sheet that is named goes before them."""
         table, faults = carried_cells(plan)
         yield from _told(plan, faults, ())
-        for name, record in table.cells.items():
-            self.cells.cells.setdefault(name, record)
-        if table.cells:
+        self.add(table.cells.values())
+
+    def add(self, records: Iterable[CellRecord]) -> None:
+        """Add cells that a file of a job states; a sheet that is named goes before them."""
+        for record in records:
+            self.cells.cells.setdefault(record.name, record)
+        if self.cells.cells:
             self.known = KnownCells(self.cells.cells)
 
     def specifications(self) -> Iterator[Specification]:
@@ -97,7 +101,7 @@ def parse_map(text: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     at = 0
-    known = {*known_fields(is_tests=False), *known_fields(is_tests=True), IGNORED}
+    known = known_map_fields()
     while at < len(text):
         match = _MAPPED.match(text, at)
         if match is None:
@@ -105,11 +109,17 @@ def parse_map(text: str) -> dict[str, str]:
                 f"--map: {text[at:]!r} is no mapping; write it as 'Zellname=cell, Kap.=capacity'"
             )
         if match["field"] not in known and not match["field"].startswith(OPEN_FIELDS):
-            fields = ", ".join(sorted(known))
+            fields = ", ".join(known)
             raise SettingsError(f"--map: {match['field']!r} is not a field; there are {fields}")
         found[match["column"]] = match["field"] + _unit(match["unit"])
         at = match.end()
     return found
+
+
+def known_map_fields() -> dict[str, None]:
+    """Return the fields that a column of a sheet may be mapped to, by name."""
+    names = (*known_fields(is_tests=False), *known_fields(is_tests=True), IGNORED)
+    return dict.fromkeys(sorted(names))
 
 
 def _unit(stated: str | None) -> str:
