@@ -7,10 +7,9 @@ import warnings
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
-import pandas as pd
 
 from bulkload.client.api.cell_batch import AsyncCellBatchClient
 from bulkload.client.api.cell_instance import AsyncCellInstanceClient
@@ -28,7 +27,10 @@ from bulkload.errors import (
     ClientError,
     MeasurementValidationError,
 )
-from bulkload.tables.arrow import BACKENDS, default_backend
+from bulkload.tables.backends import BACKENDS, default_backend
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["AsyncStudio", "Delivery"]
 
@@ -151,6 +153,8 @@ class AsyncStudio:
                 group.start_soon(upload, name)
         if endings:
             raise endings[0]
+        import pandas as pd
+
         columns = ["measurement", "outcome", "measurement_id", "cause", "message"]
         return pd.DataFrame(list(rows.values()), columns=columns)
 

@@ -1,4 +1,7 @@
-"""Read a measurement back from Studio and compare it with the source."""
+"""Read a measurement back from Studio and compare it with the source.
+
+The libraries of tables are loaded where something is read back: most uploads never do.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-import pyarrow.parquet as pq
 
 from bulkload.client.studio import AsyncStudio
-from bulkload.core.digest import content_digest, files_digest, properties_digest
 from bulkload.core.terms import MeasurementType
 from bulkload.errors import IntegrityError
-from bulkload.tables.frames import to_frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,8 @@ async def read_back(
 
     Raises ``IntegrityError`` where what comes back is not a Parquet file, and the client's errors.
     """
+    from bulkload.core.digest import properties_digest
+
     match kind:
         case MeasurementType.FILE:
             return await _files(studio, measurement_id)
@@ -45,6 +47,8 @@ async def read_back(
 
 
 async def _files(studio: AsyncStudio, measurement_id: str) -> TableContent:
+    from bulkload.core.digest import files_digest
+
     names = sorted(await studio.cell_measurement.list_files(measurement_id))
     hashes = []
     for name in names:
@@ -65,6 +69,11 @@ async def _time_series(studio: AsyncStudio, measurement_id: str, scratch: Path) 
 
 
 def _content(path: Path) -> TableContent:
+    import pyarrow.parquet as pq
+
+    from bulkload.core.digest import content_digest
+    from bulkload.tables.frames import to_frame
+
     try:
         table = pq.read_table(path)
     except (OSError, ValueError) as error:

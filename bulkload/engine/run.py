@@ -156,7 +156,6 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                 _seconds(request.clock),
             )
             progress.begin(run, request.command, lambda: stop.exit_code is not None)
-            # The workers start while the plan is made: that is half of a run's first seconds.
             async with (
                 request.open_live_file(request.job_dir, progress, request.clock),
                 _open_preparing_parts(request) as parts,
@@ -205,7 +204,7 @@ class _PreparingParts:
 
 @asynccontextmanager
 async def _open_preparing_parts(request: RunRequest) -> AsyncIterator[_PreparingParts]:
-    """Start the workers and empty the spool, before the run and after it."""
+    """Empty the spool, before the run and after it, and end what workers there were."""
     limits = request.settings.limits
     with closing(Spool(request.job_dir / SPOOL_NAME, limits.spool_limit_bytes)) as spool:
         async with request.open_pool(pool_limits(limits), spool.folder) as pool:

@@ -12,8 +12,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-import numpy as np
-
 from bulkload.core.sheets.quantities import NotUnderstoodError, read_quantity
 from bulkload.core.survey.dates import Order, whole_date
 from bulkload.core.terms import MeasurementType
@@ -31,7 +29,7 @@ _FLAGS: Final = {
 
 def plain(cell: Any) -> Any:
     """Return a cell as plain Python: pandas, numpy and calamine have types of their own."""
-    if isinstance(cell, np.generic | np.ndarray):
+    if type(cell).__module__ == "numpy":
         cell = cell.tolist()
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return None

@@ -6,24 +6,15 @@ store: NaN in a pandas frame means "no value" and becomes null, NaN elsewhere st
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bulkload.errors import MissingExtraError, UnreadableError
-
-#: Backends that tables can be given back in.
-BACKENDS: Final = ("polars", "pandas", "pyarrow")
-
-
-def default_backend() -> str:
-    """Return polars where it is installed, as the vendor's client does, else pandas."""
-    return "polars" if importlib.util.find_spec("polars") is not None else "pandas"
 
 
 def as_table(data: Any) -> pa.Table:

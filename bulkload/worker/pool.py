@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -159,22 +159,22 @@ class _Worker:
 
 
 class Pool:
-    """A fixed number of workers; ``prepare`` waits for a free one."""
+    """A bounded number of workers; ``prepare`` waits for a free one.
+
+    A worker is started when a file needs it: a job with nothing to do starts none, and one of
+    three files starts three, whatever the cores.
+    """
 
     def __init__(self, limits: PoolLimits, stderr_dir: Path) -> None:
         self._limits = limits
         self._stderr_dir = stderr_dir
-        self._idle_send, self._idle_receive = anyio.create_memory_object_stream[_Worker](
-            limits.workers
-        )
+        #: Slot -> its worker, where one was started.
         self._workers: dict[int, _Worker] = {}
+        #: The free slots; the one used last is taken first, so that few files need few workers.
+        self._idle = list(reversed(range(limits.workers)))
+        self._free = anyio.Semaphore(limits.workers)
         #: Held by the one file that has all workers: two that collect them would wait for ever.
         self._alone = anyio.Lock()
-
-    async def _add(self, slot: int) -> _Worker:
-        worker = await _Worker.start(self._stderr_dir / f"worker-{slot}.stderr")
-        self._workers[slot] = worker
-        return worker
 
     async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
         """Prepare one file in a worker; never raises for what the file does.
@@ -182,45 +182,50 @@ class Pool:
         A file that needs more than a worker's share of the memory, or whose worker died, is
         tried once more while no other file is read: the fault may have been the others'.
         """
-        worker = await self._free_worker()
-        try:
-            answer = await self._watched(worker, task, self._limits.memory_limit_bytes)
-        except _WorkerDiedError:
-            answer = None
-        await self._release(worker)
+        async with self._slot() as slot:
+            try:
+                worker = await self._worker(slot)
+                answer = await self._watched(worker, task, self._limits.memory_limit_bytes)
+            except _WorkerDiedError:
+                answer = None
         if answer is None or (self._limits.workers > 1 and _needs_memory(answer)):
             return await self._prepare_alone(task)
         return answer
 
     async def _prepare_alone(self, task: PrepareTask) -> Prepared | Rejected:
         """Prepare a file with all workers' memory, while every other worker rests."""
-        async with self._alone:
-            taken = [await self._free_worker() for _ in range(self._limits.workers)]
+        async with self._alone, AsyncExitStack() as taken:
+            slots = [
+                await taken.enter_async_context(self._slot()) for _ in range(self._limits.workers)
+            ]
             limit_bytes = self._limits.memory_limit_bytes * self._limits.workers
             try:
-                answer = await self._watched(taken[0], task, limit_bytes)
+                return await self._watched(await self._worker(slots[0]), task, limit_bytes)
             except _WorkerDiedError as error:
-                answer = _died(task, error, limit_bytes)
-            for worker in taken:
-                await self._release(worker)
-            return answer
+                return _died(task, error, limit_bytes)
 
-    async def _free_worker(self) -> _Worker:
-        """Wait for a free worker that runs: one that died idle is not this file's fault."""
-        worker = await self._idle_receive.receive()
-        while worker.process.returncode is not None:
-            await self._release(worker)
-            worker = await self._idle_receive.receive()
-        return worker
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[int]:
+        """Hold a free slot for the length of the block."""
+        async with self._free:
+            slot = self._idle.pop()
+            try:
+                yield slot
+            finally:
+                self._idle.append(slot)
 
-    async def _release(self, worker: _Worker) -> None:
-        """Make the worker, or its replacement where it has ended, free for the next task."""
-        if worker.process.returncode is not None:
-            slot = next(slot for slot, one in self._workers.items() if one is worker)
+    async def _worker(self, slot: int) -> _Worker:
+        """Return the worker of a slot: one that died idle is not the next file's fault."""
+        while True:
+            worker = self._workers.get(slot)
+            if worker is not None and worker.process.returncode is None:
+                return worker
+            # A start that is broken off would leave a process that nobody knows.
             with anyio.CancelScope(shield=True):
-                await worker.end()
-                worker = await self._add(slot)
-        self._idle_send.send_nowait(worker)
+                if worker is not None:
+                    await worker.end()
+                place = self._stderr_dir / f"worker-{slot}.stderr"
+                self._workers[slot] = await _Worker.start(place)
 
     async def _watched(
         self, worker: _Worker, task: PrepareTask, memory_limit_bytes: int
@@ -244,15 +249,9 @@ class Pool:
             if not is_answered:
                 await worker.end()
 
-    async def _open(self) -> None:
-        for slot in range(self._limits.workers):
-            self._idle_send.send_nowait(await self._add(slot))
-
     async def _close(self) -> None:
         for worker in self._workers.values():
             await worker.end()
-        self._idle_send.close()
-        self._idle_receive.close()
 
 
 def _needs_memory(answer: Prepared | Rejected) -> bool:
@@ -290,13 +289,12 @@ def _over_memory(task: PrepareTask, limit_bytes: int) -> Rejected:
 
 @asynccontextmanager
 async def open_pool(limits: PoolLimits, stderr_dir: Path) -> AsyncIterator[Pool]:
-    """Start the workers, and end them with the block.
+    """Give workers to who prepares files, and end them with the block.
 
     Side effects: one ``worker-N.stderr`` file a worker in ``stderr_dir``.
     """
     pool = Pool(limits, stderr_dir)
     try:
-        await pool._open()  # noqa: SLF001 - opened and closed by its own module
         yield pool
     finally:
-        await pool._close()  # noqa: SLF001 - opened and closed by its own module
+        await pool._close()  # noqa: SLF001 - closed by its own module

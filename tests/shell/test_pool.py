@@ -88,7 +88,24 @@ async def gone(child: psutil.Process) -> None:
             await anyio.sleep(0.002)
 
 
-async def test_many_files_go_through_few_children(tmp_path: Path) -> None:
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that will hold the number of each child that is started."""
+    start = anyio.open_process
+    born: list[int] = []
+
+    async def counting(*words: Any, **options: Any) -> Process:
+        process = await start(*words, **options)
+        born.append(process.pid)
+        return process
+
+    monkeypatch.setattr(anyio, "open_process", counting)
+    return born
+
+
+async def test_many_files_go_through_few_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born = counted(monkeypatch)
     tasks = [task(write(tmp_path / f"{n}.csv", series(seed=n))) for n in range(12)]
     answers: list[Prepared | Rejected] = []
 
@@ -96,14 +113,24 @@ async def test_many_files_go_through_few_children(tmp_path: Path) -> None:
         answers.append(await pool.prepare(one))
 
     async with pool_of(tmp_path, workers=2) as pool:
-        pids = {child.pid for child in readers()}
         async with anyio.create_task_group() as group:
             for one in tasks:
                 group.start_soon(prepare, one)
-        assert {child.pid for child in readers()} == pids
-    assert len(pids) == 2
+        assert {child.pid for child in readers()} == set(born)
+    assert len(born) == 2
     assert all(isinstance(answer, Prepared) for answer in answers)
     assert len({answer.content_digest for answer in answers if isinstance(answer, Prepared)}) == 12
+
+
+async def test_a_child_is_started_when_a_file_needs_it(
+    tmp_path: Path, good: PrepareTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born = counted(monkeypatch)
+    async with pool_of(tmp_path, workers=4) as pool:
+        assert not born
+        for _ in range(3):
+            assert isinstance(await pool.prepare(good), Prepared)
+        assert len(born) == 1, "one file at a time needs one child"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")

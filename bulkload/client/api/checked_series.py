@@ -8,17 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import pyarrow as pa
-
 from bulkload.client.api.arguments import checked_name, checked_tags
 from bulkload.client.api.records import CellInstance, CellSpecification
 from bulkload.client.http.bodies import join_path
 from bulkload.core import ratings
 from bulkload.core.ratings import UnknownUnitError
-from bulkload.tables.arrow import as_table, without_infinities
-from bulkload.tables.parquet import encode
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from bulkload.client.http.caller import Caller
 
 #: What validation wants to know and Studio does not.
@@ -82,6 +80,9 @@ class CheckedSeries:
 
     def write(self, folder: Path) -> Sequence[Path]:
         """Write the tables under their names in Studio."""
+        from bulkload.tables.arrow import without_infinities
+        from bulkload.tables.parquet import encode
+
         paths = [folder / "time_series.parquet"]
         encode(self.time_series, paths[0])
         if self.steps is not None:
@@ -92,6 +93,7 @@ class CheckedSeries:
 
 def check(detail: MeasurementDetail, limits: CheckLimits) -> CheckedSeries:
     """Check a time series; :class:`MeasurementValidationError` where it breaks a rule."""
+    from bulkload.tables.arrow import as_table
     from bulkload.validators import validate_measurement_data
 
     time_series = as_table(detail.time_series)

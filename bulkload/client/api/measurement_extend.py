@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
-import pyarrow as pa
 
 from bulkload.client.api.measurement_upload import MeasurementUpload
 from bulkload.client.api.records import CellMeasurement, CellMeasurementBundle, InitiateAnswer
@@ -18,18 +17,11 @@ from bulkload.client.api.resource import send_again
 from bulkload.client.http.attempts import repeat
 from bulkload.client.http.bodies import join_path
 from bulkload.client.limits import FIRST_CONFLICT_WAIT_S, MAX_EXTENSIONS
-from bulkload.core.digest import content_digest
-from bulkload.core.rules.time import runs_forward
-from bulkload.core.terms import STEP_COUNT, TIME
 from bulkload.errors import (
     ConflictError,
     ExpiredUrlError,
     MeasurementProcessingError,
-    MeasurementValidationError,
 )
-from bulkload.tables.arrow import as_table, read_parquet
-from bulkload.tables.frames import to_frame
-from bulkload.tables.parquet import encode
 
 #: Name of the upload that holds the new rows.
 EXTENSION: Final = "time_series_extend.parquet"
@@ -49,10 +41,12 @@ class MeasurementExtend(MeasurementUpload):
         They need the columns that it has, and times after its last one. Waits for the server
         to append them; :class:`MeasurementProcessingError` where it could not.
         """
-        table = await anyio.to_thread.run_sync(_checked_rows, time_series)
+        # Here and below: an upload of files reads no table, and does without their libraries.
+        from bulkload.client.api.extension_rows import write_rows
+
         with tempfile.TemporaryDirectory(prefix="bulkload-") as folder:
             path = Path(folder, EXTENSION)
-            await anyio.to_thread.run_sync(encode, table, path)
+            await anyio.to_thread.run_sync(write_rows, time_series, path)
             bundle = await self.extend_with(measurement_id, path)
         if not wait_for_processing:
             return bundle
@@ -134,28 +128,9 @@ class MeasurementExtend(MeasurementUpload):
 
     async def _holds(self, record: CellMeasurement, rows: Path) -> bool:
         """Return whether the stored table ends with the rows of a file."""
+        from bulkload.client.api.extension_rows import ends_with
+
         with tempfile.TemporaryDirectory(prefix="bulkload-") as folder:
             path = Path(folder, "time_series.parquet")
             await self.download_time_series(record.id, path)
-            return await anyio.to_thread.run_sync(_ends_with, path, rows)
-
-
-def _ends_with(stored: Path, rows: Path) -> bool:
-    whole, end = read_parquet(stored), read_parquet(rows)
-    if set(whole.column_names) != set(end.column_names) or whole.num_rows < end.num_rows:
-        return False
-    tail = whole.slice(whole.num_rows - end.num_rows)
-    return content_digest(to_frame(tail)) == content_digest(to_frame(end))
-
-
-def _checked_rows(time_series: Any) -> pa.Table:
-    table = as_table(time_series)
-    if not table.num_rows:
-        raise MeasurementValidationError("nothing to append: the time series has no rows")
-    missing = [name for name in (TIME, STEP_COUNT) if name not in table.column_names]
-    if missing:
-        raise MeasurementValidationError(f"rows to append need the columns {missing}")
-    issues = runs_forward(to_frame(table))
-    if issues:
-        raise MeasurementValidationError(issues[0].message, issues)
-    return table
+            return await anyio.to_thread.run_sync(ends_with, path, rows)

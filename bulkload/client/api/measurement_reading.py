@@ -1,6 +1,7 @@
 """Reading measurements back: tables as Parquet from storage, files, cycles.
 
-Nothing is cached: what is read is what Studio holds now.
+Nothing is cached: what is read is what Studio holds now. The libraries of tables are loaded
+where a table is read: an upload of files reads none.
 """
 
 from __future__ import annotations
@@ -12,13 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import anyio
-import pyarrow as pa
 
 from bulkload.client.api.measurement_records import MeasurementRecords
 from bulkload.client.api.resource import part_of, run_all
 from bulkload.client.http.bodies import join_path
 from bulkload.client.limits import MAX_DOWNLOADS_IN_FLIGHT
-from bulkload.tables.arrow import as_table, read_parquet, to_backend
 
 
 class StepsAndCycles(NamedTuple):
@@ -95,6 +94,8 @@ class MeasurementReading(MeasurementRecords):
     async def _table(
         self, measurement_id: str, kind: str, row_range: tuple[int, int] | None
     ) -> Any:
+        from bulkload.tables.arrow import read_parquet, to_backend
+
         with tempfile.TemporaryDirectory(prefix="bulkload-") as folder:
             path = Path(folder, f"{kind}.parquet")
             await self._download(path, "cell_measurements", measurement_id, kind, "download")
@@ -106,5 +107,6 @@ class MeasurementReading(MeasurementRecords):
         await self._storage.download(url, to)
 
     def _given_back(self, columns: Mapping[str, Any]) -> Any:
-        table: pa.Table = as_table(columns)
-        return to_backend(table, self._connection.dataframe_backend)
+        from bulkload.tables.arrow import as_table, to_backend
+
+        return to_backend(as_table(columns), self._connection.dataframe_backend)

@@ -14,8 +14,6 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
-import numpy as np
-
 from bulkload.client.limits import GZIP_FROM_BYTES
 
 #: Fastest level: the link is the bottleneck only where a body is large.
@@ -48,17 +46,22 @@ def _plain(value: Any) -> Any:
         return value.isoformat() if value == value else None  # noqa: PLR0124
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else str(value)
-    if isinstance(value, np.generic):
-        return _finite(value.item())
-    if isinstance(value, np.ndarray):
-        return _without_nan(value.tolist())
+    if type(value).__module__ == "numpy":
+        return _plain_numpy(value)
     if isinstance(value, Decimal):
         return _finite(float(value))
     if isinstance(value, _AS_TEXT):
         return str(value)
     return _plain_by_shape(value)
+
+
+def _plain_numpy(value: Any) -> Any:
+    # Whoever hands in such a value has loaded numpy; an upload of files never does.
+    import numpy as np
+
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else str(value)
+    return _without_nan(value.tolist())
 
 
 def _plain_by_shape(value: Any) -> Any:
