@@ -86,6 +86,11 @@ _SETTING: Final = re.compile(
     r"|ns|x|over|ierange|steptime|testtime)\b|^(#|\?|ox)$|工步|循环|序号|时间|日期|状态|模式|通道"
 )
 
+#: A sensor by its name: with a unit it is measured, though ``Auxiliary channel TU1 T(°C)`` holds a
+#: word of bookkeeping. What was set or bounds something is not.
+_SENSOR: Final = re.compile(r"\baux|temp|therm|press|druck|sensor|force|kraft|温度|压力|辅助")
+_STATED: Final = re.compile(r"\b(set|set ?point|setting|soll|target|limit|range|control)\b")
+
 #: Words at the end of a name that are its unit: ``temperature_2_C``, ``Pressure_Psi``.
 _SUFFIXES: Final = frozenset(
     (
@@ -108,7 +113,8 @@ def channel(name: str, heading: Heading, unit: str | None, *, slash: bool) -> Ch
         return Reason.NAMELESS
     if _DERIVED.search(heading.base) or (unit is not None and "/" in unit.strip("/")):
         return Reason.DERIVED
-    if _SETTING.search(heading.base):
+    is_sensor = unit is not None and _SENSOR.search(heading.base) is not None
+    if _SETTING.search(heading.base) and (not is_sensor or _STATED.search(heading.base)):
         return Reason.SETTING
     base = written_base(name, slash=slash)
     if unit is None:

@@ -18,6 +18,7 @@ from bulkload.core.decisions import DecisionCode
 from bulkload.core.frame import Frame
 from bulkload.core.issues import IssueCode
 from bulkload.core.rules.sign import positive_is_discharge
+from bulkload.errors import UnreadableError
 from bulkload.readers.derive import SWEEP_HZ, step_count
 from bulkload.readers.dialect import Dialect, Sign
 
@@ -30,6 +31,19 @@ CLEAR_SHARE: Final = 0.75
 #: Share of the largest current below which a row is no witness to the sign, and its bound in A.
 REST_SHARE: Final = 1e-2
 REST_A: Final = 1e-3
+
+#: Parts of a stretch of current whose mean voltages are compared.
+RUN_BLOCKS: Final = 16
+
+#: Rows of a stretch of current that say its direction, and the least jump of voltage that does.
+MIN_RUN_ROWS: Final = 3
+CLEAR_JUMP_V: Final = 1e-3
+
+#: Change from row to row, as a share of the current, up to which the current is held.
+HELD_SHARE: Final = 1e-2
+
+#: Travel of the voltage against its main direction, as a share of the other, that is no noise.
+BOTH_WAYS_SHARE: Final = 0.25
 
 _FIT: Final = "fit of the voltage"
 
@@ -194,7 +208,8 @@ def _by_format(stated: Sign) -> _Vote | None:
 def _by_fit(columns: Mapping[str, Values], current: Floats, *, unsigned: bool) -> Settled:
     """Ask the voltage: it falls as the cell is discharged."""
     rows = _cycling(columns)
-    if not (np.abs(current[rows]) > _rest(current)).any():
+    is_cycling = bool((np.abs(current[rows]) > _rest(current)).any())
+    if not is_cycling:
         # Only a sweep carries current. The small direct current of a sweep at rest is near to
         # noise: the fit, which validation asks as well, is the only witness that there is.
         rows = np.arange(len(current))
@@ -203,6 +218,9 @@ def _by_fit(columns: Mapping[str, Values], current: Floats, *, unsigned: bool) -
     time = np.asarray(columns[terms.TIME], dtype=np.float64)[rows]
     if not np.isfinite(np.concatenate([time, voltage, current[rows]])).all():
         return _kept(current, "values that are not finite hide the sign of current: kept", "none")
+    if unsigned and is_cycling and _goes_both_ways(voltage, current[rows]):
+        _refuse_both_ways(voltage, current[rows], steps)
+        return _each_step(time, voltage, current, rows, steps)
     verdict = _fit(time, voltage, current[rows], steps)
     if verdict is None:
         return _oriented(current, _Vote(False, _FIT, _FIT))
@@ -214,13 +232,12 @@ def _by_fit(columns: Mapping[str, Values], current: Floats, *, unsigned: bool) -
 
 
 def _cycling(columns: Mapping[str, Values]) -> npt.NDArray[np.intp]:
-    """Rows that belong to no impedance sweep; all rows where every one does."""
+    """Rows that belong to no impedance sweep."""
     rows = np.arange(len(columns[terms.CURRENT]))
     if terms.FREQUENCY not in columns:
         return rows
     frequency = np.nan_to_num(np.asarray(columns[terms.FREQUENCY], dtype=np.float64))
-    cycling = rows[frequency <= SWEEP_HZ]
-    return cycling if cycling.size else rows
+    return rows[frequency <= SWEEP_HZ]
 
 
 def _fit(time: Floats, voltage: Floats, current: Floats, steps: Values) -> str | None:
@@ -234,6 +251,58 @@ def _fit(time: Floats, voltage: Floats, current: Floats, steps: Values) -> str |
     )
     issues = positive_is_discharge(frame)
     return issues[0].code if issues else None
+
+
+def _goes_both_ways(voltage: Floats, current: Floats) -> bool:
+    """Return whether the voltage rises and falls under a current that has but one sign.
+
+    A discharge, a charge, pulses of one direction: the voltage travels one way. Where it travels
+    the other way too, the numbers are magnitudes, and one sign for all of them is wrong.
+    """
+    rise = fall = 0.0
+    directions = set()
+    # Held currents only: in a voltammogram a current of one sign under both sweeps is real.
+    change = np.abs(np.diff(current))
+    is_held = np.append(change, np.inf) <= HELD_SHARE * np.abs(current)
+    is_held[1:] |= change <= HELD_SHARE * np.abs(current[1:])
+    moving = np.flatnonzero((np.abs(current) > _rest(current)) & is_held)
+    if not moving.size:
+        return False
+    for run in np.split(moving, np.flatnonzero(np.diff(moving) > 1) + 1):
+        directions.add(_direction(voltage, run))
+        # Blocks even out noise and the pulses of a profile.
+        blocks = np.array_split(voltage[run], min(RUN_BLOCKS, len(run)))
+        travel = np.diff([block.mean() for block in blocks])
+        rise += float(travel[travel > 0.0].sum())
+        fall -= float(travel[travel < 0.0].sum())
+    return {1, -1} <= directions or min(rise, fall) > BOTH_WAYS_SHARE * max(rise, fall)
+
+
+def _refuse_both_ways(voltage: Floats, current: Floats, steps: Values) -> None:
+    """Raise ``UnreadableError`` where a step of magnitudes holds both directions."""
+    for step in np.unique(steps):
+        inside = steps == step
+        if _goes_both_ways(voltage[inside], current[inside]):
+            raise UnreadableError(
+                f"all currents have one sign, and the voltage of step {step} both rises and "
+                "falls: nothing says which rows charge; export the file with a signed current, or "
+                "with a column that names charge and discharge",
+                cause="unknown_sign",
+            )
+
+
+def _direction(voltage: Floats, run: npt.NDArray[np.intp]) -> int:
+    """Return 1 where a stretch of current charges, -1 where it discharges, 0 where that is open.
+
+    The voltage jumps as the current sets in, and does not travel back.
+    """
+    if len(run) < MIN_RUN_ROWS or run[0] == 0:
+        return 0
+    onset = voltage[run[0]] - voltage[run[0] - 1]
+    travel = voltage[run[-1]] - voltage[run[0]]
+    if abs(onset) < CLEAR_JUMP_V or travel * np.sign(onset) < 0.0:
+        return 0
+    return int(np.sign(onset))
 
 
 def _each_step(

@@ -119,19 +119,34 @@ TESTS: Final = (
     ColumnRule(TEST, ("test id", "test number", "test no", "test"), kind=Kind.TEXT),
     ColumnRule(
         CHANNEL,
-        ("channel", "channel id", "channel number", "channel no", "channel index", "chl", "chan"),
+        (
+            *("channel", "channel id", "channel number", "channel no", "channel index", "chl"),
+            *("chan", "slot", "kanal", "canal", "通道", "通道号"),
+        ),
         kind=Kind.TEXT,
     ),
     ColumnRule(
         CELL,
         (
             *("cell id", "cell name", "cell number", "cell no", "cell", "battery id", "battery"),
-            *("sample id", "sample name", "zelle", "电池编号"),
+            *(
+                "sample id",
+                "sample name",
+                "sample",
+                "specimen",
+                "specimen id",
+                "device",
+                "device id",
+            ),
+            *("dut", "dut id", "unit", "unit id", "module", "module id", "position"),
+            *("zelle", "zellnummer", "cellule", "celda", "电池编号", "电池", "电芯", "样品"),
         ),
         kind=Kind.TEXT,
     ),
     ColumnRule(BARCODE, ("barcode", "bar code", "条码"), kind=Kind.TEXT),
-    ColumnRule(SERIAL, ("serial number", "serial no", "serial", "cell serial"), kind=Kind.TEXT),
+    ColumnRule(
+        SERIAL, ("serial number", "serial no", "serial", "cell serial", "sn"), kind=Kind.TEXT
+    ),
 )
 
 #: What those columns say.

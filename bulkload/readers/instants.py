@@ -112,7 +112,12 @@ def _instants(raw: Raw, same_step: clocks.Flags) -> Floats:
                 "own, not the test's; export it with the total time or with dates",
                 cause="missing_column",
             )
-        return _by_dates(raw, _known_seconds(raw, stamps))
+        return _by_dates(
+            raw,
+            _known_seconds(raw, stamps),
+            why="the only clock in the table",
+            evidence="columns of the file",
+        )
     if stamps is None or raw.has_open_dates:
         return running
     if raw.dialect.time_from_timestamps:

@@ -68,6 +68,7 @@ def read_grid(
         complete(raw.columns)
     table = _table(raw)
     columns = raw.account(set(table.column_names))
+    kind = _kind_of_data(raw)
     return Reading(
         table=table,
         header=merged(
@@ -77,7 +78,7 @@ def read_grid(
         decisions=tuple(dict.fromkeys(raw.decisions)),
         facts={
             **grid.facts,
-            **_kind_of_data(raw),
+            **kind,
             "rows_read": rows_read,
             "rows_left_out": raw.left_out,
             "columns": columns,
@@ -87,9 +88,17 @@ def read_grid(
 
 def _kind_of_data(raw: Raw) -> dict[str, str]:
     """Say where every row belongs to an impedance sweep: the measurement is one of ``eis``."""
-    frequency = raw.columns.get(terms.FREQUENCY)
-    if frequency is None or not bool(np.all(np.asarray(frequency, dtype=np.float64) > SWEEP_HZ)):
+    if not {terms.FREQUENCY, terms.Z_RE, terms.Z_IM} <= raw.columns.keys():
         return {}
+    frequency = np.asarray(raw.columns[terms.FREQUENCY], dtype=np.float64)
+    if not bool((frequency > SWEEP_HZ).all()):
+        return {}
+    raw.decide(
+        DecisionCode.SPECTRUM_FOUND,
+        f"an impedance spectrum of {raw.rows} frequencies",
+        evidence="frequency column",
+        rows=raw.rows,
+    )
     return {"data_type": "eis"}
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
+from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers.derive import SWEEP_HZ
 from bulkload.readers.dialect import PHASE_NEGATED, Z_IM_NEGATED, ColumnRule, Dialect
@@ -18,12 +19,18 @@ from bulkload.readers.metadata import grouped
 from bulkload.readers.raw_columns import Floats, Raw
 from bulkload.readers.reading import Reading
 from bulkload.readers.table_source import Grid
+from bulkload.readers.units import folded_name
+
+#: Different frequencies, over at least a decade, that make a sweep.
+SWEEP_POINTS: Final = 5
+DECADE: Final = 10.0
 
 MODULUS: Final = "Z_Mod [Ohm]"
 PHASE: Final = "Z_Phase [deg]"
 
 #: What programs call the columns of a spectrum, folded.
 FREQUENCIES: Final = ("freq", "frequency", "f", "frequenz", "fréquence", "frecuencia", "频率")
+ANGULAR: Final = ("omega", "ω", "angular frequency", "kreisfrequenz")
 REALS: Final = (
     *("z'", "zre", "z re", "re(z)", "zreal", "z real", "z real part", "real", "real(z)", "z'(a)"),
     *("zr", "z1", "rez", "re z", "z r", "实部"),
@@ -148,6 +155,28 @@ def tell_sweeps(raw: Raw) -> None:
     """Tell the rows of a sweep from the others, in place, in a table of both."""
     in_parts(raw)
     blank_outside_sweeps(raw)
+    _refuse_lost_impedance(raw)
+
+
+def _refuse_lost_impedance(raw: Raw) -> None:
+    """Refuse a table that sweeps a frequency and has no impedance that is understood.
+
+    Its rows would pass for cycling, without what was measured.
+    """
+    if {terms.Z_RE, terms.Z_IM} <= raw.columns.keys():
+        return
+    for name, values in raw.columns.items():
+        if folded_name(name.partition("[")[0]) not in (*FREQUENCIES, *ANGULAR):
+            continue
+        numbers = np.asarray(values, dtype=np.float64)
+        swept = numbers[numbers > SWEEP_HZ]
+        if len(np.unique(swept)) >= SWEEP_POINTS and swept.max() > DECADE * swept.min():
+            raise UnreadableError(
+                f"{raw.name}: the column {printable(name)!r} sweeps {len(swept)} frequencies, and "
+                "no column is known as the impedance beside it; name its columns Z_Re and Z_Im, or "
+                "|Z| and Phase, with their units, or describe them in a dialect file",
+                cause="missing_column",
+            )
 
 
 def in_parts(raw: Raw) -> None:

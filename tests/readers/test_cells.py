@@ -34,6 +34,10 @@ NAMES = {
     "Channel": ("1-1", "1-2"),
     "Test": ("11", "12"),
     "Battery": ("x", "y"),
+    "Sample": ("x", "y"),
+    "DUT": ("1", "2"),
+    "Slot": ("1", "2"),
+    "电芯": ("1", "2"),
 }
 
 
@@ -130,3 +134,16 @@ def test_a_column_of_measurements_tells_no_cells_apart(tmp_path: Path, name: str
     path.write_text("\n".join([header, *rows]) + "\n")
     assert list_members(path) == ()
     assert read(path).table.num_rows == 6
+
+
+@pytest.mark.parametrize("name", ["Sample", "Module", "Unit", "SN", "Device"])
+def test_cells_whose_rows_take_turns_are_never_one_test(tmp_path: Path, name: str) -> None:
+    """Each row is later than the one before: only the column says that there are two cells."""
+    lines = [f"Time (s),Voltage (V),Current (A),{name}"]
+    for i in range(20):
+        lines.append(f"{10 * i},{3.6 - i / 100:.2f},1.0,1")
+        lines.append(f"{10 * i + 1},{3.3 - i / 100:.2f},1.0,2")
+    path = tmp_path / "turns.csv"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UnreadableError, match=f"'{name} 1', '{name} 2'"):
+        read(path)

@@ -220,3 +220,25 @@ def test_a_spectrum_in_a_cyclers_table_is_one(tmp_path: Path, header: str) -> No
     assert series.table["Z_Re [Ohm]"][0].as_py() == pytest.approx(0.0305)
     assert series.table["Z_Im [Ohm]"][0].as_py() == pytest.approx(-0.00125)
     assert series.table["Frequency [Hz]"][0].as_py() == 10000.0
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("Auxiliary channel TU1 T(°C)", "Auxiliary channel TU1 T [degC]"),
+        ("Aux channel 2 voltage (V)", "Aux channel 2 voltage [V]"),
+        ("Temp. channel 3 [°C]", "Temp. channel 3 [degC]"),
+        ("Sensor test pressure (kPa)", "Sensor test pressure [kPa]"),
+    ],
+)
+def test_a_sensor_with_a_word_of_bookkeeping_is_kept(name: str, target: str) -> None:
+    heading = split_heading(name)
+    found = channel(name, heading, heading.unit, slash=False)
+    assert isinstance(found, Channel)
+    assert found.target == target
+
+
+@pytest.mark.parametrize("name", ["Temp setpoint (°C)", "Channel (V)", "Temperature limit (°C)"])
+def test_what_is_set_is_no_sensor(name: str) -> None:
+    heading = split_heading(name)
+    assert channel(name, heading, heading.unit, slash=False) is Reason.SETTING

@@ -25,6 +25,10 @@ _TIME: Final = (
     *("testzeit", "gesamtzeit", "laufzeit", "temps total", "temps écoulé", "tiempo total"),
     *("测试时间", "总时间", "time", "zeit", "temps", "tiempo", "时间", "t"),
 )
+_DATES: Final = (
+    *("date time", "datetime", "timestamp", "time stamp", "date", "datum", "zeitstempel"),
+    *("date heure", "fecha", "日期"),
+)
 _VOLTAGE: Final = (
     *("cell voltage", "ecell", "zellspannung", "voltage", "potential", "spannung", "tension"),
     *("tensión", "voltaje", "电压", "电压值", "u", "v", "e"),
@@ -40,12 +44,10 @@ def _plain(how: str, *, slash: bool = False, suffix: bool = False) -> Dialect:
     return Dialect(
         name=f"labelled columns{how}",
         cycler="",
-        signature=(_TIME, (*_VOLTAGE, *_ELECTRODES), _CURRENT),
+        signature=((*_TIME, *_DATES), (*_VOLTAGE, *_ELECTRODES), _CURRENT),
         columns=(
             ColumnRule(RECORD, ("record", "rec", "data point", "point", "index")),
-            ColumnRule(
-                TIMESTAMP, ("date time", "datetime", "timestamp", "date"), kind=Kind.TIMESTAMP
-            ),
+            ColumnRule(TIMESTAMP, _DATES, kind=Kind.TIMESTAMP),
             ColumnRule(terms.TIME, _TIME, kind=Kind.DURATION),
             ColumnRule(STEP_TIME, ("step time", "time in step", "relative time"), kind=Kind.TEXT),
             ColumnRule(terms.VOLTAGE, _VOLTAGE),
