@@ -278,8 +278,10 @@ def _no_number(
     name: str, layout: TextLayout, column: str, value: str, row: int | None
 ) -> UnreadableError:
     where = name if row is None else f"{name}, line {layout.header_line + row}"
+    # Where names are made unique for the parser, one begins with its place.
+    column = re.sub(r"^\d+:", "", column)
     return UnreadableError(
-        f"{where}: {_quoted(value)} in column {_quoted(column)}is not a number; "
+        f"{where}: {_quoted(value)} in column {_quoted(column)} is not a number; "
         "correct it or leave the cell empty",
         cause="not_a_number",
     )

@@ -16,18 +16,8 @@ from bulkload.errors import UnreadableError
 from bulkload.readers import timestamps as clock
 from bulkload.readers.channels import ABSOLUTE_ZERO_DEGC, AS_IT_IS, Channel, Reason, channel
 from bulkload.readers.decimal_marks import parse_numbers, strict_number
-from bulkload.readers.dialect import (
-    STEP_TIME,
-    TIMESTAMP,
-    UNITS_OF,
-    Dialect,
-    Kind,
-    Match,
-    Matched,
-    TwiceError,
-    headings,
-    match,
-)
+from bulkload.readers.dialect import STEP_TIME, TIMESTAMP, UNITS_OF, Dialect, Kind
+from bulkload.readers.header_match import Match, Matched, TwiceError, headings, match
 from bulkload.readers.raw_columns import ColumnUse, Floats, Raw
 from bulkload.readers.table_source import Grid, as_floats
 from bulkload.readers.units import UNITS, Conversion, conversion

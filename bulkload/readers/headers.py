@@ -17,7 +17,8 @@ from bulkload.readers.delimited import (
     whole_last_line,
     without_trailer,
 )
-from bulkload.readers.dialect import MIN_COLUMNS, Dialect, Named, may_be_header
+from bulkload.readers.dialect import Dialect
+from bulkload.readers.header_match import MIN_COLUMNS, Named, may_be_header
 from bulkload.readers.table_source import TextGrid, unique_names
 from bulkload.readers.text import Text
 from bulkload.readers.units import is_unit

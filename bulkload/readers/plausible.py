@@ -18,7 +18,8 @@ from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers import timestamps as clock
 from bulkload.readers.derive import step_count
-from bulkload.readers.dialect import TIMESTAMP, Kind, Matched
+from bulkload.readers.dialect import TIMESTAMP, Kind
+from bulkload.readers.header_match import Matched
 from bulkload.readers.raw_columns import Floats, Raw
 from bulkload.readers.reading import ReadOptions
 from bulkload.readers.units import split_heading

@@ -14,14 +14,8 @@ import pyarrow as pa
 from bulkload.core import terms
 from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.readers.channels import AS_IT_IS, Reason
-from bulkload.readers.dialect import (
-    DIFFERENCE,
-    DIFFERENCE_COLUMN,
-    Z_IM_NEGATED,
-    Dialect,
-    Kind,
-    Match,
-)
+from bulkload.readers.dialect import DIFFERENCE, DIFFERENCE_COLUMN, Z_IM_NEGATED, Dialect, Kind
+from bulkload.readers.header_match import Match
 from bulkload.readers.table_source import Grid
 from bulkload.readers.units import Conversion
 

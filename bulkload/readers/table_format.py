@@ -8,12 +8,14 @@ from typing import Any
 
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import Dialect, HeaderRow
+from bulkload.readers.dialect import Dialect
 from bulkload.readers.file_kinds import TEXT, WORKBOOK
+from bulkload.readers.header_match import HeaderRow
 from bulkload.readers.headers import find, grid_below
 from bulkload.readers.metadata import merged
 from bulkload.readers.multi_test import chosen_member, numbering, tests_in
 from bulkload.readers.normalise import read_grid
+from bulkload.readers.other_sheets import join_sheets
 from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
@@ -141,7 +143,13 @@ class TableFormat(Format):
                 cause="no_rows",
             )
         options = replace(options, member=test)
-        reading = read_grid(grid, sheet.dialect, probe.name, options, self.prepare)
+
+        def prepare(raw: Raw) -> None:
+            if self.prepare is not None:
+                self.prepare(raw)
+            join_sheets(raw, book, {one.name for one, _ in found.values()})
+
+        reading = read_grid(grid, sheet.dialect, probe.name, options, prepare)
         if self.book is None:
             return reading
         return replace(reading, header=merged(reading.header, self.book(book, sheet.name)))

@@ -24,7 +24,8 @@ from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import MAX_CONTENT_BYTES, FileContent
 from bulkload.readers.decimal_marks import parse_numbers
-from bulkload.readers.dialect import HeaderRow, Kind, may_be_header
+from bulkload.readers.dialect import Kind
+from bulkload.readers.header_match import HeaderRow, may_be_header
 from bulkload.readers.units import is_unit
 
 #: Rows of a sheet in which a header is looked for.

@@ -9,13 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from bulkload.core import terms
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.channels import ABSOLUTE_ZERO_DEGC, AS_IT_IS, Reason
+from bulkload.readers.auxiliary import keep_channel, values_at
 from bulkload.readers.dialect import RECORD
-from bulkload.readers.raw_columns import ColumnUse, Floats, Raw
-from bulkload.readers.units import Conversion, conversion
+from bulkload.readers.raw_columns import Raw
 
 RECORDS: Final = "Auxiliary_Table"
 CHANNELS: Final = "Aux_Global_Data_Table"
@@ -38,13 +36,13 @@ def add_auxiliary(
     index, kind = np.asarray(table["Auxiliary_Index"]), np.asarray(table["Data_Type"])
     for number, data_type in sorted(set(zip(index[kept], kind[kept], strict=True))):
         rows = kept & (index == number) & (kind == data_type)
-        values = _at_records(
+        values = values_at(
             np.asarray(raw.columns[RECORD], dtype=np.float64),
             np.asarray(table["Data_Point"])[rows],
             np.asarray(table["X"])[rows],
         )
         name, unit = _named(channels, int(number), int(data_type))
-        raw.uses.append(_keep(raw, name, unit, values))
+        raw.uses.append(keep_channel(raw, name, unit, values))
 
 
 def _parsed(name: str, records: bytes) -> pa.Table:
@@ -63,13 +61,6 @@ def _parsed(name: str, records: bytes) -> pa.Table:
         ) from error
 
 
-def _at_records(wanted: Floats, points: Floats, values: Floats) -> Floats:
-    order = np.argsort(points, kind="stable")
-    points, values = points[order], values[order]
-    place = np.clip(np.searchsorted(points, wanted), 0, len(points) - 1)
-    return np.where(points[place] == wanted, values[place], np.nan)
-
-
 def _named(
     channels: Sequence[Mapping[str, str]], number: int, data_type: int
 ) -> tuple[str, str | None]:
@@ -81,26 +72,3 @@ def _named(
             unit = (row.get("Unit") or "").strip() or None
             return nickname or f"Aux {number}", unit
     return f"Aux {data_type}-{number}", None
-
-
-def _keep(raw: Raw, name: str, unit: str | None, values: Floats) -> ColumnUse:
-    change: Conversion = AS_IT_IS
-    target = f"{name} [{unit}]" if unit else name
-    for quantity, shown in (
-        (terms.TEMPERATURE, "degC"),
-        (terms.VOLTAGE, "V"),
-        (terms.CURRENT, "A"),
-    ):
-        found = None if unit is None else conversion(quantity, unit)
-        if found is not None:
-            change, target = found, f"{name} [{shown}]"
-            values = values * change.scale + change.shift
-            if shown == "degC" and bool((values[np.isfinite(values)] < ABSOLUTE_ZERO_DEGC).all()):
-                return ColumnUse(name, "", reason=Reason.NO_SENSOR)
-            if shown == "degC" and terms.TEMPERATURE not in raw.columns:
-                target = terms.TEMPERATURE
-            break
-    if target in raw.columns:
-        target = f"{name} 2"
-    raw.columns[target] = values
-    return ColumnUse(name, target, change)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulkload.core import terms
-from bulkload.readers.dialect import ColumnRule, Dialect, Kind, headings, missing
+from bulkload.readers.dialect import ColumnRule, Dialect, Kind
 from bulkload.readers.file_kinds import PARQUET, TEXT
+from bulkload.readers.header_match import headings, missing
 from bulkload.readers.headers import find, grid_below
 from bulkload.readers.native import parquet_table
 from bulkload.readers.normalise import read_grid

@@ -15,15 +15,7 @@ from bulkload.core import terms
 from bulkload.core.text import printable
 from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.readers.content import FileContent
-from bulkload.readers.dialect import (
-    EPOCH,
-    MODE,
-    RECORD,
-    ColumnRule,
-    Dialect,
-    Kind,
-    Sign,
-)
+from bulkload.readers.dialect import EPOCH, MODE, RECORD, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.file_kinds import NEWARE_ARCHIVE, NEWARE_BINARY
 from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.normalise import read_grid
