@@ -37,7 +37,8 @@ from bulkload.core.terms import JobKey
 from bulkload.engine.jobs import JobContext
 from bulkload.engine.plan_writer import PlanAccount, plan_into
 from bulkload.engine.progress import ENDINGS, Progress
-from bulkload.engine.run import RunRequest, RunResult, run_job
+from bulkload.engine.request import RunRequest
+from bulkload.engine.run import RunResult, run_job
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.studios import opener

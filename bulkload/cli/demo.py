@@ -17,7 +17,7 @@ from bulkload.core.path_layout import Layout
 from bulkload.core.tally import ExitCode
 from bulkload.demo import EXPECTED, write_archive
 from bulkload.demo.archive import EXISTING
-from bulkload.engine.run import RunRequest
+from bulkload.engine.request import RunRequest
 from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target
 from bulkload.errors import SettingsError

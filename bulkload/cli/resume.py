@@ -15,7 +15,7 @@ from bulkload.cli.kept_options import source_options_from
 from bulkload.cli.options import LimitOptions, check_dialects, this_command
 from bulkload.cli.running import carry_out, planner
 from bulkload.core.existing import Existing
-from bulkload.engine.run import RunRequest
+from bulkload.engine.request import RunRequest
 from bulkload.engine.run_settings import with_kept_settings
 from bulkload.engine.studios import opener
 from bulkload.errors import SettingsError

@@ -15,7 +15,7 @@ from bulkload.cli.running import carry_out
 from bulkload.clock import SystemClock
 from bulkload.core.existing import Existing
 from bulkload.engine.plan_writer import retry_into
-from bulkload.engine.run import RunRequest
+from bulkload.engine.request import RunRequest
 from bulkload.engine.run_settings import with_kept_settings
 from bulkload.engine.studios import opener
 from bulkload.errors import SettingsError

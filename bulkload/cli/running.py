@@ -41,7 +41,8 @@ from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import open_log
 from bulkload.engine.plan_writer import PlanAccount, check_same_archive, plan_into
 from bulkload.engine.progress import Progress
-from bulkload.engine.run import PlanInvalidError, RunRequest, RunResult, run_job
+from bulkload.engine.request import RunRequest
+from bulkload.engine.run import PlanInvalidError, RunResult, run_job
 from bulkload.engine.shutdown import Stop, obeying_signals, stop_by
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.studios import opener
@@ -90,7 +91,7 @@ def upload_sources(
         code = carry_out(request, summary=summary, is_quiet=is_quiet)[0]
     if references is not None:
         with WholeJob(job_dir) as whole:
-            write_references(whole.stores(), references)
+            write_references(whole.plans(), references)
     return code
 
 
@@ -106,7 +107,7 @@ def planner(
     at = SystemClock().now().timestamp()
 
     def plan(store: Store, run: int, on_entry: Callable[[], None]) -> PlanAccount:
-        check_same_archive(store, job_dir, sources, read)
+        check_same_archive([(store, read)], job_dir, sources)
         return plan_into(
             store,
             run,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from bulkload.core.issues import Severity
 from bulkload.core.lifecycle import JobState, Restarted, SourceRejected
@@ -81,6 +82,16 @@ class PlanAccount:
             )
         return ""
 
+    def add_part(self, part: PlanAccount) -> None:
+        """Count what another account counts: that of a part of the same plan."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+        self.problems += part.problems[: MAX_PROBLEMS - len(self.problems)]
+        self.warnings += part.warnings[: MAX_PROBLEMS - len(self.warnings)]
+        names = (*self.gone.names, *part.gone.names)[:GONE_NAMED]
+        self.gone = Gone(self.gone.total + part.gone.total, names)
+        self.this_run.update(part.this_run)
+
     def add(self, problem: Problem) -> None:
         """Count a problem."""
         is_warning = problem.severity is Severity.WARNING
@@ -92,38 +103,52 @@ class PlanAccount:
             kept.append(problem)
 
 
+#: The numbers of an account.
+_COUNTS: Final = (
+    "jobs", "skips", "rejected", "contested", "in_the_way", "blocking", "problem_count",
+)  # fmt: skip
+
+
 def check_same_archive(
-    store: Store, job_dir: Path, sources: Sequence[str], read: Callable[[], Iterable[PlanItem]]
+    journals: Iterable[tuple[Store, Callable[[], Iterable[PlanItem]]]],
+    job_dir: Path,
+    sources: Sequence[str],
 ) -> None:
     """Refuse a job folder whose journal speaks of another archive.
 
-    Other paths may be the same archive, moved or copied: then every measurement that the job
-    had is there under its name. Only where the paths differ is the source read for that.
+    ``journals`` are the job's, each with what the source holds for it now. Other paths may be
+    the same archive, moved or copied: then every measurement that the job had is there under its
+    name. Only where the paths differ is the source read for that.
 
     Raises ``SettingsError`` with the paths.
     """
-    last = store.last_upload()
-    earlier = None if last is None else last.settings.get("sources")
-    if last is None or not earlier or list(earlier) == list(sources):
-        return
-    known = store.count_jobs(last.id)
-    found = sum(1 for item in read() if isinstance(item, UploadJob) and store.find_job(item.key))
+    known = found = 0
+    before: Sequence[str] = ()
+    for store, read in journals:
+        last = store.last_upload()
+        earlier = None if last is None else last.settings.get("sources")
+        if last is None or not earlier or list(earlier) == list(sources):
+            continue
+        before = earlier
+        known += store.count_jobs(last.id)
+        found += sum(1 for one in read() if isinstance(one, UploadJob) and store.find_job(one.key))
     if found < known:
         raise SettingsError(
-            f"{job_dir} is the job of {', '.join(earlier)}, and of its {known:,} measurements "
+            f"{job_dir} is the job of {', '.join(before)}, and of its {known:,} measurements "
             f"{', '.join(sources)} holds {found:,}: give --job another folder"
         )
 
 
-def _nothing_found(store: Store, account: PlanAccount, sources: Sequence[str]) -> str:
+def nothing_found(known: int, skips: int, sources: Sequence[str]) -> PlanError:
+    """Return the refusal of sources without a measurement; ``known`` is how many there were."""
     where = f" in {', '.join(sources)}" if sources else ""
-    left_out = f"; {account.skips:,} entries were left out by a rule" if account.skips else ""
-    if known := store.count_jobs():
-        return (
+    left_out = f"; {skips:,} entries were left out by a rule" if skips else ""
+    if known:
+        return PlanError(
             f"no measurement was found{where}{left_out}. This job had {known:,} before: look "
             "whether the source is there and its share is mounted; nothing was changed"
         )
-    return (
+    return PlanError(
         f"no measurement was found{where}{left_out}: name a folder with data files, or a manifest "
         "with rows"
     )
@@ -153,6 +178,33 @@ def plan_into(
     ``Restarted`` event for each known job that has to begin again, and a ``SourceRejected``
     event for each whose name two sources claim.
     """
+    account = write_plan(
+        store,
+        run,
+        with_rating_problems(items),
+        checks=checks,
+        prepare_options=prepare_options,
+        at=at,
+        goes_on=goes_on,
+        on_entry=on_entry,
+    )
+    if not account.jobs and not account.problem_count:
+        raise nothing_found(store.count_jobs(), account.skips, sources)
+    return account
+
+
+def write_plan(
+    store: Store,
+    run: int,
+    items: Iterable[PlanItem],
+    *,
+    checks: Checks,
+    prepare_options: PrepareOptions,
+    at: float,
+    goes_on: bool = False,
+    on_entry: Callable[[], None] = lambda: None,
+) -> PlanAccount:
+    """Write a plan, or a part's share of one, which may be empty; return the account of it."""
     account = PlanAccount(goes_on=goes_on)
     writer = _Writer(store, run, account, _run_wide(checks, prepare_options), at)
     store.begin_spellings()
@@ -166,11 +218,26 @@ def plan_into(
                 writer.put(item)
                 if isinstance(item, UploadJob | Skip):
                     on_entry()
-    if not account.jobs and not account.problem_count:
-        raise PlanError(_nothing_found(store, account, sources))
     account.gone = store.gone(run, GONE_NAMED)
     account.this_run["gone"] = account.gone.total
     return account
+
+
+def with_rating_problems(items: Iterable[PlanItem]) -> Iterator[PlanItem]:
+    """Yield a plan with a problem after each specification whose ratings cannot be used.
+
+    Before a file is checked against them.
+    """
+    for item in items:
+        yield item
+        if isinstance(item, Specification):
+            try:
+                rated_capacity(item.payload.get("ratings"))
+                voltage_window(item.payload.get("ratings"))
+            except UnknownUnitError as error:
+                yield Problem(
+                    where=item.origin, rule="unknown_unit", message=str(error), scope=Scope.PLAN
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,24 +259,11 @@ class _Writer:
                 # An entry that two sources of the plan hold counts once.
                 self.account.skips += self.store.put_skip(self.run, item)
             case Specification():
-                self._put_specification(item)
+                self.store.put_specification(item)
             case CellMetadata():
                 self.store.put_cell(item)
             case Problem():
                 self._put_problem(item)
-
-    def _put_specification(self, item: Specification) -> None:
-        self.store.put_specification(item)
-        # A rating that the checks could not use, before a file is checked against it.
-        try:
-            rated_capacity(item.payload.get("ratings"))
-            voltage_window(item.payload.get("ratings"))
-        except UnknownUnitError as error:
-            self._put_problem(
-                Problem(
-                    where=item.origin, rule="unknown_unit", message=str(error), scope=Scope.PLAN
-                )
-            )
 
     def _put_problem(self, problem: Problem) -> None:
         self.account.add(problem)
@@ -311,4 +365,15 @@ def retry_into(
         jobs, skips, rejected = store.take_over_plan(run)
         for job in store.not_arrived(run, cause):
             events.append(store, run, job, at, Restarted(reason="retry"))
+    return PlanAccount(jobs=jobs, skips=skips, rejected=rejected, this_run=Counter(unchanged=jobs))
+
+
+def take_up(store: Store, run: int, _on_entry: Callable[[], None]) -> PlanAccount:
+    """Go on with the last run's plan as it stands; what was given up for a time is tried again.
+
+    Side effects: the plan's rows belong to ``run``.
+    """
+    with store.transaction():
+        jobs, skips, rejected = store.take_over_plan(run)
+        store.try_again(run)
     return PlanAccount(jobs=jobs, skips=skips, rejected=rejected, this_run=Counter(unchanged=jobs))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 
 import anyio
 
 from bulkload.client.http.events import WireEvent
 from bulkload.client.studio import AsyncStudio
-from bulkload.clock import Clock, SystemClock
+from bulkload.clock import Clock
 from bulkload.core.bottleneck import bottleneck
 from bulkload.core.flow.backlog import BacklogCap
 from bulkload.core.lifecycle import Event
@@ -25,7 +24,6 @@ from bulkload.engine.existing import ExistingRecords
 from bulkload.engine.job_steps import JobSteps
 from bulkload.engine.jobs import JobContext, Recorder
 from bulkload.engine.limits import FIRST_POLL_S
-from bulkload.engine.live_file import open_live_file
 from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import LogWatcher, open_log
 from bulkload.engine.parents import Parents
@@ -35,6 +33,7 @@ from bulkload.engine.plan_writer import PlanAccount
 from bulkload.engine.processing import ProcessingPoller
 from bulkload.engine.progress import Progress
 from bulkload.engine.raw_data import RawFiles
+from bulkload.engine.request import JobRequest, RunRequest
 from bulkload.engine.run_settings import kept_settings, pool_limits
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.target import Target
@@ -55,11 +54,10 @@ from bulkload.errors import (
 from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.acceptance import accepted_causes
 from bulkload.journal.account import ACCOUNT_NAME
-from bulkload.journal.journal import Journal, open_journal
 from bulkload.journal.lock import exclusive
+from bulkload.journal.parts import read_layout
 from bulkload.journal.report import SUMMARY_NAME, row_ledger, tally, write_json
-from bulkload.settings import RunSettings
-from bulkload.worker.pool import PoolLimits, Preparer, open_pool
+from bulkload.worker.pool import Preparer
 from bulkload.worker.spool import Spool
 
 SPOOL_NAME: Final = "spool"
@@ -71,35 +69,6 @@ class PlanInvalidError(PlanError):
     def __init__(self, account: PlanAccount) -> None:
         super().__init__(f"{account.refusal}; nothing was sent")
         self.account = account
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """What to run."""
-
-    job_dir: Path
-    #: Writes the plan of a run into the journal; its third argument is called for each entry.
-    make_plan: Callable[[Store, int, Callable[[], None]], PlanAccount]
-    target: Target
-    settings: RunSettings
-    #: The command that resumes the run, as typed.
-    command: str
-    #: Where the plan comes from, as absolute paths or URLs; empty for a plan taken over.
-    sources: tuple[str, ...] = ()
-    #: The options that say how the sources are read, as values of JSON.
-    source_options: Mapping[str, Any] = field(default_factory=dict)
-    log_path: Path | None = None
-    #: Makes the client; a parameter so that tests can count on their own server.
-    open_studio: Callable[[Callable[[WireEvent], None], RunSettings], AsyncStudio]
-    clock: Clock = field(default_factory=SystemClock)
-    #: What takes threads and processes; parameters so that a simulation can do without.
-    open_journal: Callable[
-        [Path, int, Callable[[], float]], AbstractAsyncContextManager[Journal]
-    ] = open_journal
-    open_pool: Callable[[PoolLimits, Path], AbstractAsyncContextManager[Preparer]] = open_pool
-    open_live_file: Callable[[Path, Progress, Clock], AbstractAsyncContextManager[None]] = (
-        open_live_file
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +110,11 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
 
     Side effects: the job folder with journal, log, spool and summary.
     """
+    if (layout := read_layout(request.job_dir)) is not None:
+        raise SettingsError(
+            f"{request.job_dir} is a job of {layout.parts:,} parts: run `bulkload upload`, which "
+            "starts lanes for them"
+        )
     request.job_dir.mkdir(parents=True, exist_ok=True)
     with exclusive(request.job_dir):
         path = request.job_dir / FILE_NAME
@@ -152,7 +126,7 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                 request.command,
                 request.target.as_json()
                 | kept_settings(request.settings)
-                | _kept_sources(request, store),
+                | kept_sources(request, store),
                 _seconds(request.clock),
             )
             progress.begin(run, request.command, lambda: stop.exit_code is not None)
@@ -178,7 +152,7 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
             return result
 
 
-def _kept_sources(request: RunRequest, store: Store) -> dict[str, Any]:
+def kept_sources(request: JobRequest, store: Store) -> dict[str, Any]:
     """Return what the journal keeps of the sources; those of the plan that is taken over."""
     if request.sources:
         return {"sources": request.sources, "source_options": request.source_options}
@@ -367,6 +341,8 @@ def _account(
 def _keep_account(request: RunRequest, store: Store, run: int, report: RunReport) -> None:
     summary = report.as_json()
     store.end_run(run, _seconds(request.clock), summary)
+    if request.is_part:
+        return
     write_json(request.job_dir / SUMMARY_NAME, summary)
     is_waiting = request.settings.is_waiting
     write_account([store], request.job_dir, request.job_dir / ACCOUNT_NAME, is_waiting=is_waiting)

@@ -170,11 +170,13 @@ UPDATE run SET ended_at=?, summary=? WHERE id=?
 -- name: run_last
 SELECT id, command, settings, started_at, ended_at FROM run ORDER BY id DESC LIMIT 1
 
--- A rollback is a run too and has no plan, nor has a run that found nothing.
+-- A rollback is a run too and has no plan, nor has a run that found nothing. The share of a part
+-- in a plan may be empty: a run that only planned says so itself.
 -- name: run_last_upload
 SELECT id, command, settings, started_at, ended_at FROM run WHERE id=(
     SELECT MAX(plan_run) FROM (
         SELECT MAX(plan_run) AS plan_run FROM job UNION ALL SELECT MAX(plan_run) FROM skip
+        UNION ALL SELECT MAX(id) FROM run WHERE json_extract(settings, '$.is_plan')
     )
 )
 
@@ -304,11 +306,11 @@ ORDER BY spec, cell, id
 -- name: count_existing
 SELECT COUNT(*) FROM job WHERE state='existing'
 
--- name: plan_last
-SELECT MAX(plan_run) FROM job
-
 -- name: plan_take_jobs
 UPDATE job SET plan_run=? WHERE plan_run=?
+
+-- name: plan_try_again
+UPDATE job SET has_given_up=0 WHERE plan_run=? AND has_given_up
 
 -- name: plan_take_skips
 UPDATE skip SET plan_run=? WHERE plan_run=?
@@ -537,7 +539,7 @@ SELECT spec, cell, measurement, summary FROM job WHERE plan_run=? ORDER BY spec,
 
 -- name: references
 SELECT spec, cell, measurement, measurement_id FROM job WHERE state IN ('ready', 'existing')
-AND plan_run=(SELECT MAX(plan_run) FROM job) ORDER BY spec, cell, id
+AND plan_run=? ORDER BY spec, cell, id
 
 -- From here on: the log of transactions (logged.py). The names are those of the schema.
 -- name: log_tables

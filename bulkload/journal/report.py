@@ -19,7 +19,7 @@ from bulkload.core.plan_check import CONSEQUENCES
 from bulkload.core.tally import RowLedger, outcome_of
 from bulkload.core.terms import JobKey
 from bulkload.core.text import shown
-from bulkload.journal.rows import JobRow
+from bulkload.journal.rows import JobRow, RunRow
 from bulkload.journal.store import Store
 
 SUMMARY_NAME: Final = "summary.json"
@@ -222,13 +222,13 @@ def findings(store: Store, run: int) -> Iterator[tuple[str, CampaignFinding]]:
             yield f"{spec} / {cell}", finding
 
 
-def write_references(stores: Iterable[Store], path: Path) -> None:
+def write_references(plans: Iterable[tuple[Store, RunRow]], path: Path) -> None:
     """Write a table of the last plan's measurements that are in Studio, with their ids."""
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(("spec", "cell", "measurement", "id", "reference"))
-        for store in stores:
-            for row in store.rows("references"):
+        for store, last in plans:
+            for row in store.rows("references", last.id):
                 table.writerow((*row, f"db:{row['measurement_id']}"))
 
 

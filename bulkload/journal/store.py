@@ -159,10 +159,15 @@ class Store:
 
     def take_over_plan(self, run: int) -> tuple[int, int, int]:
         """Make the newest plan this run's; return its numbers of jobs, skips and rejections."""
-        before = self._one("plan_last")
+        last = self.last_upload()
+        before = None if last is None else last.id
         statements = ("plan_take_jobs", "plan_take_skips", "plan_take_rejections")
         jobs, skips, rejected = (self.write(one, run, before).rowcount for one in statements)
         return jobs, skips, rejected
+
+    def try_again(self, run: int) -> None:
+        """Have the jobs of a run's plan that were given up begin again."""
+        self.write("plan_try_again", run)
 
     # -- Jobs -------------------------------------------------------------------------------
 

@@ -24,8 +24,9 @@ from bulkload.core.tally import ExitCode
 from bulkload.core.terms import JobKey
 from bulkload.engine.plan_writer import plan_into
 from bulkload.engine.progress import Progress
+from bulkload.engine.request import RunRequest
 from bulkload.engine.rollback import Rollback, RollbackReport, candidates
-from bulkload.engine.run import SPOOL_NAME, RunRequest, RunResult, run_job
+from bulkload.engine.run import SPOOL_NAME, RunResult, run_job
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.target import Target

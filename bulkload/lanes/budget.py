@@ -1,0 +1,50 @@
+"""Divide what a run may take among its lanes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bulkload.errors import SettingsError
+from bulkload.journal.limits import MAX_PARTS
+from bulkload.lanes.limits import CORES_A_LANE, MAX_LANES, PARTS_A_LANE
+from bulkload.settings import RunLimits
+
+
+def default_lanes(cores: int) -> int:
+    """Return how many lanes a machine is worth: one for each four cores begun."""
+    return min(MAX_LANES, max(1, -(-cores // CORES_A_LANE)))
+
+
+def default_parts(lanes: int) -> int:
+    """Return how many parts a new job has for that many lanes: one lane alone needs one."""
+    return 1 if lanes == 1 else lanes * PARTS_A_LANE
+
+
+def check_counts(*, lanes: int | None, parts: int | None) -> None:
+    """Raise ``SettingsError`` for a number of lanes or parts that no run has."""
+    for name, value, most in (("lanes", lanes, MAX_LANES), ("parts", parts, MAX_PARTS)):
+        if value is not None and not 1 <= value <= most:
+            raise SettingsError(f"--{name} must be from 1 to {most:,}")
+
+
+def divide(limits: RunLimits, lanes: int) -> list[RunLimits]:
+    """Return each lane's share: together they take what the run may take, and no more.
+
+    Only a lane needs one worker and one connection at least. The share of the retries that a
+    lane may send is a share of its own requests, and needs no division.
+    """
+    return [
+        replace(
+            limits,
+            workers=_share(limits.workers, lanes, lane),
+            connections=_share(limits.connections, lanes, lane),
+            memory_bytes=limits.memory_bytes // lanes,
+            spool_limit_bytes=limits.spool_limit_bytes // lanes,
+        )
+        for lane in range(lanes)
+    ]
+
+
+def _share(total: int, lanes: int, lane: int) -> int:
+    """Return an equal share; the first lanes take what is left over."""
+    return max(1, total // lanes + (lane < total % lanes))
