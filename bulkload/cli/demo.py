@@ -11,12 +11,13 @@ from rich.console import Console
 from bulkload.cli.console import say
 from bulkload.cli.jobfolder import absolute
 from bulkload.cli.local import local_studio
-from bulkload.cli.running import carry_out, planner
+from bulkload.cli.running import carry_out
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.path_layout import Layout
 from bulkload.core.tally import ExitCode
 from bulkload.demo import EXPECTED, write_archive
 from bulkload.demo.archive import EXISTING
+from bulkload.engine.planning import planner
 from bulkload.engine.request import RunRequest
 from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target

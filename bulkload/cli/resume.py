@@ -13,8 +13,9 @@ from bulkload.cli.help_format import OUTPUT
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.kept_options import source_options_from
 from bulkload.cli.options import LimitOptions, check_dialects, this_command
-from bulkload.cli.running import carry_out, planner
+from bulkload.cli.running import carry_out
 from bulkload.core.existing import Existing
+from bulkload.engine.planning import planner
 from bulkload.engine.request import RunRequest
 from bulkload.engine.run_settings import with_kept_settings
 from bulkload.engine.studios import opener

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -30,25 +29,19 @@ from bulkload.cli.options import SourceOptions, this_command
 from bulkload.cli.output_paths import check_writable
 from bulkload.cli.refusal import refused
 from bulkload.cli.terminal import dropped_output
-from bulkload.client.http.access import resolve_access
-from bulkload.client.studio import project_of
-from bulkload.clock import SystemClock
 from bulkload.core.outcome import OutcomeKind
-from bulkload.core.plan_items import PlanItem
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import open_log
-from bulkload.engine.plan_writer import PlanAccount, check_same_archive, plan_into
+from bulkload.engine.planning import planner
 from bulkload.engine.progress import Progress
 from bulkload.engine.request import RunRequest
 from bulkload.engine.run import PlanInvalidError, RunResult, run_job
 from bulkload.engine.shutdown import Stop, obeying_signals, stop_by
 from bulkload.engine.single_flight import one_error
-from bulkload.engine.studios import opener
-from bulkload.engine.target import Target
-from bulkload.errors import SettingsError
-from bulkload.journal import Gone, Store
+from bulkload.engine.studios import opener, target_of
+from bulkload.journal import Gone
 from bulkload.journal.report import write_json, write_references
 from bulkload.journal.whole import WholeJob
 from bulkload.settings import RunSettings
@@ -93,48 +86,6 @@ def upload_sources(
         with WholeJob(job_dir) as whole:
             write_references(whole.plans(), references)
     return code
-
-
-def planner(
-    read: Callable[[], Iterable[PlanItem]],
-    settings: RunSettings,
-    sources: Sequence[str],
-    job_dir: Path,
-    *,
-    goes_on: bool = False,
-) -> Callable[[Store, int, Callable[[], None]], PlanAccount]:
-    """Return the function that plans a run from its sources."""
-    at = SystemClock().now().timestamp()
-
-    def plan(store: Store, run: int, on_entry: Callable[[], None]) -> PlanAccount:
-        check_same_archive([(store, read)], job_dir, sources)
-        return plan_into(
-            store,
-            run,
-            read(),
-            checks=settings.checks,
-            prepare_options=settings.prepare_options,
-            at=at,
-            sources=sources,
-            goes_on=goes_on,
-            on_entry=on_entry,
-        )
-
-    return plan
-
-
-def target_of(*, url: str | None, project: str | None, local: Path | None) -> Target:
-    """Return what identifies the target in the journal. A local Studio's port may change.
-
-    Raises ``SettingsError`` if credentials or the project are missing, before anything is read.
-    """
-    if local is not None:
-        return Target(url=local.resolve().as_uri(), project_id=None)
-    access = resolve_access(base_url=url)
-    project_id = project or project_of(os.environ)
-    if not project_id:
-        raise SettingsError("no project is named; give --project, or set IONWORKS_PROJECT_ID")
-    return Target(url=access.base_url, project_id=project_id)
 
 
 def carry_out(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from bulkload.client.http.access import resolve_access
 from bulkload.client.http.events import WireEvent
-from bulkload.client.studio import AsyncStudio, Delivery
+from bulkload.client.studio import AsyncStudio, Delivery, project_of
 from bulkload.engine.target import Target
+from bulkload.errors import SettingsError
 from bulkload.settings import RunSettings
 
 
@@ -18,6 +22,20 @@ class RunningStudio:
     url: str
     project_id: str
     api_key: str = field(repr=False)
+
+
+def target_of(*, url: str | None, project: str | None, local: Path | None) -> Target:
+    """Return what identifies the target in the journal. A local Studio's port may change.
+
+    Raises ``SettingsError`` if credentials or the project are missing, before anything is read.
+    """
+    if local is not None:
+        return Target(url=local.resolve().as_uri(), project_id=None)
+    access = resolve_access(base_url=url)
+    project_id = project or project_of(os.environ)
+    if not project_id:
+        raise SettingsError("no project is named; give --project, or set IONWORKS_PROJECT_ID")
+    return Target(url=access.base_url, project_id=project_id)
 
 
 def opener(

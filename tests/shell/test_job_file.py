@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import bulkload
+from bulkload.errors import JobFileError
 from bulkload.localstudio import LocalStudio
 from tests.archives import RATINGS, archive, series, write
 from tests.jobs import Jobs
@@ -81,6 +83,21 @@ def test_options_on_the_command_line_go_before_those_of_the_file(
     assert (tmp_path / "mine" / "summary.json").exists()
     assert (tmp_path / "other").is_dir()
     assert not (tmp_path / "lab" / "studio").exists()
+
+
+def test_python_takes_the_options_of_a_job_file(tmp_path: Path) -> None:
+    path = lab(tmp_path)
+    planned = bulkload.plan(path)
+    assert sorted(planned["cell"]) == ["c1", "c2"]
+    table = bulkload.upload(path)
+    assert table.attrs["exit_code"] == 0
+    assert table.attrs["job"] == str(tmp_path / "lab" / "jobs" / "year")
+    assert (tmp_path / "lab" / "studio").is_dir()
+    path.write_text(JOB.replace("strict", "strit"))
+    with pytest.raises(JobFileError, match="did you mean 'strict'"):
+        bulkload.check(path)
+    with pytest.raises(TypeError, match="unknown option 'layot'"):
+        bulkload.plan(tmp_path / "lab" / "data", layot="{measurement}.*")
 
 
 def test_wrong_options_are_named_together_with_everything_else(jobs: Jobs, tmp_path: Path) -> None:

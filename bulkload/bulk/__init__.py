@@ -8,12 +8,11 @@ a folder, a manifest, a plan, a table with a manifest's columns, or a dict of ta
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,27 +20,25 @@ from typing import Any, Final, TypeVar
 import anyio
 import pandas as pd
 
-from bulkload.bulk_frames import Frames, write_frames
+from bulkload.bulk.request import Reading, Request, Source
 from bulkload.cli.check import check_all
-from bulkload.cli.jobfolder import absolute, default_job
+from bulkload.cli.jobfolder import absolute
 from bulkload.cli.kept_options import kept_options
 from bulkload.cli.local import local_studio
-from bulkload.cli.options import CheckOptions, PrepareArguments, SourceOptions
-from bulkload.cli.running import planner, target_of
 from bulkload.clock import SystemClock
 from bulkload.core.lifecycle import Event
 from bulkload.core.outcome import Outcome, OutcomeKind
-from bulkload.core.path_layout import DEFAULT_LAYOUT
 from bulkload.core.survey.propose import Knowledge
 from bulkload.core.terms import JobKey
 from bulkload.engine.jobs import JobContext
 from bulkload.engine.plan_writer import PlanAccount, plan_into
+from bulkload.engine.planning import planner
 from bulkload.engine.progress import ENDINGS, Progress
 from bulkload.engine.request import RunRequest
 from bulkload.engine.run import RunResult, run_job
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
-from bulkload.engine.studios import opener
+from bulkload.engine.studios import opener, target_of
 from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.account import ACCOUNT_COLUMNS, account_rows, proofs
 from bulkload.journal.report import outcome
@@ -54,7 +51,6 @@ from bulkload.surveying.plan_file import survey_rows
 from bulkload.surveying.surveyor import default_workers, survey_sources
 
 T = TypeVar("T")
-Source = str | Path | pd.DataFrame | Frames
 
 #: What a plan's table has besides the columns of a manifest: what becomes of each entry.
 DECISIONS: Final = ("upload", "rule", "warnings")
@@ -67,16 +63,15 @@ def survey(*sources: str | Path) -> pd.DataFrame:
     return pd.DataFrame(survey_rows(found, paths, Path.cwd()))
 
 
-def plan(
-    *sources: Source, layout: str = DEFAULT_LAYOUT, specs: str | Path | None = None, **options: Any
-) -> pd.DataFrame:
+def plan(*sources: Source, **options: Any) -> pd.DataFrame:
     """Return what would be uploaded, a row an entry; the table is a source of :func:`upload`.
 
     ``upload`` says yes or no, ``rule`` and ``warnings`` why not. ``attrs["refusal"]`` says why the
     plan as a whole could not be sent, empty where it could. ``options`` are those of the command
-    line: ``include``, ``exclude``, ``go_on``.
+    line: ``layout``, ``specs``, ``include``, ``exclude``, ``go_on``. A ``bulkload.toml`` brings
+    its own.
     """
-    with _planned(sources, layout, specs, options) as (store, run, account):
+    with _planned(sources, options) as (store, run, account):
         rows = [_plan_row(store, job.key, row_of(job)) for job in store.planned(run)]
         for row in account_rows(store, run, {}):
             if row["outcome"] in ("rejected", "skipped") and "measurement" not in row:
@@ -95,14 +90,12 @@ def _plan_row(store: Store, key: JobKey, row: dict[str, Any]) -> dict[str, Any]:
     return {"upload": "no", "rule": known.cause, "warnings": known.message, **row}
 
 
-def check(
-    *sources: Source, layout: str = DEFAULT_LAYOUT, specs: str | Path | None = None, **options: Any
-) -> pd.DataFrame:
+def check(*sources: Source, **options: Any) -> pd.DataFrame:
     """Read and validate everything without a network; return the account of it.
 
     ``outcome`` is ``fit``, ``rejected`` or ``skipped``.
     """
-    with _planned(sources, layout, specs, options) as (store, run, _):
+    with _planned(sources, options) as (store, run, _):
         _blocking(partial(check_all, store, run, RunSettings()))
         rows = [
             {**row, "outcome": "fit" if row["outcome"] == "not done" else row["outcome"]}
@@ -117,7 +110,7 @@ def upload(*sources: Source, **arguments: Any) -> pd.DataFrame:
     Takes the arguments of :func:`run`. ``attrs`` has ``exit_code`` (that of the command),
     ``stopped_because`` and ``job``. Raises ``PlanError`` for a plan that is refused as a whole.
     """
-    request = _Request.of(sources, arguments)
+    request = Request.of(sources, arguments)
     result = _blocking(partial(_carry_out, request, Progress(SystemClock())))
     table = account(request.job_dir)
     table.attrs.update(
@@ -138,7 +131,7 @@ async def run(*sources: Source, **arguments: Any) -> AsyncIterator[Outcome]:
     Raises ``PlanError`` for a plan that is refused as a whole. What a run that stopped did not
     come to is yielded as failed and resumable. Leaving the loop early stops the run.
     """
-    request = _Request.of(sources, arguments)
+    request = Request.of(sources, arguments)
     ended: asyncio.Queue[int | None] = asyncio.Queue()
     task = asyncio.create_task(_carry_out(request, _Reporting(ended)))
     task.add_done_callback(lambda _: ended.put_nowait(None))
@@ -190,118 +183,52 @@ class _Reporting(Progress):
             self._ended.put_nowait(context.id)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Request:
-    """What is to be uploaded, and where to."""
-
-    sources: tuple[str, ...]
-    options: SourceOptions
-    job_dir: Path
-    local: Path | None
-    url: str | None
-    project: str | None
-    settings: RunSettings
-
-    @classmethod
-    def of(cls, sources: tuple[Source, ...], arguments: Mapping[str, Any]) -> _Request:
-        """Return the request of a call; tables go into the job folder as files."""
-        given = dict(arguments)
-        job, local = given.pop("job", None), given.pop("local", None)
-        url, project = given.pop("url", None), given.pop("project", None)
-        settings = given.pop("settings", RunSettings())
-        layout, specs = given.pop("layout", DEFAULT_LAYOUT), given.pop("specs", None)
-        local = None if local is None else Path(local)
-        named = [str(one) for one in sources if isinstance(one, str | Path)] or ["tables"]
-        job_dir = (
-            Path(job)
-            if job
-            else default_job(named, target_of(url=url, project=project, local=local))
-        )
-        job_dir.mkdir(parents=True, exist_ok=True)
-        paths, options = _on_disk(sources, layout, specs, given, job_dir / "tables")
-        return cls(
-            sources=paths, options=options, job_dir=job_dir, local=local, url=url,
-            project=project, settings=settings,
-        )  # fmt: skip
-
-
-def _on_disk(
-    sources: tuple[Source, ...],
-    layout: str,
-    specs: str | Path | Mapping[str, Any] | None,
-    options: Mapping[str, Any],
-    folder: Path,
-) -> tuple[tuple[str, ...], SourceOptions]:
-    """Return sources as paths, tables written into ``folder``, and the options to read them."""
-    paths = tuple(
-        str(source)
-        if isinstance(source, str | Path)
-        else str(write_frames(source, folder / str(at)))
-        for at, source in enumerate(sources)
-    )
-    if isinstance(specs, Mapping):
-        folder.mkdir(parents=True, exist_ok=True)
-        stated = folder / "specs.json"
-        stated.write_text(json.dumps([{"name": name, **specs[name]} for name in specs]), "utf-8")
-        specs = stated
-    patterns: dict[str, Any] = {
-        name: tuple(value) if name in ("include", "exclude") else value
-        for name, value in options.items()
-    }
-    return paths, SourceOptions(
-        layout=layout, specs=None if specs is None else Path(specs), **patterns
-    )
-
-
 @contextmanager
 def _planned(
-    sources: tuple[Source, ...],
-    layout: str,
-    specs: str | Path | None,
-    options: Mapping[str, Any],
+    sources: tuple[Source, ...], options: Mapping[str, Any]
 ) -> Iterator[tuple[Store, int, PlanAccount]]:
     """Plan into a temporary journal."""
     with Store(None) as store, tempfile.TemporaryDirectory(prefix="bulkload-plan-") as scratch:
-        paths, read_as = _on_disk(sources, layout, specs, options, Path(scratch))
-        prepare = PrepareArguments().prepare_options(read_as)
+        reading = Reading.of(sources, options, Path(scratch))
+        prepare = reading.prepare.prepare_options(reading.options)
         at = SystemClock().now().timestamp()
-        with read_as.databases(Path(scratch)) as databases:
+        with reading.options.databases(Path(scratch)) as databases:
             run_number = store.begin_run("", {}, at)
             account = plan_into(
                 store,
                 run_number,
-                read_as.read(paths, prepare, databases),
-                checks=CheckOptions().checks(),
+                reading.options.read(reading.paths, prepare, databases),
+                checks=reading.checks.checks(),
                 prepare_options=prepare,
                 at=at,
-                sources=absolute(paths),
-                goes_on=read_as.go_on,
+                sources=absolute(reading.paths),
+                goes_on=reading.options.go_on,
             )
             yield store, run_number, account
 
 
-async def _carry_out(request: _Request, progress: Progress) -> RunResult:
+async def _carry_out(request: Request, progress: Progress) -> RunResult:
     target = target_of(url=request.url, project=request.project, local=request.local)
-    prepare = PrepareArguments().prepare_options(request.options)
+    options = request.reading.options
+    prepare = request.reading.prepare.prepare_options(options)
     settings = replace(request.settings, prepare_options=prepare)
-    sources = absolute(request.sources)
+    sources = absolute(request.reading.paths)
     with ExitStack() as stack, one_error():
         studio = None
         if request.local is not None:
             studio = await anyio.to_thread.run_sync(
                 stack.enter_context, local_studio(request.local)
             )
-        databases = stack.enter_context(request.options.databases(request.job_dir))
-        read_again = partial(request.options.read, sources, prepare, databases)
+        databases = stack.enter_context(options.databases(request.job_dir))
+        read_again = partial(options.read, sources, prepare, databases)
+        make_plan = planner(read_again, settings, sources, request.job_dir, goes_on=options.go_on)
         return await run_job(
             RunRequest(
                 job_dir=request.job_dir,
-                make_plan=planner(
-                    read_again, settings, sources, request.job_dir, goes_on=request.options.go_on
-                ),
+                make_plan=make_plan,
                 target=target,
                 sources=sources,
-                source_options=kept_options(request.options),
+                source_options=kept_options(options),
                 settings=settings,
                 command=f"bulkload resume {request.job_dir}",
                 open_studio=opener(studio, target),
