@@ -46,7 +46,8 @@ OPTIONS = {
         *("--dry-run", "--summary", "--log-json", "--quiet"),
     },
     "resume": LIMITS | {"--quiet"},
-    "retry": LIMITS | {"--cause", "--existing", "--wait", "--no-wait", "--quiet"},
+    "retry": LIMITS | {"--transform", "--skip-check", "--reader", "--dialects", "--as-planned"} | {
+        "--cause", "--existing", "--wait", "--no-wait", "--quiet"},
     "account": {"--out"},
     "accept": {"--cause", "--reason", "--undo"},
     "status": {"--list"},

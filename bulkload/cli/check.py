@@ -34,16 +34,18 @@ from bulkload.cli.options import (
 )
 from bulkload.cli.refusal import refused
 from bulkload.clock import SystemClock
-from bulkload.core.lifecycle import Event, JobState, SourceRejected
+from bulkload.core.lifecycle import Event, JobState
 from bulkload.core.plan_items import Scope
 from bulkload.core.prepare_result import PrepareTask, Rejected
+from bulkload.core.roots import roots
 from bulkload.core.tally import ExitCode
-from bulkload.engine.jobs import prepared_event
+from bulkload.engine.jobs import prepared_event, rejected_event
 from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.plan_writer import plan_into
 from bulkload.engine.run_settings import pool_limits
 from bulkload.journal import JobRow, Store, events
 from bulkload.journal.report import changes, decisions, examples, findings, tally, warnings
+from bulkload.journal.treatments import rejected_sources
 from bulkload.settings import RunSettings
 from bulkload.worker.pool import Pool, open_pool
 
@@ -92,9 +94,10 @@ def check(
         anyio.run(partial(check_all, store, run, settings))
         fit = store.count_state(run, JobState.PREPARED)
         _, causes = tally(store, run, is_waiting=True)
-        show_causes(console, causes, examples(store, run, EXAMPLES))
+        found = roots(rejected_sources(store, run), EXAMPLES)
+        show_causes(console, causes, examples(store, run, EXAMPLES), found)
         show_changes(console, decisions(store, run, NAMES))
-        show_remarks(console, warnings(store, run, EXAMPLES), changes(store, run))
+        show_remarks(console, warnings(store, run, EXAMPLES), changes(store, run), {})
         show_findings(console, findings(store, run))
     left_out = f"; {counted(account.skips, 'entry')} left out by a rule" if account.skips else ""
     say(
@@ -152,7 +155,7 @@ async def _check_some(pool: Pool, jobs: ObjectReceiveStream[_Job], store: Store,
         async for one in jobs:
             answer = await pool.prepare(one.task)
             event: Event = (
-                SourceRejected(cause=answer.cause, message=answer.message)
+                rejected_event(Path(one.task.job.path), answer)
                 if isinstance(answer, Rejected)
                 else prepared_event(answer)
             )

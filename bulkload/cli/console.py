@@ -6,9 +6,11 @@ interpreted as markup.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -21,6 +23,7 @@ from bulkload.core.decisions import CERTAIN, DecisionCode, phrase
 from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.plan_check import CONSEQUENCES
 from bulkload.core.plan_items import Problem, Scope
+from bulkload.core.roots import Root, by_cause
 from bulkload.core.tally import NOT_AWAITED, SINCE, RowLedger, RunReport
 from bulkload.core.text import printable
 
@@ -38,6 +41,9 @@ REDRAWS_PER_S: Final = 4
 
 #: Examples shown of each cause; the rest is in the summary and the journal.
 EXAMPLES: Final = 3
+
+#: Roots shown of each cause, the commonest ones: `bulkload account` has the findings of every file.
+ROOTS: Final = 10
 
 #: Names of columns or header fields shown of each decision; `bulkload show FILE` has them all.
 NAMES: Final = 12
@@ -137,7 +143,9 @@ def _rank(item: tuple[str, list[Problem]]) -> tuple[bool, int, int]:
     return rule in CONSEQUENCES, -_WEIGHT[group[0].scope], -len(group)
 
 
-def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]) -> None:
+def show_report(
+    console: Console, report: RunReport, examples: Iterable[Outcome], roots: Iterable[Root]
+) -> None:
     """Print the summary of a run, with what did not arrive grouped by cause."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for kind in OutcomeKind:
@@ -147,7 +155,7 @@ def show_report(console: Console, report: RunReport, examples: Iterable[Outcome]
         table.add_row(Text(f"{accepted:,}", style="dim"), ACCEPTED)
     table.add_row(Text(f"{report.planned:,}", style="bold"), "planned")
     console.print(table)
-    show_causes(console, report.causes, examples)
+    show_causes(console, report.causes, examples, roots, Path(report.job))
     if waiting := report.causes.get(NOT_AWAITED):
         say(
             console,
@@ -222,14 +230,26 @@ def _names(evidence: Evidence) -> str:
     return names + (f" and {evidence.more_columns:,} more" if evidence.more_columns else "")
 
 
-def show_remarks(console: Console, warnings: Iterable[Remark], changes: Mapping[str, int]) -> None:
-    """Print what was noted about measurements that were uploaded."""
+def show_remarks(
+    console: Console,
+    warnings: Iterable[Remark],
+    changes: Mapping[str, int],
+    treatments: Mapping[str, int],
+) -> None:
+    """Print what was noted about measurements that were uploaded, and what was asked for them."""
     for one in warnings:
         say(console, f"warned: {one.word} ({one.count:,})", style="yellow")
         for example in one.examples:
             say(console, f"  {printable(example)}")
     for name, count in changes.items():
         say(console, f"changed on request: {name} ({counted(count, 'measurement')})")
+    show_treatments(console, treatments)
+
+
+def show_treatments(console: Console, treatments: Mapping[str, int]) -> None:
+    """Print what retries chose for single measurements."""
+    for options, count in treatments.items():
+        say(console, printable(f"chosen by a retry: {options} ({counted(count, 'measurement')})"))
 
 
 def show_findings(console: Console, found: Iterable[tuple[str, CampaignFinding]]) -> None:
@@ -246,16 +266,46 @@ def show_findings(console: Console, found: Iterable[tuple[str, CampaignFinding]]
             say(console, f"  {printable(example)}")
 
 
-def show_causes(console: Console, causes: Mapping[str, int], examples: Iterable[Outcome]) -> None:
-    """Print what did not arrive, grouped by cause."""
-    by_cause: dict[str, list[Outcome]] = {}
+def show_causes(
+    console: Console,
+    causes: Mapping[str, int],
+    examples: Iterable[Outcome],
+    roots: Iterable[Root],
+    job_dir: Path | None = None,
+) -> None:
+    """Print what did not arrive, grouped by cause and, where files were read, by root.
+
+    With ``job_dir`` the command follows that would send the files of a root.
+    """
+    of_cause = by_cause(roots)
+    grouped: dict[str, list[Outcome]] = {}
     for outcome in examples:
-        by_cause.setdefault(outcome.cause, []).append(outcome)
-    for cause, group in by_cause.items():
+        grouped.setdefault(outcome.cause, []).append(outcome)
+    for cause, group in grouped.items():
         count = causes.get(cause, len(group))
         style = _STYLES[group[0].kind]
         say(console, f"{group[0].kind.value}: {cause} ({count:,})", style=style)
+        if found := of_cause.get(cause):
+            show_roots(console, found, job_dir)
+            continue
         for outcome in group:
             say(console, f"  {printable(outcome.message)}")
         if count > len(group):
             say(console, f"  and {count - len(group):,} more")
+
+
+def show_roots(console: Console, roots: Sequence[Root], job_dir: Path | None) -> None:
+    """Print the roots of one cause, and the command that would send their files."""
+    for root in roots[:ROOTS]:
+        known = f" ({root.accepted:,} accepted)" if root.accepted else ""
+        say(console, printable(f"  {counted(root.count, 'file')}{known}: {root.statement}"))
+        if root.remedy and job_dir is not None:
+            cause = root.cause if len(roots) == 1 else root.name
+            words = ["bulkload", "retry", str(job_dir), "--cause", cause]
+            say(console, printable(f"    {shlex.join(words)} {root.remedy}"))
+        for example in root.examples:
+            say(console, f"    {printable(example)}")
+        if root.count > len(root.examples):
+            say(console, f"    and {root.count - len(root.examples):,} more")
+    if more := sum(root.count for root in roots[ROOTS:]):
+        say(console, f"  and {counted(more, 'file')} with other findings")

@@ -293,7 +293,7 @@ class PrepareArguments:
         prepare_options = PrepareOptions(
             reader=self.reader,
             dialects=None if self.dialects is None else str(self.dialects.resolve()),
-            transforms=self._transforms(),
+            transforms=self.transforms(),
             extra_checks=self.extra_checks,
             header_fields=self._header_fields(),
             stores_steps=stores_steps,
@@ -316,7 +316,8 @@ class PrepareArguments:
                 )
         return names
 
-    def _transforms(self) -> tuple[str, ...]:
+    def transforms(self) -> tuple[str, ...]:
+        """Parse the transforms; raise ``SettingsError`` for an unknown one."""
         try:
             return known_transforms(_listed(self.transform))
         except TransformError as error:

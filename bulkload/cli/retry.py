@@ -2,26 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from bulkload.cli.help_format import OUTPUT, RUN, TARGET
+from bulkload.cli.help_format import OUTPUT, READING, RUN, TARGET
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
-from bulkload.cli.options import LimitOptions, check_dialects, this_command
+from bulkload.cli.options import (
+    CheckOptions,
+    LimitOptions,
+    PrepareArguments,
+    check_dialects,
+    this_command,
+)
 from bulkload.cli.running import carry_out
 from bulkload.clock import SystemClock
 from bulkload.core.existing import Existing
-from bulkload.engine.plan_writer import retry_into
+from bulkload.core.roots import roots
+from bulkload.core.treatment import Treatment
+from bulkload.engine.plan_again import retry_into
 from bulkload.engine.request import RunRequest
 from bulkload.engine.run_settings import with_kept_settings
 from bulkload.engine.studios import opener
 from bulkload.errors import SettingsError
 from bulkload.journal import Store
 from bulkload.journal.report import tally
+from bulkload.journal.treatments import rejected_sources
 from bulkload.settings import RunSettings
+
+
+@Parameter(name="*", group=READING)
+@dataclass(frozen=True, kw_only=True)
+class TreatmentOptions:
+    """What is chosen for the measurements that are retried, beside what the upload stated.
+
+    Parameters
+    ----------
+    transform
+        Transforms for what is retried, such as reset_time,set_step_count. After those that it
+        has already.
+    skip_check
+        Strict checks to leave out for what is retried.
+    reader
+        Reader for what is retried.
+    dialects
+        TOML file of formats of your own for what is retried.
+    as_planned
+        Forget what earlier retries chose for it.
+    """
+
+    transform: str = ""
+    skip_check: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = ()
+    reader: str | None = None
+    dialects: Path | None = None
+    as_planned: Annotated[bool, Parameter(negative=())] = False
+
+    def treatment(self) -> Treatment:
+        """Parse the options; raise ``SettingsError`` for an unknown transform or check."""
+        arguments = PrepareArguments(transform=self.transform)
+        checks = CheckOptions(skip_check=self.skip_check).checks()
+        return Treatment(
+            transforms=arguments.transforms(),
+            skip_checks=tuple(sorted(checks.skip_checks)),
+            reader=self.reader,
+            dialects=None if self.dialects is None else str(self.dialects.resolve()),
+        )
 
 
 def retry(
@@ -31,20 +79,23 @@ def retry(
     cause: Annotated[str | None, Parameter(group=RUN)] = None,
     existing: Annotated[Existing | None, Parameter(group=TARGET)] = None,
     wait: Annotated[bool | None, Parameter(group=TARGET)] = None,
+    treatment_options: TreatmentOptions = TreatmentOptions(),
     quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
 ) -> int:
     """Upload again only what did not arrive: all of it, or what has one cause.
 
     Reads the plan from the job folder, so the source is not searched again, with the checks,
-    transforms and dialects of the last upload. A measurement that Studio could not process is
-    deleted there first, if this job created it.
+    transforms and dialects of the last upload. What is chosen here holds for the measurements
+    that are retried, in every later run too, and for no other. A measurement that Studio could
+    not process is deleted there first, if this job created it.
 
     Parameters
     ----------
     job_dir
         The job's folder.
     cause
-        Only what has this cause, such as time_limit. Everything that did not arrive by default.
+        Only what has this cause, such as time_limit. Or what has these findings, joined by +.
+        Everything that did not arrive by default.
     existing
         Names that Studio has: reuse, verify or fail. As the last upload was asked by default.
     wait
@@ -61,9 +112,11 @@ def retry(
                 f"{job_dir} has a journal without an upload; run `bulkload upload` first"
             )
         _, causes = tally(store, last.id, is_waiting=True)
-    if cause is not None and cause not in causes:
-        known = ", ".join(sorted(causes)) or "none"
+        named = {one.name for one in roots(rejected_sources(store, last.id), 0)}
+    if cause is not None and cause not in {*causes, *named}:
+        known = ", ".join(sorted({*causes, *named})) or "none"
         raise SettingsError(f"no job of {job_dir} has the cause {cause}; its causes: {known}")
+    treatment = treatment_options.treatment()
     settings = with_kept_settings(
         last.settings,
         RunSettings(
@@ -72,11 +125,18 @@ def retry(
             limits=limit_options.limits(),
         ),
     )
-    check_dialects(settings.prepare_options)
+    for dialects in (settings.prepare_options.dialects, treatment.dialects):
+        check_dialects(replace(settings.prepare_options, dialects=dialects))
     with studio_of(target) as studio:
         request = RunRequest(
             job_dir=job_dir,
-            make_plan=partial(retry_into, cause=cause, at=SystemClock().now().timestamp()),
+            make_plan=partial(
+                retry_into,
+                cause=cause,
+                at=SystemClock().now().timestamp(),
+                treatment=treatment,
+                is_as_planned=treatment_options.as_planned,
+            ),
             target=target,
             settings=settings,
             command=this_command(),

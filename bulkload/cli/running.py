@@ -157,9 +157,9 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
 
 def _show(console: Console, request: RunRequest, result: RunResult) -> None:
     with WholeJob(request.job_dir) as whole:
-        show_report(console, result.report, whole.examples(EXAMPLES))
+        show_report(console, result.report, whole.examples(EXAMPLES), whole.roots(EXAMPLES))
         show_changes(console, whole.decisions(NAMES))
-        show_remarks(console, whole.warnings(EXAMPLES), whole.changes())
+        show_remarks(console, whole.warnings(EXAMPLES), whole.changes(), whole.treatments())
         show_findings(console, whole.findings())
     say(console, f"job folder: {request.job_dir}")
     if result.stopped_because:

@@ -19,6 +19,7 @@ from bulkload.cli.help_format import READING, RUN
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.options import CheckOptions, PrepareArguments, SheetArguments, SourceOptions
 from bulkload.client.http.events import unobserved
+from bulkload.core.lifecycle import JobState
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.prepare_result import Prepared, PrepareOptions, PrepareTask
 from bulkload.core.tally import ExitCode
@@ -29,6 +30,8 @@ from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target
 from bulkload.errors import ClientError, SettingsError
 from bulkload.journal import JobRow, Store
+from bulkload.journal.acceptance import acceptance_of
+from bulkload.journal.treatments import treatment_of
 from bulkload.readers import ReadOptions, list_members, load_dialects, read
 from bulkload.settings import RunSettings
 from bulkload.worker.prepare import prepare
@@ -116,6 +119,8 @@ def _show_file(
         else:
             is_fit = False
             findings_of(details, answer.issues)
+            if answer.remedy is not None:
+                details.section("would pass with", [str(answer.remedy)])
             details.section("verdict", [f"rejected: {answer.cause}", answer.message])
     return ExitCode.ARRIVED if is_fit else ExitCode.PARTIAL
 
@@ -135,6 +140,14 @@ def _show_journal(console: Console, what: str, job_dir: Path, *, asks_studio: bo
                 source_of(details, prepared)
                 found = (f"{code}: {message}" for code, message in prepared.warnings)
                 details.section("findings", found)
+            rejected = store.last_rejected(row.id) if row.state is JobState.REJECTED else None
+            if rejected is not None:
+                told = (f"{code}: {message}" for code, message in rejected.findings)
+                details.section("findings", told)
+                details.section("would pass with", filter(None, [rejected.remedy]))
+            details.section("chosen by a retry", filter(None, [str(treatment_of(store, row.id))]))
+            if (mark := acceptance_of(store, row.id)) is not None:
+                details.section("accepted", [f"by {mark.accepted_by}: {mark.reason}"])
             reason = [row.message] if row.message else []
             verdict = [row.state_text, *([row.cause] if row.cause else []), *reason]
             details.section("state", verdict)

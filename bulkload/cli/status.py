@@ -11,9 +11,18 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.cli.console import ACCEPTED, EXAMPLES, counted, rows_equation, say
+from bulkload.cli.console import (
+    ACCEPTED,
+    EXAMPLES,
+    counted,
+    rows_equation,
+    say,
+    show_roots,
+    show_treatments,
+)
 from bulkload.cli.help_format import OUTPUT
 from bulkload.core.outcome import OutcomeKind
+from bulkload.core.roots import by_cause
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.errors import SettingsError
@@ -65,8 +74,13 @@ def _show(console: Console, whole: WholeJob, job_dir: Path, only: str | None) ->
     for cause, count in causes.most_common():
         known = f" ({accepted[cause]:,} accepted)" if accepted[cause] else ""
         say(console, f"{cause}: {count:,}{known}")
+    of_root = by_cause(whole.roots(EXAMPLES))
     for outcome in whole.examples(EXAMPLES):
-        say(console, f"  {printable(outcome.message)}")
+        if outcome.cause not in of_root:
+            say(console, f"  {printable(outcome.message)}")
+    for found in of_root.values():
+        show_roots(console, found, job_dir)
+    show_treatments(console, whole.treatments())
     missing = counts[OutcomeKind.REJECTED] + counts[OutcomeKind.FAILED] - accepted.total()
     word = "to resume" if missing or planned > counts.total() else "the command was"
     say(console, f"{word}: {printable(run.command)}")

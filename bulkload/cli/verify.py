@@ -159,6 +159,6 @@ async def _open_preparing(stack: AsyncExitStack, store: Store) -> PrepareSource:
         checks = plan.checks_for(job, settings.checks)
         options = settings.prepare_options
         task = PrepareTask(job=job, checks=checks, prepare_options=options, spool_path=None)
-        return await pool.prepare(task)
+        return await pool.prepare(task.treated(plan.treatment(row.id)))
 
     return prepare

@@ -193,6 +193,11 @@ class SourceRejected(Event):
     rows_left_out: int = 0
     #: Voltage and current around the flagged row, as JSON; empty where there is nothing to plot.
     excerpt: str = ""
+    #: Code and message of each finding.
+    findings: tuple[tuple[str, str], ...] = ()
+    #: The options of a retry with which it would pass, as tried; and how many were tried.
+    remedy: str = ""
+    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
 from bulkload.core.issues import ValidationIssue
 from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.treatment import Treatment, once
 
 
 class ExtraChecks(StrEnum):
@@ -60,6 +61,25 @@ class PrepareTask:
     #: beside it as ``.steps.parquet``, rows that are new since ``stored`` as ``.extend.parquet``.
     spool_path: str | None
     stored: StoredBefore | None = None
+
+    def treated(self, treatment: Treatment) -> PrepareTask:
+        """Return the task with a treatment added to what plan and run state."""
+        if not treatment:
+            return self
+        stated = self.job.transforms or self.prepare_options.transforms
+        job = replace(
+            self.job,
+            transforms=once((*stated, *treatment.transforms)),
+            reader=treatment.reader or self.job.reader,
+        )
+        skipped = self.checks.skip_checks | frozenset(treatment.skip_checks)
+        dialects = treatment.dialects or self.prepare_options.dialects
+        return replace(
+            self,
+            job=job,
+            checks=replace(self.checks, skip_checks=skipped),
+            prepare_options=replace(self.prepare_options, dialects=dialects),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,5 +137,8 @@ class Rejected:
     #: the file that its reader left out.
     rows: int | None = None
     rows_left_out: int = 0
+    #: What was tried and lets it pass, None where nothing does; and how much was tried.
+    remedy: Treatment | None = None
+    tries: int = 0
     #: What a report plots of it, as JSON (``core.excerpt``); empty where there is nothing to plot.
     excerpt: str = ""

@@ -18,10 +18,12 @@ from bulkload.core.lifecycle import (
     ParentsKnown,
     RawAttached,
     SourcePrepared,
+    SourceRejected,
 )
 from bulkload.core.plan_items import UploadJob
-from bulkload.core.prepare_result import Prepared
+from bulkload.core.prepare_result import Prepared, Rejected
 from bulkload.core.terms import MeasurementType
+from bulkload.engine.limits import MAX_KEPT_FINDINGS
 from bulkload.journal import JobRow, Parent, Store
 from bulkload.journal.codec import dump
 from bulkload.journal.journal import Journal
@@ -158,4 +160,25 @@ def prepared_event(prepared: Prepared) -> SourcePrepared:
         changes=prepared.changes,
         summary=prepared.summary,
         provenance=dump(dict(prepared.provenance)),
+    )
+
+
+def rejected_event(path: Path, rejected: Rejected) -> SourceRejected:
+    """Return the event of a source that must not be sent."""
+    source = rejected.source
+    # A worker that died says nothing of the file: then its stamp is what it is now.
+    seen = (source.size_bytes, source.mtime_ns) if source else quick_stamp(path)
+    size_bytes, mtime_ns = seen or (0, 0)
+    return SourceRejected(
+        cause=rejected.cause,
+        message=rejected.message,
+        source_bytes=size_bytes,
+        source_mtime_ns=mtime_ns,
+        source_sha256=source.sha256 if source else "",
+        rows=rejected.rows,
+        rows_left_out=rejected.rows_left_out,
+        excerpt=rejected.excerpt,
+        findings=tuple((str(one.code), one.message) for one in rejected.issues[:MAX_KEPT_FINDINGS]),
+        remedy="" if rejected.remedy is None else str(rejected.remedy),
+        tries=rejected.tries,
     )

@@ -70,3 +70,7 @@ ETA_AFTER_S: Final = 10.0
 ETA_AFTER_ENTRIES: Final = 5
 #: Seconds for which a retry that had to wait for the budget is shown as what limits the run.
 BUDGET_SHOWN_S: Final = 10.0
+
+#: Findings of a rejected source that the journal keeps: of a file with more, the first ones say
+#: what is wrong with it.
+MAX_KEPT_FINDINGS: Final = 20

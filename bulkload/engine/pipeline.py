@@ -38,13 +38,13 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from bulkload.core.lifecycle import JobState, SourceRejected, Step
+from bulkload.core.lifecycle import JobState, Step
 from bulkload.core.prepare_result import DISK_FULL, Prepared, PrepareTask, Rejected, StoredBefore
 from bulkload.core.snapshot import StageName
 from bulkload.engine.backlog import Backlog
 from bulkload.engine.existing import ExistingRecords
 from bulkload.engine.job_steps import JobSteps, failure_event
-from bulkload.engine.jobs import JobContext, Recorder, prepared_event
+from bulkload.engine.jobs import JobContext, Recorder, prepared_event, rejected_event
 from bulkload.engine.parents import Parents
 from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.processing import ProcessingPoller
@@ -53,7 +53,6 @@ from bulkload.engine.single_flight import one_error
 from bulkload.errors import RUN_ENDING, BulkloadError, DiskError
 from bulkload.journal.journal import Journal
 from bulkload.settings import RunSettings
-from bulkload.sources.stamp import quick_stamp
 from bulkload.worker.pool import Preparer
 from bulkload.worker.spool import Spool
 
@@ -179,14 +178,16 @@ class Pipeline:
                 if isinstance(answer, Rejected) and answer.cause == DISK_FULL:
                     raise DiskError(answer.message)
                 if isinstance(answer, Rejected):
-                    await self._parts.recorder.record(context, rejected_event(context, answer))
+                    await self._parts.recorder.record(
+                        context, rejected_event(Path(context.job.path), answer)
+                    )
                     continue
                 self._take_up(context, answer, task)
                 await prepared.send(context)
 
     def _task(self, context: JobContext) -> PrepareTask:
         parts, stored = self._parts, context.stored
-        return PrepareTask(
+        task = PrepareTask(
             job=context.job,
             checks=parts.plan.checks_for(context.job, parts.settings.checks),
             prepare_options=parts.settings.prepare_options,
@@ -195,6 +196,7 @@ class Pipeline:
             if context.found is None or stored is None
             else StoredBefore(rows=stored.rows, content_digest=stored.content_digest),
         )
+        return task.treated(parts.plan.treatment(context.id))
 
     def _take_up(self, context: JobContext, prepared: Prepared, task: PrepareTask) -> None:
         context.prepared = prepared
@@ -224,21 +226,3 @@ class Pipeline:
 
 def _stream(capacity: int) -> tuple[JobsOut, Jobs]:
     return anyio.create_memory_object_stream[JobContext](capacity)
-
-
-def rejected_event(context: JobContext, rejected: Rejected) -> SourceRejected:
-    """Return the event of a source that must not be sent."""
-    source = rejected.source
-    # A worker that died says nothing of the file: then its stamp is what it is now.
-    seen = (source.size_bytes, source.mtime_ns) if source else quick_stamp(Path(context.job.path))
-    size_bytes, mtime_ns = seen or (0, 0)
-    return SourceRejected(
-        cause=rejected.cause,
-        message=rejected.message,
-        source_bytes=size_bytes,
-        source_mtime_ns=mtime_ns,
-        source_sha256=source.sha256 if source else "",
-        rows=rejected.rows,
-        rows_left_out=rejected.rows_left_out,
-        excerpt=rejected.excerpt,
-    )

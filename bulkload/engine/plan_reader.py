@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.ratings import rated_capacity, voltage_window
+from bulkload.core.treatment import Treatment
 from bulkload.engine.limits import REMEMBERED_SPECIFICATIONS
 from bulkload.journal import JobRow, Store
+from bulkload.journal.treatments import treatment_of
 
 T = TypeVar("T")
 
@@ -36,6 +38,10 @@ class PlanReader:
     def cell(self, spec: str, cell: str) -> Mapping[str, Any]:
         """Return the metadata that the plan states of a cell, without its name."""
         return self._store.cell(spec, cell) or {}
+
+    def treatment(self, job: int) -> Treatment:
+        """Return what a retry chose for a job, beside what the plan and the run state."""
+        return treatment_of(self._store, job)
 
     def checks_for(self, job: UploadJob, defaults: Checks) -> Checks:
         """Return a job's checks: what it states, then the run's, then the ratings."""

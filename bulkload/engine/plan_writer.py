@@ -32,6 +32,10 @@ from bulkload.errors import PlanError, SettingsError
 from bulkload.journal import Gone, JobRow, Store, events
 from bulkload.journal.acceptance import is_entry_accepted
 from bulkload.journal.codec import checks_as_json, dump, job_to_text
+from bulkload.journal.treatments import (
+    has_treatments,
+    treatment_of,
+)
 from bulkload.sources.stamp import have_same_content, quick_stamp
 
 
@@ -206,7 +210,8 @@ def write_plan(
 ) -> PlanAccount:
     """Write a plan, or a part's share of one, which may be empty; return the account of it."""
     account = PlanAccount(goes_on=goes_on)
-    writer = _Writer(store, run, account, _run_wide(checks, prepare_options), at)
+    run_wide = _run_wide(checks, prepare_options)
+    writer = _Writer(store, run, account, run_wide, at, has_treatments(store))
     store.begin_spellings()
     stream = iter(items)
     is_open = True
@@ -250,6 +255,8 @@ class _Writer:
     #: What decides, for every job alike, what preparing gives.
     run_wide: str
     at: float
+    #: Whether a retry ever chose something for single jobs.
+    has_treatments: bool
 
     def put(self, item: PlanItem) -> None:
         match item:
@@ -280,8 +287,11 @@ class _Writer:
         """Add a job or take a known one up, unless this plan has its name already."""
         store, run = self.store, self.run
         payload = job_to_text(job)
-        options_digest = _digest(self.run_wide, payload)
         row = store.find_job(job.key)
+        chosen = ""
+        if self.has_treatments and row is not None:
+            chosen = str(treatment_of(store, row.id))
+        options_digest = _digest(self.run_wide, payload, chosen)
         if row is not None and row.plan_run == run:
             self._put_claimed(job, row)
             return
@@ -350,30 +360,3 @@ def _run_wide(checks: Checks, prepare_options: PrepareOptions) -> str:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def retry_into(
-    store: Store, run: int, _on_entry: Callable[[], None], *, cause: str | None, at: float
-) -> PlanAccount:
-    """Take up the last run's plan again and have what did not arrive begin anew.
-
-    ``cause`` limits that to the jobs that have it; the others stay as they are.
-
-    Side effects: the plan's rows belong to ``run``; a ``Restarted`` event for each such job.
-    """
-    with store.transaction():
-        jobs, skips, rejected = store.take_over_plan(run)
-        for job in store.not_arrived(run, cause):
-            events.append(store, run, job, at, Restarted(reason="retry"))
-    return PlanAccount(jobs=jobs, skips=skips, rejected=rejected, this_run=Counter(unchanged=jobs))
-
-
-def take_up(store: Store, run: int, _on_entry: Callable[[], None]) -> PlanAccount:
-    """Go on with the last run's plan as it stands; what was given up for a time is tried again.
-
-    Side effects: the plan's rows belong to ``run``.
-    """
-    with store.transaction():
-        jobs, skips, rejected = store.take_over_plan(run)
-        store.try_again(run)
-    return PlanAccount(jobs=jobs, skips=skips, rejected=rejected, this_run=Counter(unchanged=jobs))

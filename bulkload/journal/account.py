@@ -15,13 +15,14 @@ from bulkload.core.tally import outcome_of
 from bulkload.journal.acceptance import Acceptance, acceptance_of
 from bulkload.journal.rows import JobRow
 from bulkload.journal.store import Store
+from bulkload.journal.treatments import treatment_of
 
 ACCOUNT_NAME: Final = "account.csv"
 ACCOUNT_COLUMNS: Final = (
     *("path", "spec", "cell", "measurement", "outcome", "measurement_id", "cause", "message"),
     *("findings", "changes", "rows", "source_bytes", "source_modified", "source_sha256"),
     *("content_digest", "began", "ended", "verified", "verify_result", "in_plan"),
-    *("accepted", "accepted_by", "accepted_because"),
+    *("accepted", "accepted_by", "accepted_because", "remedy", "treatment"),
 )
 #: Every proof is kept under its time; the newest is also ``verify.json``.
 PROOFS: Final = "verify-*.json"
@@ -80,6 +81,8 @@ def _of_job(
     times = store.row("account_times", job.id)
     assert times is not None
     proof = proved.get(job.measurement_id or "")
+    rejected = store.last_rejected(job.id) if job.state is JobState.REJECTED else None
+    findings = rejected.findings if rejected else json.loads(job.warnings)
     return {
         "path": job.path,
         "spec": job.spec,
@@ -89,7 +92,7 @@ def _of_job(
         "measurement_id": _id_in_studio(job),
         "cause": job.cause or why or None,
         "message": job.message or None,
-        "findings": "; ".join(f"{code}: {text}" for code, text in json.loads(job.warnings)) or None,
+        "findings": "; ".join(f"{code}: {text}" for code, text in findings) or None,
         "changes": "; ".join([*_decided(store, job), *json.loads(job.changes)]) or None,
         "rows": _text(job.rows),
         "source_bytes": _text(job.source_bytes),
@@ -102,6 +105,8 @@ def _of_job(
         "verify_result": proof and proof.result,
         "in_plan": _yes_no(job.plan_run == run),
         **_accepted(acceptance_of(store, job.id) if kind in LOST else None),
+        "remedy": (rejected and rejected.remedy) or None,
+        "treatment": str(treatment_of(store, job.id)) or None,
     }
 
 

@@ -344,6 +344,9 @@ INSERT INTO event (job, run, at, name, payload) VALUES (?, ?, ?, ?, ?)
 -- name: prepared_last
 SELECT name, payload FROM event WHERE job=? AND name='SourcePrepared' ORDER BY id DESC LIMIT 1
 
+-- name: rejected_last
+SELECT name, payload FROM event WHERE job=? AND name='SourceRejected' ORDER BY id DESC LIMIT 1
+
 -- name: history
 SELECT at, name FROM event WHERE job=? ORDER BY id
 
@@ -435,6 +438,34 @@ JOIN acceptance ON acceptance.id=accepted_job.acceptance WHERE accepted_job.job=
 -- A message grows with each problem of its entry while a plan is written.
 -- name: is_entry_accepted
 SELECT 1 FROM acceptance WHERE job=0 AND location=? AND ended_at IS NULL AND instr(message, ?)
+
+-- name: treatment_get
+SELECT options FROM treatment WHERE job=?
+
+-- name: treatment_any
+SELECT 1 FROM treatment LIMIT 1
+
+-- name: treatment_put
+INSERT OR REPLACE INTO treatment VALUES (?, ?, ?)
+
+-- name: treatment_delete
+DELETE FROM treatment WHERE job=?
+
+-- name: treatments
+SELECT options, COUNT(*) AS jobs FROM treatment JOIN job ON job.id=treatment.job
+WHERE plan_run=? GROUP BY options ORDER BY jobs DESC, options
+
+-- Sources that were rejected when they were read, as the last event of each says it.
+-- name: rejected_sources
+SELECT job.id AS job, job.cause AS cause, path, job.message AS message,
+    COALESCE(json_extract(event.payload, '$.findings'), '[]') AS findings,
+    COALESCE(json_extract(event.payload, '$.remedy'), '') AS remedy,
+    COALESCE(json_extract(event.payload, '$.tries'), 0) AS tries,
+    accepted_job.job IS NOT NULL AS is_accepted
+FROM job JOIN event ON event.id=(
+    SELECT MAX(id) FROM event WHERE event.job=job.id AND name='SourceRejected')
+LEFT JOIN accepted_job ON accepted_job.job=job.id
+WHERE plan_run=? AND state='rejected' ORDER BY job.id
 
 -- name: tally_skips
 SELECT rule, COUNT(*) AS entries FROM skip WHERE plan_run=? GROUP BY rule

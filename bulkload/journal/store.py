@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from bulkload.core.lifecycle import Act, Attempting, JobState, SourcePrepared
+from bulkload.core.lifecycle import Act, Attempting, JobState, SourcePrepared, SourceRejected
 from bulkload.core.plan_items import CellMetadata, Skip, Specification, UploadJob
 from bulkload.core.terms import JobKey
 from bulkload.errors import JournalError
@@ -191,6 +191,12 @@ class Store:
         row = self.row("prepared_last", job)
         event = None if row is None else event_from_text(row["name"], row["payload"])
         return event if isinstance(event, SourcePrepared) else None
+
+    def last_rejected(self, job: int) -> SourceRejected | None:
+        """Return why a job's source was rejected when it was last."""
+        row = self.row("rejected_last", job)
+        event = None if row is None else event_from_text(row["name"], row["payload"])
+        return event if isinstance(event, SourceRejected) else None
 
     def history(self, job: int) -> list[tuple[float, str]]:
         """Return what happened to a job: seconds since 1970 and the name of each event."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Self
 
 from bulkload.core.campaign import CampaignFinding
 from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.plan_check import CONSEQUENCES
+from bulkload.core.roots import Root, roots
 from bulkload.core.tally import RowLedger
 from bulkload.errors import SettingsError
 from bulkload.journal import report
@@ -26,6 +27,7 @@ from bulkload.journal.parts import part_folders
 from bulkload.journal.report import Change, Evidence, Remark
 from bulkload.journal.rows import RunRow
 from bulkload.journal.store import Store
+from bulkload.journal.treatments import rejected_sources, treatments
 
 
 class WholeJob:
@@ -90,6 +92,18 @@ class WholeJob:
         total: Counter[str] = Counter()
         for store, last in self.plans():
             total.update(accepted_causes(store, last.id))
+        return total
+
+    def roots(self, each: int) -> list[Root]:
+        """Return what the rejected sources have in common, with ``each`` examples."""
+        sources = (rejected_sources(store, last.id) for store, last in self.plans())
+        return roots(chain.from_iterable(sources), each)
+
+    def treatments(self) -> Counter[str]:
+        """Return how many measurements have each treatment, as options of a retry."""
+        total: Counter[str] = Counter()
+        for store, last in self.plans():
+            total.update(treatments(store, last.id))
         return total
 
     def row_ledger(self, *, is_waiting: bool) -> RowLedger:

@@ -22,5 +22,17 @@ ERROR_TEXT_CHARACTERS: Final = 300
 #: it costs seconds. A larger one is known by its size and time alone.
 MAX_HASHED_REJECTION_BYTES: Final = 2**30
 
+#: Remedies tried on one file: all pairs of six cures and the six alone, with a few of three. Each
+#: costs about as much as validating the file once.
+REMEDY_TRIES: Final = 24
+#: Seconds that reading and validating a file may have taken for remedies to be tried, and that the
+#: tries may take: the file must keep far from its time limit.
+REMEDY_TIME_S: Final = 20.0
+#: Rows of a table on which remedies are tried: a copy of it must fit into a worker's memory.
+REMEDY_ROWS: Final = 1_000_000
+
 #: Findings kept of one file: a file with more is described by its first ones.
 MAX_ISSUES: Final = 100
+
+#: Findings that a file's message tells in full: the account and `bulkload show` have them all.
+MAX_TOLD_ISSUES: Final = 5

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,6 +27,7 @@ from bulkload.core.prepare_result import (
     SourceStamp,
     StoredBefore,
 )
+from bulkload.core.remedies import Search, find_remedy
 from bulkload.core.rule_names import TransformError
 from bulkload.core.rules import check, not_finite
 from bulkload.core.rules.extra_checks import check_extra
@@ -33,6 +35,7 @@ from bulkload.core.rules.file_summary import summarise_file
 from bulkload.core.rules.transforms import TransformRecord, apply
 from bulkload.core.steps import summarise_steps
 from bulkload.core.terms import CURRENT, DATABASE, TIME, VOLTAGE
+from bulkload.core.treatment import Treatment
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
 from bulkload.readers.metadata import header_decisions, sendable
@@ -40,7 +43,13 @@ from bulkload.readers.reading import Format
 from bulkload.sources.stamp import stamp
 from bulkload.tables.frames import to_frame, to_table
 from bulkload.tables.parquet import encode
-from bulkload.worker.limits import MAX_ISSUES
+from bulkload.worker.limits import (
+    MAX_ISSUES,
+    MAX_TOLD_ISSUES,
+    REMEDY_ROWS,
+    REMEDY_TIME_S,
+    REMEDY_TRIES,
+)
 from bulkload.worker.spool import extension_path, steps_path
 
 
@@ -49,6 +58,7 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
 
     Raises ``UnreadableError``, ``MissingExtraError`` and ``OSError``.
     """
+    began = time.monotonic()
     path = Path(task.job.path)
     path.stat()
     series = _read(path, task)
@@ -59,32 +69,16 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
     left_out = series.provenance.get("rows_left_out", 0)
     if (lost := _lost_rows(series, table.num_rows + left_out, task)) is not None:
         return lost
-    steps = (
-        _steps(frame, task.checks)
-        if task.checks.strict or task.prepare_options.stores_steps
-        else None
-    )
     data_type = task.job.data_type or series.provenance.get("data_type")
-    issues = check(
-        frame,
-        strict=bool(task.checks.strict),
-        data_type=data_type,
-        steps=steps,
-        rated_capacity=task.checks.rated_capacity,
-        voltage_window=task.checks.voltage_window,
-        skip_checks=task.checks.skip_checks,
-        start_time=task.job.metadata.get("start_time"),
-        end_time=task.job.metadata.get("end_time"),
-        now=datetime.now(UTC),
-    )
-    issues += _infinities(frame, issues)
-    issues += _extra_issues(frame, task, data_type)
-    errors = [issue for issue in issues if issue.severity is Severity.ERROR]
-    if errors:
+    steps, issues = _judged(frame, task, data_type)
+    if errors := _errors(issues):
         rejected = _invalid(task.job, errors, before)
         plotted = excerpt(frame, errors)
+        found = _remedy(series.table, task, data_type, errors, began)
         return replace(
             rejected,
+            remedy=found.remedy,
+            tries=found.tries,
             rows=table.num_rows,
             rows_left_out=left_out,
             excerpt="" if plotted is None else excerpt_to_text(plotted),
@@ -108,6 +102,65 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
     if task.spool_path is None:
         return prepared
     return _spooled(prepared, table, steps, task)
+
+
+def _judged(
+    frame: Frame, task: PrepareTask, data_type: str | None
+) -> tuple[Frame | None, list[ValidationIssue]]:
+    """Return the step summary, where the checks need it, and all that the checks find."""
+    steps = (
+        _steps(frame, task.checks)
+        if task.checks.strict or task.prepare_options.stores_steps
+        else None
+    )
+    issues = check(
+        frame,
+        strict=bool(task.checks.strict),
+        data_type=data_type,
+        steps=steps,
+        rated_capacity=task.checks.rated_capacity,
+        voltage_window=task.checks.voltage_window,
+        skip_checks=task.checks.skip_checks,
+        start_time=task.job.metadata.get("start_time"),
+        end_time=task.job.metadata.get("end_time"),
+        now=datetime.now(UTC),
+    )
+    issues += _infinities(frame, issues)
+    return steps, issues + _extra_issues(frame, task, data_type)
+
+
+def _errors(issues: Iterable[ValidationIssue]) -> list[ValidationIssue]:
+    return [issue for issue in issues if issue.severity is Severity.ERROR]
+
+
+def _remedy(
+    table: pa.Table,
+    task: PrepareTask,
+    data_type: str | None,
+    errors: list[ValidationIssue],
+    began: float,
+) -> Search:
+    """Try on a rejected table what may let it pass, as far as the bounds allow; nothing is sent.
+
+    ``began`` is when the file was taken up, in seconds of the monotonic clock.
+    """
+    rejected = time.monotonic()
+    is_large = table.num_rows > REMEDY_ROWS or rejected - began > REMEDY_TIME_S
+
+    def judge(treatment: Treatment) -> list[str] | None:
+        tried = task.treated(treatment)
+        try:
+            frame, _ = apply(to_frame(table), tried.job.transforms)
+            _, issues = _judged(frame, tried, data_type)
+        except (TransformError, MemoryError):
+            return None
+        return [str(issue.code) for issue in _errors(issues)]
+
+    def may_try(tries: int) -> bool:
+        is_in_time = time.monotonic() - rejected < REMEDY_TIME_S
+        return not is_large and tries < REMEDY_TRIES and is_in_time
+
+    return find_remedy([str(one.code) for one in errors], judge, may_try)
 
 
 def _provenance(
@@ -262,11 +315,13 @@ def _spooled(
 
 
 def _invalid(job: UploadJob, errors: list[ValidationIssue], source: SourceStamp) -> Rejected:
-    first = str(errors[0])
-    more = "" if len(errors) == 1 else f" (and {len(errors) - 1} more findings)"
+    told = [str(one) for one in errors[:MAX_TOLD_ISSUES]]
+    if len(told) > 1:
+        told = [f"({number}) {text}" for number, text in enumerate(told, start=1)]
+    more = len(errors) - len(told)
     return Rejected(
         cause=str(errors[0].code),
-        message=f"{job.path}: {first}{more}",
+        message=f"{job.path}: {' '.join(told)}{f' (and {more} more findings)' if more else ''}",
         issues=tuple(errors[:MAX_ISSUES]),
         source=source,
     )
