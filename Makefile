@@ -24,6 +24,7 @@ check: $(READY) ## Format, lint, type check, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/manual_tables.py --check
 	$(BIN)/python -m pytest -n 2 -m fast
 
 mutants: $(READY) ## Change decisions one by one: do the tests notice? (MUTANTS=core MINUTES=60)
