@@ -27,7 +27,7 @@ from bulkload.readers.plausible import check_plausible
 from bulkload.readers.raw_columns import Raw, Values
 from bulkload.readers.reading import Reading, ReadOptions
 from bulkload.readers.table_source import Grid
-from bulkload.readers.timeline import put_in_order, settle_dates, start_of_test
+from bulkload.readers.timeline import join_clock, put_in_order, settle_dates, start_of_test
 
 MODE_COLUMN: Final = "Mode from cycler"
 
@@ -53,6 +53,7 @@ def read_grid(
     _leave_out_gaps(raw)
     _cut_counts(raw)
     put_in_order(raw)
+    join_clock(raw)
     settle_dates(raw, options)
     header = start_of_test(raw)
     set_time(raw)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
@@ -18,6 +20,9 @@ from bulkload.readers.instants import running_time, stamps_of
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.reading import ReadOptions
 from bulkload.readers.start_time import CLOCK_FIELD
+
+#: Seconds of a day.
+DAY_S: Final = 86_400.0
 
 _DATES: Final = "timestamps of the rows"
 
@@ -47,6 +52,33 @@ def put_in_order(raw: Raw) -> None:
         "rows stood out of order: sorted by the record number",
         evidence="record number",
         rows=int(np.count_nonzero(order != np.arange(len(order)))),
+    )
+
+
+def join_clock(raw: Raw) -> None:
+    """Join a column of dates and a column of times of day, in place.
+
+    Loggers write ``05/06/2024`` and ``23:59:50`` into two columns. That the second is a time of
+    day is proved where it goes back as the date goes on, and only there; a running time never does.
+    """
+    dates, time = raw.texts.get(TIMESTAMP), raw.columns.get(terms.TIME)
+    if dates is None or time is None or bool(pc.any(pc.match_substring(dates, ":")).as_py()):
+        return
+    seconds = np.asarray(time, dtype=np.float64)
+    goes_back = np.diff(seconds) < 0.0
+    if not goes_back.any() or not bool(((seconds >= 0.0) & (seconds < DAY_S)).all()):
+        return
+    coded = dates.combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    if not bool((np.diff(coded)[goes_back] != 0).all()):
+        return
+    micros = pa.array(np.round(seconds * 1e6).astype(np.int64)).cast(pa.time64("us"))
+    raw.texts[TIMESTAMP] = pc.binary_join_element_wise(dates, micros.cast(pa.string()), " ")
+    del raw.columns[terms.TIME]
+    raw.decide(
+        DecisionCode.TIME_TAKEN,
+        "the time of day was joined to the date beside it: it begins anew as the date goes on",
+        evidence="dates of the rows",
+        rows=raw.rows,
     )
 
 

@@ -222,3 +222,33 @@ def test_plain_durations_are_read_as_their_pattern_reads_them() -> None:
     texts = ["00:00:00", "9:59:59", "123:00:01.250", "00:00:00.001", "1:2:3,5"]
     values = pa.chunked_array([pa.array(texts)])
     assert durations(values).tolist() == [0.0, 35999.0, 442801.25, 0.001, 3723.5]
+
+
+DATE_AND_CLOCK = {
+    "a lab's table": "Date,Time,Current (A),Voltage (V)",
+    "German": "Datum,Zeit,Strom [A],Spannung [V]",
+}
+
+
+@pytest.mark.parametrize("header", DATE_AND_CLOCK.values(), ids=DATE_AND_CLOCK)
+def test_a_date_beside_a_time_of_day_is_one_instant(tmp_path: Path, header: str) -> None:
+    """From 22:30 over two midnights: the time of day goes back where the date goes on."""
+    lines = [header]
+    for minutes in range(0, 3000, 100):
+        at = datetime(2024, 6, 5, 22, 30) + timedelta(minutes=minutes)  # noqa: DTZ001 - as written
+        lines.append(f"{at:%d/%m/%Y},{at:%H:%M:%S},1.0,{4 - minutes / 10_000:.3f}")
+    path = tmp_path / "logger.csv"
+    path.write_text("\n".join(lines) + "\n")
+    series = read(path)
+    assert series.table["Time [s]"].to_pylist() == [6000.0 * i for i in range(30)]
+    assert series.header["start_time"] == "2024-06-05T22:30:00+00:00"
+    taken = [d.evidence for d in series.decisions if d.code == "time_taken"]
+    assert taken == ["dates of the rows", "columns of the file"]
+
+
+def test_a_running_time_beside_a_date_stays_one(tmp_path: Path) -> None:
+    rows = [f"0{5 + i // 10}/06/2024,{i * 3},1.0,{4 - i / 100:.2f}" for i in range(30)]
+    path = tmp_path / "logger.csv"
+    path.write_text("\n".join(["Date,Time (h),Current (A),Voltage (V)", *rows]) + "\n")
+    series = read(path)
+    assert series.table["Time [s]"].to_pylist() == [10_800.0 * i for i in range(30)]
