@@ -15,7 +15,7 @@ from rich.console import Console
 from bulkload.cli.console import counted, say
 from bulkload.core.decisions import phrase
 from bulkload.core.issues import ValidationIssue
-from bulkload.core.lifecycle import SourcePrepared
+from bulkload.core.lifecycle import SourcePrepared, SourceRejected
 from bulkload.core.provenance import recorded_source
 from bulkload.core.text import printable
 
@@ -38,26 +38,31 @@ class Details:
             say(self.console, printable(f"  {line}"))
 
 
-def source_of(details: Details, prepared: SourcePrepared) -> None:
+def source_of(details: Details, source: SourcePrepared | SourceRejected) -> None:
     """Print what was read: the source, its columns, the decisions and the transforms."""
-    provenance: Mapping[str, Any] = json.loads(prepared.provenance or "{}")
-    details.section("source", _source(prepared, provenance))
-    details.section("columns", _columns(prepared.columns, provenance))
+    provenance: Mapping[str, Any] = json.loads(source.provenance or "{}")
+    details.section("source", _source(source, provenance))
+    if isinstance(source, SourcePrepared):
+        details.section("columns", _columns(source.columns, provenance))
+    else:
+        columns = [str(one["to"]) for one in provenance.get("columns", ())]
+        details.section("columns", _columns(columns, provenance))
     decisions = provenance.get("decisions", ())
     details.section("decided or changed", map(_decision, decisions))
     details.section("changed on request", _transforms(provenance))
 
 
-def _source(prepared: SourcePrepared, provenance: Mapping[str, Any]) -> list[str]:
+def _source(source: SourcePrepared | SourceRejected, provenance: Mapping[str, Any]) -> list[str]:
     reader = provenance.get("reader")
     dialect = provenance.get("dialect")
-    lines = [f"{prepared.source_bytes:,} bytes, SHA-256 {prepared.source_sha256}"]
+    lines = [f"{source.source_bytes:,} bytes, SHA-256 {source.source_sha256}"]
     if reader:
         version = provenance.get("reader_version", "unknown")
         kind = "" if dialect is None else f" ({dialect})"
         lines.append(f"read by {reader} {version}{kind}")
-    left_out = f", {prepared.rows_left_out:,} left out" if prepared.rows_left_out else ""
-    lines.append(f"{counted(prepared.rows, 'row')}{left_out}")
+    left_out = f", {source.rows_left_out:,} left out" if source.rows_left_out else ""
+    if source.rows is not None:
+        lines.append(f"{counted(source.rows, 'row')}{left_out}")
     return lines
 
 

@@ -66,7 +66,7 @@ def _delivered(
     *,
     last_run: int | None,
 ) -> Delivered:
-    provenance: Mapping[str, Any] = store.prepared_provenance(row.id)
+    provenance: Mapping[str, Any] = store.read_provenance(row.id)
     words = different.get(row.key, "")
     is_created = row.state is JobState.READY
     # A record that was there before was read back when it was found, or not at all.

@@ -19,12 +19,12 @@ from bulkload.cli.help_format import READING, RUN
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.options import CheckOptions, PrepareArguments, SheetArguments, SourceOptions
 from bulkload.client.http.events import unobserved
-from bulkload.core.lifecycle import JobState
+from bulkload.core.lifecycle import SourcePrepared, SourceRejected
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.prepare_result import Prepared, PrepareOptions, PrepareTask
 from bulkload.core.tally import ExitCode
 from bulkload.core.terms import JobKey
-from bulkload.engine.jobs import prepared_event
+from bulkload.engine.jobs import prepared_event, rejected_event
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target
@@ -118,6 +118,8 @@ def _show_file(
             details.section("verdict", ["fit to be uploaded"])
         else:
             is_fit = False
+            if answer.provenance:
+                source_of(details, rejected_event(path, answer))
             findings_of(details, answer.issues)
             if answer.remedy is not None:
                 details.section("would pass with", [str(answer.remedy)])
@@ -136,15 +138,16 @@ def _show_journal(console: Console, what: str, job_dir: Path, *, asks_studio: bo
             details = Details(console)
             details.title(str(row.key))
             details.section("file", [row.path])
-            if (prepared := store.last_prepared(row.id)) is not None:
-                source_of(details, prepared)
-                found = (f"{code}: {message}" for code, message in prepared.warnings)
+            source = store.last_read(row.id)
+            if isinstance(source, SourcePrepared) or (source is not None and source.provenance):
+                source_of(details, source)
+            if isinstance(source, SourcePrepared):
+                found = (f"{code}: {message}" for code, message in source.warnings)
                 details.section("findings", found)
-            rejected = store.last_rejected(row.id) if row.state is JobState.REJECTED else None
-            if rejected is not None:
-                told = (f"{code}: {message}" for code, message in rejected.findings)
-                details.section("findings", told)
-                details.section("would pass with", filter(None, [rejected.remedy]))
+            if isinstance(source, SourceRejected):
+                found = (f"{code}: {message}" for code, message in source.findings)
+                details.section("findings", found)
+                details.section("would pass with", filter(None, [source.remedy]))
             details.section("chosen by a retry", filter(None, [str(treatment_of(store, row.id))]))
             if (mark := acceptance_of(store, row.id)) is not None:
                 details.section("accepted", [f"by {mark.accepted_by}: {mark.reason}"])

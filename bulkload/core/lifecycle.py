@@ -198,6 +198,8 @@ class SourceRejected(Event):
     #: The options of a retry with which it would pass, as tried; and how many were tried.
     remedy: str = ""
     tries: int = 0
+    #: What was decided while it was read, as ``SourcePrepared`` has it; empty where it was not.
+    provenance: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,5 +140,7 @@ class Rejected:
     #: What was tried and lets it pass, None where nothing does; and how much was tried.
     remedy: Treatment | None = None
     tries: int = 0
+    #: As of ``Prepared``: what was decided while it was read; empty where it could not be read.
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     #: What a report plots of it, as JSON (``core.excerpt``); empty where there is nothing to plot.
     excerpt: str = ""

@@ -181,4 +181,5 @@ def rejected_event(path: Path, rejected: Rejected) -> SourceRejected:
         findings=tuple((str(one.code), one.message) for one in rejected.issues[:MAX_KEPT_FINDINGS]),
         remedy="" if rejected.remedy is None else str(rejected.remedy),
         tries=rejected.tries,
+        provenance=dump(dict(rejected.provenance)) if rejected.provenance else "",
     )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.core.lifecycle import JobState
+from bulkload.core.lifecycle import JobState, SourceRejected
 from bulkload.core.outcome import LOST, OutcomeKind
 from bulkload.core.tally import outcome_of
 from bulkload.journal.acceptance import Acceptance, acceptance_of
@@ -81,7 +81,8 @@ def _of_job(
     times = store.row("account_times", job.id)
     assert times is not None
     proof = proved.get(job.measurement_id or "")
-    rejected = store.last_rejected(job.id) if job.state is JobState.REJECTED else None
+    source = store.last_read(job.id) if job.state is JobState.REJECTED else None
+    rejected = source if isinstance(source, SourceRejected) else None
     findings = rejected.findings if rejected else json.loads(job.warnings)
     return {
         "path": job.path,
@@ -140,7 +141,7 @@ def _yes_no(is_so: bool) -> str:  # noqa: FBT001
 
 def _decided(store: Store, job: JobRow) -> list[str]:
     """Return what the reader decided about a job's source, where it was read as it is now."""
-    if job.content_digest is None:
+    if job.content_digest is None and job.state is not JobState.REJECTED:
         return []
-    found = store.prepared_provenance(job.id).get("decisions", ())
+    found = store.read_provenance(job.id).get("decisions", ())
     return [f"{one['code']}: {one['detail']}" for one in found]

@@ -334,18 +334,16 @@ WHERE job=? AND name IN ('Initiated', 'Confirmed')
 SELECT json_extract(payload, '$.columns') FROM event
 WHERE job=? AND name='SourcePrepared' ORDER BY id DESC LIMIT 1
 
--- name: prepared_provenance
+-- name: read_provenance
 SELECT json_extract(payload, '$.provenance') FROM event
-WHERE job=? AND name='SourcePrepared' ORDER BY id DESC LIMIT 1
+WHERE job=? AND name IN ('SourcePrepared', 'SourceRejected') ORDER BY id DESC LIMIT 1
 
 -- name: event_insert
 INSERT INTO event (job, run, at, name, payload) VALUES (?, ?, ?, ?, ?)
 
--- name: prepared_last
-SELECT name, payload FROM event WHERE job=? AND name='SourcePrepared' ORDER BY id DESC LIMIT 1
-
--- name: rejected_last
-SELECT name, payload FROM event WHERE job=? AND name='SourceRejected' ORDER BY id DESC LIMIT 1
+-- name: last_read
+SELECT name, payload FROM event
+WHERE job=? AND name IN ('SourcePrepared', 'SourceRejected') ORDER BY id DESC LIMIT 1
 
 -- name: history
 SELECT at, name FROM event WHERE job=? ORDER BY id
@@ -532,14 +530,15 @@ SELECT path, warnings FROM job WHERE plan_run=? AND warnings<>'[]' ORDER BY id
 SELECT value, COUNT(*) AS jobs FROM job, json_each(job.changes) WHERE plan_run=? GROUP BY value
 
 -- What readers decided about the files of a plan, by decision and evidence, with one file each.
--- Only of sources that were read as they are now and can be sent; MIN() picks the example's row.
+-- Only of sources that were read as they are now; MIN() picks the example's row.
 -- name: decisions
 WITH prepared AS (
     SELECT job.id, job.path, (
         SELECT NULLIF(json_extract(payload, '$.provenance'), '') FROM event
-        WHERE event.job = job.id AND name='SourcePrepared' ORDER BY event.id DESC LIMIT 1
+        WHERE event.job = job.id AND name IN ('SourcePrepared', 'SourceRejected')
+        ORDER BY event.id DESC LIMIT 1
     ) AS provenance
-    FROM job WHERE plan_run=? AND content_digest IS NOT NULL
+    FROM job WHERE plan_run=? AND (content_digest IS NOT NULL OR state='rejected')
 )
 SELECT json_extract(value, '$.code') AS code,
     COALESCE(json_extract(value, '$.evidence'), '') AS evidence,
@@ -554,9 +553,10 @@ GROUP BY 1, 2 ORDER BY 1, files DESC, 2
 WITH prepared AS (
     SELECT job.id, job.path, (
         SELECT NULLIF(json_extract(payload, '$.provenance'), '') FROM event
-        WHERE event.job = job.id AND name='SourcePrepared' ORDER BY event.id DESC LIMIT 1
+        WHERE event.job = job.id AND name IN ('SourcePrepared', 'SourceRejected')
+        ORDER BY event.id DESC LIMIT 1
     ) AS provenance
-    FROM job WHERE plan_run=? AND content_digest IS NOT NULL
+    FROM job WHERE plan_run=? AND (content_digest IS NOT NULL OR state='rejected')
 )
 SELECT json_extract(decision.value, '$.code') AS code,
     COALESCE(json_extract(decision.value, '$.evidence'), '') AS evidence, named.value AS name,

@@ -186,17 +186,11 @@ class Store:
         """Return the jobs with this name or id in Studio, or of the file at ``path``."""
         return [JobRow._make(row) for row in self.rows("jobs_named", text, path)]
 
-    def last_prepared(self, job: int) -> SourcePrepared | None:
-        """Return what is known of a job's source as it was last prepared."""
-        row = self.row("prepared_last", job)
+    def last_read(self, job: int) -> SourcePrepared | SourceRejected | None:
+        """Return what is known of a job's source as it was last read."""
+        row = self.row("last_read", job)
         event = None if row is None else event_from_text(row["name"], row["payload"])
-        return event if isinstance(event, SourcePrepared) else None
-
-    def last_rejected(self, job: int) -> SourceRejected | None:
-        """Return why a job's source was rejected when it was last."""
-        row = self.row("rejected_last", job)
-        event = None if row is None else event_from_text(row["name"], row["payload"])
-        return event if isinstance(event, SourceRejected) else None
+        return event if isinstance(event, SourcePrepared | SourceRejected) else None
 
     def history(self, job: int) -> list[tuple[float, str]]:
         """Return what happened to a job: seconds since 1970 and the name of each event."""
@@ -283,9 +277,9 @@ class Store:
         row = self.row("prepared_columns", job)
         return () if row is None else tuple(json.loads(row[0]))
 
-    def prepared_provenance(self, job: int) -> Mapping[str, Any]:
-        """Return the provenance of a job's source as it was last prepared."""
-        row = self.row("prepared_provenance", job)
+    def read_provenance(self, job: int) -> Mapping[str, Any]:
+        """Return the provenance of a job's source as it was last read."""
+        row = self.row("read_provenance", job)
         found: Mapping[str, Any] = {} if row is None or not row[0] else json.loads(row[0])
         return found
 

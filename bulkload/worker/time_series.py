@@ -71,6 +71,8 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
         return lost
     data_type = task.job.data_type or series.provenance.get("data_type")
     steps, issues = _judged(frame, task, data_type)
+    header = sendable(series.header, task.prepare_options.header_fields)
+    provenance = _provenance(series, header, records)
     if errors := _errors(issues):
         rejected = _invalid(task.job, errors, before)
         plotted = excerpt(frame, errors)
@@ -81,9 +83,9 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
             tries=found.tries,
             rows=table.num_rows,
             rows_left_out=left_out,
+            provenance=provenance,
             excerpt="" if plotted is None else excerpt_to_text(plotted),
         )
-    header = sendable(series.header, task.prepare_options.header_fields)
     prepared = Prepared(
         rows=table.num_rows,
         rows_left_out=left_out,
@@ -97,7 +99,7 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
         header=header,
         summary=_campaign_summary(frame, steps, task, series.header),
         changes=tuple(record.name for record in records if record.is_changed),
-        provenance=_provenance(series, header, records),
+        provenance=provenance,
     )
     if task.spool_path is None:
         return prepared

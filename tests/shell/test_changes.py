@@ -154,3 +154,27 @@ def test_a_line_counts_files_rows_and_columns() -> None:
     assert change_line(dates) == "day first taken in 15 files (running time)"
     # A journal of a later bulkload may hold a word that this one does not know.
     assert change_line(Change(code="a_word", by_evidence=(evidence("", 1),))) == "a word in 1 file"
+
+
+def test_what_was_decided_about_a_rejected_file_is_said_too(
+    jobs: Jobs, studio: LocalStudio, lab: Path
+) -> None:
+    """Whether the reader or the cell is at fault shows in what the reader decided."""
+    narrow = ("--voltage-window", "3.0,3.01")
+    checked = jobs.command("check", lab, *narrow)
+    assert checked.code == 3
+    assert ACCOUNT[1] in lines_of(checked.out), checked.out
+    jobs.use(studio)
+    ended = jobs.upload(lab, *narrow)
+    assert ended.code == 3
+    assert set(ended.counts) == {"rejected"}
+    assert ACCOUNT[1] in lines_of(ended.out), ended.out
+    assert jobs.command("account", "job", "--out", "account.jsonl").code == 0
+    account = (jobs.folder / "account.jsonl").read_text("utf-8").splitlines()
+    changes = {one["measurement"]: one["changes"] for one in map(json.loads, account)}
+    assert "current_negated: positive current was charge (laid down by" in changes["one"]
+    for asked in (("four", "--job", "job"), (lab / "spec/cell/four.DTA", *narrow)):
+        shown = jobs.command("show", *asked)
+        assert shown.code == 3
+        assert "current negated (fit of the voltage, 40 rows): " in shown.out
+        assert "read by gamry" in shown.out
