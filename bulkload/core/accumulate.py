@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from bulkload.core.frame import Column, Floats, Frame
-from bulkload.core.groups import Groups
+from bulkload.core.frame import Column, Floats, Frame, Indices
+from bulkload.core.groups import Groups, blocks
 from bulkload.core.terms import (
     CAPACITY,
     CHARGE_CAPACITY,
@@ -44,6 +44,40 @@ def energies(frame: Frame) -> dict[str, Column]:
     else:
         power = frame.numbers(CURRENT) * frame.numbers(VOLTAGE)
     return _by_direction(frame, (DISCHARGE_ENERGY, CHARGE_ENERGY), ENERGY, power)
+
+
+def capacity_gains(frame: Frame, groups: Groups) -> dict[str, Floats]:
+    """Return what discharge and charge capacity gain from the first to the last row of each step.
+
+    As the columns of ``capacities`` do, of a frame that has the pair or the running capacity.
+    """
+    pair = (DISCHARGE_CAPACITY, CHARGE_CAPACITY)
+    if all(name in frame for name in pair):
+        ends = [frame.numbers_at(name, groups.ends()) for name in pair]
+    else:
+        ends = list(_running_at(frame, groups.ends()))
+    return {
+        name: np.abs(found[1::2] - found[::2]) - np.abs(found[::2] - found[::2])
+        for name, found in zip(pair, ends, strict=True)
+    }
+
+
+def _running_at(frame: Frame, rows: Indices) -> tuple[Floats, Floats]:
+    """Return at these rows the running capacity that was discharged, and that was charged."""
+    found = (np.empty(len(rows)), np.empty(len(rows)))
+    running, last = [0.0, 0.0], 0.0
+    for low, high in blocks(frame.rows):
+        total, flow = (frame.numbers_in(name, low, high) for name in (CAPACITY, CURRENT))
+        size = np.abs(np.diff(total, prepend=last))
+        last = float(total[-1])
+        inside = slice(*np.searchsorted(rows, (low, high)))
+        for place, part in enumerate((flow > 0, flow < 0)):
+            added = np.where(part, size, 0.0)
+            added[0] += running[place]
+            reached = np.cumsum(added, out=added)
+            running[place] = float(reached[-1])
+            found[place][inside] = reached[rows[inside] - low]
+    return found
 
 
 def integrals(time: Floats, flow: Floats, groups: Groups) -> tuple[Floats, Floats]:

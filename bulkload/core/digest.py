@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bulkload.core.frame import AnyArray, Frame
-
-#: Rows that are brought to canonical form at a time: bounds the extra memory.
-BLOCK_ROWS = 65_536
+from bulkload.core.frame import AnyArray, Column, Frame
+from bulkload.core.groups import blocks
 
 
 def content_digest(frame: Frame) -> str:
@@ -25,12 +23,11 @@ def content_digest(frame: Frame) -> str:
     for name in sorted(frame.names):
         numeric = frame.is_numeric(name)
         digest.update(f"{'n' if numeric else 't'} {name}\n".encode())
-        for start in range(0, frame.rows, BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
+        for low, high in blocks(frame.rows):
             if numeric:
-                digest.update(_canonical(frame.values(name)[block]))
+                digest.update(_canonical(frame.values_in(name, low, high)))
             else:
-                digest.update(_text(frame, name, block))
+                digest.update(_text(frame.column_in(name, low, high)))
     return digest.hexdigest()
 
 
@@ -42,11 +39,9 @@ def _canonical(block: AnyArray) -> memoryview:
     return floats.data
 
 
-def _text(frame: Frame, name: str, block: slice) -> bytes:
-    column = frame.column(name)
-    values = column.values[block]
-    nulls = np.zeros(len(values), dtype=bool) if column.nulls is None else column.nulls[block]
-    return b"".join(map(_word, values, nulls))
+def _text(column: Column) -> bytes:
+    values, nulls = column.values, column.nulls
+    return b"".join(map(_word, values, np.zeros(len(values), bool) if nulls is None else nulls))
 
 
 def _word(value: object, is_null: bool) -> bytes:  # noqa: FBT001 - mapped over two columns

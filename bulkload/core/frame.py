@@ -4,6 +4,11 @@ A rule asks for a column as numpy shows it (``values``), or as float64 (``number
 is NaN in both, as it is for the vendor's client, and is remembered apart (``nulls``) so that
 a table comes out of a transform with the nulls and the integers it went in with. Columns are
 turned into arrays when first asked for: a text column that no rule reads costs nothing.
+
+The rules ask for a stretch of rows (``values_in``, ``numbers_in``) or for the rows at some
+indices (``values_at``, ``numbers_at``), and keep what they know between two stretches. So the
+same rule judges a table in memory, where a stretch is a view of the column, and one that is
+read from disk stretch by stretch (``bulkload.tables.stored``).
 """
 
 from __future__ import annotations
@@ -44,6 +49,18 @@ class NotFiniteError(ArithmeticError):
 
     def __reduce__(self) -> tuple[type[NotFiniteError], tuple[str, ...]]:
         return type(self), self.columns
+
+
+class NeedsWholeError(ArithmeticError):
+    """A rule needs a column in one piece, and the table is too large for that."""
+
+    def __init__(self, column: str, rows: int) -> None:
+        super().__init__(f"{rows:,} rows of {column!r} are needed in one piece")
+        self.column = column
+        self.rows = rows
+
+    def __reduce__(self) -> tuple[type[NeedsWholeError], tuple[str, int]]:
+        return type(self), (self.column, self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +161,37 @@ class Frame:
     def is_numeric(self, name: str) -> bool:
         """Return whether a column exists and holds numbers."""
         return name in self and self.column(name).is_numeric
+
+    def values_in(self, name: str, low: int, high: int) -> AnyArray:
+        """Return the rows from ``low`` up to ``high`` of what ``values`` gives."""
+        return self.values(name)[low:high]
+
+    def numbers_in(self, name: str, low: int, high: int) -> Floats:
+        """Return the rows from ``low`` up to ``high`` of what ``numbers`` gives."""
+        return self.numbers(name)[low:high]
+
+    def column_in(self, name: str, low: int, high: int) -> Column:
+        """Return the rows from ``low`` up to ``high`` of a column of any type, with its nulls."""
+        column = self.column(name)
+        rows = slice(low, high)
+        return Column(column.values[rows], None if column.nulls is None else column.nulls[rows])
+
+    def values_at(self, name: str, rows: Indices) -> AnyArray:
+        """Return the values at these rows, which ascend."""
+        return self.values(name)[rows]
+
+    def numbers_at(self, name: str, rows: Indices) -> Floats:
+        """Return the numbers at these rows, which ascend."""
+        return self.numbers(name)[rows]
+
+    def column_at(self, name: str, rows: Indices) -> Column:
+        """Return the rows of a column of any type, with its nulls; the rows ascend."""
+        return self.column(name).take(rows)
+
+    def without_missing(self, name: str) -> Frame:
+        """Return the rows that have a value in a column of numbers; itself where all have."""
+        missing = np.isnan(self.numbers(name))
+        return self.take(np.flatnonzero(~missing)) if missing.any() else self
 
     def take(self, index: AnyArray) -> Frame:
         """Return a frame of the rows that an index or a mask selects."""

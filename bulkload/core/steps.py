@@ -8,13 +8,14 @@ a column that cannot be computed holds nulls.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from bulkload.core.accumulate import capacities
-from bulkload.core.frame import AnyArray, Column, Floats, Frame
-from bulkload.core.groups import Groups, changes
+from bulkload.core.accumulate import capacity_gains
+from bulkload.core.frame import AnyArray, Column, Floats, Frame, Indices
+from bulkload.core.groups import Groups, changes, extremes, pairs
 from bulkload.core.terms import (
     CAPACITY,
     CHARGE_CAPACITY,
@@ -66,9 +67,7 @@ def summarise_steps(frame: Frame, rated_capacity: float | None = None) -> Frame:
             raise NotSummarisableError(f"there are no steps without {needed!r}")
     if not any(name in frame for name in X_AXES):
         raise NotSummarisableError(f"there are no steps without one of {', '.join(X_AXES)}")
-    if CAPACITY in frame and CURRENT in frame:
-        frame = frame.replace(capacities(frame))
-    groups = Groups.by(frame.values(STEP_COUNT))
+    groups = Groups.in_column(frame, STEP_COUNT)
     with np.errstate(all="ignore"):
         table = {**_bounds(frame, groups), **_gains(frame, groups), **_statistics(frame, groups)}
         table.update(_numbers(frame, groups))
@@ -142,30 +141,34 @@ def _sum_by(owner: AnyArray, values: Floats, count: int) -> Floats:
 
 
 def _bounds(frame: Frame, groups: Groups) -> dict[str, Column]:
-    first, last = groups.starts, groups.starts + groups.sizes - 1
-    table = {"Start index": Column(first), "End index": Column(last)}
-    nothing = np.full(len(groups), np.nan)
-    time = frame.numbers(TIME) if TIME in frame else None
-    start, end = (nothing, nothing) if time is None else (time[first], time[last])
-    voltage = frame.numbers(VOLTAGE)
+    ends = groups.ends()
+    table = {"Start index": Column(ends[::2]), "End index": Column(ends[1::2])}
+    time = frame.numbers_at(TIME, ends) if TIME in frame else np.full(len(ends), np.nan)
+    voltage = frame.numbers_at(VOLTAGE, ends)
     return table | {
-        "Start time [s]": nullable(start),
-        "End time [s]": nullable(end),
-        "Duration [s]": nullable(end - start),
-        "Start voltage [V]": nullable(voltage[first]),
-        "End voltage [V]": nullable(voltage[last]),
+        "Start time [s]": nullable(time[::2]),
+        "End time [s]": nullable(time[1::2]),
+        "Duration [s]": nullable(time[1::2] - time[::2]),
+        "Start voltage [V]": nullable(voltage[::2]),
+        "End voltage [V]": nullable(voltage[1::2]),
     }
 
 
 def _gains(frame: Frame, groups: Groups) -> dict[str, Column]:
     """Return what each cumulative column gained from the first to the last row of each step."""
-    has_capacity = DISCHARGE_CAPACITY in frame and CHARGE_CAPACITY in frame
+    known: dict[str, Floats] = {}
+    if CAPACITY in frame and CURRENT in frame:
+        known = capacity_gains(frame, groups)
+    is_pair = DISCHARGE_CAPACITY in frame and CHARGE_CAPACITY in frame
+    has_capacity = bool(known) or is_pair
     table = {}
     for name in CUMULATIVE_COLUMNS:
         is_capacity = name in (DISCHARGE_CAPACITY, CHARGE_CAPACITY)
-        if name in frame and (has_capacity or not is_capacity):
-            values = frame.numbers(name)
-            gain = values[groups.starts + groups.sizes - 1] - values[groups.starts]
+        if name in known:
+            gain = known[name]
+        elif name in frame and (has_capacity or not is_capacity):
+            values = frame.numbers_at(name, groups.ends())
+            gain = values[1::2] - values[::2]
         else:
             gain = np.full(len(groups), 0.0 if has_capacity else np.nan)
         table[name] = nullable(gain)
@@ -173,87 +176,119 @@ def _gains(frame: Frame, groups: Groups) -> dict[str, Column]:
 
 
 def _statistics(frame: Frame, groups: Groups) -> dict[str, Column]:
-    voltage = frame.numbers(VOLTAGE)
-    current = frame.numbers(CURRENT) if CURRENT in frame else None
-    frequency = frame.numbers(FREQUENCY) if FREQUENCY in frame else None
-    signals = {
-        "voltage [V]": voltage,
-        "current [A]": current,
-        "power [W]": None if current is None else voltage * current,
-        "frequency [Hz]": frequency,
-    }
     table: dict[str, Column] = {}
-    for name, values in signals.items():
-        is_frequency = name.startswith("frequency")
-        if values is None:
+    for name, columns in (
+        ("voltage [V]", (VOLTAGE,)),
+        ("current [A]", (CURRENT,)),
+        ("power [W]", (VOLTAGE, CURRENT)),
+        ("frequency [Hz]", (FREQUENCY,)),
+    ):
+        is_frequency = columns == (FREQUENCY,)
+        if all(column in frame for column in columns):
+            found = _describe(_Signal(frame, columns), groups, is_trimmed=not is_frequency)
+        else:
             # No frequency column means no sweep: zero, not unknown.
             fill = np.full(len(groups), 0.0 if is_frequency else np.nan)
             found = dict.fromkeys(("Min", "Max", "Std", "Mean"), fill)
-        else:
-            found = _describe(values, groups, is_trimmed=not is_frequency)
         table.update({f"{word} {name}": nullable(column) for word, column in found.items()})
     return table
 
 
-def _describe(values: Floats, groups: Groups, *, is_trimmed: bool) -> dict[str, Floats]:
+@dataclass(frozen=True, slots=True)
+class _Signal:
+    """A column, or the product of several."""
+
+    frame: Frame
+    columns: tuple[str, ...]
+
+    def within(self, low: int, high: int) -> Floats:
+        """Return a stretch of rows."""
+        parts = [self.frame.numbers_in(name, low, high) for name in self.columns]
+        return parts[0] if len(parts) == 1 else parts[0] * parts[1]
+
+    def at(self, rows: Indices) -> Floats:
+        """Return some rows."""
+        parts = [self.frame.numbers_at(name, rows) for name in self.columns]
+        return parts[0] if len(parts) == 1 else parts[0] * parts[1]
+
+
+def _describe(signal: _Signal, groups: Groups, *, is_trimmed: bool) -> dict[str, Floats]:
     """Least, greatest, spread and mean of each step.
 
     The spread leaves out the first and last row of a step: they can carry the set point of
     the step before or after. Three rows lose the first only, fewer none.
     """
-    starts, sizes = groups.starts, groups.sizes
-    if not len(starts):
-        return dict.fromkeys(("Min", "Max", "Std", "Mean"), np.empty(0))
-    missing = np.isnan(values)
-    is_whole = not missing.any()
-    filled = values if is_whole else np.where(missing, 0.0, values)
-    count = sizes.astype(np.float64)
-    if not is_whole:
-        count -= np.add.reduceat(missing, starts, dtype=np.float64)
-    mean = np.add.reduceat(filled, starts) / count
-    away = filled - np.repeat(np.where(count > 0, mean, 0.0), sizes)
-    if not is_whole:
-        away[missing] = 0.0
-    kept, total = count.copy(), np.add.reduceat(away, starts)
-    squares = np.add.reduceat(away * away, starts)
+    count, total = groups.sizes.astype(np.float64), np.zeros(len(groups))
+    least, most = np.full(len(groups), np.nan), np.full(len(groups), np.nan)
+    for part in groups.stretches():
+        values = signal.within(part.low, part.high)
+        least[part.steps] = np.fmin(least[part.steps], np.fmin.reduceat(values, part.starts))
+        most[part.steps] = np.fmax(most[part.steps], np.fmax.reduceat(values, part.starts))
+        missing = np.isnan(values)
+        if missing.any():
+            values = np.where(missing, 0.0, values)
+            count[part.steps] -= np.add.reduceat(missing, part.starts, dtype=np.float64)
+        total[part.steps] += np.add.reduceat(values, part.starts)
+    mean = total / count
+    about = np.where(count > 0, mean, 0.0)
+    rest, squares = _about(signal, groups, about)
+    kept = count.copy()
     if is_trimmed:
-        for long, rows in ((sizes > 2, starts), (sizes > 3, starts + sizes - 1)):
-            left_out = rows[long]
-            kept[long] -= ~missing[left_out]
-            total[long] -= away[left_out]
-            squares[long] -= away[left_out] ** 2
-    variance = np.maximum(squares - total * total / kept, 0.0) / (kept - 1)
+        ends = signal.at(groups.ends())
+        for long, values in ((groups.sizes > 2, ends[::2]), (groups.sizes > 3, ends[1::2])):
+            away = np.where(np.isnan(values), 0.0, values - about)[long]
+            kept[long] -= ~np.isnan(values[long])
+            rest[long] -= away
+            squares[long] -= away**2
+    variance = np.maximum(squares - rest * rest / kept, 0.0) / (kept - 1)
     spread = np.where(kept > 1, np.sqrt(variance), 0.0)
-    return {
-        "Min": np.fmin.reduceat(values, starts),
-        "Max": np.fmax.reduceat(values, starts),
-        "Std": spread,
-        "Mean": mean,
-    }
+    return {"Min": least, "Max": most, "Std": spread, "Mean": mean}
+
+
+def _about(signal: _Signal, groups: Groups, about: Floats) -> tuple[Floats, Floats]:
+    """Return of each step the sums of the distances from a value, and of their squares."""
+    rest, squares = np.zeros(len(groups)), np.zeros(len(groups))
+    for part in groups.stretches():
+        values = signal.within(part.low, part.high)
+        away = values - np.repeat(about[part.steps], part.sizes)
+        missing = np.isnan(values)
+        if missing.any():
+            away[missing] = 0.0
+        rest[part.steps] += np.add.reduceat(away, part.starts)
+        away *= away
+        squares[part.steps] += np.add.reduceat(away, part.starts)
+    return rest, squares
 
 
 def _numbers(frame: Frame, groups: Groups) -> dict[str, Column]:
     """Return the names of each step: its count, the cycler's numbers, its cycle."""
-    table = {STEP_COUNT: frame.column(STEP_COUNT).take(groups.starts)}
+    table = {STEP_COUNT: frame.column_at(STEP_COUNT, groups.starts)}
     nothing = nullable(np.full(len(groups), np.nan))
     for name in (STEP_FROM_CYCLER, CYCLE_FROM_CYCLER):
-        table[name] = frame.column(name).take(groups.starts) if name in frame else nothing
-    table[CYCLE_COUNT] = Column(_cycle_of_rows(frame)[groups.starts])
+        table[name] = frame.column_at(name, groups.starts) if name in frame else nothing
+    table[CYCLE_COUNT] = Column(_cycles(frame, groups.starts))
     return table
 
 
-def _cycle_of_rows(frame: Frame) -> AnyArray:
-    counted = np.zeros(frame.rows, dtype=np.int64)
-    if CYCLE_FROM_CYCLER in frame:
-        labels = frame.column(CYCLE_FROM_CYCLER).visible()
-        counted[changes(labels) + 1] = 1
-    return np.cumsum(counted)
+def _cycles(frame: Frame, rows: Indices) -> AnyArray:
+    """Return at these rows the number of changes of the cycler's cycle so far."""
+    found = np.zeros(len(rows), dtype=np.int64)
+    if CYCLE_FROM_CYCLER not in frame:
+        return found
+    count = 0
+    for low, high in pairs(frame.rows):
+        labels = frame.column_in(CYCLE_FROM_CYCLER, low, high).visible()
+        changed = changes(labels) + (low + 1)
+        inside = slice(*np.searchsorted(rows, (low + 1, high)))
+        found[inside] = count + np.searchsorted(changed, rows[inside], side="right")
+        count += len(changed)
+    return found
 
 
 def _largest(frame: Frame) -> float:
     if CURRENT not in frame or not frame.rows:
         return 0.0
-    return float(np.fmax.reduce(np.abs(frame.numbers(CURRENT))))
+    return float(np.fmax.reduce(np.abs(extremes(frame, CURRENT))))
 
 
 def _types(

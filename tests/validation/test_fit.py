@@ -12,11 +12,19 @@ from numpy.typing import NDArray
 from bulkload.core.groups import Groups
 from bulkload.core.rules import step_sums
 from bulkload.core.rules.row_fit import fit_rows
-from bulkload.core.rules.step_sums import StepSums, sum_up
+from bulkload.core.rules.step_sums import StepSums
+from bulkload.core.rules.step_sums import sum_up as sum_up_signals
 from bulkload.core.rules.votes import cast, is_flat, judge_rows
 
 Array = NDArray[Any]
 STEPS = 500
+
+
+def sum_up(time: Array, current: Array, voltage: Array, groups: Groups) -> StepSums:
+    """Sum up arrays at hand."""
+    return sum_up_signals(
+        lambda low, high: (time[low:high], current[low:high], voltage[low:high]), groups
+    )
 
 
 def _signals(seed: int, ampere: float = 1.0) -> tuple[Array, Array, Array, Groups]:

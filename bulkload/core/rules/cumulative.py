@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
-from bulkload.core.frame import AnyArray, Frame, Indices
+from bulkload.core.frame import AnyArray, Frame
 from bulkload.core.groups import Groups, pairs
 from bulkload.core.issues import IssueCode, ValidationIssue
 from bulkload.core.terms import CUMULATIVE_COLUMNS
@@ -28,9 +28,8 @@ def restarts_each_step(
     issues = []
     for column in columns:
         if column in frame and frame.rows:
-            values = frame.values(column)
-            issues += _not_reset(column, values[groups.starts], tolerance)
-            issues += _decreased(column, values, groups, tolerance)
+            issues += _not_reset(column, frame.values_at(column, groups.starts), tolerance)
+            issues += _decreased(column, frame, groups, tolerance)
     return issues
 
 
@@ -55,23 +54,18 @@ def _not_reset(column: str, starts: AnyArray, tolerance: float) -> list[Validati
 
 
 def _decreased(
-    column: str, values: AnyArray, groups: Groups, tolerance: float
+    column: str, frame: Frame, groups: Groups, tolerance: float
 ) -> list[ValidationIssue]:
-    rows = _falls(values, groups, tolerance)
-    if not len(rows):
-        return []
-    steps, first = np.unique(groups.of_rows(rows), return_index=True)
     issues = []
-    for step, row in zip(steps, rows[first], strict=True):
-        before, now = float(values[row - 1]), float(values[row])
+    for step, row, before, now in _first_falls(column, frame, groups, tolerance):
         message = (
             f"'{column}' falls within step {step}, at index {row}, from {before:.6f} to "
             f"{now:.6f}: within a step it may only grow. {WAY_OUT}"
         )
         payload = {
             "column": column,
-            "step_index": int(step),
-            "row_index": int(row),
+            "step_index": step,
+            "row_index": row,
             "previous_value": before,
             "current_value": now,
         }
@@ -81,14 +75,26 @@ def _decreased(
     return issues
 
 
-def _falls(values: AnyArray, groups: Groups, tolerance: float) -> Indices:
-    """Return the rows, first rows of steps left out, whose value is below the one before."""
-    found = []
+def _first_falls(
+    column: str, frame: Frame, groups: Groups, tolerance: float
+) -> Iterator[tuple[int, int, float, float]]:
+    """Yield of each step in which a value is below the one before the first such row.
+
+    Each comes as step, row, the value before and its own. The first row of a step falls from
+    nothing.
+    """
+    latest = -1
     with np.errstate(invalid="ignore", over="ignore"):
-        for low, high in pairs(len(values)):
-            growth = np.diff(values[low:high])
+        for low, high in pairs(frame.rows):
+            values = frame.values_in(column, low, high)
+            growth = np.diff(values)
             starts = groups.starts[slice(*np.searchsorted(groups.starts, (low + 1, high)))]
             growth[starts - low - 1] = 0
-            if not growth.min() >= -tolerance:
-                found.append(np.flatnonzero(growth < -tolerance) + low + 1)
-    return np.concatenate(found) if found else np.empty(0, dtype=np.intp)
+            if growth.min() >= -tolerance:
+                continue
+            at = np.flatnonzero(growth < -tolerance)
+            steps, first = np.unique(groups.of_rows(at + (low + 1)), return_index=True)
+            for step, row in zip(steps.tolist(), at[first].tolist(), strict=True):
+                if step > latest:
+                    latest = step
+                    yield step, low + row + 1, float(values[row]), float(values[row + 1])

@@ -8,16 +8,17 @@ rules from judging (missing values, missing columns, no rows).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from bulkload.core.frame import Bools, Floats, Frame, Indices, NotNumericError
-from bulkload.core.groups import Groups
+from bulkload.core.frame import Bools, Floats, Frame, NotNumericError
+from bulkload.core.groups import Groups, Stretch, blocks, extremes
 from bulkload.core.issues import ExtraCode, Severity, ValidationIssue
 from bulkload.core.rules.magnitude import usual_size
+from bulkload.core.rules.repeated import repeated_rows
 from bulkload.core.rules.sign import RestTolerance
 from bulkload.core.terms import (
     CHARGE_CAPACITY,
@@ -122,13 +123,11 @@ def _values_present(frame: Frame) -> list[ValidationIssue]:
     for name in (*MEASURED, *ACCUMULATED):
         if name not in frame:
             continue
-        missing = np.isnan(frame.values(name))
-        count = int(np.count_nonzero(missing))
+        count, first = _missing(frame, name)
         if count == frame.rows:
             message = f"'{name}' has no value in any row. Leave the column out, or read it."
             issues.append(_finding(ExtraCode.COLUMN_ALL_NULL, message, column=name))
         elif count and name in {VOLTAGE, CURRENT}:
-            first = int(np.argmax(missing))
             message = (
                 f"'{name}' has no value in {count} row(s), the first at index {first}. The sign "
                 f"of the current is not judged where a value is missing."
@@ -138,10 +137,21 @@ def _values_present(frame: Frame) -> list[ValidationIssue]:
     return issues
 
 
+def _missing(frame: Frame, name: str) -> tuple[int, int]:
+    """Return how many rows have no value in a column, and the first of them."""
+    count = first = 0
+    for low, high in blocks(frame.rows):
+        missing = np.isnan(frame.values_in(name, low, high))
+        if missing.any():
+            first = first if count else low + int(np.argmax(missing))
+            count += int(np.count_nonzero(missing))
+    return count, first
+
+
 def _voltage_plausible(frame: Frame, window: tuple[float, float] | None) -> list[ValidationIssue]:
     if VOLTAGE not in frame:
         return []
-    usual = usual_size(frame.numbers(VOLTAGE))
+    usual = usual_size(frame, VOLTAGE)
     high = MAX_CELL_VOLTAGE_V if window is None else VOLTAGE_FACTOR * abs(window[1])
     low = 0.0 if window is None else max(window[0], 0.0) / VOLTAGE_FACTOR
     if usual == 0 or low <= usual <= high:
@@ -157,7 +167,7 @@ def _voltage_plausible(frame: Frame, window: tuple[float, float] | None) -> list
 def _current_plausible(frame: Frame, rated_capacity: float | None) -> list[ValidationIssue]:
     if CURRENT not in frame or not rated_capacity or rated_capacity <= 0:
         return []
-    usual = usual_size(frame.numbers(CURRENT))
+    usual = usual_size(frame, CURRENT)
     low, high = MIN_RATE * rated_capacity, MAX_RATE * rated_capacity
     if usual == 0 or low <= usual <= high:
         return []
@@ -183,13 +193,25 @@ class _Active:
 def _active_steps(frame: Frame) -> _Active | None:
     if not all(frame.is_numeric(name) for name in (TIME, CURRENT, STEP_COUNT)):
         return None
-    measured = frame.numbers(CURRENT)
-    current = np.where(np.isnan(measured), 0.0, measured)
-    groups = Groups.by(frame.values(STEP_COUNT))
-    mean = np.add.reduceat(current, groups.starts) / groups.sizes
-    np.abs(current, out=current)
-    size = np.add.reduceat(current, groups.starts) / groups.sizes
-    return _Active(groups, np.abs(mean) >= RestTolerance().of(current), size)
+    groups = Groups.in_column(frame, STEP_COUNT)
+
+    def current(low: int, high: int) -> Floats:
+        measured = frame.numbers_in(CURRENT, low, high)
+        return np.where(np.isnan(measured), 0.0, measured)
+
+    def magnitudes() -> Iterator[Floats]:
+        for low, high in blocks(frame.rows):
+            yield np.abs(current(low, high))
+
+    mean, size = np.zeros(len(groups)), np.zeros(len(groups))
+    for part in groups.stretches():
+        values = current(part.low, part.high)
+        mean[part.steps] += np.add.reduceat(values, part.starts)
+        size[part.steps] += np.add.reduceat(np.abs(values, out=values), part.starts)
+    mean /= groups.sizes
+    size /= groups.sizes
+    rest = RestTolerance().of(magnitudes, frame.rows)
+    return _Active(groups, np.abs(mean) >= rest, size)
 
 
 def _time_plausible(
@@ -198,9 +220,8 @@ def _time_plausible(
     """Find steps in which current flows for too long, or moves far too much."""
     if active is None:
         return []
-    groups, time = active.groups, frame.numbers(TIME)
-    last = groups.starts + groups.sizes - 1
-    hours = np.where(active.carries, time[last] - time[groups.starts], 0.0) / 3600
+    time = frame.numbers_at(TIME, active.groups.ends())
+    hours = np.where(active.carries, time[1::2] - time[::2], 0.0) / 3600
     moved = hours * active.size
     most = float(np.fmax.reduce(moved))
     longest = float(np.fmax.reduce(hours))
@@ -219,8 +240,8 @@ def _time_plausible(
 def _voltage_moves(frame: Frame) -> list[ValidationIssue]:
     if VOLTAGE not in frame or frame.rows < MIN_CONSTANT_ROWS:
         return []
-    voltage = frame.numbers(VOLTAGE)
-    least, most = float(np.fmin.reduce(voltage)), float(np.fmax.reduce(voltage))
+    frame.numbers_in(VOLTAGE, 0, 0)  # Raises for a column that holds no numbers.
+    least, most = extremes(frame, VOLTAGE)
     if least != most:
         return []
     message = (
@@ -233,21 +254,10 @@ def _rows_once(frame: Frame) -> list[ValidationIssue]:
     """Find blocks of rows that are there twice: same time, voltage and current."""
     if not all(name in frame for name in (TIME, VOLTAGE, CURRENT)):
         return []
-    time = frame.numbers(TIME)
-    if np.all(np.diff(time) > 0):
-        return []
-    columns = [frame.numbers(name) for name in (CURRENT, VOLTAGE, TIME)]
-    # The last key counts first; the order is stable, so of equal rows the earlier comes first.
-    order = np.lexsort(columns)
-    again = np.ones(len(order) - 1, dtype=bool)
-    for column in columns:
-        again &= column[order[1:]] == column[order[:-1]]
-    repeated = np.zeros(frame.rows, dtype=bool)
-    repeated[order[1:][again]] = True
-    first, length = _longest_run(repeated)
+    repeated = repeated_rows(frame, TIME, (VOLTAGE, CURRENT))
+    total, first, length = repeated.rows, repeated.first, repeated.longest
     if length < MIN_REPEATED_ROWS:
         return []
-    total = int(np.count_nonzero(repeated))
     message = (
         f"{total} row(s) are there before with the same time, voltage and current, {length} of "
         f"them in succession from index {first}. Was an export appended twice?"
@@ -256,26 +266,18 @@ def _rows_once(frame: Frame) -> list[ValidationIssue]:
     return [_finding(ExtraCode.ROWS_REPEATED, message, **found)]
 
 
-def _longest_run(mask: Bools) -> tuple[int, int]:
-    edges: Indices = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
-    if not len(edges):
-        return 0, 0
-    starts, lengths = edges[::2], edges[1::2] - edges[::2]
-    longest = int(np.argmax(lengths))
-    return int(starts[longest]), int(lengths[longest])
-
-
 def _steps_sampled(frame: Frame, active: _Active | None) -> list[ValidationIssue]:
     """Find steps under current in which the recording stops for a while."""
     if active is None or frame.rows < 2:
         return []
-    groups, time = active.groups, frame.numbers(TIME)
-    interval = np.empty(len(time))
-    np.subtract(time[1:], time[:-1], out=interval[1:])
-    interval[groups.starts] = 0.0
-    interval[np.isnan(interval)] = 0.0
-    longest = np.maximum.reduceat(interval, groups.starts)
-    lasted = np.add.reduceat(interval, groups.starts)
+    groups = active.groups
+    longest, lasted = np.zeros(len(groups)), np.zeros(len(groups))
+    for part in groups.stretches():
+        interval = _intervals(frame, part)
+        longest[part.steps] = np.maximum(
+            longest[part.steps], np.maximum.reduceat(interval, part.starts)
+        )
+        lasted[part.steps] += np.add.reduceat(interval, part.starts)
     usual = (lasted - longest) / np.maximum(groups.sizes - 2, 1)
     holes = active.carries & (groups.sizes >= MIN_GAP_ROWS) & (longest >= MIN_GAP_S)
     holes &= (longest >= GAP_FACTOR * usual) & (longest >= MIN_GAP_SHARE * lasted)
@@ -283,8 +285,7 @@ def _steps_sampled(frame: Frame, active: _Active | None) -> list[ValidationIssue
     if not len(steps):
         return []
     step = int(steps[0])
-    start = int(groups.starts[step])
-    row = start + int(np.argmax(interval[start : start + groups.sizes[step]]))
+    row = _row_of(frame, groups, step, float(longest[step]))
     message = (
         f"The recording stops for {longest[step]:.0f} s within step {step}, before row {row}, "
         f"while current flows ({len(steps)} such step(s)); rows there are usually "
@@ -297,3 +298,26 @@ def _steps_sampled(frame: Frame, active: _Active | None) -> list[ValidationIssue
         "num_steps": len(steps),
     }
     return [_finding(ExtraCode.SAMPLING_STOPS_IN_STEP, message, **payload)]
+
+
+def _intervals(frame: Frame, part: Stretch) -> Floats:
+    """Return the time since the row before; zero where a step starts, or nothing is known."""
+    before = int(part.is_cut)
+    time = frame.numbers_in(TIME, part.low - before, part.high)
+    interval = np.empty(part.high - part.low)
+    np.subtract(time[1:], time[:-1], out=interval[1 - before :])
+    interval[part.starts[before:]] = 0.0
+    interval[np.isnan(interval)] = 0.0
+    return interval
+
+
+def _row_of(frame: Frame, groups: Groups, step: int, longest: float) -> int:
+    """Return the row before which the longest interval of a step lies."""
+    for part in groups.stretches():
+        if part.steps.start <= step < part.steps.stop:
+            at = step - part.first
+            piece = slice(int(part.starts[at]), int(part.starts[at] + part.sizes[at]))
+            rows = np.flatnonzero(_intervals(frame, part)[piece] == longest)
+            if len(rows):
+                return part.low + piece.start + int(rows[0])
+    raise AssertionError(step)

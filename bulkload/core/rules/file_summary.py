@@ -6,16 +6,17 @@ cell's files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import count, zip_longest
 from typing import Final
 
 import numpy as np
 
 from bulkload.core.campaign import FileSummary
 from bulkload.core.frame import Floats, Frame, NotNumericError
-from bulkload.core.groups import BLOCK_ROWS, blocks
+from bulkload.core.groups import blocks, extremes
 from bulkload.core.rules.magnitude import usual_size
 from bulkload.core.steps import NotSummarisableError, summarise_steps
 from bulkload.core.terms import (
@@ -33,6 +34,8 @@ from bulkload.core.terms import (
 CLEAR_BALANCE: Final = 0.5
 #: Bits of a scrambled row number, each of which gives a signal's values other signs.
 SIGN_BITS: Final = (31, 29, 27, 25, 23, 21)
+#: Values that are summed under their signs at a time. The sums do not depend on it.
+SIGN_ROWS: Final = 65_536
 
 
 def summarise_file(
@@ -42,20 +45,19 @@ def summarise_file(
 
     ``steps`` is its step summary, where that has been made already.
     """
-    time = frame.numbers(TIME) if frame.is_numeric(TIME) else np.empty(0)
-    span = float(np.fmax.reduce(time) - np.fmin.reduce(time)) if np.isfinite(time).any() else 0.0
+    least, most = extremes(frame, TIME) if frame.is_numeric(TIME) else (np.nan, np.nan)
     if steps is None:
         steps = _steps(frame)
     return FileSummary(
         name=name,
         rows=frame.rows,
         start=start,
-        span_s=span,
+        span_s=0.0 if np.isnan(most) else most - least,
         voltage=_usual(frame, VOLTAGE),
         current=_usual(frame, CURRENT),
         sign=None if steps is None else _sign(steps),
         capacity=None if steps is None else _capacity(steps),
-        figures=_figures(_signals(frame)),
+        figures=_figures(frame, _signals(frame)),
     )
 
 
@@ -67,7 +69,7 @@ def _steps(frame: Frame) -> Frame | None:
 
 
 def _usual(frame: Frame, column: str) -> float | None:
-    return (usual_size(frame.numbers(column)) or None) if frame.is_numeric(column) else None
+    return (usual_size(frame, column) or None) if frame.is_numeric(column) else None
 
 
 def _sign(steps: Frame) -> int | None:
@@ -93,15 +95,15 @@ def _capacity(steps: Frame) -> float | None:
     return float(known.max()) if len(known) and known.max() > 0 else None
 
 
-def _signals(frame: Frame) -> list[Floats]:
+def _signals(frame: Frame) -> list[str]:
     """Return what was measured: time, voltage and current, or else the impedance."""
     for names in ((TIME, VOLTAGE, CURRENT), (FREQUENCY, Z_RE, Z_IM)):
-        if found := [frame.numbers(name) for name in names if frame.is_numeric(name)]:
+        if found := [name for name in names if frame.is_numeric(name)]:
             return found
     return []
 
 
-def _figures(signals: Sequence[Floats]) -> tuple[tuple[float, ...], ...]:
+def _figures(frame: Frame, signals: Sequence[str]) -> tuple[tuple[float, ...], ...]:
     """Return the size of each signal, and its sums under signs that look drawn by chance.
 
     Rounding moves such a sum by its own size times the root of the rows; so does noise, and two
@@ -109,21 +111,40 @@ def _figures(signals: Sequence[Floats]) -> tuple[tuple[float, ...], ...]:
     One sum may agree by chance, all of them hardly.
     """
     figures = np.zeros((len(signals), 1 + len(SIGN_BITS)))
-    known = [signal[np.isfinite(signal)] for signal in signals]
-    for low, high in blocks(max(map(len, known), default=0)):
+    known = [_finite_blocks(frame, name) for name in signals]
+    for low, blocks_of_all in zip(count(0, SIGN_ROWS), zip_longest(*known), strict=False):
         signs = _signs(low)
-        for row, values in zip(figures, (signal[low:high] for signal in known), strict=True):
-            row[0] += np.dot(values, values)
-            row[1:] += values @ signs[: len(values)]
+        for row, values in zip(figures, blocks_of_all, strict=True):
+            if values is not None:
+                row[0] += np.dot(values, values)
+                row[1:] += values @ signs[: len(values)]
     figures[:, 0] = np.sqrt(figures[:, 0])
     return tuple(map(tuple, figures.tolist()))
+
+
+def _finite_blocks(frame: Frame, name: str) -> Iterator[Floats]:
+    """Yield the finite values of a column in blocks of equal length, but for the last."""
+    waiting = np.empty(0)
+    for low, high in blocks(frame.rows):
+        values = frame.numbers_in(name, low, high)
+        finite = np.isfinite(values)
+        if not finite.all():
+            values = values[finite]
+        if len(waiting) or len(values) != SIGN_ROWS:
+            values = np.concatenate((waiting, values))
+        while len(values) >= SIGN_ROWS:
+            yield values[:SIGN_ROWS]
+            values = values[SIGN_ROWS:]
+        waiting = values
+    if len(waiting):
+        yield waiting
 
 
 @lru_cache(1)
 def _signs(low: int) -> Floats:
     """Return the signs of a block of rows, the same for every file: most have one block."""
-    mixed = np.arange(low, low + BLOCK_ROWS, dtype=np.uint32) * np.uint32(2654435761)
-    signs = np.empty((BLOCK_ROWS, len(SIGN_BITS)))
+    mixed = np.arange(low, low + SIGN_ROWS, dtype=np.uint32) * np.uint32(2654435761)
+    signs = np.empty((SIGN_ROWS, len(SIGN_BITS)))
     for place, bit in enumerate(SIGN_BITS):
         signs[:, place] = (mixed >> np.uint32(bit)) & np.uint32(1)
     signs *= -2.0

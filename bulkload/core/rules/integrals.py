@@ -84,19 +84,15 @@ def match_columns(
     columns = columns or IntegralColumns()
     if columns.time not in frame or columns.step not in frame:
         return []
-    time = frame.numbers(columns.time)
-    untimed = np.isnan(time)
-    if untimed.any():
-        frame, groups = frame.take(np.flatnonzero(~untimed)), None
-        time = frame.numbers(columns.time)
-    if frame.rows < 2:
+    timed = frame.without_missing(columns.time)
+    if timed.rows < 2:
         return []
-    if groups is None:
-        groups = Groups.by(frame.values(columns.step))
+    if groups is None or timed is not frame:
+        groups = Groups.in_column(timed, columns.step)
     issues = []
-    for task in _tasks(frame, columns):
+    for task in _tasks(timed, columns):
         with np.errstate(all="ignore"):
-            worst = _furthest_off(_compared(frame, columns, groups, task))
+            worst = _furthest_off(_compared(timed, columns, groups, task))
         if np.isfinite(worst.relative) and worst.relative > tolerance:
             issues.append(_issue(task, worst, tolerance))
     return issues
@@ -124,14 +120,13 @@ def _compared(
     frame: Frame, columns: IntegralColumns, groups: Groups, task: _Task
 ) -> Iterator[tuple[int, Floats, Floats]]:
     """Yield blocks: their first row, what is reported, what the integral gives."""
-    time, reported = frame.numbers(columns.time), frame.numbers(task.column)
-    running = base = 0.0
-    flow_before, time_before = 0.0, float(time[0])
+    running = base = flow_before = time_before = 0.0
     for low, high in blocks(frame.rows):
-        flow = _flow(frame, columns, task, slice(low, high))
+        time = frame.numbers_in(columns.time, low, high)
+        flow = _flow(frame, columns, task, (low, high))
         steps = np.empty(high - low)
-        np.subtract(time[low + 1 : high], time[low : high - 1], out=steps[1:])
-        steps[0] = time[low] - time_before
+        np.subtract(time[1:], time[:-1], out=steps[1:])
+        steps[0] = time[0] - time_before if low else 0.0
         added = np.empty(high - low)
         np.add(flow[1:], flow[:-1], out=added[1:])
         added[0] = flow[0] + flow_before
@@ -142,11 +137,11 @@ def _compared(
         running, flow_before, time_before = (
             float(integral[-1]),
             float(flow[-1]),
-            float(time[high - 1]),
+            float(time[-1]),
         )
         integral /= 3600.0
         base = _set_back(integral, groups, low, high, base)
-        yield low, reported[low:high], integral
+        yield low, frame.numbers_in(task.column, low, high), integral
 
 
 def _set_back(integral: Floats, groups: Groups, low: int, high: int, base: float) -> float:
@@ -158,14 +153,15 @@ def _set_back(integral: Floats, groups: Groups, low: int, high: int, base: float
     return float(bases[-1])
 
 
-def _flow(frame: Frame, columns: IntegralColumns, task: _Task, rows: slice) -> Floats:
+def _flow(frame: Frame, columns: IntegralColumns, task: _Task, rows: tuple[int, int]) -> Floats:
     """Return the half of the current (or power) that the column accumulates."""
     if not task.is_energy:
-        signed = frame.numbers(columns.current)[rows]
+        signed = frame.numbers_in(columns.current, *rows)
     elif columns.power in frame:
-        signed = frame.numbers(columns.power)[rows]
+        signed = frame.numbers_in(columns.power, *rows)
     else:
-        signed = frame.numbers(columns.voltage)[rows] * frame.numbers(columns.current)[rows]
+        voltage = frame.numbers_in(columns.voltage, *rows)
+        signed = voltage * frame.numbers_in(columns.current, *rows)
     half: Floats = np.maximum(-signed if task.is_charge else signed, 0.0)
     return half
 

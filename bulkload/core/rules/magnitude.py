@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from bulkload.core.frame import Floats
+from bulkload.core.frame import Frame
 
 #: Rows that are looked at: enough for an order of magnitude, whatever the length.
 SAMPLE_ROWS: Final = 4_096
@@ -14,9 +14,10 @@ SAMPLE_ROWS: Final = 4_096
 SHARE: Final = 0.95
 
 
-def usual_size(values: Floats) -> float:
+def usual_size(frame: Frame, column: str) -> float:
     """Return the 95th percentile of the magnitudes that are not zero; 0 where all are."""
-    sample = np.abs(values[:: max(1, len(values) // SAMPLE_ROWS)])
+    rows = np.arange(0, frame.rows, max(1, frame.rows // SAMPLE_ROWS))
+    sample = np.abs(frame.numbers_at(column, rows))
     sample = sample[np.isfinite(sample) & (sample > 0)]
     if not len(sample):
         return 0.0

@@ -8,14 +8,16 @@ of three rows or fewer, or of flat voltage, says nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from bulkload.core.frame import Bools, Floats, Frame, Indices
-from bulkload.core.groups import Groups
+from bulkload.core.frame import Bools, Floats, Frame
+from bulkload.core.groups import Groups, blocks, extremes
 from bulkload.core.issues import IssueCode, ValidationIssue
+from bulkload.core.rules.percentile import Blocks, percentile
 from bulkload.core.rules.step_sums import StepSums, sum_up
 from bulkload.core.rules.votes import REVERSED_FROM, UNCLEAR_FROM, Ballot, Rows, poll
 from bulkload.core.terms import CURRENT, STEP_COUNT, TIME, VOLTAGE
@@ -51,15 +53,15 @@ class RestTolerance:
     relative: float = RELATIVE_REST_TOLERANCE
     percentile: float = REST_PERCENTILE
 
-    def of(self, magnitude: Floats) -> float:
-        """Return the tolerance for these magnitudes of current."""
-        count = len(magnitude)
+    def of(self, magnitudes: Blocks, count: int) -> float:
+        """Return the tolerance for ``count`` magnitudes of current, which come in blocks."""
         # The percentile needs a partial sort. It is not needed where it is certain to exceed
         # what makes the absolute tolerance the smaller one.
         bar = self.absolute_a / self.relative if self.relative > 0 else np.inf
-        if np.count_nonzero(magnitude >= bar) >= count - int(self.percentile / 100 * (count - 1)):
+        large = sum(np.count_nonzero(block >= bar) for block in magnitudes())
+        if large >= count - int(self.percentile / 100 * (count - 1)):
             return self.absolute_a
-        relative = self.relative * float(np.percentile(magnitude, self.percentile))
+        relative = self.relative * percentile(magnitudes, count, self.percentile)
         # Python's min and max, in this order: a NaN leaves the absolute tolerance standing,
         # as it does for the vendor's client.
         return min(self.absolute_a, max(relative, SMALLEST_REST_TOLERANCE_A))
@@ -82,18 +84,17 @@ class Count:
 
     ballot: Ballot
     #: The rows that have a time, and their steps.
-    timed: Indices | None
+    timed: Frame
     groups: Groups
-    current: Floats
+    column: str
     #: Below this a current is no current.
     rest_a: float
 
     @property
     def is_unsigned(self) -> bool:
         """True where all that is no rest is positive."""
-        current = self.current
-        above = np.fmax.reduce(current) > self.rest_a
-        return bool(above and np.fmin.reduce(current) >= -self.rest_a)
+        least, most = extremes(self.timed, self.column)
+        return most > self.rest_a and least >= -self.rest_a
 
 
 def count_votes(
@@ -106,46 +107,72 @@ def count_votes(
     columns, tolerance = columns or SignColumns(), tolerance or RestTolerance()
     if not all(name in frame for name in (columns.current, columns.voltage, columns.time)):
         return None
-    signals = [frame.numbers(n) for n in (columns.time, columns.current, columns.voltage)]
-    steps = frame.values(columns.step) if columns.step and columns.step in frame else None
-    timed, untimed = None, np.isnan(signals[0])
-    if untimed.any():
-        timed, groups = np.flatnonzero(~untimed), None
-        signals = [signal[timed] for signal in signals]
-        steps = None if steps is None else steps[timed]
-    time, current, voltage = signals
-    if not len(time):
+    names = (columns.time, columns.current, columns.voltage)
+    for name in names:
+        frame.numbers_in(name, 0, 0)  # Raises for a column that holds no numbers.
+    step = columns.step if columns.step and columns.step in frame else None
+    if step is not None:
+        frame.values_in(step, 0, 0)
+    timed = frame.without_missing(columns.time)
+    if not timed.rows:
         return None
+
+    def magnitudes() -> Iterator[Floats]:
+        for low, high in blocks(timed.rows):
+            yield np.abs(timed.numbers_in(columns.current, low, high))
+
+    def signals(low: int, high: int) -> tuple[Floats, Floats, Floats]:
+        time, current, voltage = (timed.numbers_in(name, low, high) for name in names)
+        return time, current, voltage
+
     with np.errstate(all="ignore"):
-        rest = tolerance.of(np.abs(current))
-        if groups is None:
-            groups = Groups.by(_by_sign(current, rest) if steps is None else steps)
-        sums = sum_up(time, current, voltage, groups, idle_a=rest / 2)
-        active = _is_active(sums, current, groups, rest)
-        ballot = poll(sums, active, Rows(time, current, voltage, groups))
-    return Count(ballot, timed, groups, current, rest)
+        rest = tolerance.of(magnitudes, timed.rows)
+        if step is None:
+            groups = _by_sign(timed, columns.current, magnitudes, rest)
+        elif groups is None or timed is not frame:
+            groups = Groups.in_column(timed, step)
+        sums = sum_up(signals, groups, idle_a=rest / 2)
+        active = _is_active(sums, timed, columns.current, groups, rest)
+        ballot = poll(sums, active, Rows(signals, groups))
+    return Count(ballot, timed, groups, columns.current, rest)
 
 
-def _by_sign(current: Floats, rest: float) -> Floats:
-    """Label the rows by the sign of their current, where no step number is known."""
-    largest = np.max(np.abs(current))
+def _by_sign(frame: Frame, column: str, magnitudes: Blocks, rest: float) -> Groups:
+    """Make steps of the sign of the current, where no step number is known."""
+    largest = np.max([block.max() for block in magnitudes()])
     if largest == 0:
-        return np.zeros(len(current))
-    relative = current / largest
-    labels: Floats = np.sign(relative * (np.abs(relative) > rest))
-    return labels
+        return Groups(np.zeros(1, dtype=np.intp), frame.rows)
+
+    def labels(low: int, high: int) -> Floats:
+        relative = frame.numbers_in(column, low, high) / largest
+        signs: Floats = np.sign(relative * (np.abs(relative) > rest))
+        return signs
+
+    return Groups.of(labels, frame.rows)
 
 
-def _is_active(sums: StepSums, current: Floats, groups: Groups, rest: float) -> Bools:
+def _is_active(sums: StepSums, frame: Frame, column: str, groups: Groups, rest: float) -> Bools:
     """Tell which steps have a mean current that is no rest, and move charge."""
     mean = np.abs(sums.means[1])
     if np.any(np.abs(mean - rest) < TIE * rest) or np.isnan(mean).any():
         # On the edge the last digit decides, and it depends on the order of summation: sum
         # up row by row, as the vendor's client does. An infinity stays one that way too.
-        owner = np.repeat(np.arange(len(groups)), groups.sizes)
-        mean = np.abs(np.bincount(owner, weights=current) / sums.rows)
+        mean = np.abs(_sums_row_by_row(frame, column, groups) / sums.rows)
     active: Bools = (mean >= rest) & (sums.rows >= 2) & ~(sums.moved <= 0)
     return active
+
+
+def _sums_row_by_row(frame: Frame, column: str, groups: Groups) -> Floats:
+    """Return the sum of each step, its rows added one after the other."""
+    sums = np.zeros(len(groups))
+    for part in groups.stretches():
+        values = frame.numbers_in(column, part.low, part.high)
+        owner = np.repeat(np.arange(len(part.starts)), part.sizes)
+        # What is known of the first step goes first: the order of the terms stays.
+        owner = np.concatenate((np.zeros(1, dtype=owner.dtype), owner))
+        weights = np.concatenate((sums[part.first : part.first + 1], values))
+        sums[part.steps] = np.bincount(owner, weights=weights)
+    return sums
 
 
 def _verdict(count: Count) -> list[ValidationIssue]:

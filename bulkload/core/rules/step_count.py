@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from bulkload.core.frame import AnyArray, Frame
-from bulkload.core.groups import Groups, changes
+from bulkload.core.frame import AnyArray, Frame, Indices
+from bulkload.core.groups import Groups, blocks, changes, pairs
 from bulkload.core.issues import IssueCode, ValidationIssue
 from bulkload.core.terms import CYCLE_COUNT, CYCLE_FROM_CYCLER, STEP_COUNT
 
@@ -27,21 +27,43 @@ def goes_up_by_one(frame: Frame) -> list[ValidationIssue]:
         return [_missing(frame)]
     if not frame.rows:
         return []
-    steps = frame.values(STEP_COUNT)
     issues = []
-    if steps[0] != 0:
-        first = plain(steps[0])
+    (begin,) = frame.values_in(STEP_COUNT, 0, 1)
+    if begin != 0:
+        first = plain(begin)
         message = f"'{STEP_COUNT}' starts at {first}, not at 0. {WAY_OUT}"
         payload = {"column": STEP_COUNT, "observed_first": first}
         issues.append(
             ValidationIssue(IssueCode.STEP_COUNT_DOES_NOT_START_AT_ZERO, message, payload=payload)
         )
-    at = changes(steps)
-    with np.errstate(invalid="ignore"):
-        bad = at[np.subtract(steps[at + 1], steps[at]) != 1] if steps.dtype != bool else at[:0]
-    if len(bad):
-        issues.append(_non_sequential(steps, bad))
+    count, examples = _bad_transitions(frame)
+    if count:
+        issues.append(_non_sequential(count, examples))
     return issues
+
+
+def _bad_transitions(frame: Frame) -> tuple[int, list[dict[str, Any]]]:
+    """Count the changes of step that do not go up by one; describe the first ones."""
+    count, examples = 0, list[dict[str, Any]]()
+    with np.errstate(invalid="ignore", over="ignore"):
+        for low, high in pairs(frame.rows):
+            steps = frame.values_in(STEP_COUNT, low, high)
+            if steps.dtype == bool:
+                break
+            at = changes(steps)
+            bad = at[np.subtract(steps[at + 1], steps[at]) != 1]
+            count += len(bad)
+            for row in bad[: MAX_EXAMPLES - len(examples)]:
+                before, after = steps[row], steps[row + 1]
+                examples.append(
+                    {
+                        "row_index": low + int(row),
+                        "from": plain(before),
+                        "to": plain(after),
+                        "diff": plain(np.subtract(after, before)),
+                    }
+                )
+    return count, examples
 
 
 def _missing(frame: Frame) -> ValidationIssue:
@@ -53,28 +75,16 @@ def _missing(frame: Frame) -> ValidationIssue:
     return ValidationIssue(IssueCode.STEP_COUNT_MISSING, message, payload=payload)
 
 
-def _non_sequential(steps: AnyArray, bad: AnyArray) -> ValidationIssue:
-    examples = []
-    with np.errstate(invalid="ignore", over="ignore"):
-        for row in bad[:MAX_EXAMPLES]:
-            before, after = steps[row], steps[row + 1]
-            examples.append(
-                {
-                    "row_index": int(row),
-                    "from": plain(before),
-                    "to": plain(after),
-                    "diff": plain(np.subtract(after, before)),
-                }
-            )
+def _non_sequential(count: int, examples: list[dict[str, Any]]) -> ValidationIssue:
     shown = "; ".join(
         f"row {e['row_index']}: {e['from']} to {e['to']}, by {e['diff']}" for e in examples
     )
-    more = f"; and {len(bad) - MAX_EXAMPLES} more" if len(bad) > MAX_EXAMPLES else ""
+    more = f"; and {count - MAX_EXAMPLES} more" if count > MAX_EXAMPLES else ""
     message = (
-        f"'{STEP_COUNT}' may only stay or go up by 1, and {len(bad)} transition(s) do neither "
+        f"'{STEP_COUNT}' may only stay or go up by 1, and {count} transition(s) do neither "
         f"({shown}{more}). {WAY_OUT}"
     )
-    payload = {"column": STEP_COUNT, "num_violations": len(bad), "examples": examples}
+    payload = {"column": STEP_COUNT, "num_violations": count, "examples": examples}
     return ValidationIssue(IssueCode.STEP_COUNT_NON_SEQUENTIAL, message, payload=payload)
 
 
@@ -99,18 +109,12 @@ def one_cycle_per_step(
     column = column or next((name for name in CYCLE_COLUMNS if name in frame), None)
     if column is None or column not in frame or not frame.rows:
         return []
-    cycles = frame.values(column)
-    rows = changes(cycles) + 1
-    steps = groups.of_rows(rows[~groups.is_first(rows)])
-    if not np.isfinite(cycles[0]):
-        # For the vendor's client a missing cycle on the first row is a change of cycle.
-        steps = np.append(steps, 0)
+    steps = _changing_steps(frame, groups, column)
     if not len(steps):
         return []
     issues = []
-    for step in np.unique(steps):
-        start = groups.starts[step]
-        found = np.unique(cycles[start : start + groups.sizes[step]]).tolist()
+    for step in steps:
+        found = _distinct(frame, column, groups, int(step)).tolist()
         shown = ", ".join(map(str, found[:MAX_EXAMPLES]))
         more = f" and {len(found) - MAX_EXAMPLES} more" if len(found) > MAX_EXAMPLES else ""
         message = (
@@ -123,6 +127,29 @@ def one_cycle_per_step(
             ValidationIssue(IssueCode.CYCLE_CHANGES_WITHIN_STEP, message, payload=payload)
         )
     return issues
+
+
+def _changing_steps(frame: Frame, groups: Groups, column: str) -> Indices:
+    """Return the steps within which a cycle number changes."""
+    steps = [np.empty(0, dtype=np.intp)]
+    if not np.isfinite(frame.values_in(column, 0, 1)[0]):
+        # For the vendor's client a missing cycle on the first row is a change of cycle.
+        steps.append(np.zeros(1, dtype=np.intp))
+    for low, high in pairs(frame.rows):
+        rows = changes(frame.values_in(column, low, high)) + (low + 1)
+        if len(rows):
+            steps.append(np.unique(groups.of_rows(rows[~groups.is_first(rows)])))
+    return np.unique(np.concatenate(steps))
+
+
+def _distinct(frame: Frame, column: str, groups: Groups, step: int) -> AnyArray:
+    """Return the different values of a column within a step."""
+    start = int(groups.starts[step])
+    found = frame.values_in(column, start, start)
+    for low, high in blocks(int(groups.sizes[step])):
+        block = frame.values_in(column, start + low, start + high)
+        found = np.unique(np.concatenate((found, block)))
+    return found
 
 
 def plain(value: Any) -> Any:

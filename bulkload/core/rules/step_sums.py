@@ -8,13 +8,14 @@ put together afterwards from its pieces, with the rule for the variance of joine
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from bulkload.core.frame import Bools, Floats, Indices
-from bulkload.core.groups import BLOCK_ROWS, Groups
+from bulkload.core.groups import BLOCK_ROWS, Groups, Stretch
 from bulkload.core.rules.short_steps import MAX_ROWS, sum_short
 
 #: Positions in ``StepSums.products``.
@@ -50,31 +51,30 @@ class StepSums:
         return StepSums(*(getattr(self, field.name).take(steps, axis=-1) for field in fields(self)))
 
 
-def sum_up(
-    time: Floats, current: Floats, voltage: Floats, groups: Groups, idle_a: float = 0.0
-) -> StepSums:
+#: Gives time, current and voltage of the rows from the first number up to the second.
+Signals: TypeAlias = Callable[[int, int], tuple[Floats, Floats, Floats]]
+
+
+def sum_up(signals: Signals, groups: Groups, idle_a: float = 0.0) -> StepSums:
     """Sum up each step. A value that is not finite spoils the sums of its own step only.
 
     The extremes of the charge may be wrong for steps of a mean current below ``idle_a``.
     """
-    pieces, owners, first, charge = [], [], 0, 0.0
+    pieces, owners, charge = [], [], 0.0
     size = SHORT_BLOCK_ROWS if groups.rows < SHORT_ROWS * len(groups) else BLOCK_ROWS
-    for low, high, starts in groups.blocks(size):
-        rows = slice(low, high)
-        is_cut = bool(starts[0] < 0)
-        first -= is_cut
-        owners.append(np.arange(first, first + len(starts)))
-        first += len(starts)
-        starts[0] = 0
-        sizes = np.diff(starts, append=high - low)
-        if size == SHORT_BLOCK_ROWS and not is_cut and sizes.max() <= MAX_ROWS:
-            found = sum_short(time[rows], current[rows], voltage[rows], starts, sizes)
-            pieces.append(StepSums(sizes.astype(np.float64), *found))
+    for part in groups.stretches(size):
+        owners.append(np.arange(part.steps.start, part.steps.stop))
+        # With the row before, where the block goes on with a step.
+        time, current, voltage = signals(part.low - part.is_cut, part.high)
+        if size == SHORT_BLOCK_ROWS and not part.is_cut and part.sizes.max() <= MAX_ROWS:
+            found = sum_short(time, current, voltage, part.starts, part.sizes)
+            pieces.append(StepSums(part.sizes.astype(np.float64), *found))
             continue
-        flow = _flow(time, current, rows, starts[1:] if is_cut else starts, is_cut=is_cut)
-        flow.run(charge if is_cut else 0.0)
+        flow = _flow(time, current, part)
+        flow.run(charge if part.is_cut else 0.0)
         charge = float(flow.charge[-1])
-        pieces.append(_piece(starts, flow, current[rows], voltage[rows], idle_a))
+        own = slice(int(part.is_cut), None)
+        pieces.append(_piece(part.starts, flow, current[own], voltage[own], idle_a))
     joined = _side_by_side(pieces)
     return joined if len(joined.rows) == len(groups) else _join(joined, np.concatenate(owners))
 
@@ -99,11 +99,13 @@ class _Flow:
             self.charge = np.cumsum(added)
 
 
-def _flow(time: Floats, current: Floats, rows: slice, starts: Indices, *, is_cut: bool) -> _Flow:
-    """Take the trapezoid that ends at each row; none ends where a step starts."""
-    count, lead = rows.stop - rows.start, 0 if is_cut else 1
-    reach = slice(rows.start - is_cut, rows.stop)
-    around, near = current[reach], time[reach]
+def _flow(near: Floats, around: Floats, part: Stretch) -> _Flow:
+    """Take the trapezoid that ends at each row; none ends where a step starts.
+
+    ``near`` is the time and ``around`` the current, with the row before in a part that is cut.
+    """
+    count, lead = part.high - part.low, 0 if part.is_cut else 1
+    starts = part.starts[1:] if part.is_cut else part.starts
     size = np.abs(around)
     interval, charge, moved = np.empty(count), np.empty(count), np.empty(count)
     np.subtract(near[1:], near[:-1], out=interval[lead:])

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-import numpy as np
-
 from bulkload.core.frame import Frame
+from bulkload.core.groups import extremes
 from bulkload.core.issues import IssueCode, Severity, ValidationIssue
 from bulkload.core.terms import TIME
 
@@ -66,8 +65,8 @@ def _duration(
 ) -> list[ValidationIssue]:
     if frame is None or TIME not in frame or not frame.rows or _is_naive(start) != _is_naive(end):
         return []
-    time = frame.values(TIME)
-    span = float(np.fmax.reduce(time) - np.fmin.reduce(time))
+    least, most = extremes(frame, TIME)
+    span = most - least
     stated = (end - start).total_seconds()
     tolerance = max(floor_s, fraction * span)
     if not (stated >= 0 and span > 0 and abs(stated - span) > tolerance):

@@ -141,7 +141,7 @@ def _set_sign(frame: Frame) -> _Change:
     if not flip.any():
         return frame, {}
     sign = np.ones(frame.rows)
-    rows = slice(None) if count.timed is None else count.timed
+    rows = ~np.isnan(frame.numbers(TIME))
     sign[rows] = np.repeat(np.where(flip, -1.0, 1.0), count.groups.sizes)
     if flip.all():
         sign[:] = -1.0

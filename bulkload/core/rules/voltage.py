@@ -31,11 +31,11 @@ def continuous(
     if not high - low > 0:
         return []
     threshold = jump_fraction * (high - low)
-    voltage = frame.values(column)
     bad = 0
     with np.errstate(invalid="ignore", over="ignore"):
         for first, last in pairs(frame.rows):
-            bad += int(np.count_nonzero(np.abs(np.diff(voltage[first:last])) > threshold))
+            jumps = np.abs(np.diff(frame.values_in(column, first, last)))
+            bad += int(np.count_nonzero(jumps > threshold))
     total = frame.rows - 1
     fraction = bad / total
     if fraction <= max_bad_fraction:

@@ -19,7 +19,7 @@ from bulkload.core.groups import Groups
 from bulkload.core.rules.bounded_fit import fit
 from bulkload.core.rules.moments import Means, Moments
 from bulkload.core.rules.row_fit import fit_rows
-from bulkload.core.rules.step_sums import II, IV, QI, QQ, QV, VV, StepSums, sum_up
+from bulkload.core.rules.step_sums import II, IV, QI, QQ, QV, VV, Signals, StepSums, sum_up
 from bulkload.core.terms import CURRENT, TIME
 
 #: Share of the votes for "charge" from which the sign is reversed, and from which it is unclear.
@@ -45,16 +45,13 @@ PART_STEPS: Final = 65_536
 class Rows:
     """Where the rows of the steps are, for those that have to be fitted over their rows."""
 
-    time: Floats
-    current: Floats
-    voltage: Floats
+    signals: Signals
     groups: Groups
 
     def of(self, step: int) -> tuple[Floats, Floats, Floats]:
         """Return time, current and voltage of a step."""
-        first = self.groups.starts[step]
-        rows = slice(first, first + self.groups.sizes[step])
-        return self.time[rows], self.current[rows], self.voltage[rows]
+        first = int(self.groups.starts[step])
+        return self.signals(first, first + int(self.groups.sizes[step]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +213,10 @@ def judge_step(time: Floats, current: Floats, voltage: Floats) -> tuple[bool, fl
     if len(time) < MIN_ROWS:
         passed = (current[0] + current[1]) * (time[1] - time[0]) / 2
         return bool(passed != 0 and (voltage[1] - voltage[0]) / passed >= 0), 1.0
-    sums = sum_up(time, current, voltage, Groups(np.zeros(1, dtype=np.intp), len(time)))
+    one_step = Groups(np.zeros(1, dtype=np.intp), len(time))
+    sums = sum_up(
+        lambda low, high: (time[low:high], current[low:high], voltage[low:high]), one_step
+    )
     if is_flat(sums)[0]:
         return True, 1.0
     if (sums.most_charge - sums.least_charge)[0] < SMALLEST_SPAN:
