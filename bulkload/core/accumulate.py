@@ -116,5 +116,5 @@ def _by_direction(
 def _steps(frame: Frame) -> Groups:
     """Return the steps; a table without step numbers is one step."""
     if STEP_COUNT in frame:
-        return Groups.by(frame.values(STEP_COUNT))
+        return Groups.in_column(frame, STEP_COUNT)
     return Groups(np.zeros(min(frame.rows, 1), dtype=np.intp), frame.rows)

@@ -64,7 +64,7 @@ def check(
 
 def _groups(frame: Frame) -> Groups | None:
     if STEP_COUNT in frame and frame.is_numeric(STEP_COUNT):
-        return Groups.by(frame.values(STEP_COUNT))
+        return Groups.in_column(frame, STEP_COUNT)
     return None
 
 

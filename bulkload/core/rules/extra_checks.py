@@ -226,7 +226,7 @@ def _time_plausible(
     most = float(np.fmax.reduce(moved))
     longest = float(np.fmax.reduce(hours))
     too_much = bool(rated_capacity and most > 100 * rated_capacity)
-    if not too_much and longest <= MAX_ACTIVE_STEP_H:
+    if not too_much and not longest > MAX_ACTIVE_STEP_H:
         return []
     step = int(np.nanargmax(moved if too_much else hours))
     message = (

@@ -16,7 +16,8 @@ import numpy as np
 
 from bulkload.core.frame import Bools, Floats, Indices
 from bulkload.core.groups import BLOCK_ROWS, Groups, Stretch
-from bulkload.core.rules.short_steps import MAX_ROWS, sum_short
+from bulkload.core.rules.short_steps import MAX_ROWS as MAX_SHORT_ROWS
+from bulkload.core.rules.short_steps import sum_short
 
 #: Positions in ``StepSums.products``.
 QQ, QI, II, QV, IV, VV = range(6)
@@ -66,7 +67,7 @@ def sum_up(signals: Signals, groups: Groups, idle_a: float = 0.0) -> StepSums:
         owners.append(np.arange(part.steps.start, part.steps.stop))
         # With the row before, where the block goes on with a step.
         time, current, voltage = signals(part.low - part.is_cut, part.high)
-        if size == SHORT_BLOCK_ROWS and not part.is_cut and part.sizes.max() <= MAX_ROWS:
+        if size == SHORT_BLOCK_ROWS and not part.is_cut and part.sizes.max() <= MAX_SHORT_ROWS:
             found = sum_short(time, current, voltage, part.starts, part.sizes)
             pieces.append(StepSums(part.sizes.astype(np.float64), *found))
             continue
