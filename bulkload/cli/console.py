@@ -1,4 +1,4 @@
-"""The terminal's view of a run: live where it is a terminal, a line each 30 s elsewhere.
+"""What commands print: notices, causes and counts.
 
 File names and server messages are untrusted: control characters are escaped, and nothing is
 interpreted as markup.
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -29,15 +28,8 @@ from bulkload.core.text import printable
 
 if TYPE_CHECKING:
     # Every command prints; few have a run to show.
-    from bulkload.clock import Clock
     from bulkload.core.campaign import CampaignCode, CampaignFinding
-    from bulkload.engine.progress import Progress
     from bulkload.journal.report import Change, Evidence, Remark
-
-#: Seconds between two lines of progress where the output is not a terminal.
-PLAIN_INTERVAL_S: Final = 30.0
-#: Redraws a second on a terminal: more costs work and shows nothing more.
-REDRAWS_PER_S: Final = 4
 
 #: Examples shown of each cause; the rest is in the summary and the journal.
 EXAMPLES: Final = 3
@@ -48,7 +40,7 @@ ROOTS: Final = 10
 #: Names of columns or header fields shown of each decision; `bulkload show FILE` has them all.
 NAMES: Final = 12
 
-_STYLES: Final = {
+STYLES: Final = {
     OutcomeKind.CREATED: "green",
     OutcomeKind.EXISTING: "cyan",
     OutcomeKind.REJECTED: "yellow",
@@ -75,36 +67,6 @@ def counted(count: int, noun: str) -> str:
     if noun.endswith("y"):
         return f"{count:,} {noun[:-1]}ies"
     return f"{count:,} {noun}{'es' if noun.endswith('ch') else 's'}"
-
-
-def status_line(progress: Progress) -> str:
-    """Return the state of a run in one line."""
-    counts = ", ".join(
-        f"{progress.counts[kind]} {kind.value}" for kind in OutcomeKind if progress.counts[kind]
-    )
-    minutes, seconds = divmod(int(progress.elapsed_s), 60)
-    line = (
-        f"{minutes:02d}:{seconds:02d}  {progress.done}/{progress.planned} done"
-        f" ({counts or 'none yet'}); {progress.prepared} prepared, "
-        f"{progress.wire.bytes_sent / 1e6:.1f} MB sent, {progress.wire.requests} requests"
-    )
-    if progress.wire.retries:
-        line += f", {progress.wire.retries} retries"
-    if progress.wire.out_of_reach is not None:
-        line += f"; waiting for the server: {printable(progress.wire.out_of_reach)}"
-    return line
-
-
-async def show_progress(console: Console, progress: Progress, clock: Clock) -> None:
-    """Show progress until cancelled."""
-    if not console.is_terminal:
-        while True:
-            await clock.sleep(PLAIN_INTERVAL_S)
-            say(console, status_line(progress))
-    with Live(console=console, auto_refresh=False, transient=True) as live:
-        while True:
-            live.update(Text(status_line(progress)), refresh=True)
-            await clock.sleep(1 / REDRAWS_PER_S)
 
 
 def show_problems(console: Console, problems: Iterable[Problem], total: int) -> None:
@@ -146,15 +108,7 @@ def _rank(item: tuple[str, list[Problem]]) -> tuple[bool, int, int]:
 def show_report(
     console: Console, report: RunReport, examples: Iterable[Outcome], roots: Iterable[Root]
 ) -> None:
-    """Print the summary of a run, with what did not arrive grouped by cause."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for kind in OutcomeKind:
-        if count := report.counts.get(kind, 0):
-            table.add_row(Text(f"{count:,}", style=_STYLES[kind]), kind.value)
-    if accepted := sum(report.accepted.values()):
-        table.add_row(Text(f"{accepted:,}", style="dim"), ACCEPTED)
-    table.add_row(Text(f"{report.planned:,}", style="bold"), "planned")
-    console.print(table)
+    """Print the summary of a run: what did not arrive by its causes, and the counts last."""
     show_causes(console, report.causes, examples, roots, Path(report.job))
     if waiting := report.causes.get(NOT_AWAITED):
         say(
@@ -162,9 +116,13 @@ def show_report(
             f"{waiting:,} uploads were confirmed but not waited for (--no-wait); run "
             "again without it to see how their processing ended",
         )
+    if missing := report.planned - sum(report.counts.values()):
+        say(console, f"NOT DONE: {missing:,} of {report.planned:,} entries have no outcome yet")
+    if not report.ledger.adds_up:
+        say(console, "NOT DONE: the rows do not add up; this is a defect of bulkload")
+    say(console, f"job folder: {report.job}")
     since = ", ".join(f"{report.this_run.get(word, 0):,} {word}" for word in SINCE)
     say(console, f"sources since the last run: {since}")
-    say(console, rows_equation(report.ledger))
     say(
         console,
         f"{report.bytes_read / 1e6:.1f} MB read, "
@@ -172,10 +130,19 @@ def show_report(
         f"({report.retries:,} retries), {report.elapsed_s:.1f} s",
     )
     say(console, f"pace: {ADVICE[report.bottleneck]}")
-    if missing := report.planned - sum(report.counts.values()):
-        say(console, f"NOT DONE: {missing:,} of {report.planned:,} entries have no outcome yet")
-    if not report.ledger.adds_up:
-        say(console, "NOT DONE: the rows do not add up; this is a defect of bulkload")
+    say(console, rows_equation(report.ledger))
+    _show_counts(console, report)
+
+
+def _show_counts(console: Console, report: RunReport) -> None:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for kind in OutcomeKind:
+        if count := report.counts.get(kind, 0):
+            table.add_row(Text(f"{count:,}", style=STYLES[kind]), kind.value)
+    if accepted := sum(report.accepted.values()):
+        table.add_row(Text(f"{accepted:,}", style="dim"), ACCEPTED)
+    table.add_row(Text(f"{report.planned:,}", style="bold"), "planned")
+    console.print(table)
 
 
 def rows_equation(ledger: RowLedger) -> str:
@@ -283,7 +250,7 @@ def show_causes(
         grouped.setdefault(outcome.cause, []).append(outcome)
     for cause, group in grouped.items():
         count = causes.get(cause, len(group))
-        style = _STYLES[group[0].kind]
+        style = STYLES[group[0].kind]
         say(console, f"{group[0].kind.value}: {cause} ({count:,})", style=style)
         if found := of_cause.get(cause):
             show_roots(console, found, job_dir)

@@ -18,12 +18,12 @@ from bulkload.cli.console import (
     show_changes,
     show_findings,
     show_problems,
-    show_progress,
     show_remarks,
     show_report,
 )
 from bulkload.cli.jobfolder import absolute, default_job
 from bulkload.cli.kept_options import kept_options
+from bulkload.cli.live_view import shown_live
 from bulkload.cli.local import local_studio
 from bulkload.cli.options import SourceOptions, this_command
 from bulkload.cli.output_paths import check_writable
@@ -145,9 +145,8 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
         )
 
     until = request.settings.until
-    with one_error():
+    with one_error(), shown_live(errors, progress.snapshot):
         async with obeying_signals(stop, announce), anyio.create_task_group() as group:
-            group.start_soon(show_progress, errors, progress, request.clock)
             if until is not None:
                 group.start_soon(stop_by, stop, until, request.clock, progress)
             result = await run_job(request, progress, stop)
@@ -157,11 +156,10 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
 
 def _show(console: Console, request: RunRequest, result: RunResult) -> None:
     with WholeJob(request.job_dir) as whole:
-        show_report(console, result.report, whole.examples(EXAMPLES), whole.roots(EXAMPLES))
         show_changes(console, whole.decisions(NAMES))
         show_remarks(console, whole.warnings(EXAMPLES), whole.changes(), whole.treatments())
         show_findings(console, whole.findings())
-    say(console, f"job folder: {request.job_dir}")
+        show_report(console, result.report, whole.examples(EXAMPLES), whole.roots(EXAMPLES))
     if result.stopped_because:
         say(console, printable(f"stopped: {result.stopped_because}"))
     if result.report.exit_code not in (ExitCode.ARRIVED, ExitCode.PARTIAL):

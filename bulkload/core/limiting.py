@@ -128,7 +128,7 @@ def limit_now(load: Load) -> Limit:
         return Limit(name=LimitName.STORAGE, detail=_taken(load.storage, "transfers"))
     if load.api.is_full and load.api.queued:
         return Limit(name=LimitName.API, detail=_taken(load.api, "connections"))
-    if load.prepare.is_full:
+    if load.prepare.is_full and load.prepare.queued:
         return _of_workers(load)
     return NO_LIMIT
 

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bulkload.core.limiting import NO_LIMIT, Limit, LimitName
-from bulkload.core.outcome import OutcomeKind
 
 #: The form of the JSON: raised where a field changes its meaning; new fields do not raise it.
 FORMAT: Final = 1
@@ -84,11 +83,15 @@ class FileInHand:
     age_s: float
 
 
+#: What waits where a service does not answer at all.
+SERVER: Final = "server"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """Something waits on purpose."""
 
-    #: What waits: ``api``, ``storage``, or an endpoint of the API.
+    #: What waits: an endpoint of the API, or ``SERVER`` where all does.
     what: str
     why: str
     #: When it goes on, None where nobody knows.
@@ -135,8 +138,11 @@ class RunSnapshot:
     state: RunState
     #: Entries of the plan, 0 until it is complete.
     planned: int = 0
-    counts: Mapping[OutcomeKind, int] = field(default_factory=dict)
+    #: By outcome; for other commands than an upload by their own words (fit, equal, deleted).
+    counts: Mapping[str, int] = field(default_factory=dict)
     causes: Mapping[str, int] = field(default_factory=dict)
+    #: The first message of each cause of this run, shortened. Untrusted text.
+    examples: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[StageState, ...] = ()
     rows: int = 0
     bytes_read: int = 0
@@ -186,8 +192,9 @@ def from_json(value: Mapping[str, Any]) -> RunSnapshot:
     return RunSnapshot(
         **simple,
         state=RunState(value["state"]),
-        counts={OutcomeKind(kind): count for kind, count in value["counts"].items()},
+        counts=dict(value["counts"]),
         causes=dict(value["causes"]),
+        examples=dict(value["examples"]),
         stages=tuple(
             StageState(**{**one, "name": StageName(one["name"])}) for one in value["stages"]
         ),
@@ -234,6 +241,7 @@ def merged(snapshots: Iterable[RunSnapshot]) -> RunSnapshot:
         planned=sum(one.planned for one in parts),
         counts=_added(one.counts for one in parts),
         causes=_added(one.causes for one in parts),
+        examples={cause: text for one in reversed(parts) for cause, text in one.examples.items()},
         stages=_merged_stages(parts),
         rows=sum(one.rows for one in parts),
         bytes_read=sum(one.bytes_read for one in parts),

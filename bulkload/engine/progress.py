@@ -37,7 +37,12 @@ from bulkload.core.snapshot import (
     StageState,
 )
 from bulkload.engine.jobs import JobContext
-from bulkload.engine.limits import BUDGET_SHOWN_S, ETA_AFTER_ENTRIES, ETA_AFTER_S
+from bulkload.engine.limits import (
+    BUDGET_SHOWN_S,
+    ETA_AFTER_ENTRIES,
+    ETA_AFTER_S,
+    EXAMPLE_CHARACTERS,
+)
 from bulkload.engine.stages import Stages
 from bulkload.engine.throughput import Throughput, Totals
 from bulkload.engine.wire_counters import WireCounters
@@ -72,8 +77,10 @@ class Progress:
         self.exit_code: int | None = None
         #: Entries of the plan, and those that earlier runs or rules have ended.
         self.planned = 0
-        self.counts: Counter[OutcomeKind] = Counter()
+        self.counts: Counter[str] = Counter()
         self.causes: Counter[str] = Counter()
+        #: The first message of each cause.
+        self._examples: dict[str, str] = {}
         self.prepared = 0
         self.rows = 0
         self.bytes_read = 0
@@ -184,9 +191,14 @@ class Progress:
                 took_s = self._clock.monotonic() - began
                 self.longest_delivery_s = max(self.longest_delivery_s, took_s)
         if isinstance(event, SourceRejected | Failed | GaveUp):
-            self.causes[event.cause] += 1
+            self.failed(event.cause, event.message)
         elif isinstance(event, ProcessingFailed):
-            self.causes["processing_failed"] += 1
+            self.failed("processing_failed", event.message)
+
+    def failed(self, cause: str, message: str) -> None:
+        """Count what did not arrive by its cause, and keep the first message of each."""
+        self.causes[cause] += 1
+        self._examples.setdefault(cause, message[:EXAMPLE_CHARACTERS])
 
     def _on_step(self, context: JobContext, event: Event) -> None:
         """Follow a job through the stages."""
@@ -228,6 +240,7 @@ class Progress:
             planned=self.planned,
             counts=dict(self.counts),
             causes=dict(self.causes.most_common()),
+            examples=dict(self._examples),
             stages=tuple(self._stage_states(lately, span_s)),
             rows=self.rows,
             bytes_read=self.bytes_read,
@@ -258,13 +271,16 @@ class Progress:
 
     def _stage_states(self, lately: Totals, span_s: float) -> Iterator[StageState]:
         for name in self.stages.names:
-            done = self.stages.done[name]
+            done, capacity = self.stages.done[name], self._capacity(name)
+            taken = self.stages.in_flight(name)
+            # Transfers wait for a free stream, which is not told one by one.
+            over = 0 if capacity is None or name is not StageName.STORAGE else taken - capacity
             yield StageState(
                 name=name,
-                queued=self._queued(name),
-                in_flight=self.stages.in_flight(name),
+                queued=self._queued(name) + max(0, over),
+                in_flight=taken - max(0, over),
                 done=done,
-                capacity=self._capacity(name),
+                capacity=capacity,
                 rate=(done - lately.done.get(name, 0)) / span_s,
             )
 
@@ -317,7 +333,8 @@ class Progress:
         left = self.planned - totals.ended
         if left <= 0 or self.state is not RunState.RUNNING:
             return None
-        earlier = self._throughput.before(totals, float("inf"))
+        # What is in the pipeline before the first end says nothing of the pace.
+        earlier = self._throughput.first_end(totals)
         over_s, ended = totals.at - earlier.at, totals.ended - earlier.ended
         if over_s < ETA_AFTER_S or ended < ETA_AFTER_ENTRIES:
             return None

@@ -78,7 +78,8 @@ class Stages:
     def oldest(self, each: int, now: float) -> Iterator[FileInHand]:
         """Yield the oldest measurements of each stage."""
         for stage, places in self._places.items():
-            for place in islice(places.values(), each):
+            # A copy in one step: another thread may look on.
+            for place in tuple(islice(places.values(), each)):
                 yield FileInHand(
                     path=place.path, key=place.key, stage=stage, age_s=now - place.since
                 )

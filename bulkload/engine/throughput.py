@@ -30,11 +30,23 @@ class Throughput:
 
     def __init__(self) -> None:
         self._samples: deque[Totals] = deque(maxlen=SAMPLES)
+        self._begin: Totals | None = None
+        self._first_end: Totals | None = None
 
     def add(self, now: Totals) -> None:
         """Keep totals, unless the last ones are younger than ``SAMPLE_EVERY_S``."""
         if not self._samples or now.at - self._samples[-1].at >= SAMPLE_EVERY_S * 0.9:
             self._samples.append(now)
+        self._begin = self._begin or now
+
+    def first_end(self, now: Totals) -> Totals:
+        """Return the oldest totals that are kept of those since something ended."""
+        if self._begin is None:
+            return now
+        if self._first_end is None or self._first_end.at < self._samples[0].at:
+            ended = (one for one in self._samples if one.ended > self._begin.ended)
+            self._first_end = next(ended, None)
+        return self._first_end or now
 
     def before(self, now: Totals, seconds: float) -> Totals:
         """Return the totals of that many seconds ago, or the oldest that are kept."""

@@ -15,7 +15,7 @@ from bulkload.client.http.events import (
     WireEvent,
 )
 from bulkload.clock import Clock
-from bulkload.core.snapshot import Pause
+from bulkload.core.snapshot import SERVER, Pause
 
 
 class WireCounters:
@@ -73,5 +73,5 @@ class WireCounters:
                 del self._pauses[endpoint]
         found = tuple(self._pauses.values())
         if self.out_of_reach is not None:
-            found += (Pause(what="server", why=self.out_of_reach),)
+            found += (Pause(what=SERVER, why=self.out_of_reach),)
         return found

@@ -35,6 +35,7 @@ WHOLE = RunSnapshot(
     planned=100,
     counts={OutcomeKind.CREATED: 40, OutcomeKind.REJECTED: 2},
     causes={"time_limit": 2},
+    examples={"time_limit": "a.csv: reading took longer than 600 s"},
     stages=(
         StageState(name=StageName.PREPARE, queued=50, in_flight=2, done=44, capacity=2, rate=1.5),
         StageState(name=StageName.PROCESSING, in_flight=6, done=40, rate=1.0),

@@ -1,0 +1,84 @@
+"""Shows a command at work: a view that is drawn anew on a terminal, a line each 30 s elsewhere.
+
+A thread of its own draws, so that commands with and without an event loop show alike, and a
+slow terminal holds back nobody (``terminal.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Final
+
+from rich.console import Console, Group
+from rich.live import Live
+
+from bulkload.cli.console import say
+from bulkload.cli.live_text import live_lines, plain_line
+from bulkload.cli.notices import Notices
+from bulkload.core.snapshot import RunSnapshot
+
+#: Seconds between two lines of progress where the output is not a terminal.
+PLAIN_INTERVAL_S: Final = 30.0
+#: Seconds between two drawings on a terminal: what is shown moves by the second.
+REDRAW_EVERY_S: Final = 1.0
+
+
+@contextmanager
+def shown_live(
+    console: Console,
+    snapshot: Callable[[], RunSnapshot],
+    wait: Callable[[Event, float], bool] = Event.wait,
+) -> Iterator[None]:
+    """Show what ``snapshot`` returns while the block runs; what is printed stands above it.
+
+    ``wait`` waits for the end of the block, at most so many seconds, and returns whether it came.
+    """
+    if console.quiet:
+        yield
+        return
+    has_ended = Event()
+    show = _redraw if console.is_terminal else _say_lines
+    thread = Thread(target=show, args=(console, snapshot, has_ended, wait), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        has_ended.set()
+        thread.join()
+
+
+def _say_lines(
+    console: Console,
+    snapshot: Callable[[], RunSnapshot],
+    has_ended: Event,
+    wait: Callable[[Event, float], bool],
+) -> None:
+    while not wait(has_ended, PLAIN_INTERVAL_S):
+        say(console, plain_line(snapshot()))
+
+
+def _redraw(
+    console: Console,
+    snapshot: Callable[[], RunSnapshot],
+    has_ended: Event,
+    wait: Callable[[Event, float], bool],
+) -> None:
+    notices = Notices()
+    # Nothing else is redirected: what a command prints for a pipe must not land here.
+    with Live(
+        console=console, auto_refresh=False, transient=True, redirect_stdout=False,
+        redirect_stderr=False, vertical_overflow="crop",
+    ) as live:  # fmt: skip
+        while not wait(has_ended, REDRAW_EVERY_S):
+            now = snapshot()
+            _say_news(console, notices, now)
+            width, height = console.size
+            live.update(Group(*live_lines(now, width, height - 1)), refresh=True)
+    _say_news(console, notices, snapshot())
+
+
+def _say_news(console: Console, notices: Notices, now: RunSnapshot) -> None:
+    for notice in notices.of(now):
+        say(console, notice)
