@@ -60,6 +60,7 @@ for _name, _place, _help, _example in (
     ("status", "status:status", "Show where a job stands, also while it runs.", "jobs/archive"),
     ("verify", "verify:verify", "Read back what was uploaded, and compare.",
      "jobs/archive --all"),
+    ("compare", "compare:compare", "Compare a source with Studio, file by file.", "archive"),
     ("account", "account:account", "Write every entry of a job, with its outcome, to a file.",
      "jobs/archive --out account.xlsx"),
     ("rollback", "rollback:rollback", "Delete what a job created in Studio.", "jobs/archive"),

@@ -27,7 +27,7 @@ class ExistingRecords:
     async def of_cell(self, instance_id: str) -> Mapping[str, FoundRecord]:
         """Return a cell's measurements by name: one listing, however many jobs."""
         return {
-            record.name: _found(record)
+            record.name: found_record(record)
             async for record in self._studio.cell_measurement.list(instance_id)
         }
 
@@ -40,7 +40,7 @@ class ExistingRecords:
             error, context.instance_id, context.name
         )
         record = resolution.record
-        return None if record is None else _found(record), resolution.is_over_name
+        return None if record is None else found_record(record), resolution.is_over_name
 
     async def difference(self, context: JobContext, measurement_id: str) -> str:
         """Read a record back; return how it differs from the source, empty where equal."""
@@ -60,7 +60,8 @@ class ExistingRecords:
         await self._studio.cell_measurement.delete(measurement_id)
 
 
-def _found(record: CellMeasurement) -> FoundRecord:
+def found_record(record: CellMeasurement) -> FoundRecord:
+    """Return what a record of Studio means for a job of its name."""
     return FoundRecord(
         id=record.id,
         type=record.measurement_type,

@@ -10,10 +10,10 @@ from tests.jobs import Jobs
 #: Lines of a screen; commands that take many options may fill a tall one.
 SCREEN = 24
 TALL_SCREEN = 56
-TALL = {"plan", "check", "upload"}
+TALL = {"plan", "check", "compare", "upload"}
 
 COMMANDS = [
-    "account", "check", "demo", "detect", "help", "journal check", "plan", "resume", "retry",
+    "account", "check", "compare", "demo", "detect", "help", "journal check", "plan", "resume", "retry",
     "rollback", "show", "status", "studio", "survey", "upload", "verify",
 ]  # fmt: skip
 
