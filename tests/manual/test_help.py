@@ -13,8 +13,8 @@ TALL_SCREEN = 56
 TALL = {"plan", "check", "compare", "upload"}
 
 COMMANDS = [
-    "account", "check", "compare", "demo", "detect", "help", "journal check", "plan", "resume", "retry",
-    "rollback", "show", "status", "studio", "survey", "upload", "verify",
+    "accept", "account", "check", "compare", "demo", "detect", "help", "journal check", "plan",
+    "resume", "retry", "rollback", "show", "status", "studio", "survey", "upload", "verify",
 ]  # fmt: skip
 
 
