@@ -124,6 +124,8 @@ def channel_of(raw: Raw) -> str | None:
     values = raw.texts.get(CHANNEL)
     if values is None:
         return None
+    if _is_one_value(values):
+        return _canonical(values[0].as_py()) or None
     different = values.unique()
     if len(different) > MAX_LISTED:
         return None
@@ -184,6 +186,13 @@ def _told_apart(columns: Sequence[tuple[Matched, pa.ChunkedArray]], name: str) -
     return Tests(tuple(found), all_rows)
 
 
+def _is_one_value(values: pa.ChunkedArray) -> bool:
+    """Tell whether all rows have one value: the common case, and quicker than sorting them out."""
+    if not len(values) or values.null_count:
+        return False
+    return bool(pc.all(pc.equal(values, values[0])).as_py())
+
+
 def _refuse_too_many(header: str, tests: int, name: str) -> None:
     if tests > MAX_TESTS:
         raise UnreadableError(
@@ -196,7 +205,9 @@ def _refuse_too_many(header: str, tests: int, name: str) -> None:
 def _counts_rows(column: Matched, values: pa.ChunkedArray) -> bool:
     """Tell whether a column has another value in each row: some exports call records channels."""
     rows = len(values)
-    return column.target != TEST and rows > 1 and pc.count_distinct(values).as_py() == rows
+    if column.target == TEST or rows < 2 or values[0] == values[1]:
+        return False
+    return bool(pc.count_distinct(values).as_py() == rows)
 
 
 def _is_measured(texts: Sequence[str]) -> bool:
@@ -206,6 +217,8 @@ def _is_measured(texts: Sequence[str]) -> bool:
 
 def _coded(values: pa.ChunkedArray) -> tuple[list[str], Codes]:
     """Return the different numbers in their order, and for each row the place of its own."""
+    if _is_one_value(values) and (text := _canonical(values[0].as_py())):
+        return [text], np.zeros(len(values), dtype=np.int64)
     coded = values.combine_chunks().dictionary_encode()
     written = [_canonical(value) for value in coded.dictionary.to_pylist()]
     texts = [text for text in dict.fromkeys(written) if text]
