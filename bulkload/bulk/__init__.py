@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 import anyio
 import pandas as pd
 
+from bulkload.archives.access import on_disk
 from bulkload.bulk.request import Reading, Request, Source
 from bulkload.cli.check import check_all
 from bulkload.cli.jobfolder import absolute
@@ -155,7 +156,8 @@ def read(path: str | Path, *, reader: str | None = None, member: str | None = No
 
     Raises ``UnreadableError`` with the reason.
     """
-    series = read_file(Path(path), ReadOptions(reader=reader, member=member))
+    with on_disk(str(path)) as file:
+        series = read_file(file, ReadOptions(reader=reader, member=member))
     table: pd.DataFrame = series.table.to_pandas()
     table.attrs["provenance"] = dict(series.provenance)
     return table

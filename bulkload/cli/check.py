@@ -62,7 +62,7 @@ def check(
     Parameters
     ----------
     sources
-        Folders, manifests, or databases (.toml).
+        Folders, archives, URLs, manifests, or .toml files.
     """
     console = Console()
     settings = RunSettings(

@@ -8,15 +8,16 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from bulkload.archives.access import on_disk
 from bulkload.cli.console import say
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
-from bulkload.errors import UnreadableError
+from bulkload.errors import BulkloadError
 from bulkload.readers import Candidate, ReadOptions, list_members, load_dialects
 from bulkload.readers import detect as find_reader
 
 
-def detect(*files: Annotated[Path, Parameter(negative=())], dialects: Path | None = None) -> int:
+def detect(*files: Annotated[str, Parameter(negative=())], dialects: Path | None = None) -> int:
     """Identify the reader of each file by its content, and print the evidence.
 
     Exits with 3 if a file has no reader, or several.
@@ -24,7 +25,7 @@ def detect(*files: Annotated[Path, Parameter(negative=())], dialects: Path | Non
     Parameters
     ----------
     files
-        Files of measured data.
+        Files of measured data. One in an archive is year.zip!/cell7/a.nda.
     dialects
         TOML file that describes formats of your own.
     """
@@ -34,22 +35,27 @@ def detect(*files: Annotated[Path, Parameter(negative=())], dialects: Path | Non
     return ExitCode.ARRIVED if all(is_clear) else ExitCode.PARTIAL
 
 
-def describe(console: Console, path: Path, options: ReadOptions) -> bool:
+def describe(console: Console, path: str, options: ReadOptions) -> bool:
     """Print what a file is and by what evidence; return whether it has one reader."""
     try:
-        found = find_reader(path, options)
-        say(console, printable(f"{path}: {found.verdict or 'no reader'} ({found.reason})"))
-        for candidate in found.candidates:
-            _show(console, "fits", candidate)
-        for candidate in found.near:
-            _show(console, "nearly", candidate)
-        if found.verdict is None:
-            return False
-        for member in list_members(path, options):
-            say(console, printable(f"  holds the test: {member}"))
-    except (OSError, UnreadableError) as error:
+        with on_disk(path) as file:
+            return _describe(console, path, file, options)
+    except (OSError, BulkloadError) as error:
         say(console, printable(f"{path}: {error}"))
         return False
+
+
+def _describe(console: Console, path: str, file: Path, options: ReadOptions) -> bool:
+    found = find_reader(file, options)
+    say(console, printable(f"{path}: {found.verdict or 'no reader'} ({found.reason})"))
+    for candidate in found.candidates:
+        _show(console, "fits", candidate)
+    for candidate in found.near:
+        _show(console, "nearly", candidate)
+    if found.verdict is None:
+        return False
+    for member in list_members(file, options):
+        say(console, printable(f"  holds the test: {member}"))
     return True
 
 

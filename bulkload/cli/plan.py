@@ -34,7 +34,7 @@ def plan(
     Parameters
     ----------
     sources
-        Folders, manifests, or databases (.toml).
+        Folders, archives, URLs, manifests, or .toml files.
     out
         Write the plan as .csv, .xlsx, .parquet or .jsonl. It can be edited, and uploaded as any
         manifest.

@@ -13,12 +13,14 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
+from bulkload.archives.access import on_disk
 from bulkload.cli.details import Details, findings_of, header_of, record_of, source_of
 from bulkload.cli.detect import describe
 from bulkload.cli.help_format import READING, RUN
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.options import CheckOptions, PrepareArguments, SheetArguments, SourceOptions
 from bulkload.client.http.events import unobserved
+from bulkload.core.address import is_elsewhere, is_url
 from bulkload.core.lifecycle import SourcePrepared, SourceRejected
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.prepare_result import Prepared, PrepareOptions, PrepareTask
@@ -75,16 +77,16 @@ def show(
         return _show_journal(console, what, job, asks_studio=studio)
     if studio:
         raise SettingsError("--studio needs --job: the journal knows what a file became in Studio")
-    path = Path(what)
-    if not path.is_file():
+    if not is_elsewhere(what) and not Path(what).is_file():
         raise SettingsError(f"{what} is not a file; for a measurement name its job with --job")
     dates = SheetArguments(day_first=day_first, month_first=month_first)
     prepare_options = prepare_arguments.prepare_options(SourceOptions(sheet_arguments=dates))
-    return _show_file(console, path, check_options.checks(), prepare_options)
+    with on_disk(what) as path:
+        return _show_file(console, what, path, check_options.checks(), prepare_options)
 
 
 def _show_file(
-    console: Console, path: Path, checks: Checks, prepare_options: PrepareOptions
+    console: Console, what: str, path: Path, checks: Checks, prepare_options: PrepareOptions
 ) -> int:
     dialects = prepare_options.dialects
     options = ReadOptions(
@@ -95,13 +97,13 @@ def _show_file(
         voltage_window=checks.voltage_window,
         rated_capacity=checks.rated_capacity,
     )
-    if not describe(console, path, options):
+    if not describe(console, what, options):
         return ExitCode.PARTIAL
     is_fit = True
     for member in list_members(path, options) or (None,):
         key = JobKey("", "", path.stem if member is None else member)
         task = PrepareTask(
-            job=UploadJob(key=key, path=str(path), member=member),
+            job=UploadJob(key=key, path=what, member=member),
             checks=checks,
             prepare_options=prepare_options,
             spool_path=None,
@@ -129,7 +131,7 @@ def _show_file(
 
 def _show_journal(console: Console, what: str, job_dir: Path, *, asks_studio: bool) -> int:
     with Store(journal_of(job_dir), is_read_only=True) as store:
-        rows = store.named(what, str(Path(what).resolve()))
+        rows = store.named(what, what if is_url(what) else str(Path(what).resolve()))
         if not rows:
             raise SettingsError(
                 f"{job_dir} holds no measurement with the name, the id or the file {what}"

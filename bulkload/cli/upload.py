@@ -49,7 +49,7 @@ def upload(
     Parameters
     ----------
     sources
-        Folders, manifests, or databases (.toml).
+        Folders, archives, URLs, manifests, or .toml files.
     url
         Address of the API. IONWORKS_API_URL, else the hosted service, by default.
     project

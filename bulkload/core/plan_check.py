@@ -85,6 +85,27 @@ class Rule(StrEnum):
     PATH_IS_FOLDER = "path_is_folder"
     #: A source is neither a folder nor a manifest.
     NOT_A_SOURCE = "not_a_source"
+    # Archives.
+    #: An archive is damaged, or ends too early.
+    BROKEN_ARCHIVE = "broken_archive"
+    #: An archive, or a member, is encrypted.
+    ENCRYPTED = "encrypted"
+    #: Something unpacks to more than the limits allow, or holds too many members or archives.
+    ARCHIVE_BOMB = "archive_bomb"
+    #: A member's path is absolute, leads out of the archive, or is no text.
+    UNSAFE_MEMBER = "unsafe_member"
+    #: A member is a link.
+    LINK_IN_ARCHIVE = "link_in_archive"
+    #: A member is a device, a pipe or a socket.
+    DEVICE_IN_ARCHIVE = "device_in_archive"
+    #: Several members of an archive have one path.
+    DUPLICATE_MEMBER = "duplicate_member"
+    #: Members of an archive share their bytes.
+    OVERLAPPING_MEMBERS = "overlapping_members"
+    #: A member is packed by a method that is not read.
+    UNSUPPORTED_COMPRESSION = "unsupported_compression"
+    #: An archive's form needs a package that is not installed.
+    MISSING_EXTRA = "missing_extra"
     # Tables: manifests, plans, specifications as a spreadsheet.
     #: A manifest or a table of specifications cannot be read.
     UNREADABLE_TABLE = "unreadable_table"

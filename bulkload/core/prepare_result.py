@@ -61,6 +61,13 @@ class PrepareTask:
     #: beside it as ``.steps.parquet``, rows that are new since ``stored`` as ``.extend.parquet``.
     spool_path: str | None
     stored: StoredBefore | None = None
+    #: A copy on disk of a source that is no file of its own: a member, or a file of a remote tree.
+    copied_to: str | None = None
+
+    @property
+    def file(self) -> str:
+        """Path of the file that is read: the source, or its copy."""
+        return self.copied_to or self.job.path
 
     def treated(self, treatment: Treatment) -> PrepareTask:
         """Return the task with a treatment added to what plan and run state."""

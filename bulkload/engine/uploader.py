@@ -15,6 +15,7 @@ from bulkload.client.api.records import CellMeasurement
 from bulkload.client.api.signed_upload import with_fresh_urls
 from bulkload.client.limits import MAX_INITIATES
 from bulkload.client.studio import AsyncStudio
+from bulkload.core.address import file_name, is_elsewhere
 from bulkload.core.lifecycle import Act, Attempting, Initiated, ParentsKnown, Stored, UrlExpired
 from bulkload.core.metadata import merged_metadata
 from bulkload.core.provenance import KEY, provenance_entry, without_hashes
@@ -23,7 +24,7 @@ from bulkload.engine.jobs import JobContext, Recorder
 from bulkload.engine.parents import Parents
 from bulkload.errors import ExpiredUrlError, UnavailableError, UnreadableError
 from bulkload.sources.stamp import attachments, quick_stamp
-from bulkload.worker.spool import extension_path, steps_path
+from bulkload.worker.spool import copy_path, extension_path, steps_path
 
 
 class Uploader:
@@ -109,6 +110,9 @@ class Uploader:
 
     def _files(self, context: JobContext) -> list[Path]:
         if context.job.type is MeasurementType.FILE:
+            if is_elsewhere(context.job.path):
+                assert context.spool is not None
+                return [copy_path(context.spool, context.job.path)]
             return attachments(Path(context.job.path))
         assert context.spool is not None
         return [context.spool]
@@ -149,7 +153,7 @@ class Uploader:
         if not self._sends_provenance or context.prepared is None:
             return metadata
         job = context.job
-        source = None if job.reader == DATABASE else Path(job.path).name
+        source = None if job.reader == DATABASE else file_name(job.path)
         entry = provenance_entry(context.prepared, source=source, member=job.member)
         return {**metadata, "test_setup": {**(metadata.get("test_setup") or {}), KEY: entry}}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bulkload.core.address import archive_form
 from bulkload.core.layouts import Layouts
 from bulkload.core.path_layout import Layout
 from bulkload.core.plan_check import Rule
@@ -18,7 +19,7 @@ from bulkload.core.plan_items import PlanItem, Problem, Scope, Skip, Specificati
 from bulkload.core.text import shown
 from bulkload.errors import PlanError
 from bulkload.sources.entry import Entry, Found
-from bulkload.sources.folder import walk
+from bulkload.sources.folder import walk, walk_archive
 from bulkload.sources.jobfile.defaults import with_defaults
 from bulkload.sources.jobfile.document import JobFile, PatternDefaults, is_job_file, read_job_file
 from bulkload.sources.json_yaml_toml import is_encodable
@@ -90,16 +91,26 @@ def read_source(
         stated.setdefault(specification.name, specification)
     assembler = Assembler(stated, specs, split, said)
     for part in parts:
-        source = part.source
-        if not isinstance(source, str | Path):
-            rows = existing(read_frame(source, options=manifest_options))
-            entries = _taken(rows, part.selection, Path.cwd())
-        elif Path(source).is_dir() and is_encodable(str(source)):
-            entries = walk(Path(source), part.layout, part.selection, options.order)
-        else:
-            found = _found(Path(source), manifest_options, databases, stated)
-            entries = _taken(found, part.selection, Path(source).absolute().parent)
+        entries = _entries(part, manifest_options, databases, stated)
         yield from assembler.items(with_defaults(entries, part.defaults))
+
+
+def _entries(
+    part: _Part,
+    options: ManifestOptions,
+    databases: Databases | None,
+    stated: dict[str, Specification],
+) -> Found:
+    source = part.source
+    if not isinstance(source, str | Path):
+        return _taken(existing(read_frame(source, options=options)), part.selection, Path.cwd())
+    path = Path(source)
+    if path.is_dir() and is_encodable(str(source)):
+        return walk(path, part.layout, part.selection, options.order)
+    if archive_form(str(source)) is not None and path.is_file():
+        return walk_archive(path, part.layout, part.selection, options.order)
+    found = _found(path, options, databases, stated)
+    return _taken(found, part.selection, path.absolute().parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +166,7 @@ def _found(
         yield from existing(read_database(source, databases, stated))
     else:
         message = (
-            f"{shown(str(source))} is neither a folder nor a manifest "
+            f"{shown(str(source))} is neither a folder, an archive nor a manifest "
             f"({', '.join(MANIFEST_SUFFIXES)}); for a file of data, give the folder it lies in"
         )
         yield Problem(where=str(source), rule=Rule.NOT_A_SOURCE, message=message, scope=Scope.PLAN)

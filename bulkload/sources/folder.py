@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bulkload.core.address import archive_form, layout_parts
 from bulkload.core.layouts import Layouts
 from bulkload.core.path_layout import Layout, normalised, parse_date, split_suffix
 from bulkload.core.plan_check import Rule
@@ -26,6 +27,7 @@ from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.metadata import role_of
 from bulkload.sources.selection import Selection
+from bulkload.sources.tree import TreeWalker
 
 #: Deepest folder below the source that is read; no archive in use is half as deep.
 MAX_DEPTH: Final = 64
@@ -57,6 +59,15 @@ def walk(
     yield from walker.folder(root, (), frozenset(), selection)
 
 
+def walk_archive(
+    source: Path, layout: Layout | Layouts, selection: Selection, order: Order | None = None
+) -> Found:
+    """Yield the contents of an archive; what cannot be read of it is reported and passed over."""
+    path = os.path.abspath(source)  # noqa: PTH100  (links in the path stay as they are)
+    walker = _Walker(Path(f"{path}!"), "", layout, order)
+    yield from TreeWalker(walker.entries, left_out_rule).archive(path, (), selection)
+
+
 def measurement_type(file_name: str) -> MeasurementType:
     """Return the type of measurement that a file's ending implies."""
     _, ending = split_suffix(file_name)
@@ -68,8 +79,9 @@ def measurement_type(file_name: str) -> MeasurementType:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    files: list[os.DirEntry[str]]
+    files: list[str]
     folders: list[os.DirEntry[str]]
+    archives: list[str]
     reports: list[Problem | Skip]
 
 
@@ -99,7 +111,10 @@ class _Walker:
             yield Skip(where=_where(path), rule=Rule.LINK_LOOP)
             return
         yield from listing.reports
-        yield from self._entries(path, parts, listing.files)
+        yield from self.entries(path, parts, listing.files)
+        tree = TreeWalker(self.entries, left_out_rule)
+        for name in listing.archives:
+            yield from tree.archive(str(path / name), (*parts, f"{name}!"), selection)
         for entry in listing.folders:
             below = (*parts, entry.name)
             if len(below) > MAX_DEPTH:
@@ -112,7 +127,7 @@ class _Walker:
         yield LeftFolder(path)
 
     def _list(self, path: Path, parts: tuple[str, ...], selection: Selection) -> _Listing:
-        listing = _Listing([], [], [])
+        listing = _Listing([], [], [], [])
         with os.scandir(path) as entries:
             for entry in sorted(entries, key=lambda item: (normalised(item.name), item.name)):
                 report = _left_out(path, entry)
@@ -141,7 +156,9 @@ class _Walker:
             return _problem(path / entry.name, rule, what)
         # Metadata are used where they lie; what is left out is data.
         is_metadata = role_of(entry.name) is not None
-        left_out = selection.rule((*parts, entry.name), is_folder=stat.S_ISDIR(mode))
+        is_archive = archive_form(entry.name) is not None and not stat.S_ISDIR(mode)
+        is_open = is_archive or stat.S_ISDIR(mode)
+        left_out = selection.rule((*parts, entry.name), is_folder=is_open)
         if left_out is not None and not is_metadata:
             return Skip(where=_where(path / entry.name), rule=left_out)
         if stat.S_ISDIR(mode):
@@ -151,18 +168,21 @@ class _Walker:
             listing.folders.append(entry)
         elif not stat.S_ISREG(mode):
             return Skip(where=_where(path / entry.name), rule=Rule.NOT_A_FILE)
+        elif is_archive:
+            listing.archives.append(entry.name)
         elif not is_metadata:
-            listing.files.append(entry)
+            listing.files.append(entry.name)
         return None
 
     def _is_within(self, link: Path) -> bool:
         target = os.path.realpath(link)
         return target == self.real_root or target.startswith(self.real_root.rstrip(os.sep) + os.sep)
 
-    def _entries(
-        self, path: Path, parts: tuple[str, ...], files: list[os.DirEntry[str]]
+    def entries(
+        self, path: Path, parts: tuple[str, ...], files: Sequence[str]
     ) -> Iterator[Entry | Problem]:
-        matched = [(self.layout.match((*parts, file.name)), file.name) for file in files]
+        """Yield what the files of a folder are by the layout."""
+        matched = [(self._fields((*parts, name)), name) for name in files]
         # Sorting is stable: within a cell the order by name stays.
         for fields, name in sorted(matched, key=lambda item: _cell_of(item[0])):
             fault = None if fields is None else _field_fault(fields, self.order)
@@ -178,6 +198,14 @@ class _Walker:
                 yield _problem(path / name, Rule.NO_LAYOUT, message)
             else:
                 yield self._entry(path, name, fields)
+
+    def _fields(self, parts: tuple[str, ...]) -> Mapping[str, str] | None:
+        """Return what the layout reads from a path, None for one that does not fit."""
+        for form in layout_parts(parts):
+            found = self.layout.match(form)
+            if found is not None:
+                return found
+        return None
 
     def _entry(self, folder: Path, name: str, fields: Mapping[str, str]) -> Entry:
         part = f" part {fields['part']}" if "part" in fields else ""

@@ -20,6 +20,8 @@ from typing import Any, Final
 
 import yaml
 
+from bulkload.archives.access import beginning
+from bulkload.core.address import is_elsewhere, place
 from bulkload.core.text import shown
 from bulkload.errors import UnreadableError
 
@@ -83,8 +85,11 @@ def load(path: Path) -> Document:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_DOCUMENT_BYTES + 1)
+        if is_elsewhere(str(path)):
+            data = beginning(place(path), MAX_DOCUMENT_BYTES + 1)
+        else:
+            with path.open("rb") as stream:
+                data = stream.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
     if len(data) > MAX_DOCUMENT_BYTES:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bulkload.archives.access import directory_of, stamp_of
+from bulkload.core.address import file_name, innermost, is_elsewhere
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Scope, Skip, UploadJob
 from bulkload.core.sheets.headers import IGNORED
@@ -181,6 +183,8 @@ def _decision(line: Row, place: str, base: Path) -> Problem | Skip | None:
 
 def _path_fault(job: UploadJob) -> tuple[Rule, str] | None:
     path = Path(job.path)
+    if is_elsewhere(job.path):
+        return _member_fault(job)
     try:
         if path.is_dir():
             if job.type is MeasurementType.FILE:
@@ -199,6 +203,22 @@ def _path_fault(job: UploadJob) -> tuple[Rule, str] | None:
         Rule.PATH_MISSING,
         f"{shown(job.path)} does not exist; paths are relative to the manifest's folder",
     )
+
+
+def _member_fault(job: UploadJob) -> tuple[Rule, str] | None:
+    """Say what is wrong with a path into an archive: the archive, or that it does not hold it."""
+    if stamp_of(job.path) is not None:
+        return _ending_fault(Path(job.path), job.type)
+    archive, inner = innermost(job.path)
+    what = "does not hold it, or it is refused there"
+    try:
+        refused = {one.name: one.message for one in directory_of(archive).refusals}
+        what = refused.get(inner, what)
+    except UnreadableError as error:
+        what = str(error)
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}"
+    return Rule.PATH_MISSING, f"{shown(job.path)}: {shown(file_name(archive))} {what}"
 
 
 def _ending_fault(path: Path, kind: MeasurementType) -> tuple[Rule, str] | None:

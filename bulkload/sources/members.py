@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bulkload.archives.access import beginning, local_copy, stamp_of
+from bulkload.core.address import is_elsewhere
 from bulkload.core.path_layout import COMPRESSED_SUFFIXES
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.terms import MeasurementType
@@ -106,6 +108,8 @@ def _delimiters(line: bytes) -> int:
 
 def _head(path: str, *, is_compressed: bool) -> bytes:
     """Return a file's beginning, nothing of one that is too large to be read for its tests."""
+    if is_elsewhere(path):
+        return _head_of_member(path, is_compressed=is_compressed)
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (once a file)
         if os.fstat(file.fileno()).st_size > MAX_TEXT_BYTES:
             return b""
@@ -117,13 +121,27 @@ def _head(path: str, *, is_compressed: bool) -> bytes:
     return beginning(Path(path), HEAD_BYTES)
 
 
+def _head_of_member(path: str, *, is_compressed: bool) -> bytes:
+    stamp = stamp_of(path)
+    if stamp is None or stamp[0] > MAX_TEXT_BYTES:
+        return b""
+    if not is_compressed:
+        return beginning(path, HEAD_BYTES)
+    from bulkload.readers.content import beginning as packed_beginning
+
+    with local_copy(path) as (local, _):
+        return packed_beginning(local, HEAD_BYTES)
+
+
 def _members(job: UploadJob, options: Callable[[], ReadOptions]) -> tuple[str, ...]:
     from bulkload.readers import list_members
 
     stated = options()
+    stated = replace(stated, reader=job.reader or stated.reader)
     try:
-        return tuple(
-            list_members(Path(job.path), replace(stated, reader=job.reader or stated.reader))
-        )
+        if is_elsewhere(job.path):
+            with local_copy(job.path) as (local, _):
+                return tuple(list_members(local, stated))
+        return tuple(list_members(Path(job.path), stated))
     except (OSError, UnreadableError):
         return ()

@@ -21,6 +21,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
+from bulkload.archives.access import names_in
+from bulkload.core.address import folder_name, is_elsewhere
+from bulkload.core.address import place as place_of
 from bulkload.core.issues import Severity
 from bulkload.core.path_layout import normalised
 from bulkload.core.plan_check import Rule
@@ -196,7 +199,7 @@ class MetadataStore:
         checked = _check(role, document.data)
         if checked.faults:
             return self._broken(path, with_lines(checked.faults, document.line_of))
-        name = checked.fields.pop("name", None) or folder.name
+        name = checked.fields.pop("name", None) or folder_name(folder.name)
         return Note(str(path), normalised(name), checked.fields, _digest(checked.fields))
 
     def _broken(
@@ -231,15 +234,23 @@ def _digest(fields: Mapping[str, Any]) -> bytes:
 def _metadata_files(folder: Path) -> dict[tuple[Role, str], list[str]]:
     files: dict[tuple[Role, str], list[str]] = {}
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                key = role_of(entry.name)
-                if key is not None:
-                    files.setdefault(key, []).append(entry.name)
+        for name in _names(folder):
+            key = role_of(name)
+            if key is not None:
+                files.setdefault(key, []).append(name)
     except OSError:
         # A folder that cannot be listed is reported where its data are needed.
         return {}
     return {key: sorted(names) for key, names in files.items()}
+
+
+def _names(folder: Path) -> Iterator[str]:
+    if is_elsewhere(str(folder)):
+        yield from names_in(place_of(folder))
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            yield entry.name
 
 
 @lru_cache(maxsize=CACHED_FOLDERS)

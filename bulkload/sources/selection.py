@@ -79,6 +79,10 @@ class Selection:
             texts = path.read_text("utf-8").splitlines()
         except (OSError, ValueError) as error:
             raise SettingsError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        return self.with_ignored(texts, depth)
+
+    def with_ignored(self, texts: Sequence[str], depth: int) -> Selection:
+        """Return the selection with the lines of an ignore file of a folder of this depth."""
         patterns = Patterns.of("ignore", texts)
         return Selection(self.include, self.exclude, (*self.ignored, (depth, patterns)))
 

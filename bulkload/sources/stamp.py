@@ -9,7 +9,10 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from bulkload.archives.access import local_copy, stamp_of
+from bulkload.core.address import is_elsewhere, place
 from bulkload.core.prepare_result import SourceStamp
+from bulkload.errors import UnreadableError
 
 #: How much of a file is hashed at a time: large enough for full speed, small in memory.
 HASH_BLOCK_BYTES: Final = 1 << 20
@@ -27,6 +30,8 @@ def quick_stamp(path: Path) -> tuple[int, int] | None:
 
     The size of a folder is that of its files, as in ``stamp``.
     """
+    if is_elsewhere(str(path)):
+        return stamp_of(place(path))
     try:
         status = os.stat(path)  # noqa: PTH116  (once a file)
         if stat.S_ISREG(status.st_mode):
@@ -55,6 +60,15 @@ def stamp(path: Path) -> SourceStamp:
 def have_same_content(one: Path, other: Path) -> bool:
     """Return whether two files hold the same bytes; False where either cannot be read."""
     try:
+        if is_elsewhere(str(one)) or is_elsewhere(str(other)):
+            return _sha256(one) == _sha256(other)
         return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
-    except OSError:
+    except (OSError, UnreadableError):
         return False
+
+
+def _sha256(path: Path) -> str:
+    if not is_elsewhere(str(path)):
+        return stamp(path).sha256
+    with local_copy(place(path)) as (_, found):
+        return found.sha256

@@ -7,11 +7,13 @@ import io
 import re
 import zipfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import IO, Final
+from typing import BinaryIO, Final
 
+from bulkload.archives.access import opened
 from bulkload.core.path_layout import COMPRESSED_SUFFIXES
 from bulkload.core.survey.content import (
     ContentKind,
@@ -113,7 +115,7 @@ def look(listed: Listed) -> FileFacts:
             # A file system's hole, or a file that a crash left: no byte was written.
             return replace(facts, kind=ContentKind.CUT_SHORT, remark="holds nothing but zeros")
         facts = _facts(facts, listed, read)
-    except (OSError, UnreadableError, zipfile.BadZipFile, ValueError, RuntimeError) as error:
+    except (OSError, UnreadableError, ValueError, RuntimeError) as error:
         words = " ".join(str(error).split())[:160]
         return replace(facts, kind=ContentKind.UNREADABLE, remark=f"cannot be read: {words}")
     return replace(facts, digest=hashlib.blake2b(read.head, digest_size=16).hexdigest())
@@ -126,40 +128,25 @@ def content_digest(listed: Listed) -> str:
         with _opened(listed) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
-    except (OSError, zipfile.BadZipFile, RuntimeError):
+    except (OSError, UnreadableError):
         return ""
     return digest.hexdigest()
 
 
-class _Member:
-    """A member of a zip archive, opened as a file."""
-
-    def __init__(self, listed: Listed) -> None:
-        self._archive = zipfile.ZipFile(listed.file)
-        self._stream = self._archive.open(listed.member)
-
-    def __enter__(self) -> IO[bytes]:
-        return self._stream
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-        self._archive.close()
-
-
-def _opened(listed: Listed) -> _Member | IO[bytes]:
-    return _Member(listed) if listed.member else Path(listed.file).open("rb")
+def _opened(listed: Listed) -> AbstractContextManager[BinaryIO]:
+    return opened(listed.file) if listed.is_member else Path(listed.file).open("rb")
 
 
 def _read(listed: Listed, size_bytes: int) -> Beginning:
     suffix = listed.path[listed.path.rfind(".") :].lower()
-    if suffix in COMPRESSED_SUFFIXES and not listed.member:
+    if suffix in COMPRESSED_SUFFIXES and not listed.is_member:
         head = beginning(Path(listed.file), size_bytes)
         return Beginning(head, b"", len(head) < size_bytes)
     with _opened(listed) as stream:
         head = stream.read(size_bytes)
         if len(head) < size_bytes:
             return Beginning(head, head[-TAIL_BYTES:], is_whole=True)
-        if listed.member:
+        if listed.is_member:
             return Beginning(head, b"", is_whole=False)
         stream.seek(max(size_bytes, listed.size_bytes - TAIL_BYTES))
         return Beginning(head, stream.read(TAIL_BYTES), is_whole=False)

@@ -1,26 +1,27 @@
-"""List what a source holds, members of zip archives included; nothing is opened but archives."""
+"""List what a source holds, members of archives included; nothing is opened but archives."""
 
 from __future__ import annotations
 
 import os
 import stat
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bulkload.archives.access import directory_of
+from bulkload.archives.directory import Member
+from bulkload.core.address import MEMBER_MARK, archive_form, is_elsewhere, member_path
 from bulkload.core.plan_check import Rule
 from bulkload.core.survey.content import ContentKind
 from bulkload.core.survey.proposal import FileFacts
-from bulkload.errors import PlanError
+from bulkload.core.text import printable
+from bulkload.errors import MissingExtraError, PlanError, UnreadableError
 from bulkload.sources.folder import MAX_DEPTH, left_out_rule
 from bulkload.sources.metadata import role_of
 
-#: Members of one archive that are listed: a broken directory may announce any number.
-MAX_MEMBERS: Final = 200_000
-#: What stands between an archive and the path in it.
-MEMBER_MARK: Final = "!/"
+#: What a member is that its archive's directory speaks against.
+_REFUSED: Final = ContentKind.UNREADABLE
 
 _KINDS: Final = {
     Rule.HIDDEN: ContentKind.SYSTEM,
@@ -36,11 +37,15 @@ class Listed:
 
     #: Below the source, with ``/``.
     path: str
-    #: The file on disk, and the member where that is an archive.
+    #: Where it lies: on disk, or in an archive.
     file: str
     size_bytes: int
     modified_s: float
-    member: str = ""
+
+    @property
+    def is_member(self) -> bool:
+        """Tell whether it lies in an archive."""
+        return is_elsewhere(self.file)
 
 
 def walk(source: Path, prefix: str = "") -> Iterator[Listed | FileFacts]:
@@ -103,41 +108,44 @@ def _file(path: str, file: str, status: os.stat_result) -> Iterator[Listed | Fil
         yield _fact(path, ContentKind.METADATA, remark, status)
     elif status.st_size == 0:
         yield _fact(path, ContentKind.EMPTY, "0 bytes", status)
-    elif file.lower().endswith(".zip"):
-        yield from _zip(path, file, status)
+    elif archive_form(file) is not None:
+        yield from _archive(path, file, status)
     else:
         yield Listed(path, file, status.st_size, status.st_mtime)
 
 
-def _zip(path: str, file: str, status: os.stat_result) -> Iterator[Listed | FileFacts]:
+def _archive(path: str, file: str, status: os.stat_result | None) -> Iterator[Listed | FileFacts]:
+    """Yield the facts of an archive and what is in it; nested ones are looked into too."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        yield _fact(path, ContentKind.CUT_SHORT, f"not a readable zip archive: {error}", status)
+        directory = directory_of(file)
+    except (UnreadableError, MissingExtraError, OSError) as error:
+        kinds = {Rule.BROKEN_ARCHIVE.value: ContentKind.CUT_SHORT}
+        kind = kinds.get(getattr(error, "cause", ""), ContentKind.UNREADABLE)
+        yield _fact(path, kind, f"an archive that is not read: {error}", status)
         return
-    yield _fact(
-        path, ContentKind.ARCHIVE, f"an archive: its {len(members)} members are rows", status
-    )
-    for member in members[:MAX_MEMBERS]:
+    count = len(directory.members)
+    yield _fact(path, ContentKind.ARCHIVE, f"an archive: its {count} members are rows", status)
+    for refusal in directory.refusals:
+        remark = f"{refusal.rule.value}: {refusal.message}"
+        yield _fact(f"{path}{MEMBER_MARK}{printable(refusal.name)}", _REFUSED, remark)
+    for member in directory.members.values():
         yield from _member(path, file, member)
-    if len(members) > MAX_MEMBERS:
-        remark = f"{len(members)} members; {MAX_MEMBERS} are listed: unpack it"
-        yield _fact(f"{path}{MEMBER_MARK}", ContentKind.UNREADABLE, remark)
 
 
-def _member(path: str, file: str, member: zipfile.ZipInfo) -> Iterator[Listed | FileFacts]:
-    inner = f"{path}{MEMBER_MARK}{member.filename}"
-    rules = (left_out_rule(part) for part in member.filename.split("/"))
+def _member(path: str, file: str, member: Member) -> Iterator[Listed | FileFacts]:
+    inner, place = f"{path}{MEMBER_MARK}{member.name}", member_path(file, member.name)
+    rules = (left_out_rule(part) for part in member.name.split("/"))
     rule = next((found for found in rules if found is not None), None)
     if rule is not None:
         yield _fact(inner, _KINDS[rule], f"left out by the rule {rule.value}")
-    elif member.flag_bits & 1:
-        yield _fact(inner, ContentKind.UNREADABLE, "encrypted: unpack it with its password")
-    elif member.file_size == 0:
+    elif role_of(member.name.rpartition("/")[2]) is not None:
+        yield _fact(inner, ContentKind.METADATA, "metadata beside the data: used where it lies")
+    elif member.size_bytes == 0:
         yield _fact(inner, ContentKind.EMPTY, "0 bytes")
+    elif archive_form(member.name) is not None:
+        yield from _archive(inner, place, None)
     else:
-        yield Listed(inner, file, member.file_size, 0.0, member.filename)
+        yield Listed(inner, place, member.size_bytes, 0.0)
 
 
 def _fact(

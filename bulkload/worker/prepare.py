@@ -15,6 +15,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from bulkload.archives.access import copy, local_copy
+from bulkload.core.address import is_elsewhere
 from bulkload.core.plan_check import is_left_to_preparing
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.prepare_result import (
@@ -31,6 +33,7 @@ from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.sources.stamp import quick_stamp, stamp
 from bulkload.worker.limits import ERROR_TEXT_CHARACTERS, MAX_HASHED_REJECTION_BYTES
 from bulkload.worker.properties_and_files import prepare_file, prepare_properties
+from bulkload.worker.spool import copy_path
 from bulkload.worker.time_series import prepare_time_series
 
 #: Errors of a disk that takes nothing more. Not every system knows quotas.
@@ -48,8 +51,41 @@ def prepare(task: PrepareTask) -> Prepared | Rejected:
 
     Side effects: writes ``task.spool_path`` where the answer is ``Prepared``.
     """
+    if task.copied_to is None and is_elsewhere(task.job.path):
+        return _prepared_from_copy(task)
+    return _prepared(task)
+
+
+def _prepared_from_copy(task: PrepareTask) -> Prepared | Rejected:
+    """Prepare a member of an archive from a copy of it.
+
+    Files that are sent as they are stay beside the spool file; any other copy goes at once.
+    """
+    path = task.job.path
+    folder = None if task.spool_path is None else Path(task.spool_path).parent
+    try:
+        if task.job.type is MeasurementType.FILE and task.spool_path is not None:
+            kept = copy_path(Path(task.spool_path), path)
+            kept.parent.mkdir(exist_ok=True)
+            with kept.open("wb") as file:
+                stamp = copy(path, file)
+            answer = _prepared(replace(task, copied_to=str(kept)))
+        else:
+            with local_copy(path, folder) as (local, stamp):
+                answer = _prepared(replace(task, copied_to=str(local)))
+    except (UnreadableError, MissingExtraError) as error:
+        return Rejected(cause=error.cause, message=f"{path}: {error}")
+    except OSError as error:
+        return _of_disk(task, error)
+    if answer.source is None or task.job.type is MeasurementType.FILE:
+        seen = replace(stamp, sha256="" if answer.source is None else answer.source.sha256)
+        return replace(answer, source=seen)
+    return replace(answer, source=replace(answer.source, mtime_ns=stamp.mtime_ns))
+
+
+def _prepared(task: PrepareTask) -> Prepared | Rejected:
     # Before it is read: what is written to the file later has not been validated.
-    seen = quick_stamp(Path(task.job.path))
+    seen = quick_stamp(Path(task.file))
     answer = _unfit_name(task.job) or _prepared_or_rejected(task)
     if isinstance(answer, Rejected) and answer.source is None and seen is not None:
         return replace(answer, source=_looked_at(Path(task.job.path), *seen))
@@ -85,10 +121,7 @@ def _prepared_or_rejected(task: PrepareTask) -> Prepared | Rejected:
     except MissingExtraError as error:
         return Rejected(cause=error.cause, message=_named(task.job, str(error)))
     except OSError as error:
-        if error.errno in _DISK_IS_FULL:
-            reason = f"the prepared file cannot be written: {error.strerror or error}"
-            return Rejected(cause=DISK_FULL, message=f"{task.job.path}: {reason}")
-        return Rejected(cause="unreadable_file", message=f"{task.job.path}: {_reason(error)}")
+        return _of_disk(task, error)
     except MemoryError:
         return Rejected(
             cause=MEMORY_LIMIT, message=f"{task.job.path}: not enough memory to read it"
@@ -101,6 +134,13 @@ def _prepared_or_rejected(task: PrepareTask) -> Prepared | Rejected:
             message=f"{task.job.path}: reading failed with {type(error).__name__}: "
             f"{str(error)[:ERROR_TEXT_CHARACTERS]} ({Path(where.filename).name}:{where.lineno})",
         )
+
+
+def _of_disk(task: PrepareTask, error: OSError) -> Rejected:
+    if error.errno in _DISK_IS_FULL:
+        reason = f"the prepared file cannot be written: {error.strerror or error}"
+        return Rejected(cause=DISK_FULL, message=f"{task.job.path}: {reason}")
+    return Rejected(cause="unreadable_file", message=f"{task.job.path}: {_reason(error)}")
 
 
 def _named(job: UploadJob, message: str) -> str:

@@ -20,7 +20,7 @@ def prepare_properties(task: PrepareTask) -> Prepared | Rejected:
     # Only this type needs the YAML library: workers start faster without it.
     from bulkload.sources.json_yaml_toml import load
 
-    path = Path(task.job.path)
+    path = Path(task.file)
     before = stamp(path)
     properties = load(path).data
     if not isinstance(properties, Mapping) or not properties:
@@ -45,7 +45,7 @@ def prepare_properties(task: PrepareTask) -> Prepared | Rejected:
 
 def prepare_file(task: PrepareTask) -> Prepared | Rejected:
     """Hash the files of a file measurement; raises ``OSError``."""
-    paths = attachments(Path(task.job.path))
+    paths = attachments(Path(task.file))
     if not paths:
         return Rejected(
             cause="empty_folder", message=f"{task.job.path}: the folder holds no file to attach"

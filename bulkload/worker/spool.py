@@ -5,8 +5,14 @@ from __future__ import annotations
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import anyio
+
+from bulkload.archives.access import safe_name
+
+#: Ending of the folder in which a job's copy lies.
+_COPIES: Final = ".source"
 
 
 class Spool:
@@ -54,6 +60,7 @@ class Spool:
             # Windows keeps a file that an abandoned upload still reads: it goes with the folder.
             with suppress(PermissionError):
                 one.unlink(missing_ok=True)
+        shutil.rmtree(path.with_suffix(_COPIES), ignore_errors=True)
         self._total_bytes -= self._sizes.pop(job, 0)
         self._changed.set()
         self._changed = anyio.Event()
@@ -62,6 +69,11 @@ class Spool:
 def steps_path(spool: Path) -> Path:
     """Return the path of the steps of a spooled time series."""
     return spool.with_suffix(".steps.parquet")
+
+
+def copy_path(spool: Path, source: str) -> Path:
+    """Return the path of the copy of a source that is no file of its own."""
+    return spool.with_suffix(_COPIES) / safe_name(source)
 
 
 def extension_path(spool: Path) -> Path:

@@ -59,7 +59,7 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
     Raises ``UnreadableError``, ``MissingExtraError`` and ``OSError``.
     """
     began = time.monotonic()
-    path = Path(task.job.path)
+    path = Path(task.file)
     path.stat()
     series = _read(path, task)
     before = _read_from(series)

@@ -648,7 +648,7 @@ def test_sources_are_judged_together(tree: MakeTree) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("x.nda", "is neither a folder nor a manifest"), ("x.csv", "is not a manifest")],
+    [("x.nda", "is neither a folder, an archive nor a manifest"), ("x.csv", "is not a manifest")],
 )
 def test_a_file_of_data_is_no_source(tree: MakeTree, name: str, words: str) -> None:
     root = tree({name: "Time [s],Voltage [V]\n0,1\n"})

@@ -90,13 +90,14 @@ def test_a_workbook_without_a_test_is_no_data(tmp_path: Path) -> None:
     assert only.warnings
 
 
-def test_members_of_a_zip_are_rows_and_wait_for_unpacking(tmp_path: Path) -> None:
+def test_members_of_a_zip_are_rows_like_any_other(tmp_path: Path) -> None:
     (tmp_path / "y.zip").write_bytes(packed(c1_RPT_dot_csv=table(), readme_dot_txt="hello"))
     found = survey_sources([tmp_path], Knowledge(cells=KnownCells(["c1"])), workers=1)
     by_path = {one.facts.path: one for one in found.proposals}
     assert set(by_path) == {"y.zip", "y.zip!/c1_RPT.csv", "y.zip!/readme.txt"}
     member = by_path["y.zip!/c1_RPT.csv"]
-    assert (member.cell, member.measurement, member.rule) == ("c1", "RPT", "in_archive")
+    assert (member.cell, member.measurement, member.rule) == ("c1", "RPT", "")
+    assert member.upload is not False
 
 
 def test_copies_are_compared_whole(tmp_path: Path) -> None:

@@ -38,8 +38,6 @@ class Knowledge:
     test_of: Callable[[str, str, str], StatedTest | None] = lambda *_: None
     #: The order of day and month, where it is declared.
     order: Order | None = None
-    #: Whether an upload reads members of archives where they lie.
-    reads_archives: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +65,6 @@ def propose(files: Sequence[FileFacts], knowledge: Knowledge) -> Survey:
     for draft in drafts:
         _from_sheet(draft.proposal, knowledge)
     assign_specifications(drafts, knowledge.noted)
-    if not knowledge.reads_archives:
-        for draft in drafts:
-            _keep_packed(draft.proposal)
     mark_copies(drafts)
     mark_forms(drafts)
     mark_parts(drafts)
@@ -103,12 +98,6 @@ def _from_tests(proposal: Proposal, knowledge: Knowledge) -> None:
     protocol = test.fields.get("protocol", {})
     degrees = protocol.get("ambient_temperature_degc", proposal.temperature_degc)
     proposal.temperature_degc = degrees
-
-
-def _keep_packed(proposal: Proposal) -> None:
-    if "!/" in proposal.facts.path:
-        proposal.leave_out("in_archive", "a member of an archive")
-        proposal.doubt(Sureness.LIKELY, "unpack the archive and survey again to have it uploaded")
 
 
 def _from_sheet(proposal: Proposal, knowledge: Knowledge) -> None:
