@@ -63,6 +63,8 @@ for _name, _place, _help, _example in (
     ("compare", "compare:compare", "Compare a source with Studio, file by file.", "archive"),
     ("account", "account:account", "Write every entry of a job, with its outcome, to a file.",
      "jobs/archive --out account.xlsx"),
+    ("report", "report:report", "Write a job as one page: sums, causes, plots, course.",
+     "jobs/archive --out report.html"),
     ("rollback", "rollback:rollback", "Delete what a job created in Studio.", "jobs/archive"),
     ("help", "manual:show", "Show a page of the manual.", "validation"),
 ):  # fmt: skip

@@ -57,9 +57,10 @@ def demo(*, folder: Path | None = None) -> int:
             command=f"bulkload upload {archive} --local {data} --job {job}",
             open_studio=opener(studio, target),
         )
-        code, counts = carry_out(request, summary=None, is_quiet=False)
+        code, counts = carry_out(request, summary=None, report=None, is_quiet=False)
     say(console, "\nFive of the files are bad on purpose; the causes above say how. See also:")
     say(console, f"  {job / 'summary.json'}    the summary of the run")
+    say(console, f"  {job / 'report.html'}    the run as a page, with plots")
     say(console, f"  {job / 'log.jsonl'}    the events, one on each line")
     say(console, f"  bulkload status {job}")
     say(console, f"  bulkload upload {archive} --local {data} --job {job}    makes no request now")

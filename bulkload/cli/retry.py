@@ -142,4 +142,4 @@ def retry(
             command=this_command(),
             open_studio=opener(studio, target),
         )
-        return carry_out(request, summary=None, is_quiet=quiet)[0]
+        return carry_out(request, summary=None, report=None, is_quiet=quiet)[0]

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import anyio
 from rich.console import Console
@@ -28,6 +29,7 @@ from bulkload.cli.local import local_studio
 from bulkload.cli.options import SourceOptions, this_command
 from bulkload.cli.output_paths import check_writable
 from bulkload.cli.refusal import refused
+from bulkload.cli.report import report_after
 from bulkload.cli.terminal import dropped_output
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.tally import ExitCode
@@ -46,6 +48,9 @@ from bulkload.journal.report import write_json, write_references
 from bulkload.journal.whole import WholeJob
 from bulkload.settings import RunSettings
 
+#: Whoever interrupts a run does not wait for its report: `bulkload report` writes it.
+_INTERRUPTED: Final = frozenset({ExitCode.INTERRUPTED, ExitCode.TERMINATED})
+
 
 def upload_sources(
     sources: Sequence[str],
@@ -59,10 +64,18 @@ def upload_sources(
     summary: Path | None,
     log_json: Path | None,
     references: Path | None,
+    report: Path | None,
     is_quiet: bool,
 ) -> int:
     """Plan sources and upload what they hold; return the exit code."""
-    check_writable({"--summary": summary, "--log-json": log_json, "--references": references})
+    check_writable(
+        {
+            "--summary": summary,
+            "--log-json": log_json,
+            "--references": references,
+            "--report": report,
+        }
+    )
     target = target_of(url=url, project=project, local=local)
     job_dir = job or default_job(sources, target)
     with ExitStack() as stack:
@@ -81,7 +94,7 @@ def upload_sources(
             log_path=log_json,
             open_studio=opener(studio, target),
         )
-        code = carry_out(request, summary=summary, is_quiet=is_quiet)[0]
+        code = carry_out(request, summary=summary, report=report, is_quiet=is_quiet)[0]
     if references is not None:
         with WholeJob(job_dir) as whole:
             write_references(whole.plans(), references)
@@ -89,7 +102,7 @@ def upload_sources(
 
 
 def carry_out(
-    request: RunRequest, *, summary: Path | None, is_quiet: bool
+    request: RunRequest, *, summary: Path | None, report: Path | None, is_quiet: bool
 ) -> tuple[ExitCode, Mapping[OutcomeKind, int]]:
     """Run a job and print its progress and report; return the exit code and the counts."""
     console = Console(quiet=is_quiet)
@@ -103,6 +116,8 @@ def carry_out(
         return ExitCode.USAGE, {}
     show_problems(console, result.plan.warnings, len(result.plan.warnings))
     _show_gone(console, result.plan.gone)
+    if result.report.exit_code not in _INTERRUPTED:
+        report_after(request.job_dir, report, Console(stderr=True))
     _show(console, request, result)
     if summary is not None:
         write_json(summary, result.report.as_json())

@@ -37,6 +37,7 @@ def upload(
     store_steps: Annotated[bool, Parameter(negative=(), group=TARGET)] = False,
     attach_raw: Annotated[bool, Parameter(negative=(), group=TARGET)] = False,
     references: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    report: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     until: Annotated[str | None, Parameter(group=RUN)] = None,
     outage_limit: Annotated[str, Parameter(group=RUN)] = "1h",
     dry_run: Annotated[bool, Parameter(negative=(), group=RUN)] = False,
@@ -71,6 +72,8 @@ def upload(
     references
         Write names and ids of the measurements (.csv). The column db:<id> is how a pipeline
         refers to them.
+    report
+        Write the report (.html) here too. It is report.html in the job folder anyway.
     until
         Stop by this time, such as 06:00. Or 2026-12-01T06:00; nothing is open then.
     outage_limit
@@ -106,5 +109,5 @@ def upload(
     )
     return upload_sources(
         sources, source_options, settings, url=url, project=project, local=local, job=job,
-        summary=summary, log_json=log_json, references=references, is_quiet=quiet,
+        summary=summary, log_json=log_json, references=references, report=report, is_quiet=quiet,
     )  # fmt: skip

@@ -572,6 +572,47 @@ SELECT spec, cell, measurement, summary FROM job WHERE plan_run=? ORDER BY spec,
 SELECT spec, cell, measurement, measurement_id FROM job WHERE state IN ('ready', 'existing')
 AND plan_run=? ORDER BY spec, cell, id
 
+-- What a report and the live page show of each measurement of a plan, cell after cell.
+-- name: overview
+SELECT id, spec, cell, measurement, path, state, has_given_up, cause, message, rows,
+    json_extract(summary, '$.start') AS start, json_extract(summary, '$.span_s') AS span_s,
+    json_extract(summary, '$.capacity') AS capacity
+FROM job WHERE plan_run=? ORDER BY spec, cell, id
+
+-- name: count_by_cell
+SELECT spec, cell, state, has_given_up, COUNT(*) AS jobs FROM job WHERE plan_run=?
+GROUP BY spec, cell, state, has_given_up ORDER BY spec, cell
+
+-- Events by the part of a span of time that they fall into; of stored bytes their number too.
+-- name: events_over_time
+SELECT CAST((event.at - ?1) / ?3 AS INTEGER) AS bin, event.name AS name, COUNT(*) AS events,
+    COALESCE(SUM(CASE WHEN event.name='Stored' THEN job.size_bytes END), 0) AS bytes
+FROM event JOIN job ON job.id=event.job WHERE event.at>=?1 AND event.at<=?2 GROUP BY 1, 2
+
+-- The newest events, newest first; without those that say that something is about to be sent.
+-- name: events_last
+SELECT event.id, event.at, event.name, event.job, job.spec, job.cell, job.measurement,
+    json_extract(event.payload, '$.message') AS message
+FROM event JOIN job ON job.id=event.job
+WHERE event.id>?1 AND event.name<>'Attempting' ORDER BY event.id DESC LIMIT ?2
+
+-- name: event_newest
+SELECT MAX(id) AS id, MAX(at) AS at FROM event WHERE id=(SELECT MAX(id) FROM event)
+
+-- name: excerpt
+SELECT json_extract(payload, '$.excerpt') FROM event
+WHERE job=? AND name='SourceRejected' ORDER BY id DESC LIMIT 1
+
+-- name: readers
+SELECT json_extract(provenance, '$.reader') AS reader,
+    json_extract(provenance, '$.reader_version') AS version, COUNT(DISTINCT job) AS files
+FROM (SELECT job, NULLIF(json_extract(payload, '$.provenance'), '') AS provenance FROM event
+    WHERE name='SourcePrepared')
+GROUP BY 1, 2 ORDER BY files DESC, 1
+
+-- name: run_summaries
+SELECT id, command, settings, started_at, ended_at, summary FROM run ORDER BY id
+
 -- From here on: the log of transactions (logged.py). The names are those of the schema.
 -- name: log_tables
 SELECT name FROM sqlite_master WHERE type='table'

@@ -14,7 +14,8 @@ TALL = {"plan", "check", "compare", "upload"}
 
 COMMANDS = [
     "accept", "account", "check", "compare", "demo", "detect", "help", "journal check", "plan",
-    "resume", "retry", "rollback", "show", "status", "studio", "survey", "upload", "verify",
+    "report", "resume", "retry", "rollback", "show", "status", "studio", "survey", "upload",
+    "verify",
 ]  # fmt: skip
 
 
