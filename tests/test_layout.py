@@ -71,6 +71,7 @@ HOMES = {
     "jinja2": {"report"},
     "markupsafe": {"report"},
     "matplotlib": {"report"},
+    "apprise": {"cli"},
     "structlog": {"engine"},
     "cyclopts": {"cli"},
     "pathspec": {"sources"},

@@ -43,9 +43,9 @@ OPTIONS = {
         *SOURCE, *PREPARE, *CHECK, *LIMITS,
         *("--url", "--project", "--local", "--job", "--existing", "--wait", "--no-wait"),
         *("--store-steps", "--attach-raw", "--references", "--until", "--outage-limit"),
-        *("--dry-run", "--summary", "--log-json", "--quiet"),
+        *("--dry-run", "--summary", "--log-json", "--quiet", "--notify", "--on-end"),
     },
-    "resume": LIMITS | {"--quiet"},
+    "resume": LIMITS | {"--quiet", "--notify", "--on-end"},
     "retry": LIMITS | {"--transform", "--skip-check", "--reader", "--dialects", "--as-planned"} | {
         "--cause", "--existing", "--wait", "--no-wait", "--quiet"},
     "account": {"--out"},

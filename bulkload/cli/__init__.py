@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import tempfile
@@ -15,18 +14,13 @@ from cyclopts.argument import ArgumentCollection
 from rich.console import Console
 
 from bulkload.cli.console import say
+from bulkload.cli.exit_codes import code_of
 from bulkload.cli.help_format import PageFormatter
 from bulkload.cli.terminal import queued_output
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.core.version import VERSION
-from bulkload.errors import (
-    AuthenticationError,
-    BulkloadError,
-    JobFileError,
-    OutageError,
-    TransientError,
-)
+from bulkload.errors import BulkloadError, JobFileError
 
 app: Final = App(
     name="bulkload",
@@ -101,12 +95,6 @@ def _options_of_job_file(
 app.config = _options_of_job_file
 
 
-#: Errors of a disk that takes nothing more: the same command goes on when there is room again.
-_DISK_ERRORS: Final = frozenset(
-    {errno.ENOSPC, errno.EIO, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
-)
-
-
 def main() -> None:
     """Run the command of ``sys.argv`` and exit with its code."""
     _use_utf8()
@@ -145,10 +133,10 @@ def run(tokens: list[str]) -> int:
         return ExitCode.USAGE
     except BulkloadError as error:
         say(console, printable(f"bulkload: {error}"))
-        return _code_of(error)
+        return code_of(error)
     except OSError as error:
         say(console, printable(f"bulkload: {_place_of(error)}"))
-        return ExitCode.STOPPED if error.errno in _DISK_ERRORS else ExitCode.USAGE
+        return code_of(error)
     # The last net: whatever was not foreseen is a defect, and says where its details are.
     except Exception as error:  # noqa: BLE001 - nothing may end in a bare traceback
         say(console, printable(_defect(error)))
@@ -173,11 +161,3 @@ def _defect(error: Exception) -> str:
     except OSError:
         return said
     return f"{said}; the details are in {file.name}: please report them"
-
-
-def _code_of(error: BulkloadError) -> ExitCode:
-    if isinstance(error, AuthenticationError):
-        return ExitCode.AUTH_FAILED
-    if isinstance(error, OutageError | TransientError):
-        return ExitCode.STOPPED
-    return ExitCode.USAGE

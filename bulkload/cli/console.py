@@ -23,7 +23,7 @@ from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.plan_check import CONSEQUENCES
 from bulkload.core.plan_items import Problem, Scope
 from bulkload.core.roots import Root, by_cause
-from bulkload.core.tally import NOT_AWAITED, SINCE, RowLedger, RunReport
+from bulkload.core.tally import NOT_AWAITED, SINCE, Newly, RowLedger, RunReport
 from bulkload.core.text import printable
 
 if TYPE_CHECKING:
@@ -123,6 +123,13 @@ def show_report(
     say(console, f"job folder: {report.job}")
     since = ", ".join(f"{report.this_run.get(word, 0):,} {word}" for word in SINCE)
     say(console, f"sources since the last run: {since}")
+    newly = ", ".join(
+        f"{count:,} {word.replace('_', ' ')}"
+        for word in Newly
+        if (count := report.this_run.get(word, 0))
+    )
+    if newly:
+        say(console, f"entries since the last run: {newly}")
     say(
         console,
         f"{report.bytes_read / 1e6:.1f} MB read, "

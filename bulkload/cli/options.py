@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from bulkload.readers import ReadOptions
     from bulkload.sources.sheets.stated import SheetOptions
 
+#: Options of a command that the one which resumes it does not have.
+_NOT_KEPT: Final = ("--until", "--notify")
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -364,13 +366,14 @@ class LimitOptions:
 def this_command() -> str:
     """Return the command line that resumes this run.
 
-    Without ``--until``: its time will have passed.
+    Without ``--until``: its time will have passed. Without ``--notify``: an address may hold a
+    password, and this line goes into journal and log.
     """
     words = ["bulkload"]
     given = iter(sys.argv[1:])
     for word in given:
-        if word == "--until":
+        if word in _NOT_KEPT:
             next(given, None)
-        elif not word.startswith("--until="):
+        elif word.partition("=")[0] not in _NOT_KEPT:
             words.append(word)
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

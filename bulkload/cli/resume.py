@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from bulkload.cli.ending import EndOptions
 from bulkload.cli.help_format import OUTPUT
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.kept_options import source_options_from
@@ -29,6 +30,7 @@ def resume(
     *,
     limit_options: LimitOptions = LimitOptions(),
     quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
+    end_options: EndOptions = EndOptions(),
 ) -> int:
     """Go on with a job, as its last upload was asked for: sources, options and target.
 
@@ -39,7 +41,7 @@ def resume(
     job_dir
         The job's folder.
     quiet
-        Print only errors, and what resumes the run.
+        Print only news: nothing after a run that found none. And errors, and what resumes it.
     """
     with Store(journal_of(job_dir), is_read_only=True) as store:
         last = store.last_upload()
@@ -58,7 +60,12 @@ def resume(
     check_dialects(settings.prepare_options)
     sources, options = tuple(kept["sources"]), source_options_from(kept["source_options"])
     target = target_in(job_dir)
-    with studio_of(target) as studio, options.databases(job_dir) as databases:
+    ending = end_options.ending()
+    with (
+        ending.following(job_dir),
+        studio_of(target) as studio,
+        options.databases(job_dir) as databases,
+    ):
         read = partial(options.read, sources, settings.prepare_options, databases)
         request = RunRequest(
             job_dir=job_dir,
@@ -70,4 +77,4 @@ def resume(
             command=this_command(),
             open_studio=opener(studio, target),
         )
-        return carry_out(request, summary=None, report=None, is_quiet=quiet)[0]
+        return carry_out(request, summary=None, report=None, is_quiet=quiet, ending=ending)[0]

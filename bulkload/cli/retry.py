@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from bulkload.cli.ending import EndOptions
 from bulkload.cli.help_format import OUTPUT, READING, RUN, TARGET
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.options import (
@@ -81,6 +82,7 @@ def retry(
     wait: Annotated[bool | None, Parameter(group=TARGET)] = None,
     treatment_options: TreatmentOptions = TreatmentOptions(),
     quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
+    end_options: EndOptions = EndOptions(),
 ) -> int:
     """Upload again only what did not arrive: all of it, or what has one cause.
 
@@ -101,7 +103,7 @@ def retry(
     wait
         Wait for Studio's processing, or not. As the last upload was asked by default.
     quiet
-        Print only errors, and what resumes the run.
+        Print only news: nothing after a run that found none. And errors, and what resumes it.
     """
     path = journal_of(job_dir)
     target = target_in(job_dir)
@@ -127,7 +129,8 @@ def retry(
     )
     for dialects in (settings.prepare_options.dialects, treatment.dialects):
         check_dialects(replace(settings.prepare_options, dialects=dialects))
-    with studio_of(target) as studio:
+    ending = end_options.ending()
+    with ending.following(job_dir), studio_of(target) as studio:
         request = RunRequest(
             job_dir=job_dir,
             make_plan=partial(
@@ -142,4 +145,4 @@ def retry(
             command=this_command(),
             open_studio=opener(studio, target),
         )
-        return carry_out(request, summary=None, report=None, is_quiet=quiet)[0]
+        return carry_out(request, summary=None, report=None, is_quiet=quiet, ending=ending)[0]

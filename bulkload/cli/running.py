@@ -22,6 +22,7 @@ from bulkload.cli.console import (
     show_remarks,
     show_report,
 )
+from bulkload.cli.ending import Ending, EndOptions, News
 from bulkload.cli.jobfolder import absolute, default_job
 from bulkload.cli.kept_options import kept_options
 from bulkload.cli.live_view import shown_live
@@ -32,6 +33,7 @@ from bulkload.cli.refusal import refused
 from bulkload.cli.report import report_after
 from bulkload.cli.terminal import dropped_output
 from bulkload.core.outcome import OutcomeKind
+from bulkload.core.run_news import news_text
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.log import FILE_NAME as LOG_NAME
@@ -44,7 +46,7 @@ from bulkload.engine.shutdown import Stop, obeying_signals, stop_by
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.studios import opener, target_of
 from bulkload.journal import Gone
-from bulkload.journal.report import write_json, write_references
+from bulkload.journal.report import SUMMARY_NAME, write_json, write_references
 from bulkload.journal.whole import WholeJob
 from bulkload.settings import RunSettings
 
@@ -66,8 +68,10 @@ def upload_sources(
     references: Path | None,
     report: Path | None,
     is_quiet: bool,
+    end_options: EndOptions,
 ) -> int:
     """Plan sources and upload what they hold; return the exit code."""
+    ending = end_options.ending()
     check_writable(
         {
             "--summary": summary,
@@ -79,6 +83,7 @@ def upload_sources(
     target = target_of(url=url, project=project, local=local)
     job_dir = job or default_job(sources, target)
     with ExitStack() as stack:
+        stack.enter_context(ending.following(job_dir))
         studio = None if local is None else stack.enter_context(local_studio(local))
         dbs = stack.enter_context(source_options.databases(job_dir))
         read = partial(source_options.read, sources, settings.prepare_options, dbs)
@@ -94,7 +99,9 @@ def upload_sources(
             log_path=log_json,
             open_studio=opener(studio, target),
         )
-        code = carry_out(request, summary=summary, report=report, is_quiet=is_quiet)[0]
+        code = carry_out(request, summary=summary, report=report, is_quiet=is_quiet, ending=ending)[
+            0
+        ]
     if references is not None:
         with WholeJob(job_dir) as whole:
             write_references(whole.plans(), references)
@@ -102,7 +109,12 @@ def upload_sources(
 
 
 def carry_out(
-    request: RunRequest, *, summary: Path | None, report: Path | None, is_quiet: bool
+    request: RunRequest,
+    *,
+    summary: Path | None,
+    report: Path | None,
+    is_quiet: bool,
+    ending: Ending | None = None,
 ) -> tuple[ExitCode, Mapping[OutcomeKind, int]]:
     """Run a job and print its progress and report; return the exit code and the counts."""
     console = Console(quiet=is_quiet)
@@ -112,7 +124,10 @@ def carry_out(
         account = error.account
         errors = Console(stderr=True)
         show_problems(errors, account.problems, account.problem_count)
-        say(errors, refused(account, request.sources))
+        refusal = refused(account, request.sources)
+        say(errors, refusal)
+        if ending is not None:
+            ending.news = _of_refusal(refusal)
         return ExitCode.USAGE, {}
     show_problems(console, result.plan.warnings, len(result.plan.warnings))
     _show_gone(console, result.plan.gone)
@@ -121,8 +136,42 @@ def carry_out(
     _show(console, request, result)
     if summary is not None:
         write_json(summary, result.report.as_json())
+    _tell_news(request, result, is_quiet=is_quiet, ending=ending)
     _log_dropped_output(request)
     return result.report.exit_code, result.report.counts
+
+
+def _of_refusal(refusal: str) -> News:
+    """Return the news of a plan that cannot be run."""
+    code = ExitCode.USAGE
+    statement = f"{refusal.partition(chr(10))[0]} exit code {code:d} ({code.text})"
+    return News(statement=statement, text=refusal, exit_code=code, summary=None)
+
+
+def _tell_news(
+    request: RunRequest, result: RunResult, *, is_quiet: bool, ending: Ending | None
+) -> None:
+    """Print the news of a quiet run, and leave them to what follows the run."""
+    report = result.report
+    text = news_text(
+        report,
+        lost=result.lost,
+        gone=result.plan.gone.names,
+        stopped_because=result.stopped_because,
+    )
+    if is_quiet and text:
+        say(Console(), text)
+        if not report.is_finished:
+            # The last line, also of a quiet run, is the command that resumes it.
+            say(Console(), request.command)
+    if ending is not None:
+        ending.news = News(
+            statement=report.statement,
+            text=text,
+            exit_code=report.exit_code,
+            summary=request.job_dir / SUMMARY_NAME,
+            has_news=report.has_news,
+        )
 
 
 def _show_gone(console: Console, gone: Gone) -> None:
@@ -177,7 +226,6 @@ def _show(console: Console, request: RunRequest, result: RunResult) -> None:
         show_report(console, result.report, whole.examples(EXAMPLES), whole.roots(EXAMPLES))
     if result.stopped_because:
         say(console, printable(f"stopped: {result.stopped_because}"))
-    if result.report.exit_code not in (ExitCode.ARRIVED, ExitCode.PARTIAL):
-        # The last line, also of a quiet run, is the command that resumes it.
+    if not result.report.is_finished:
         say(console, "to resume:")
-        say(Console(), request.command)
+        say(console, request.command)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from bulkload.cli.ending import EndOptions
 from bulkload.cli.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.options import (
     CheckOptions,
@@ -44,6 +45,7 @@ def upload(
     summary: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     log_json: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
+    end_options: EndOptions = EndOptions(),
 ) -> int:
     """Upload measurements. Run the same command again to resume.
 
@@ -85,7 +87,7 @@ def upload(
     log_json
         Write the log here, not into the job folder.
     quiet
-        Print only errors, and what resumes the run.
+        Print only news: nothing after a run that found none. And errors, and what resumes it.
     """
     if dry_run:
         from bulkload.cli.check import check
@@ -110,4 +112,5 @@ def upload(
     return upload_sources(
         sources, source_options, settings, url=url, project=project, local=local, job=job,
         summary=summary, log_json=log_json, references=references, report=report, is_quiet=quiet,
+        end_options=end_options,
     )  # fmt: skip

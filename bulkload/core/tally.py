@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Any
+from enum import IntEnum, StrEnum
+from typing import Any, Final
 
 from bulkload.core.lifecycle import OUTCOMES, JobState
 from bulkload.core.outcome import OutcomeKind
@@ -32,11 +32,44 @@ class ExitCode(IntEnum):
     #: Ended by SIGTERM; run again.
     TERMINATED = 143
 
+    @property
+    def text(self) -> str:
+        """What it means, in a few words."""
+        return _TEXTS[self]
+
+
+_TEXTS: Final = {
+    ExitCode.ARRIVED: "all arrived, or known and accepted",
+    ExitCode.DEFECT: "a defect of bulkload",
+    ExitCode.USAGE: "cannot be run as asked; a person has to act",
+    ExitCode.PARTIAL: "finished, something is rejected or failed",
+    ExitCode.AUTH_FAILED: "Studio did not accept the credentials; a person has to act",
+    ExitCode.STOPPED: "stopped; run again",
+    ExitCode.INTERRUPTED: "interrupted; run again",
+    ExitCode.TERMINATED: "terminated; run again",
+}
 
 #: Cause under which the summary counts confirmed uploads whose processing was not awaited.
 NOT_AWAITED = "processing_not_awaited"
+
+
+class Newly(StrEnum):
+    """What may have become of an entry since the last run, beside its source."""
+
+    #: Rejected, and was not with this cause and this content.
+    REJECTED = "newly_rejected"
+    #: Failed, and did not with this cause.
+    FAILED = "newly_failed"
+    #: Arrived, and had been rejected or failed.
+    RECOVERED = "recovered"
+    #: Known and accepted since.
+    ACCEPTED = "newly_accepted"
+
+
 #: What may have become of a source since the last run.
-SINCE = ("new", "grown", "changed", "gone", "unchanged")
+SINCE: Final = ("new", "grown", "changed", "gone", "unchanged")
+#: What makes a run worth reading about.
+NEWS: Final = (*SINCE[:-1], *Newly)
 #: Cause of a job that the run did not come to.
 NOT_REACHED = "not_reached"
 
@@ -109,6 +142,30 @@ class RunReport:
     this_run: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.exit_code in (ExitCode.ARRIVED, ExitCode.PARTIAL)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the run is worth reading about: something became of an entry, or it stopped."""
+        return not self.is_finished or any(self.this_run.get(word) for word in NEWS)
+
+    @property
+    def statement(self) -> str:
+        """The run in a line, for a subject, a scheduler or a monitor."""
+        news = [f"{count:,} {word}" for word in NEWS if (count := self.this_run.get(word))]
+        counts = [
+            f"{self.counts[kind]:,} {kind.value}" for kind in OutcomeKind if self.counts[kind]
+        ]
+        known = f"; {sum(self.accepted.values()):,} known and accepted" if self.accepted else ""
+        return (
+            f"{', '.join(news) or 'no news'}; "
+            f"{self.planned:,} planned: {', '.join(counts) or 'none done'}{known}; "
+            f"exit code {self.exit_code:d} ({self.exit_code.text})"
+        ).replace("_", " ")
+
+    @property
     def rows(self) -> int:
         """Rows of what was created."""
         return self.ledger.ended.get(OutcomeKind.CREATED, 0)
@@ -134,7 +191,7 @@ class RunReport:
             "elapsed_s": round(self.elapsed_s, 3),
             "bottleneck": self.bottleneck,
             "exit_code": int(self.exit_code),
-            "this_run": {word: self.this_run.get(word, 0) for word in SINCE},
+            "this_run": {word: self.this_run.get(word, 0) for word in (*SINCE, *Newly)},
         }
 
 

@@ -26,12 +26,15 @@ from bulkload.core.plan_items import (
 from bulkload.core.prepare_result import PrepareOptions
 from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_window
 from bulkload.core.resume import Known, restart_reason
+from bulkload.core.tally import Newly
 from bulkload.core.version import VERSION
 from bulkload.engine.limits import GONE_NAMED, MAX_PROBLEMS, PLAN_BATCH
 from bulkload.errors import PlanError, SettingsError
 from bulkload.journal import Gone, JobRow, Store, events
 from bulkload.journal.acceptance import is_entry_accepted
 from bulkload.journal.codec import checks_as_json, dump, job_to_text
+from bulkload.journal.limits import NEWS_NAMED
+from bulkload.journal.news import last_reported
 from bulkload.journal.treatments import (
     has_treatments,
     treatment_of,
@@ -61,6 +64,8 @@ class PlanAccount:
     gone: Gone = field(default_factory=Gone)
     #: What became of the sources since the last run: new, grown, changed, gone, unchanged.
     this_run: Counter[str] = field(default_factory=Counter)
+    #: Messages of entries that earlier plans did not reject for this cause, the first ones.
+    newly_rejected: list[str] = field(default_factory=list)
     #: Whether the user asked to send what can be sent, whatever is in the way.
     goes_on: bool = False
 
@@ -93,8 +98,17 @@ class PlanAccount:
         self.problems += part.problems[: MAX_PROBLEMS - len(self.problems)]
         self.warnings += part.warnings[: MAX_PROBLEMS - len(self.warnings)]
         names = (*self.gone.names, *part.gone.names)[:GONE_NAMED]
-        self.gone = Gone(self.gone.total + part.gone.total, names)
+        newly = self.gone.newly + part.gone.newly
+        self.gone = Gone(self.gone.total + part.gone.total, names, newly)
+        room = NEWS_NAMED - len(self.newly_rejected)
+        self.newly_rejected += part.newly_rejected[:room]
         self.this_run.update(part.this_run)
+
+    def add_newly_rejected(self, problem: Problem) -> None:
+        """Count an entry that earlier plans did not reject for this reason."""
+        self.this_run[Newly.REJECTED] += 1
+        if len(self.newly_rejected) < NEWS_NAMED:
+            self.newly_rejected.append(f"{problem.rule}: {problem.where}: {problem.message}")
 
     def add(self, problem: Problem) -> None:
         """Count a problem."""
@@ -223,8 +237,8 @@ def write_plan(
                 writer.put(item)
                 if isinstance(item, UploadJob | Skip):
                     on_entry()
-    account.gone = store.gone(run, GONE_NAMED)
-    account.this_run["gone"] = account.gone.total
+    account.gone = store.gone(run, GONE_NAMED, last_reported(store, run))
+    account.this_run["gone"] = account.gone.newly
     return account
 
 
@@ -276,7 +290,10 @@ class _Writer:
         self.account.add(problem)
         if problem.severity is Severity.WARNING:
             return
+        was_known = self.store.is_rejection_known(problem.where, problem.rule)
         is_new = self.store.put_rejection(self.run, problem.where, problem.rule, problem.message)
+        if is_new and not was_known:
+            self.account.add_newly_rejected(problem)
         self.account.rejected += is_new
         # A file of metadata is not one of the entries: those that need it count themselves.
         if is_new and problem.scope is Scope.ENTRY:
@@ -335,7 +352,8 @@ class _Writer:
 
 def _since(known: Known, stamp: tuple[int, int] | None, reason: str | None) -> str:
     """Return what became of a known source since the last run."""
-    if reason != "source_changed":
+    # One whose name another source claims is not looked at: nothing is known of it.
+    if reason != "source_changed" or known.stamp == (0, 0):
         return "unchanged"
     before = known.stored_stamp or known.stamp
     return "grown" if stamp and before and stamp[0] > before[0] else "changed"

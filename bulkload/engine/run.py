@@ -54,7 +54,9 @@ from bulkload.errors import (
 from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.acceptance import accepted_causes
 from bulkload.journal.account import ACCOUNT_NAME
+from bulkload.journal.limits import NEWS_NAMED
 from bulkload.journal.lock import exclusive
+from bulkload.journal.news import news
 from bulkload.journal.parts import read_layout
 from bulkload.journal.report import SUMMARY_NAME, row_ledger, tally, write_json
 from bulkload.worker.pool import Preparer
@@ -78,6 +80,8 @@ class RunResult:
     report: RunReport
     run: int
     plan: PlanAccount
+    #: Messages of what is newly rejected or failed, the first ones.
+    lost: tuple[str, ...] = ()
     #: Why the run stopped before its end, empty where it did not.
     stopped_because: str = ""
 
@@ -304,6 +308,7 @@ def _account(
     is_waiting = request.settings.is_waiting
     counts, causes = tally(store, run, is_waiting=is_waiting)
     accepted = accepted_causes(store, run)
+    found = news(store, run)
     ledger = row_ledger(store, run, is_waiting=is_waiting)
     report = RunReport(
         job=str(request.job_dir),
@@ -317,7 +322,7 @@ def _account(
         requests=progress.wire.requests,
         retries=progress.wire.retries,
         elapsed_s=progress.elapsed_s,
-        this_run=account.this_run,
+        this_run=account.this_run + found.counts,
         bottleneck=bottleneck(progress.shares(request.settings.limits), progress.elapsed_s),
         exit_code=exit_code(
             planned=account.planned,
@@ -335,7 +340,8 @@ def _account(
         why = why or f"the summary of the run cannot be written: {error}"
         if stopped[0] is None:
             report = replace(report, exit_code=ExitCode.STOPPED)
-    return RunResult(report=report, run=run, plan=account, stopped_because=why)
+    lost = (*account.newly_rejected, *found.lost)[:NEWS_NAMED]
+    return RunResult(report=report, run=run, plan=account, lost=lost, stopped_because=why)
 
 
 def _keep_account(request: RunRequest, store: Store, run: int, report: RunReport) -> None:

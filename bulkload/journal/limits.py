@@ -12,6 +12,9 @@ MAX_GROUP: Final = 256
 #: milliseconds, and a disk that takes longer than this is broken.
 BUSY_TIMEOUT_S: Final = 30.0
 
+#: Newly rejected and failed entries that a run's news name: what a person reads in a mail.
+NEWS_NAMED: Final = 10
+
 #: Parts of a job, at most: each is a folder and costs some milliseconds wherever the whole job is
 #: read. Ten million measurements in as many parts are 2,500 a part.
 MAX_PARTS: Final = 4096

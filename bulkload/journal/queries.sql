@@ -185,8 +185,53 @@ SELECT COUNT(*) FROM job WHERE ?1 IS NULL OR plan_run=?1
 
 -- Only what reached Studio: a file that was never sent may leave without a word.
 -- name: gone
-SELECT spec, cell, measurement, COUNT(*) OVER () AS total FROM job
+SELECT spec, cell, measurement, COUNT(*) OVER () AS total,
+    SUM(plan_run>=?3) OVER () AS newly FROM job
 WHERE plan_run<?1 AND state IN ('ready', 'existing', 'confirmed') ORDER BY id LIMIT ?2
+
+-- The last run before one that gave an account of what it found.
+-- name: run_reported
+SELECT MAX(id) FROM run WHERE id<? AND json_extract(summary, '$.this_run') IS NOT NULL
+
+-- What did not arrive and was not known to be so: another cause, or another content.
+-- name: newly_lost
+WITH lost AS (
+    SELECT job.id AS job, path, state, cause, message, (
+        SELECT MAX(id) FROM event WHERE event.job=job.id
+        AND name IN ('SourceRejected', 'Failed', 'ProcessingFailed', 'GaveUp')) AS last
+    FROM job WHERE plan_run=?1 AND (state IN ('rejected', 'failed') OR has_given_up)
+)
+SELECT lost.path, lost.state, lost.cause, lost.message FROM lost JOIN event ON event.id=lost.last
+WHERE event.run>?2 AND NOT EXISTS (
+    SELECT 1 FROM event AS before WHERE before.id=(
+        SELECT MAX(id) FROM event WHERE event.job=lost.job AND event.run<=?2 AND name IN (
+            'SourceRejected', 'Failed', 'ProcessingFailed', 'GaveUp', 'ProcessingReady', 'Found'))
+    AND before.name NOT IN ('ProcessingReady', 'Found')
+    AND COALESCE(json_extract(before.payload, '$.cause'), 'processing_failed')=lost.cause
+    AND COALESCE(json_extract(before.payload, '$.source_sha256'), '')
+        =COALESCE(json_extract(event.payload, '$.source_sha256'), '')
+)
+ORDER BY lost.job
+
+-- What is in Studio now and had not arrived before. Events are in the order of their runs.
+-- name: newly_recovered
+SELECT COUNT(DISTINCT event.job) FROM event
+WHERE event.id>COALESCE((SELECT id FROM event WHERE run<=?1 ORDER BY id DESC LIMIT 1), 0)
+AND event.name IN ('ProcessingReady', 'Found') AND (
+    SELECT name FROM event AS before WHERE before.id=(
+        SELECT MAX(id) FROM event AS old WHERE old.job=event.job AND old.run<=?1 AND old.name IN (
+            'SourceRejected', 'Failed', 'ProcessingFailed', 'GaveUp', 'ProcessingReady', 'Found'))
+) IN ('SourceRejected', 'Failed', 'ProcessingFailed', 'GaveUp')
+
+-- name: newly_accepted
+SELECT COUNT(*) FROM acceptance
+WHERE accepted_at>COALESCE((SELECT started_at FROM run WHERE id=?2), 0) AND id IN (
+    SELECT acceptance FROM accepted_job JOIN job ON job.id=accepted_job.job WHERE plan_run=?1
+    UNION ALL
+    SELECT acceptance FROM accepted_entry JOIN rejection USING (location) WHERE plan_run=?1)
+
+-- name: rejection_known
+SELECT 1 FROM rejection WHERE location=? AND cause=?
 
 -- name: specification_put
 INSERT OR REPLACE INTO specification VALUES (?, ?, ?)

@@ -32,6 +32,8 @@ class Gone(NamedTuple):
     total: int = 0
     #: The first of them.
     names: tuple[str, ...] = ()
+    #: Those that were in the plan of the last run that gave an account.
+    newly: int = 0
 
 
 class RunRow(NamedTuple):

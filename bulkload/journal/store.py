@@ -145,6 +145,10 @@ class Store:
         """Keep an entry that a rule leaves out; False where this run's plan holds it already."""
         return self.write("skip_put", item.where, item.rule, run).rowcount > 0
 
+    def is_rejection_known(self, location: str, cause: str) -> bool:
+        """Return whether this plan or the one before it rejects an entry for this cause."""
+        return self.row("rejection_known", location, cause) is not None
+
     def put_rejection(self, run: int, location: str, cause: str, message: str) -> bool:
         """Keep why an entry is not sent; False where this run's plan holds the entry already.
 
@@ -262,11 +266,14 @@ class Store:
         """Return how many jobs a run's plan has, or all plans together."""
         return int(self._one("count_jobs", run))
 
-    def gone(self, run: int, limit: int) -> Gone:
-        """Return what earlier plans brought into Studio and this one does not hold."""
-        rows = list(self.rows("gone", run, limit))
+    def gone(self, run: int, limit: int, since: int) -> Gone:
+        """Return what earlier plans brought into Studio and this one does not hold.
+
+        ``since`` is the last run that gave an account.
+        """
+        rows = list(self.rows("gone", run, limit, since))
         names = tuple(str(JobKey(*row[:3])) for row in rows)
-        return Gone(rows[0]["total"] if rows else 0, names)
+        return Gone(rows[0]["total"], names, rows[0]["newly"]) if rows else Gone()
 
     def count_state(self, run: int, state: JobState) -> int:
         """Return how many jobs of a plan are in a state."""
