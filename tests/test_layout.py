@@ -81,6 +81,7 @@ HOMES = {
     "py7zr": {"archives"},
     "fsspec": {"archives"},
     "sshfs": {"archives"},
+    "h5py": {"readers"},
     "adbc_driver_postgresql": {"databases"},
     "adbc_driver_sqlite": {"databases"},
     "pymysql": {"databases"},

@@ -47,8 +47,8 @@ class DecisionCode(StrEnum):
     # Columns and rows.
     #: Columns of the file are not sent.
     COLUMNS_LEFT_OUT = "columns_left_out"
-    #: Sheets of the workbook are not sent.
-    SHEETS_LEFT_OUT = "sheets_left_out"
+    #: Sheets of the workbook, or tables of the store, are not sent.
+    TABLES_LEFT_OUT = "tables_left_out"
     #: Rows of the file are not sent.
     ROWS_LEFT_OUT = "rows_left_out"
     #: Rows are sent in another order.

@@ -35,7 +35,8 @@ DATA_SUFFIXES: Final = frozenset(
     {
         *(".csv", ".tsv", ".txt", ".dat", ".asc", ".parquet", ".feather", ".arrow", ".bdf"),
         *(".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".json", ".jsonl", ".yaml", ".yml", ".toml"),
-        *(".res", ".nda", ".ndax", ".mpt", ".mpr", ".mps", ".dta", ".mat", ".h5", ".hdf5"),
+        *(".res", ".nda", ".ndax", ".mpt", ".mpr", ".mps", ".dta", ".mat", ".h5"),
+        *(".hdf", ".hdf5"),
         *(".png", ".jpg", ".jpeg", ".gif", ".webp", ".tif", ".tiff", ".bmp", ".pdf"),
     }
 )

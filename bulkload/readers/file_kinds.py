@@ -15,9 +15,10 @@ ACCESS: Final = "Access database"
 BIOLOGIC_BINARY: Final = "BioLogic .mpr file"
 NEWARE_BINARY: Final = "Neware .nda file"
 NEWARE_ARCHIVE: Final = "Neware .ndax archive"
+HDF5: Final = "HDF5 file"
 
 READABLE: Final = frozenset(
-    {TEXT, PARQUET, WORKBOOK, ACCESS, BIOLOGIC_BINARY, NEWARE_BINARY, NEWARE_ARCHIVE}
+    {TEXT, PARQUET, WORKBOOK, ACCESS, BIOLOGIC_BINARY, NEWARE_BINARY, NEWARE_ARCHIVE, HDF5}
 )
 
 
@@ -38,8 +39,8 @@ _MAGIC: Final = (
     _Magic(b"SQLite format 3\0", "SQLite database"),
     _Magic(b"MATLAB 5.0 MAT-file", "MATLAB file"),
     _Magic(b"MATLAB 7.3 MAT-file", "MATLAB file (HDF5)"),
-    _Magic(b"\x89HDF\r\n\x1a\n", "HDF5 file"),
-    _Magic(b"\x89HDF\r\n\x1a\n", "HDF5 file", 512),
+    _Magic(b"\x89HDF\r\n\x1a\n", HDF5),
+    _Magic(b"\x89HDF\r\n\x1a\n", HDF5, 512),
     _Magic(b"CDF\x01", "NetCDF file"),
     _Magic(b"CDF\x02", "NetCDF file"),
     _Magic(b"\x89PNG\r\n", "PNG image"),

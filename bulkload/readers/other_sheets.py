@@ -40,7 +40,7 @@ def join_sheets(raw: Raw, book: Book, tests: AbstractSet[str]) -> None:
     left_out = [name for name in others if not _join(raw, book, name)]
     if left_out:
         raw.decide(
-            DecisionCode.SHEETS_LEFT_OUT,
+            DecisionCode.TABLES_LEFT_OUT,
             f"{len(left_out)} other sheets of the workbook left out",
             evidence="other sheets",
             columns=[printable(name) for name in left_out],

@@ -45,7 +45,6 @@ KINDS = {
     "Origin project": stream("Origin"),
     "tar archive": tar(),
     "MATLAB file": b"MATLAB 5.0 MAT-file, Platform: PCWIN64".ljust(200),
-    "HDF5 file": b"\x89HDF\r\n\x1a\n".ljust(200, b"\0"),
     "PDF document": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
     "PNG image": b"\x89PNG\r\n\x1a\n".ljust(64, b"\0"),
     "JPEG image": b"\xff\xd8\xff\xe0".ljust(64, b"\0"),

@@ -39,7 +39,7 @@ def write(folder: Path, sheets: Mapping[str, Sheet]) -> TimeSeries:
 
 
 def left_out(series: TimeSeries) -> list[tuple[str, ...]]:
-    return [d.columns for d in series.decisions if d.code == "sheets_left_out"]
+    return [d.columns for d in series.decisions if d.code == "tables_left_out"]
 
 
 @pytest.mark.parametrize(
