@@ -18,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -135,7 +134,7 @@ def _services(addresses: Sequence[str]) -> list[tuple[str, Any]]:
     return found
 
 
-def _apprise() -> ModuleType:
+def _apprise() -> Any:
     try:
         import apprise
     except ImportError as error:
@@ -147,7 +146,7 @@ def _apprise() -> ModuleType:
     return apprise
 
 
-def _known(apprise: ModuleType, address: str) -> str:
+def _known(apprise: Any, address: str) -> str:
     """Return an address as apprise writes it.
 
     ``mailto:NAME@HOST`` goes through the mail server of this machine, as cron's mails do; a web
