@@ -15,7 +15,9 @@ from bulkload.cli.local import local_studio
 from bulkload.engine.studios import RunningStudio
 from bulkload.engine.target import Target
 from bulkload.errors import SettingsError
-from bulkload.journal import FILE_NAME, Store, find
+from bulkload.journal import FILE_NAME, RunRow, find
+from bulkload.journal.parts import read_layout
+from bulkload.journal.whole import WholeJob
 
 #: Where job folders lie where none is named.
 DEFAULT_JOBS: Final = Path(".bulkload")
@@ -55,11 +57,9 @@ def default_job(sources: Sequence[str], target: Target) -> Path:
 
 def _is_free_for(folder: Path, identity: Mapping[str, object]) -> bool:
     """Return whether a folder holds no job, or one of the same sources and target."""
-    path = find(folder)
-    if path is None:
+    if find(folder) is None and read_layout(folder) is None:
         return True
-    with Store(path, is_read_only=True) as store:
-        last = store.last_upload()
+    last = last_upload_of(folder)
     return last is None or all(
         last.settings.get(name, value) == value for name, value in identity.items()
     )
@@ -76,13 +76,19 @@ def journal_of(job_dir: Path) -> Path:
     return path
 
 
+def last_upload_of(job_dir: Path) -> RunRow | None:
+    """Return the last run of a job that had a plan; of several parts that of the first."""
+    with WholeJob(job_dir) as whole:
+        return whole.first_plan()
+
+
 def target_in(job_dir: Path) -> Target:
     """Return the target that a job folder uploads to."""
-    with Store(journal_of(job_dir), is_read_only=True) as store:
-        last = store.last_run()
-        if last is None:
-            raise SettingsError(f"{job_dir} holds a journal without a run")
-        values = last.settings
+    with WholeJob(job_dir) as whole:
+        last = next((last for store in whole.stores() if (last := store.last_run())), None)
+    if last is None:
+        raise SettingsError(f"{job_dir} holds a journal without a run")
+    values = last.settings
     return Target(url=values["url"], project_id=values["project"])
 
 

@@ -25,12 +25,14 @@ from bulkload.cli.console import (
 from bulkload.cli.ending import Ending, EndOptions, News
 from bulkload.cli.jobfolder import absolute, default_job
 from bulkload.cli.kept_options import kept_options
+from bulkload.cli.lane_options import LaneOptions
 from bulkload.cli.live_view import shown_live
 from bulkload.cli.local import local_studio
 from bulkload.cli.options import SourceOptions, this_command
 from bulkload.cli.output_paths import check_writable
 from bulkload.cli.refusal import refused
 from bulkload.cli.report import report_after
+from bulkload.cli.requests import request_of
 from bulkload.cli.terminal import dropped_output
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.run_news import news_text
@@ -38,16 +40,19 @@ from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import open_log
-from bulkload.engine.planning import planner
 from bulkload.engine.progress import Progress
-from bulkload.engine.request import RunRequest
+from bulkload.engine.request import JobRequest, RunRequest
 from bulkload.engine.run import PlanInvalidError, RunResult, run_job
 from bulkload.engine.shutdown import Stop, obeying_signals, stop_by
 from bulkload.engine.single_flight import one_error
-from bulkload.engine.studios import opener, target_of
+from bulkload.engine.studios import target_of
 from bulkload.journal import Gone
 from bulkload.journal.report import SUMMARY_NAME, write_json, write_references
 from bulkload.journal.whole import WholeJob
+from bulkload.lanes.budget import check_counts
+from bulkload.lanes.progress import LanesProgress
+from bulkload.lanes.request import LanesRequest
+from bulkload.lanes.run import run_lanes
 from bulkload.settings import RunSettings
 
 #: Whoever interrupts a run does not wait for its report: `bulkload report` writes it.
@@ -67,6 +72,7 @@ def upload_sources(
     log_json: Path | None,
     references: Path | None,
     report: Path | None,
+    lane_options: LaneOptions,
     is_quiet: bool,
     end_options: EndOptions,
 ) -> int:
@@ -80,6 +86,7 @@ def upload_sources(
             "--report": report,
         }
     )
+    check_counts(lanes=lane_options.lanes, parts=lane_options.parts)
     target = target_of(url=url, project=project, local=local)
     job_dir = job or default_job(sources, target)
     with ExitStack() as stack:
@@ -87,17 +94,20 @@ def upload_sources(
         studio = None if local is None else stack.enter_context(local_studio(local))
         dbs = stack.enter_context(source_options.databases(job_dir))
         read = partial(source_options.read, sources, settings.prepare_options, dbs)
-        plan = planner(read, settings, absolute(sources), job_dir, goes_on=source_options.go_on)
-        request = RunRequest(
-            job_dir=job_dir,
-            make_plan=plan,
-            target=target,
-            sources=absolute(sources),
-            source_options=kept_options(source_options),
-            settings=settings,
-            command=this_command(),
-            log_path=log_json,
-            open_studio=opener(studio, target),
+        request = request_of(
+            JobRequest(
+                job_dir=job_dir,
+                target=target,
+                sources=absolute(sources),
+                source_options=kept_options(source_options),
+                settings=settings,
+                command=this_command(),
+                log_path=log_json,
+            ),
+            read,
+            lane_options,
+            studio=studio,
+            goes_on=source_options.go_on,
         )
         code = carry_out(request, summary=summary, report=report, is_quiet=is_quiet, ending=ending)[
             0
@@ -109,7 +119,7 @@ def upload_sources(
 
 
 def carry_out(
-    request: RunRequest,
+    request: RunRequest | LanesRequest,
     *,
     summary: Path | None,
     report: Path | None,
@@ -131,7 +141,9 @@ def carry_out(
         return ExitCode.USAGE, {}
     show_problems(console, result.plan.warnings, len(result.plan.warnings))
     _show_gone(console, result.plan.gone)
-    if result.report.exit_code not in _INTERRUPTED:
+    # Several shards may end at once, and none of them sees the whole job.
+    is_shard = isinstance(request, LanesRequest) and request.is_shard
+    if result.report.exit_code not in _INTERRUPTED and not is_shard:
         report_after(request.job_dir, report, Console(stderr=True))
     _show(console, request, result)
     if summary is not None:
@@ -149,7 +161,7 @@ def _of_refusal(refusal: str) -> News:
 
 
 def _tell_news(
-    request: RunRequest, result: RunResult, *, is_quiet: bool, ending: Ending | None
+    request: RunRequest | LanesRequest, result: RunResult, *, is_quiet: bool, ending: Ending | None
 ) -> None:
     """Print the news of a quiet run, and leave them to what follows the run."""
     report = result.report
@@ -187,7 +199,7 @@ def _show_gone(console: Console, gone: Gone) -> None:
         )
 
 
-def _log_dropped_output(request: RunRequest) -> None:
+def _log_dropped_output(request: JobRequest) -> None:
     """Note in the log what the terminal did not take."""
     if not (dropped := dropped_output()):
         return
@@ -197,8 +209,9 @@ def _log_dropped_output(request: RunRequest) -> None:
             logger.warning("terminal.output_dropped", **asdict(one))
 
 
-async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
-    progress = Progress(request.clock)
+async def _watched(request: RunRequest | LanesRequest, *, is_quiet: bool) -> RunResult:
+    has_lanes = isinstance(request, LanesRequest)
+    progress = LanesProgress(request.clock) if has_lanes else Progress(request.clock)
     stop = Stop(request.settings.limits.grace_s)
     errors = Console(stderr=True, quiet=is_quiet)
 
@@ -213,13 +226,18 @@ async def _watched(request: RunRequest, *, is_quiet: bool) -> RunResult:
         async with obeying_signals(stop, announce), anyio.create_task_group() as group:
             if until is not None:
                 group.start_soon(stop_by, stop, until, request.clock, progress)
-            result = await run_job(request, progress, stop)
+            if isinstance(request, LanesRequest):
+                assert isinstance(progress, LanesProgress)
+                result = await run_lanes(request, progress, stop)
+            else:
+                result = await run_job(request, progress, stop)
             group.cancel_scope.cancel()
     return result
 
 
-def _show(console: Console, request: RunRequest, result: RunResult) -> None:
-    with WholeJob(request.job_dir) as whole:
+def _show(console: Console, request: RunRequest | LanesRequest, result: RunResult) -> None:
+    parts = request.parts if isinstance(request, LanesRequest) else None
+    with WholeJob(request.job_dir, parts) as whole:
         show_changes(console, whole.decisions(NAMES))
         show_remarks(console, whole.warnings(EXAMPLES), whole.changes(), whole.treatments())
         show_findings(console, whole.findings())

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from bulkload.cli.ending import EndOptions
 from bulkload.cli.help_format import OUTPUT, RUN, TARGET
+from bulkload.cli.lane_options import LaneOptions
 from bulkload.cli.options import (
     CheckOptions,
     LimitOptions,
@@ -46,6 +47,7 @@ def upload(
     log_json: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
     end_options: EndOptions = EndOptions(),
+    lane_options: LaneOptions = LaneOptions(),
 ) -> int:
     """Upload measurements. Run the same command again to resume.
 
@@ -111,6 +113,6 @@ def upload(
     )
     return upload_sources(
         sources, source_options, settings, url=url, project=project, local=local, job=job,
-        summary=summary, log_json=log_json, references=references, report=report, is_quiet=quiet,
-        end_options=end_options,
+        summary=summary, log_json=log_json, references=references, report=report,
+        lane_options=lane_options, end_options=end_options, is_quiet=quiet,
     )  # fmt: skip

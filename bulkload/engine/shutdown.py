@@ -67,7 +67,7 @@ async def _obey(stop: Stop, on_stop: Callable[[ExitCode], None]) -> None:
             async for number in signals:
                 code = _EXIT_CODES[number.name]
                 if stop.exit_code is not None and last is None:
-                    last = threading.Timer(LAST_GRACE_S, _end_process, (code,))
+                    last = threading.Timer(LAST_GRACE_S, end_process, (code,))
                     last.daemon = True
                     last.start()
                 stop.request(code, f"by {number.name}")
@@ -87,7 +87,7 @@ def _obeyed() -> list[signal.Signals]:
     return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
 
 
-def _end_process(code: ExitCode) -> None:
+def end_process(code: ExitCode) -> None:
     """End the process even where a thread waits for a file that never answers.
 
     The journal makes that safe: what is on disk is what happened. The processes that were

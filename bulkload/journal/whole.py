@@ -7,7 +7,7 @@ another machine) adds nothing, and ``missing`` names it: its sums are then not t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
@@ -33,9 +33,11 @@ from bulkload.journal.treatments import rejected_sources, treatments
 class WholeJob:
     """Reads all journals of a job folder, while it is open."""
 
-    def __init__(self, job_dir: Path) -> None:
-        """Find the parts; ``SettingsError`` where there is no journal at all."""
+    def __init__(self, job_dir: Path, parts: Iterable[int] | None = None) -> None:
+        """Find the parts, or some of them; ``SettingsError`` where there is no journal at all."""
         folders = part_folders(job_dir)
+        if parts is not None:
+            folders = tuple(folders[part] for part in parts)
         self.folders = tuple(folder for folder in folders if find(folder) is not None)
         self.missing = tuple(folder for folder in folders if folder not in self.folders)
         self.is_divided = folders != (job_dir,)

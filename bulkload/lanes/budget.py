@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import islice
 
+from bulkload.core.plan_items import PlanItem, UploadJob
 from bulkload.errors import SettingsError
 from bulkload.journal.limits import MAX_PARTS
-from bulkload.lanes.limits import CORES_A_LANE, MAX_LANES, PARTS_A_LANE
-from bulkload.settings import RunLimits
+from bulkload.lanes.limits import CORES_A_LANE, MAX_LANES, PARTS_A_LANE, SMALL_JOB
+from bulkload.settings import RunLimits, machine
 
 
 def default_lanes(cores: int) -> int:
@@ -18,6 +21,19 @@ def default_lanes(cores: int) -> int:
 def default_parts(lanes: int) -> int:
     """Return how many parts a new job has for that many lanes: one lane alone needs one."""
     return 1 if lanes == 1 else lanes * PARTS_A_LANE
+
+
+def parts_of_new_job(lanes: int | None, read: Callable[[], Iterable[PlanItem]]) -> int:
+    """Return how many parts a new job has, for the lanes that are asked for.
+
+    Where none are, a small job has one, whatever the machine: its source is looked at for that.
+    """
+    count = lanes or default_lanes(machine().cores)
+    if lanes is None and count > 1:
+        jobs = (item for item in read() if isinstance(item, UploadJob))
+        if sum(1 for _ in islice(jobs, SMALL_JOB + 1)) <= SMALL_JOB:
+            return 1
+    return default_parts(count)
 
 
 def check_counts(*, lanes: int | None, parts: int | None) -> None:

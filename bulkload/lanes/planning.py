@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from bulkload.journal.parts import (
     read_layout,
     write_layout,
 )
+from bulkload.journal.whole import WholeJob
 from bulkload.lanes.shares import Shares
 
 #: Where the shares of a plan are until they are in their journals.
@@ -42,7 +44,12 @@ MakePlan = Callable[[Store, int], PlanAccount]
 
 
 def layout_for(
-    job_dir: Path, parts: int | None, *, sources: Sequence[str], target: Target, default: int = 1
+    job_dir: Path,
+    parts: int | None,
+    *,
+    sources: Sequence[str],
+    target: Target,
+    default: Callable[[], int],
 ) -> JobLayout | None:
     """Return the layout that a job has, or will have; None for a job of one part.
 
@@ -59,7 +66,7 @@ def layout_for(
         )
     if has_one or layout is not None:
         return layout
-    count = parts or default
+    count = parts or default()
     if count == 1:
         return None
     identity = json.dumps([list(sources), target.as_json(), count])
@@ -77,9 +84,9 @@ class PartPlanner:
 
     def from_sources(
         self,
-        read: Callable[[], Iterable[PlanItem]],
         on_entry: Callable[[], None],
         *,
+        read: Callable[[], Iterable[PlanItem]],
         goes_on: bool = False,
     ) -> PlanAccount:
         """Read the sources and write each part's share into its journal.
@@ -118,6 +125,33 @@ class PartPlanner:
         if not account.refusal:
             write_layout(request.job_dir, replace(layout, is_planned=True))
         return account
+
+    def from_journals(
+        self, make_plan: Callable[[Store, int, Callable[[], None]], PlanAccount]
+    ) -> PlanAccount:
+        """Have each part take up its own plan again, as ``make_plan`` does with one journal."""
+        return self.write(lambda _: lambda store, run: make_plan(store, run, lambda: None))
+
+    def as_planned(self) -> PlanAccount:
+        """Return the account of the plan as it stands; nothing is written.
+
+        Raises ``SettingsError`` for a plan that is not complete, or a part that is not here.
+        """
+        job_dir = self.request.job_dir
+        if not self.layout.is_planned:
+            raise SettingsError(
+                f"{job_dir} is being planned, or its planning was cut short: run `bulkload plan` "
+                "again"
+            )
+        with WholeJob(job_dir, self.parts) as whole:
+            if whole.missing:
+                names = ", ".join(folder.name for folder in whole.missing)
+                raise SettingsError(f"{job_dir} does not hold its parts {names}: copy them here")
+            jobs = sum(store.count_jobs(last.id) for store, last in whole.plans())
+            planned = whole.count_planned()
+        # What a rule leaves out and what is rejected without a name needs no lane.
+        unchanged = Counter(unchanged=jobs)
+        return PlanAccount(jobs=jobs, skips=planned - jobs, this_run=unchanged)
 
     def write(self, plan_of: Callable[[int], MakePlan]) -> PlanAccount:
         """Have the plan of each part written into its journal; return the account of all."""

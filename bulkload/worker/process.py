@@ -36,7 +36,7 @@ def encode_message(message: object) -> bytes:
     return HEADER.pack(len(body)) + body
 
 
-def _answers() -> BinaryIO:
+def take_answers() -> BinaryIO:
     """Take standard output for the answers and give libraries standard error instead."""
     descriptor = os.dup(1)
     os.dup2(2, 1)
@@ -53,7 +53,7 @@ def _receive(tasks: queue.SimpleQueue[object]) -> None:
 
 def main() -> None:
     """Prepare one task after another until standard input ends."""
-    answers = _answers()
+    answers = take_answers()
     tasks: queue.SimpleQueue[object] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     from bulkload.core.prepare_result import PrepareTask
