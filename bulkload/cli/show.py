@@ -19,6 +19,7 @@ from bulkload.cli.detect import describe
 from bulkload.cli.help_format import READING, RUN
 from bulkload.cli.jobfolder import journal_of, studio_of, target_in
 from bulkload.cli.options import CheckOptions, PrepareArguments, SheetArguments, SourceOptions
+from bulkload.cli.plotting import Plots, plotted
 from bulkload.client.http.events import unobserved
 from bulkload.core.address import is_elsewhere, is_url
 from bulkload.core.lifecycle import SourcePrepared, SourceRejected
@@ -52,6 +53,9 @@ def show(
     month_first: Annotated[bool, Parameter(negative=(), group=READING)] = False,
     job: Annotated[Path | None, Parameter(group=RUN)] = None,
     studio: Annotated[bool, Parameter(negative=(), group=RUN)] = False,
+    plot: Annotated[
+        tuple[Path, ...] | None, Parameter(consume_multiple=(0, 1), negative=(), group=RUN)
+    ] = None,
 ) -> int:
     """Show everything about one file, or about one measurement of a job.
 
@@ -71,10 +75,13 @@ def show(
         Folder of the job whose journal answers.
     studio
         Ask Studio too what it holds. Only with --job.
+    plot
+        Plot voltage and current, flagged rows marked. Here, or into a file (.png, .svg).
     """
     console = Console()
+    drawn = None if plot is None else Plots(console, next(iter(plot), None))
     if job is not None:
-        return _show_journal(console, what, job, asks_studio=studio)
+        return _show_journal(console, what, job, asks_studio=studio, plots=drawn)
     if studio:
         raise SettingsError("--studio needs --job: the journal knows what a file became in Studio")
     if not is_elsewhere(what) and not Path(what).is_file():
@@ -82,11 +89,17 @@ def show(
     dates = SheetArguments(day_first=day_first, month_first=month_first)
     prepare_options = prepare_arguments.prepare_options(SourceOptions(sheet_arguments=dates))
     with on_disk(what) as path:
-        return _show_file(console, what, path, check_options.checks(), prepare_options)
+        return _show_file(console, what, path, check_options.checks(), prepare_options, plots=drawn)
 
 
 def _show_file(
-    console: Console, what: str, path: Path, checks: Checks, prepare_options: PrepareOptions
+    console: Console,
+    what: str,
+    path: Path,
+    checks: Checks,
+    prepare_options: PrepareOptions,
+    *,
+    plots: Plots | None,
 ) -> int:
     dialects = prepare_options.dialects
     options = ReadOptions(
@@ -107,6 +120,7 @@ def _show_file(
             checks=checks,
             prepare_options=prepare_options,
             spool_path=None,
+            plots_whole=plots is not None,
         )
         details = Details(console)
         if member is not None:
@@ -126,10 +140,14 @@ def _show_file(
             if answer.remedy is not None:
                 details.section("would pass with", [str(answer.remedy)])
             details.section("verdict", [f"rejected: {answer.cause}", answer.message])
+        if plots is not None:
+            plots.draw(answer.excerpt, f"{path.name}{f', test {member}' if member else ''}")
     return ExitCode.ARRIVED if is_fit else ExitCode.PARTIAL
 
 
-def _show_journal(console: Console, what: str, job_dir: Path, *, asks_studio: bool) -> int:
+def _show_journal(
+    console: Console, what: str, job_dir: Path, *, asks_studio: bool, plots: Plots | None
+) -> int:
     with Store(journal_of(job_dir), is_read_only=True) as store:
         rows = store.named(what, what if is_url(what) else str(Path(what).resolve()))
         if not rows:
@@ -165,6 +183,8 @@ def _show_journal(console: Console, what: str, job_dir: Path, *, asks_studio: bo
             )
             if asks_studio:
                 _show_studio(details, row, target_in(job_dir))
+            if plots is not None:
+                plots.draw(plotted(store, row), str(row.key))
     arrived = all(row.state_text in {"ready", "existing"} for row in rows)
     return ExitCode.ARRIVED if arrived else ExitCode.PARTIAL
 

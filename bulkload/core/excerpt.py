@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bulkload.core.downsample import min_max
+from bulkload.core.downsample import Signal, min_max
 from bulkload.core.frame import Floats, Frame
 from bulkload.core.groups import Groups, pairs
 from bulkload.core.issues import IssueCode, ValidationIssue
@@ -24,6 +24,8 @@ WINDOW_ROWS: Final = 300
 #: Bins of an excerpt, each with two points a signal: a plot 600 pixels wide shows no more. It
 #: takes at most some 8 kB of the journal.
 EXCERPT_BINS: Final = 80
+#: Bins of a plot of a whole table, for a file of its own or a wide terminal.
+OUTLINE_BINS: Final = 600
 #: Flagged rows that are marked: more marks hide what they mark.
 MAX_FLAGGED: Final = 20
 #: Keys under which findings name a row, or a step by its place.
@@ -66,17 +68,29 @@ def points(
 ) -> Excerpt:
     """Return the points of a span of rows of a table, the flagged rows among them."""
     low, high = span
-    signals = [frame.numbers(name)[low:high] for name in names]
     shown = tuple(row for row in flagged if low <= row < high)[:MAX_FLAGGED]
-    kept = np.union1d(min_max(signals, bins), np.array(shown, dtype=np.intp) - low).astype(np.intp)
+    signals = [_signal(frame, name, low) for name in names]
+    spikes = low + min_max(signals, high - low, bins)
+    kept = np.union1d(spikes, np.array(shown, dtype=np.intp)).astype(np.intp)
     return Excerpt(
         total_rows=frame.rows,
-        rows=tuple((kept + low).tolist()),
-        signals=tuple(
-            (name, _rounded(signal[kept])) for name, signal in zip(names, signals, strict=True)
-        ),
+        rows=tuple(kept.tolist()),
+        signals=tuple((name, _rounded(frame.numbers_at(name, kept))) for name in names),
         flagged=shown,
     )
+
+
+def _signal(frame: Frame, name: str, begin: int) -> Signal:
+    return lambda low, high: frame.numbers_in(name, begin + low, begin + high)
+
+
+def outline(frame: Frame, issues: Sequence[ValidationIssue]) -> Excerpt | None:
+    """Return the whole of a table, with the rows that findings name; None as for ``excerpt``."""
+    names = [name for name in (VOLTAGE, CURRENT) if frame.is_numeric(name)]
+    if not names or not frame.rows:
+        return None
+    flagged = flagged_rows(frame, issues)
+    return points(frame, names, (0, frame.rows), bins=OUTLINE_BINS, flagged=flagged)
 
 
 def flagged_rows(frame: Frame, issues: Iterable[ValidationIssue]) -> list[int]:
@@ -104,24 +118,26 @@ def _steps(frame: Frame, payload: Any) -> list[int]:
     """Return the first rows of the steps that a finding names by place or by number."""
     if not frame.is_numeric(STEP_COUNT):
         return []
-    labels = frame.values(STEP_COUNT)
-    starts = Groups.by(labels).starts
+    starts = Groups.in_column(frame, STEP_COUNT).starts
     places = [int(payload[key]) for key in _STEP_KEYS if key in payload]
     found = [int(starts[place]) for place in places if place < len(starts)]
     numbers = [payload[key] for key in _NUMBER_KEYS if key in payload]
     numbers += payload.get("example_steps", ())
-    for number in numbers:
-        found += starts[labels[starts] == number][:1].tolist()
+    if numbers:
+        labels = frame.values_at(STEP_COUNT, starts)
+        for number in numbers:
+            found += starts[labels == number][:1].tolist()
     return found
 
 
 def _jumps(frame: Frame, threshold: float) -> list[int]:
     """Return the first rows whose voltage is far from the one before."""
-    voltage = frame.numbers(VOLTAGE)
     found: list[int] = []
     with np.errstate(invalid="ignore", over="ignore"):
         for low, high in pairs(frame.rows):
-            jumps = np.flatnonzero(np.abs(np.diff(voltage[low:high])) > threshold)
+            jumps = np.flatnonzero(
+                np.abs(np.diff(frame.numbers_in(VOLTAGE, low, high))) > threshold
+            )
             found += (jumps[: MAX_FLAGGED - len(found)] + low + 1).tolist()
             if len(found) == MAX_FLAGGED:
                 break

@@ -63,6 +63,8 @@ class PrepareTask:
     stored: StoredBefore | None = None
     #: A copy on disk of a source that is no file of its own: a member, or a file of a remote tree.
     copied_to: str | None = None
+    #: Whether the answer has an outline of the whole table to plot, fit to be sent or not.
+    plots_whole: bool = False
 
     @property
     def file(self) -> str:
@@ -121,6 +123,8 @@ class Prepared:
     summary: str | None = None
     #: What the file's own header says: fills metadata that nobody stated.
     header: Mapping[str, Any] = field(default_factory=dict)
+    #: What to plot of it, as JSON (``core.excerpt``), where the task asked for it.
+    excerpt: str = ""
     #: Reader, its version, dialect, options and decisions (``core.decisions`` as JSON has them).
     provenance: Mapping[str, Any] = field(default_factory=dict)
 

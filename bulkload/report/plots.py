@@ -72,8 +72,7 @@ def plot_svg(excerpt: Excerpt, title: str, *, name: str = "plot", is_file: bool 
 
 def write_plot(excerpt: Excerpt, title: str, path: Path) -> None:
     """Write a plot as the file that its ending says; ``SettingsError`` for another ending."""
-    if path.suffix.lower() not in ENDINGS:
-        raise SettingsError(f"--plot {path}: a plot is written as {' or '.join(ENDINGS)}")
+    check_ending(path)
     if path.suffix.lower() == ".svg":
         path.write_text(plot_svg(excerpt, title, is_file=True), "utf-8")
         return
@@ -81,6 +80,12 @@ def write_plot(excerpt: Excerpt, title: str, path: Path) -> None:
     heading = figure.text(0.09, 0.995, _plain(printable(title)), fontsize=8, color=_INK, va="top")
     figure.savefig(path, format="png", dpi=_DPI, facecolor="white", bbox_inches="tight")
     heading.remove()
+
+
+def check_ending(path: Path) -> None:
+    """Raise ``SettingsError`` for a file that is no form of a plot by its ending."""
+    if path.suffix.lower() not in ENDINGS:
+        raise SettingsError(f"--plot {path}: a plot is written as {' or '.join(ENDINGS)}")
 
 
 def description(excerpt: Excerpt) -> str:

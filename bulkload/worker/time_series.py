@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from bulkload.core.campaign import summary_to_text
 from bulkload.core.digest import content_digest
-from bulkload.core.excerpt import excerpt, excerpt_to_text
+from bulkload.core.excerpt import excerpt, excerpt_to_text, outline
 from bulkload.core.frame import Frame
 from bulkload.core.issues import ExtraCode, Severity, ValidationIssue
 from bulkload.core.plan_items import Checks, UploadJob
@@ -75,7 +75,6 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
     provenance = _provenance(series, header, records)
     if errors := _errors(issues):
         rejected = _invalid(task.job, errors, before)
-        plotted = excerpt(frame, errors)
         found = _remedy(series.table, task, data_type, errors, began)
         return replace(
             rejected,
@@ -84,7 +83,7 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
             rows=table.num_rows,
             rows_left_out=left_out,
             provenance=provenance,
-            excerpt="" if plotted is None else excerpt_to_text(plotted),
+            excerpt=_plotted(frame, errors, task),
         )
     prepared = Prepared(
         rows=table.num_rows,
@@ -99,6 +98,7 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
         header=header,
         summary=_campaign_summary(frame, steps, task, series.header),
         changes=tuple(record.name for record in records if record.is_changed),
+        excerpt=_plotted(frame, issues, task) if task.plots_whole else "",
         provenance=provenance,
     )
     if task.spool_path is None:
@@ -129,6 +129,12 @@ def _judged(
     )
     issues += _infinities(frame, issues)
     return steps, issues + _extra_issues(frame, task, data_type)
+
+
+def _plotted(frame: Frame, issues: list[ValidationIssue], task: PrepareTask) -> str:
+    """Return what a plot needs: all of the table where it was asked for, else an excerpt."""
+    found = outline(frame, issues) if task.plots_whole else excerpt(frame, issues)
+    return "" if found is None else excerpt_to_text(found)
 
 
 def _errors(issues: Iterable[ValidationIssue]) -> list[ValidationIssue]:

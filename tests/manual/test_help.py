@@ -10,7 +10,7 @@ from tests.jobs import Jobs
 #: Lines of a screen; commands that take many options may fill a tall one.
 SCREEN = 24
 TALL_SCREEN = 56
-TALL = {"plan", "check", "compare", "upload"}
+TALL = {"plan", "check", "compare", "show", "upload"}
 
 COMMANDS = [
     "accept", "account", "check", "compare", "demo", "detect", "help", "journal check", "plan",
