@@ -46,7 +46,8 @@ _CELL_NAMES: Final[Mapping[str, Sequence[str]]] = {
         "produktionsdatum", "baudatum", "assembliert", "assemblierdatum", "fertigungsdatum",
         "gebaut am", "date de fabrication", "date fabrication", "date assemblage",
         "fecha de fabricacion", "fecha fabricacion", "fecha de montaje", "生产日期", "制造日期",
-        "组装日期",
+        "组装日期", "hergestellt", "hergestellt am", "gebaut", "fabrique le", "fabricado el",
+        "fertigung", "datum der herstellung",
     ),
     "notes": (
         "notes", "note", "comment", "comments", "remark", "remarks", "bemerkung", "bemerkungen",
