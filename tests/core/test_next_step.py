@@ -220,3 +220,41 @@ def test_only_our_own_record_is_ever_changed_and_every_step_can_happen() -> None
         if found is not None and found.has_failed:
             assert decided not in {Step.REUSE, Step.ADOPT, Step.EXTEND, Step.COMPARE}
     assert seen == set(Step)
+
+
+def said(facts: JobFacts, **changes: object) -> str:
+    return next_step(replace(facts, **changes)).message  # type: ignore[arg-type]
+
+
+def test_every_failure_says_what_is_there_and_what_to_do() -> None:
+    assert said(ANOTHERS, found=RECORDS["file"]) == (
+        "Studio has a file measurement of this name (m), and this one is time_series; use "
+        "another name"
+    )
+    assert said(ANOTHERS, found=RECORDS["failed"]) == (
+        "Studio has a measurement of this name (m) that it could not process: why; delete it "
+        "there, or use another name"
+    )
+    silent = replace(FOUND, has_failed=True)
+    assert "could not process: without a reason; delete" in said(ANOTHERS, found=silent)
+    assert said(ANOTHERS, found=FOUND, existing=Existing.FAIL) == (
+        "Studio has a measurement of this name (m), and --existing fail asks for new ones only"
+    )
+    assert said(OURS, found=FOUND, prepared=prepared("other")) == (
+        "the source changed since it was uploaded as m, and Studio holds its 60 rows of before; "
+        "Studio keeps a measurement as it is: upload it under another name, or delete the old one"
+    )
+    compared = replace(ANOTHERS, existing=Existing.VERIFY, found=FOUND, prepared=prepared())
+    assert said(compared, difference="Studio holds 3 rows") == (
+        "Studio has a measurement of this name (m) that differs: Studio holds 3 rows; use "
+        "another name, or delete the one in Studio"
+    )
+    source = RecordedSource(sha256="0123456789abcdef", content_digest="held", member=None)
+    mine = replace(
+        prepared(), source=SourceStamp(size_bytes=10, mtime_ns=20, sha256="fedcba9876543210")
+    )
+    assert said(compared, found=replace(FOUND, source=source), prepared=mine) == (
+        "Studio has a measurement of this name (m) that differs: it came from a file with SHA-256 "
+        "0123456789ab…, and this one has fedcba987654…; use another name, or delete the one in "
+        "Studio"
+    )

@@ -13,6 +13,7 @@ from bulkload.core.issues import Severity
 from bulkload.core.plan_check import (
     PlanCheck,
     Rule,
+    duplicate_name,
     is_left_to_preparing,
 )
 from bulkload.core.plan_items import Problem, UploadJob
@@ -123,3 +124,88 @@ def test_every_job_is_sent_or_told(names: Iterable[str]) -> None:
                 json.dumps([item.where, item.rule, item.message])
                 item.message.encode()
                 assert "\n" not in item.message
+
+
+def problems_of(check: PlanCheck, one: UploadJob) -> list[Problem]:
+    return [item for item in check.admit(one, "row 7") if isinstance(item, Problem)]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "severity", "said"),
+    [
+        ("", Rule.EMPTY_NAME, Severity.ERROR, "'' is empty; give it one"),
+        (
+            "x" * 256,
+            Rule.NAME_TOO_LONG,
+            Severity.ERROR,
+            f"{shown('x' * 256)} has 256 characters, 255 are allowed; shorten it",
+        ),
+        (
+            "a\0",
+            Rule.CONTROL_CHARACTER,
+            Severity.ERROR,
+            "'a\\x00' contains the control character U+0000; remove it",
+        ),
+        (
+            "a ",
+            Rule.OUTER_SPACE,
+            Severity.WARNING,
+            "'a ' begins or ends with a space, which stays part of it",
+        ),
+        (
+            "a\u200bb",
+            Rule.INVISIBLE_CHARACTER,
+            Severity.WARNING,
+            "'a\\u200bb' contains U+200B (ZERO WIDTH SPACE), which nobody sees and which stays",
+        ),
+    ],
+)
+def test_a_name_that_is_wrong_is_said_in_full(
+    name: str, rule: Rule, severity: Severity, said: str
+) -> None:
+    for label, one in (
+        ("specification", job(name, "c", "m")),
+        ("cell", job("s", name, "m")),
+        ("measurement", job("s", "c", name)),
+        ("batch", job("s", "c", "m", batch=name)),
+    ):
+        expected = Problem(
+            where="row 7", rule=rule, message=f"{label} name {said}", severity=severity
+        )
+        assert problems_of(PlanCheck(), one) == [expected]
+
+
+def test_what_is_wrong_with_parents_is_said_in_full() -> None:
+    check = PlanCheck()
+    assert problems_of(check, job("LG", "c", "1", batch="B1")) == []
+    assert problems_of(check, job("LG", "c", "2", batch="B2")) == [
+        Problem(
+            where="row 7",
+            rule=Rule.BATCH_CONFLICT,
+            message="cell 'c' of 'LG' is in batch 'B2' here and was in batch 'B1' before; state "
+            "one batch for the cell",
+        )
+    ]
+    (by_case,) = problems_of(check, job("LG", "C", "3"))
+    assert (by_case.where, by_case.rule) == ("row 7", Rule.NAMES_DIFFER_BY_CASE)
+    assert by_case.severity is Severity.WARNING
+    assert "cell 'C'" in by_case.message
+    (by_case,) = problems_of(check, job("lg", "C", "3"))
+    assert "specification 'lg'" in by_case.message
+
+
+def test_a_name_claimed_twice_names_both_sources() -> None:
+    found = duplicate_name(JobKey("s", "c", "m"), "/a/x.csv", "/b/x.csv")
+    assert found == Problem(
+        where="/a/x.csv",
+        rule=Rule.DUPLICATE_NAME,
+        message="'s' / 'c' / 'm' is claimed by '/a/x.csv' and, with other content, by '/b/x.csv', "
+        "so neither is sent; rename or leave out one of the two",
+    )
+
+
+def test_names_that_look_the_same_are_told_apart_by_their_code_points() -> None:
+    found = duplicate_name(JobKey("s", "c", "m"), "/caf\u00e9.csv", "/cafe\u0301.csv")
+    assert "(they look the same: the one has U+00E9 U+002E, the other U+0065 U+0301)" in (
+        found.message
+    )
