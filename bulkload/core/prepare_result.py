@@ -61,6 +61,8 @@ class PrepareTask:
     #: beside it as ``.steps.parquet``, rows that are new since ``stored`` as ``.extend.parquet``.
     spool_path: str | None
     stored: StoredBefore | None = None
+    #: Memory that the worker may use, in bytes; None sets no limit. Its pool fills it in.
+    memory_bytes: int | None = None
     #: A copy on disk of a source that is no file of its own: a member, or a file of a remote tree.
     copied_to: str | None = None
     #: Whether the answer has an outline of the whole table to plot, fit to be sent or not.
@@ -98,6 +100,11 @@ class SourceStamp:
     size_bytes: int
     mtime_ns: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class StillReading:
+    """The worker's sign that it is reading a large measurement: an answer follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,10 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import pyarrow as pa
 
@@ -129,6 +130,20 @@ def beginning(path: Path, size_bytes: int) -> bytes:
             ) from error
 
 
+def content_size(path: Path) -> int:
+    """Return the bytes of a file's content; a compressed one is decompressed to be counted."""
+    with path.open("rb") as file:
+        compression = compression_of(file.read(max(map(len, _SIGNATURES))))
+        if compression is None:
+            return path.stat().st_size
+        file.seek(0)
+        size = 0
+        with suppress(*_DAMAGED), _openers()[compression](file) as stream:
+            while block := stream.read(CHUNK_BYTES):
+                size += len(block)
+        return size
+
+
 def compression_of(raw: bytes) -> str | None:
     """Name the compression that the first bytes announce."""
     return next((name for magic, name in _SIGNATURES.items() if raw.startswith(magic)), None)
@@ -153,6 +168,11 @@ def decompress(raw: bytes, compression: str, name: str) -> bytes:
             cause="empty_file",
         )
     return data
+
+
+def opened(file: Any, compression: str, stack: ExitStack) -> BinaryIO:
+    """Open a compressed stream, closed with the stack, over anything that is read like a file."""
+    return stack.enter_context(_openers()[compression](file))
 
 
 def _openers() -> dict[str, Callable[[BinaryIO], BinaryIO]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -80,7 +80,7 @@ def parse(
     decimal = layout.decimal or "."
     try:
         table = _parse_rows(text, layout, dict.fromkeys(numbers, pa.float64()), wanted, decimal)
-    except _ValueRefusedError as refusal:
+    except ValueRefusedError as refusal:
         return _parse_by_evidence(text, layout, numbers, wanted, refusal)
     if table.num_rows == 0:
         raise header_only(text.name)
@@ -118,7 +118,7 @@ def _beyond_float(values: pa.ChunkedArray) -> bool:
     return bool(max(abs(limits["min"].as_py()), abs(limits["max"].as_py())) >= 2**53)
 
 
-class _ValueRefusedError(Exception):
+class ValueRefusedError(Exception):
     """A declared number is not one; the evidence is gathered then."""
 
     def __init__(self, column: str, row: int | None, value: str) -> None:
@@ -137,33 +137,53 @@ def _parse_rows(
 ) -> pa.Table:
     if len(text.data) <= layout.body:
         return pa.table({name: pa.array([], pa.string()) for name in wanted})
-    # The parser is a third quicker where it need not look for quotes.
-    quote = '"' if text.data.find(b'"', layout.body) >= 0 else False
+    has_quotes = text.data.find(b'"', layout.body) >= 0
     try:
         return pa_csv.read_csv(
             pa.BufferReader(pa.py_buffer(text.data).slice(layout.body)),
-            read_options=pa_csv.ReadOptions(
-                use_threads=False, column_names=list(layout.names), block_size=BLOCK_BYTES
-            ),
-            parse_options=pa_csv.ParseOptions(delimiter=layout.delimiter, quote_char=quote),
-            convert_options=pa_csv.ConvertOptions(
-                column_types={name: types.get(name, pa.string()) for name in layout.names},
-                include_columns=list(wanted),
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-                decimal_point=decimal,
+            **csv_options(
+                layout, types, wanted, decimal, has_quotes=has_quotes, block_bytes=BLOCK_BYTES
             ),
         )
     except pa.ArrowInvalid as error:
-        raise _explained(error, text.name, layout) from error
+        raise explained(error, text.name, layout) from error
 
 
-def _explained(error: pa.ArrowInvalid, name: str, layout: TextLayout) -> Exception:
+def csv_options(
+    layout: TextLayout,
+    types: Mapping[str, pa.DataType],
+    wanted: Sequence[str],
+    decimal: str,
+    *,
+    has_quotes: bool,
+    block_bytes: int,
+) -> dict[str, Any]:
+    """Return how the parser cuts rows and reads values; all columns without a type are text."""
+    return {
+        "read_options": pa_csv.ReadOptions(
+            use_threads=False, column_names=list(layout.names), block_size=block_bytes
+        ),
+        # The parser is a third quicker where it need not look for quotes.
+        "parse_options": pa_csv.ParseOptions(
+            delimiter=layout.delimiter, quote_char='"' if has_quotes else False
+        ),
+        "convert_options": pa_csv.ConvertOptions(
+            column_types={name: types.get(name, pa.string()) for name in layout.names},
+            include_columns=list(wanted),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+            decimal_point=decimal,
+        ),
+    }
+
+
+def explained(error: pa.ArrowInvalid, name: str, layout: TextLayout) -> Exception:
+    """Return the parser's error as one that helps, or as a value that needs evidence."""
     message = str(error)
     if match := _BAD_VALUE.search(message):
         column, row, value = match.groups()
-        return _ValueRefusedError(layout.names[int(column)], int(row) if row else None, value)
+        return ValueRefusedError(layout.names[int(column)], int(row) if row else None, value)
     if match := _ROW_WIDTH.search(message):
         return _ragged(name, layout, *(int(group) for group in match.groups()))
     if "straddl" in message:
@@ -257,11 +277,11 @@ def _parse_by_evidence(
     layout: TextLayout,
     numbers: Sequence[str],
     wanted: Sequence[str],
-    refusal: _ValueRefusedError,
+    refusal: ValueRefusedError,
 ) -> tuple[pa.Table, str]:
     """Parse with the decimal mark that the values prove; reached when plain parsing failed."""
     if layout.decimal is None and "," not in refusal.value and refusal.value.strip("- "):
-        raise _no_number(text.name, layout, refusal.column, refusal.value, refusal.row)
+        raise no_number(text.name, layout, refusal.column, refusal.value, refusal.row)
     table = _parse_rows(text, layout, {}, wanted, ".")
     columns = {name: table.column(name) for name in numbers if name in wanted}
     decimal = layout.decimal or decide_decimal(columns, text.name)
@@ -269,14 +289,15 @@ def _parse_by_evidence(
         try:
             parsed = parse_numbers(values, decimal)
         except ValueError as error:
-            raise _no_number(text.name, layout, name, str(error), None) from error
+            raise no_number(text.name, layout, name, str(error), None) from error
         table = table.set_column(table.column_names.index(name), name, parsed)
     return table, decimal
 
 
-def _no_number(
+def no_number(
     name: str, layout: TextLayout, column: str, value: str, row: int | None
 ) -> UnreadableError:
+    """Return the refusal of a value that is no number; ``row`` counts from 1, where known."""
     where = name if row is None else f"{name}, line {layout.header_line + row}"
     # Where names are made unique for the parser, one begins with its place.
     column = re.sub(r"^\d+:", "", column)

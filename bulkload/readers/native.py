@@ -70,7 +70,7 @@ _PYPROBE: Final = frozenset({"Step", "Event"})
 _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 #: Name given to the unnamed index column that a data frame's CSV begins with.
-_INDEX: Final = ""
+INDEX: Final = ""
 
 
 def is_native(names: Sequence[str]) -> bool:
@@ -86,6 +86,15 @@ def is_native(names: Sequence[str]) -> bool:
         or (terms.TIME in own and not own.isdisjoint(COUNTS) and not own.isdisjoint(_MEASURED))
         or (terms.VOLTAGE in own and terms.TIME not in own and not own.isdisjoint(_AXES))
     )
+
+
+def is_native_parquet(schema: pa.Schema) -> bool:
+    """Tell whether a Parquet file is in the Ionworks column format."""
+    return _is_ours(schema.names)
+
+
+def _is_ours(names: Sequence[str]) -> bool:
+    return is_native(names) and not set(names) >= _PYPROBE
 
 
 def _may_be_native(names: Sequence[str]) -> bool:
@@ -130,7 +139,7 @@ class Native(Format):
             where, names = "header", [] if layout is None else list(layout.names)
         else:
             return Evidence()
-        if is_native(names) and not set(names) >= _PYPROBE:
+        if _is_ours(names):
             return Evidence(fits=(f"the {where} has Ionworks' column names",))
         return Evidence()
 
@@ -192,7 +201,7 @@ def _read_parquet(content: FileContent) -> Reading:
     refuse_duplicates(table.column_names, content.name)
     for index, name in enumerate(table.column_names):
         if name in NUMBERS:
-            table = table.set_column(index, name, _number_column(table, index, content.name))
+            table = table.set_column(index, name, number_column(table, index, content.name))
     return Reading(table=with_counts(table))
 
 
@@ -219,7 +228,8 @@ def with_counts(table: pa.Table) -> pa.Table:
     return table
 
 
-def _number_column(table: pa.Table, index: int, name: str) -> pa.ChunkedArray:
+def number_column(table: pa.Table, index: int, name: str) -> pa.ChunkedArray:
+    """Return a column of a Parquet file as numbers; ``name`` is the file's."""
     field = table.schema.field(index)
     if pa.types.is_integer(field.type) or pa.types.is_float64(field.type):
         return table.column(index)
@@ -242,28 +252,32 @@ def _first_line(text: Text) -> tuple[int, int, str]:
     return offset, line_number, ""
 
 
-def _left_out(what: str) -> Decision:
+def index_left_out(*, is_empty: bool) -> Decision:
+    """Return the decision to leave out an unnamed column that counts the rows, or is empty."""
+    what = (
+        "an empty column without a name" if is_empty else "an unnamed column that counts the rows"
+    )
     return Decision(
         code=DecisionCode.COLUMNS_LEFT_OUT,
         detail=f"left out {what}",
         evidence="values",
-        columns=(_INDEX,),
+        columns=(INDEX,),
     )
 
 
 def _without_index(table: pa.Table, name: str) -> tuple[pa.Table, tuple[Decision, ...]]:
     """Leave out an unnamed column that only counts the rows; refuse any other unnamed one."""
-    if _INDEX not in table.column_names:
+    if INDEX not in table.column_names:
         return table, ()
-    values = table.column(_INDEX)
-    index = table.column_names.index(_INDEX)
+    values = table.column(INDEX)
+    index = table.column_names.index(INDEX)
     if values.null_count == len(values):
-        return table.remove_column(index), (_left_out("an empty column without a name"),)
+        return table.remove_column(index), (index_left_out(is_empty=True),)
     if pa.types.is_integer(values.type) and values.null_count == 0:
         numbers = values.to_numpy()
         if np.array_equal(numbers - numbers[0], np.arange(len(numbers))):
             kept = table.remove_column(index)
-            return kept, (_left_out("an unnamed column that counts the rows"),)
+            return kept, (index_left_out(is_empty=False),)
     raise UnreadableError(
         f"{name}: column {index + 1} has values and no name; name it in the header",
         cause="unnamed_column",

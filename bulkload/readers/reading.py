@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
 from bulkload.core.decisions import Decision
+from bulkload.core.prepare_result import MEMORY_LIMIT
 from bulkload.core.version import VERSION
+from bulkload.errors import UnreadableError
 from bulkload.readers.date_order import DateClues
 from bulkload.readers.probe import Probe
 
@@ -87,6 +89,30 @@ class Evidence:
     def is_fit(self) -> bool:
         """All of the signature is there."""
         return bool(self.fits) and not self.lacks
+
+
+class ChunkedSeries(Protocol):
+    """A measurement whose table comes in chunks of one schema, in the order of its rows."""
+
+    #: What the source's header says.
+    header: Mapping[str, Any]
+
+    def chunks(self) -> Iterator[pa.Table]:
+        """Read the measurement from its beginning; raises ``ReadAgainError`` to be read anew."""
+
+    def provenance(self) -> Mapping[str, Any]:
+        """Return what ``TimeSeries.provenance`` is, once all chunks have been read."""
+
+
+class NotInChunksError(UnreadableError):
+    """A source cannot be read in chunks; the message says why, as half a sentence."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, cause=MEMORY_LIMIT)
+
+
+class ReadAgainError(Exception):
+    """What was read is void: a later row shows that a column has another type."""
 
 
 class Format:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -29,13 +31,69 @@ def encode(table: pa.Table, path: Path) -> None:
     pq.write_table(
         table.replace_schema_metadata(None),
         path,
-        compression=COMPRESSION,
-        compression_level=COMPRESSION_LEVEL,
         row_group_size=ROW_GROUP_ROWS,
-        use_dictionary=_repetitive_columns(table),
-        # Only types that Parquet itself cannot name need the Arrow schema beside it.
-        store_schema=any(_needs_arrow_schema(field.type) for field in table.schema),
+        **_options(table),
     )
+
+
+def encode_chunks(chunks: Iterable[pa.Table], path: Path) -> int:
+    """Write tables of one schema, one behind the other, to ``path``; return the rows.
+
+    Holds one row group. What repeats its values is told by the first one. Raises ``ValueError``
+    where there is no table.
+    """
+    groups = row_groups(chunks)
+    first = next(groups, None)
+    if first is None:
+        raise ValueError("there is nothing to write")
+    first = first.replace_schema_metadata(None)
+    rows = 0
+    with pq.ParquetWriter(path, first.schema, **_options(first)) as writer:
+        for group in chain((first,), groups):
+            writer.write_table(group.replace_schema_metadata(None), row_group_size=ROW_GROUP_ROWS)
+            rows += group.num_rows
+    return rows
+
+
+def row_groups(chunks: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield tables of the rows of a row group each, but for the last, of whatever comes in."""
+    waiting: list[pa.Table] = []
+    count = 0
+    for chunk in chunks:
+        start = 0
+        while count + chunk.num_rows - start >= ROW_GROUP_ROWS:
+            taken = ROW_GROUP_ROWS - count
+            yield pa.concat_tables([*waiting, chunk.slice(start, taken)]).combine_chunks()
+            start, count = start + taken, 0
+            waiting.clear()
+        if start < chunk.num_rows or not (waiting or start):
+            waiting.append(chunk.slice(start))
+            count += chunk.num_rows - start
+    if waiting:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def stored_chunks(path: Path, start: int = 0) -> Iterator[pa.Table]:
+    """Yield the rows of a Parquet file from ``start`` on, a row group at a time."""
+    with pq.ParquetFile(path) as file:
+        begin = 0
+        for number in range(file.num_row_groups):
+            rows = file.metadata.row_group(number).num_rows
+            if begin + rows > start:
+                table = file.read_row_group(number, use_threads=False)
+                yield table.slice(max(start - begin, 0))
+            begin += rows
+
+
+def _options(table: pa.Table) -> dict[str, Any]:
+    """Return how a table is written, of which this is all or the first part."""
+    return {
+        "compression": COMPRESSION,
+        "compression_level": COMPRESSION_LEVEL,
+        "use_dictionary": _repetitive_columns(table),
+        # Only types that Parquet itself cannot name need the Arrow schema beside it.
+        "store_schema": any(_needs_arrow_schema(field.type) for field in table.schema),
+    }
 
 
 def _repetitive_columns(table: pa.Table) -> list[str]:

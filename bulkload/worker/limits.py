@@ -36,3 +36,24 @@ MAX_ISSUES: Final = 100
 
 #: Findings that a file's message tells in full: the account and `bulkload show` have them all.
 MAX_TOLD_ISSUES: Final = 5
+
+#: Memory of a worker that has only loaded its libraries, in bytes: 90 MiB measured, and what
+#: validation and encoding need beside the table.
+LIBRARIES_BYTES: Final = 160 * 2**20
+#: Size of a file that fits into any worker, in bytes: nothing about it is estimated.
+SMALL_BYTES: Final = 8 * 2**20
+#: Memory that a text needs when it is read in one piece, in bytes for each of its values, beside
+#: its own bytes: 10 measured, the column of numbers and what the parser and the rules work on.
+BYTES_A_VALUE: Final = 14.0
+#: The same of a Parquet file: 19 measured, since its bytes hardly count.
+PARQUET_BYTES_A_VALUE: Final = 24.0
+#: Memory that any other format needs at the very least, as a multiple of its bytes: they and a
+#: table of them.
+LEAST_FACTOR: Final = 2.0
+#: Memory that judging needs for each step of a table that is read in chunks, in bytes: the step
+#: summary and the sums of the rules, which are kept of all steps.
+STEP_BYTES: Final = 2_048
+
+#: Seconds between two signs that a large measurement is being read: well below the time limit,
+#: which counts from the last one.
+BEAT_S: Final = 5.0

@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -24,7 +24,7 @@ import anyio
 import psutil
 from anyio.abc import Process
 
-from bulkload.core.prepare_result import MEMORY_LIMIT, Prepared, PrepareTask, Rejected
+from bulkload.core.prepare_result import MEMORY_LIMIT, Prepared, PrepareTask, Rejected, StillReading
 from bulkload.worker.limits import (
     MAX_ANSWER_BYTES,
     MEMORY_POLL_S,
@@ -103,10 +103,10 @@ class _Worker:
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             raise await self._died() from error
 
-    async def answer(self) -> Prepared | Rejected:
-        """Wait for the answer; raise ``_WorkerDiedError`` where the worker ends first.
+    async def answer(self) -> Prepared | Rejected | StillReading:
+        """Wait for the answer, or for a sign that it takes longer.
 
-        Loses nothing when cancelled.
+        Raises ``_WorkerDiedError`` where the worker ends first. Loses nothing when cancelled.
         """
         assert self.process.stdout is not None
         try:
@@ -117,7 +117,7 @@ class _Worker:
         body = self._arrived[HEADER.size : size]
         del self._arrived[:size]
         answer = pickle.loads(body)  # noqa: S301 - our own worker, over our own pipe
-        assert isinstance(answer, Prepared | Rejected)
+        assert isinstance(answer, Prepared | Rejected | StillReading)
         return answer
 
     def _answer_size(self) -> int:
@@ -234,12 +234,15 @@ class Pool:
         limits = self._limits
         is_answered = False
         try:
-            with anyio.move_on_after(limits.time_limit_s):
-                await worker.send(task)
+            with anyio.move_on_after(limits.time_limit_s) as time_limit:
+                await worker.send(replace(task, memory_bytes=memory_limit_bytes))
                 # The system reports no growth of memory: it has to be polled.
                 while worker.memory_bytes() <= memory_limit_bytes:
                     with anyio.move_on_after(MEMORY_POLL_S):
                         answer = await worker.answer()
+                        if isinstance(answer, StillReading):
+                            time_limit.deadline = anyio.current_time() + limits.time_limit_s
+                            continue
                         is_answered = True
                         return answer
                 return _over_memory(task, memory_limit_bytes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from bulkload.archives.access import copy, local_copy
 from bulkload.core.address import is_elsewhere
+from bulkload.core.frame import NeedsWholeError
 from bulkload.core.plan_check import is_left_to_preparing
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.prepare_result import (
@@ -31,6 +33,7 @@ from bulkload.core.terms import MeasurementType
 from bulkload.core.text import shown
 from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.sources.stamp import quick_stamp, stamp
+from bulkload.worker.large import Beat, too_large
 from bulkload.worker.limits import ERROR_TEXT_CHARACTERS, MAX_HASHED_REJECTION_BYTES
 from bulkload.worker.properties_and_files import prepare_file, prepare_properties
 from bulkload.worker.spool import copy_path
@@ -46,17 +49,19 @@ def use_one_thread() -> None:
     pa.set_io_thread_count(1)
 
 
-def prepare(task: PrepareTask) -> Prepared | Rejected:
+def prepare(task: PrepareTask, beat: Beat = lambda: None) -> Prepared | Rejected:
     """Prepare one measurement; every failure is an answer, none is raised.
+
+    ``beat`` is called now and then while one is read that takes long because it is large.
 
     Side effects: writes ``task.spool_path`` where the answer is ``Prepared``.
     """
     if task.copied_to is None and is_elsewhere(task.job.path):
-        return _prepared_from_copy(task)
-    return _prepared(task)
+        return _prepared_from_copy(task, beat)
+    return _prepared(task, beat)
 
 
-def _prepared_from_copy(task: PrepareTask) -> Prepared | Rejected:
+def _prepared_from_copy(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
     """Prepare a member of an archive from a copy of it.
 
     Files that are sent as they are stay beside the spool file; any other copy goes at once.
@@ -69,10 +74,10 @@ def _prepared_from_copy(task: PrepareTask) -> Prepared | Rejected:
             kept.parent.mkdir(exist_ok=True)
             with kept.open("wb") as file:
                 stamp = copy(path, file)
-            answer = _prepared(replace(task, copied_to=str(kept)))
+            answer = _prepared(replace(task, copied_to=str(kept)), beat)
         else:
             with local_copy(path, folder) as (local, stamp):
-                answer = _prepared(replace(task, copied_to=str(local)))
+                answer = _prepared(replace(task, copied_to=str(local)), beat)
     except (UnreadableError, MissingExtraError) as error:
         return Rejected(cause=error.cause, message=f"{path}: {error}")
     except OSError as error:
@@ -83,10 +88,10 @@ def _prepared_from_copy(task: PrepareTask) -> Prepared | Rejected:
     return replace(answer, source=replace(answer.source, mtime_ns=stamp.mtime_ns))
 
 
-def _prepared(task: PrepareTask) -> Prepared | Rejected:
+def _prepared(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
     # Before it is read: what is written to the file later has not been validated.
     seen = quick_stamp(Path(task.file))
-    answer = _unfit_name(task.job) or _prepared_or_rejected(task)
+    answer = _unfit_name(task.job) or _prepared_or_rejected(task, beat)
     if isinstance(answer, Rejected) and answer.source is None and seen is not None:
         return replace(answer, source=_looked_at(Path(task.job.path), *seen))
     return answer
@@ -113,15 +118,19 @@ def _unfit_name(job: UploadJob) -> Rejected | None:
     )
 
 
-def _prepared_or_rejected(task: PrepareTask) -> Prepared | Rejected:
+def _prepared_or_rejected(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
     try:
-        return _PREPARERS[task.job.type](task)
+        return _PREPARERS[task.job.type](task, beat)
     except UnreadableError as error:
         return Rejected(cause=error.cause, message=_named(task.job, str(error)))
     except MissingExtraError as error:
         return Rejected(cause=error.cause, message=_named(task.job, str(error)))
     except OSError as error:
         return _of_disk(task, error)
+    except NeedsWholeError as error:
+        return Rejected(
+            cause=MEMORY_LIMIT, message=f"{task.job.path}: {too_large(str(error), task)}"
+        )
     except MemoryError:
         return Rejected(
             cause=MEMORY_LIMIT, message=f"{task.job.path}: not enough memory to read it"
@@ -159,8 +168,8 @@ def _reason(error: OSError) -> str:
     return f"the file cannot be read: {error.strerror or error}"
 
 
-_PREPARERS: Final = {
+_PREPARERS: Final[dict[MeasurementType, Callable[[PrepareTask, Beat], Prepared | Rejected]]] = {
     MeasurementType.TIME_SERIES: prepare_time_series,
-    MeasurementType.PROPERTIES: prepare_properties,
-    MeasurementType.FILE: prepare_file,
+    MeasurementType.PROPERTIES: lambda task, _: prepare_properties(task),
+    MeasurementType.FILE: lambda task, _: prepare_file(task),
 }

@@ -56,15 +56,19 @@ def main() -> None:
     answers = take_answers()
     tasks: queue.SimpleQueue[object] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
-    from bulkload.core.prepare_result import PrepareTask
+    from bulkload.core.prepare_result import PrepareTask, StillReading
     from bulkload.worker.prepare import prepare, use_one_thread
 
     use_one_thread()
+
+    def say(message: object) -> None:
+        answers.write(encode_message(message))
+        answers.flush()
+
     while True:
         task = tasks.get()
         assert isinstance(task, PrepareTask)
-        answers.write(encode_message(prepare(task)))
-        answers.flush()
+        say(prepare(task, beat=lambda: say(StillReading())))
 
 
 if __name__ == "__main__":

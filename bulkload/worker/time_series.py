@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from bulkload.core.campaign import summary_to_text
 from bulkload.core.digest import content_digest
-from bulkload.core.excerpt import excerpt, excerpt_to_text, outline
 from bulkload.core.frame import Frame
-from bulkload.core.issues import ExtraCode, Severity, ValidationIssue
-from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.issues import ValidationIssue
 from bulkload.core.prepare_result import (
-    ExtraChecks,
     Prepared,
     PrepareTask,
     Rejected,
@@ -29,40 +21,44 @@ from bulkload.core.prepare_result import (
 )
 from bulkload.core.remedies import Search, find_remedy
 from bulkload.core.rule_names import TransformError
-from bulkload.core.rules import check, not_finite
-from bulkload.core.rules.extra_checks import check_extra
-from bulkload.core.rules.file_summary import summarise_file
 from bulkload.core.rules.transforms import TransformRecord, apply
-from bulkload.core.steps import summarise_steps
-from bulkload.core.terms import CURRENT, DATABASE, TIME, VOLTAGE
+from bulkload.core.terms import DATABASE
 from bulkload.core.treatment import Treatment
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
-from bulkload.readers.metadata import header_decisions, sendable
+from bulkload.readers.metadata import sendable
 from bulkload.readers.reading import Format
 from bulkload.sources.stamp import stamp
 from bulkload.tables.frames import to_frame, to_table
 from bulkload.tables.parquet import encode
-from bulkload.worker.limits import (
-    MAX_ISSUES,
-    MAX_TOLD_ISSUES,
-    REMEDY_ROWS,
-    REMEDY_TIME_S,
-    REMEDY_TRIES,
+from bulkload.worker.judging import (
+    campaign_summary,
+    errors_of,
+    invalid,
+    judged,
+    plotted,
+    provenance_of,
+    source_stamp,
 )
+from bulkload.worker.large import Beat, prepare_if_large
+from bulkload.worker.limits import MAX_ISSUES, REMEDY_ROWS, REMEDY_TIME_S, REMEDY_TRIES
 from bulkload.worker.spool import extension_path, steps_path
 
 
-def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
-    """Read, validate and encode a time series.
+def prepare_time_series(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
+    """Read, validate and encode a time series; ``beat`` is called while a large one is read.
 
     Raises ``UnreadableError``, ``MissingExtraError`` and ``OSError``.
     """
     began = time.monotonic()
     path = Path(task.file)
     path.stat()
+    if task.job.reader != DATABASE:
+        answer = prepare_if_large(_read_options(task), task, beat)
+        if answer is not None:
+            return answer
     series = _read(path, task)
-    before = _read_from(series)
+    before = source_stamp(series.provenance)
     if (changed := _changed_since(path, before)) is not None:
         return changed
     frame, table, records = _transformed(series.table, task)
@@ -70,11 +66,11 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
     if (lost := _lost_rows(series, table.num_rows + left_out, task)) is not None:
         return lost
     data_type = task.job.data_type or series.provenance.get("data_type")
-    steps, issues = _judged(frame, task, data_type)
+    steps, issues = judged(frame, task, data_type)
     header = sendable(series.header, task.prepare_options.header_fields)
-    provenance = _provenance(series, header, records)
-    if errors := _errors(issues):
-        rejected = _invalid(task.job, errors, before)
+    provenance = provenance_of(series.provenance, series.header, header, records)
+    if errors := errors_of(issues):
+        rejected = invalid(task.job, errors, before)
         found = _remedy(series.table, task, data_type, errors, began)
         return replace(
             rejected,
@@ -83,7 +79,7 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
             rows=table.num_rows,
             rows_left_out=left_out,
             provenance=provenance,
-            excerpt=_plotted(frame, errors, task),
+            excerpt=plotted(frame, errors, task),
         )
     prepared = Prepared(
         rows=table.num_rows,
@@ -96,49 +92,14 @@ def prepare_time_series(task: PrepareTask) -> Prepared | Rejected:
         is_longer=_is_longer(table, task.stored),
         warnings=tuple(issues)[:MAX_ISSUES],
         header=header,
-        summary=_campaign_summary(frame, steps, task, series.header),
+        summary=campaign_summary(frame, steps, task, series.header),
         changes=tuple(record.name for record in records if record.is_changed),
-        excerpt=_plotted(frame, issues, task) if task.plots_whole else "",
+        excerpt=plotted(frame, issues, task) if task.plots_whole else "",
         provenance=provenance,
     )
     if task.spool_path is None:
         return prepared
     return _spooled(prepared, table, steps, task)
-
-
-def _judged(
-    frame: Frame, task: PrepareTask, data_type: str | None
-) -> tuple[Frame | None, list[ValidationIssue]]:
-    """Return the step summary, where the checks need it, and all that the checks find."""
-    steps = (
-        _steps(frame, task.checks)
-        if task.checks.strict or task.prepare_options.stores_steps
-        else None
-    )
-    issues = check(
-        frame,
-        strict=bool(task.checks.strict),
-        data_type=data_type,
-        steps=steps,
-        rated_capacity=task.checks.rated_capacity,
-        voltage_window=task.checks.voltage_window,
-        skip_checks=task.checks.skip_checks,
-        start_time=task.job.metadata.get("start_time"),
-        end_time=task.job.metadata.get("end_time"),
-        now=datetime.now(UTC),
-    )
-    issues += _infinities(frame, issues)
-    return steps, issues + _extra_issues(frame, task, data_type)
-
-
-def _plotted(frame: Frame, issues: list[ValidationIssue], task: PrepareTask) -> str:
-    """Return what a plot needs: all of the table where it was asked for, else an excerpt."""
-    found = outline(frame, issues) if task.plots_whole else excerpt(frame, issues)
-    return "" if found is None else excerpt_to_text(found)
-
-
-def _errors(issues: Iterable[ValidationIssue]) -> list[ValidationIssue]:
-    return [issue for issue in issues if issue.severity is Severity.ERROR]
 
 
 def _remedy(
@@ -159,28 +120,16 @@ def _remedy(
         tried = task.treated(treatment)
         try:
             frame, _ = apply(to_frame(table), tried.job.transforms)
-            _, issues = _judged(frame, tried, data_type)
+            _, issues = judged(frame, tried, data_type)
         except (TransformError, MemoryError):
             return None
-        return [str(issue.code) for issue in _errors(issues)]
+        return [str(issue.code) for issue in errors_of(issues)]
 
     def may_try(tries: int) -> bool:
         is_in_time = time.monotonic() - rejected < REMEDY_TIME_S
         return not is_large and tries < REMEDY_TRIES and is_in_time
 
     return find_remedy([str(one.code) for one in errors], judge, may_try)
-
-
-def _provenance(
-    series: TimeSeries, header: Mapping[str, Any], records: tuple[TransformRecord, ...]
-) -> dict[str, Any]:
-    """Return the reader's provenance with what became of its header, and the transforms."""
-    of_header = [one.as_json() for one in header_decisions(series.header, header)]
-    return {
-        **series.provenance,
-        "decisions": [*series.provenance.get("decisions", ()), *of_header],
-        "transforms": [asdict(record) for record in records],
-    }
 
 
 def _read(path: Path, task: PrepareTask) -> TimeSeries:
@@ -220,58 +169,6 @@ def _transformed(
     return frame, to_table(frame) if is_changed else table, records
 
 
-def _campaign_summary(
-    frame: Frame, steps: Frame | None, task: PrepareTask, header: Mapping[str, Any]
-) -> str | None:
-    if task.prepare_options.extra_checks is ExtraChecks.OFF:
-        return None
-    stated = task.job.metadata.get("start_time") or header.get("start_time")
-    name = task.job.key.measurement
-    return summary_to_text(summarise_file(frame, name, _moment(stated), steps))
-
-
-def _moment(text: object) -> datetime | None:
-    """Return a moment with its zone; None for one without, which nothing can be compared with."""
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else None
-
-
-def _infinities(frame: Frame, found: list[ValidationIssue]) -> list[ValidationIssue]:
-    """Return an error for a measured infinity, which the vendor's rules let pass."""
-    if any(issue.code == ExtraCode.VALUE_NOT_FINITE for issue in found):
-        return []
-    names = [
-        name
-        for name in (TIME, VOLTAGE, CURRENT)
-        if frame.is_numeric(name) and np.isinf(frame.values(name)).any()
-    ]
-    return [not_finite(tuple(names))] if names else []
-
-
-def _extra_issues(frame: Frame, task: PrepareTask, data_type: str | None) -> list[ValidationIssue]:
-    wanted = task.prepare_options.extra_checks
-    if wanted is ExtraChecks.OFF:
-        return []
-    return check_extra(
-        frame,
-        data_type=data_type,
-        rated_capacity=task.checks.rated_capacity,
-        voltage_window=task.checks.voltage_window,
-        as_errors=wanted is ExtraChecks.ERROR,
-    )
-
-
-def _read_from(series: TimeSeries) -> SourceStamp:
-    """Return the stamp of the very bytes that were parsed."""
-    source = series.provenance
-    return SourceStamp(
-        size_bytes=source["size_bytes"], mtime_ns=source["mtime_ns"], sha256=source["sha256"]
-    )
-
-
 def _read_options(task: PrepareTask) -> ReadOptions:
     options = task.prepare_options
     dialects = options.dialects
@@ -290,14 +187,6 @@ def _read_options(task: PrepareTask) -> ReadOptions:
 @lru_cache(1)
 def _dialects(path: str) -> tuple[Format, ...]:
     return load_dialects(Path(path))
-
-
-def _steps(frame: Frame, checks: Checks) -> Frame | None:
-    """Return the step summary, None for a table that has no steps: the checks say why."""
-    try:
-        return summarise_steps(frame, checks.rated_capacity)
-    except (ValueError, TypeError):
-        return None
 
 
 def _is_longer(table: pa.Table, stored: StoredBefore | None) -> bool:
@@ -320,19 +209,6 @@ def _spooled(
         encode(table.slice(task.stored.rows), extension_path(path))
     spool = stamp(path)
     return replace(prepared, size_bytes=spool.size_bytes, sha256=spool.sha256)
-
-
-def _invalid(job: UploadJob, errors: list[ValidationIssue], source: SourceStamp) -> Rejected:
-    told = [str(one) for one in errors[:MAX_TOLD_ISSUES]]
-    if len(told) > 1:
-        told = [f"({number}) {text}" for number, text in enumerate(told, start=1)]
-    more = len(errors) - len(told)
-    return Rejected(
-        cause=str(errors[0].code),
-        message=f"{job.path}: {' '.join(told)}{f' (and {more} more findings)' if more else ''}",
-        issues=tuple(errors[:MAX_ISSUES]),
-        source=source,
-    )
 
 
 def _changed_since(path: Path, before: SourceStamp) -> Rejected | None:

@@ -51,6 +51,16 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> PrepareTask:
     return task(write(tmp_path_factory.mktemp("big") / "big.csv", series(rows=LONG_ROWS)))
 
 
+@pytest.fixture(scope="module")
+def growing(endless: PrepareTask) -> PrepareTask:
+    """A file whose decimal commas are proved by all its values: it is read in one piece."""
+    path = Path(endless.job.path)
+    text = path.read_bytes().replace(b",", b";").replace(b".", b",")
+    written = path.with_name("growing.csv")
+    written.write_bytes(text)
+    return task(written)
+
+
 @asynccontextmanager
 async def pool_of(
     folder: Path, *, workers: int = 1, time_s: float = 60.0, memory: int = 4096 * MIB
@@ -201,23 +211,23 @@ async def test_a_child_that_hangs_is_ended_at_the_time_limit(
 
 
 async def test_a_child_that_outgrows_its_memory_is_ended(
-    tmp_path: Path, endless: PrepareTask, good: PrepareTask
+    tmp_path: Path, growing: PrepareTask, good: PrepareTask
 ) -> None:
-    async with pool_of(tmp_path, memory=300 * MIB) as pool:
-        refused = await pool.prepare(endless)
+    async with pool_of(tmp_path, memory=330 * MIB) as pool:
+        refused = await pool.prepare(growing)
         assert isinstance(refused, Rejected)
         assert refused.cause == "memory_limit"
-        assert "big.csv" in refused.message
-        assert "300 MiB" in refused.message
+        assert "growing.csv" in refused.message
+        assert "330 MiB" in refused.message
         assert "--memory" in refused.message
         assert isinstance(await pool.prepare(good), Prepared)
 
 
 async def test_a_large_file_is_tried_alone_with_the_memory_of_all(
-    tmp_path: Path, endless: PrepareTask
+    tmp_path: Path, growing: PrepareTask
 ) -> None:
-    async with pool_of(tmp_path, workers=4, memory=300 * MIB) as pool:
-        answer = await pool.prepare(endless)
+    async with pool_of(tmp_path, workers=4, memory=330 * MIB) as pool:
+        answer = await pool.prepare(growing)
     assert isinstance(answer, Prepared)
     assert answer.rows == LONG_ROWS
 
