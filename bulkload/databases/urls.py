@@ -76,9 +76,14 @@ class DatabaseUrl:
             return None
         try:
             import keyring
+            import keyring.errors
         except ImportError:
             return None
-        found: str | None = keyring.get_password(KEYRING_SERVICE, self.masked)
+        try:
+            found: str | None = keyring.get_password(KEYRING_SERVICE, self.masked)
+        except keyring.errors.KeyringError:
+            # None is set up on this machine, or it stays locked: then the server decides.
+            return None
         return found
 
     def uri(self, scheme: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import keyring
+import keyring.backend
+import keyring.backends.fail
 import pytest
 
 from bulkload.databases.configuration import load_configuration, parse_configuration
@@ -127,3 +130,37 @@ def test_what_lets_workers_in_is_for_the_owner_alone(tmp_path: Path) -> None:
         if os.name == "posix":
             assert (session.folder / "session.json").stat().st_mode & 0o077 == 0
     assert not (session.folder / "session.json").exists()
+
+
+class Keyring(keyring.backend.KeyringBackend):  # type: ignore[misc]
+    """Holds passwords in memory."""
+
+    priority = 1.0
+
+    def __init__(self, held: dict[tuple[str, str], str]) -> None:
+        self.held = held
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.held.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.held[service, username] = password
+
+
+def test_a_keyring_gives_the_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("BULKLOAD_SQL_PASSWORD", raising=False)
+    before = keyring.get_keyring()
+    url = parse_url("postgresql://reader@db.lab/tests", tmp_path)
+    try:
+        keyring.set_keyring(Keyring({("bulkload", "postgresql://reader@db.lab/tests"): SECRET}))
+        assert url.password == SECRET
+        assert SECRET not in repr(url)
+        # The environment goes first.
+        monkeypatch.setenv("BULKLOAD_SQL_PASSWORD", "other")
+        assert url.password == "other"
+        monkeypatch.delenv("BULKLOAD_SQL_PASSWORD")
+        # A machine without a keyring asks the server without a password.
+        keyring.set_keyring(keyring.backends.fail.Keyring())
+        assert url.password is None
+    finally:
+        keyring.set_keyring(before)
