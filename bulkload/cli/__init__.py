@@ -77,14 +77,18 @@ journal.command(
 app.command(journal)
 
 
+#: Endings of sources that may state options of their own.
+_STATING: Final = (".toml", ".csv", ".xlsx", ".parquet", ".jsonl")
+
+
 def _options_of_job_file(
     command: App, commands: tuple[str, ...], arguments: ArgumentCollection
 ) -> None:
-    """Take the options that a ``bulkload.toml`` among the sources of a command states."""
+    """Take the options that a ``bulkload.toml`` or a plan among the sources of a command states."""
     del command, commands
     sources = next((one for one in arguments if one.field_info.name == "sources"), None)
     words = () if sources is None else sources.tokens
-    paths = [Path(word.value) for word in words if word.value.lower().endswith(".toml")]
+    paths = [Path(word.value) for word in words if word.value.lower().endswith(_STATING)]
     if paths:
         # Only here: `bulkload --help` must not load what reads it.
         from bulkload.cli.job_file import fill_options

@@ -13,7 +13,9 @@ from cyclopts.argument import Argument, ArgumentCollection
 from bulkload.core.text import shown
 from bulkload.errors import SettingsError
 from bulkload.sources.jobfile.document import is_job_file, read_job_file
+from bulkload.sources.plan_sheets import carried_options
 from bulkload.sources.schema import unknown
+from bulkload.sources.tables import TABLE_SUFFIXES
 
 #: Options that say what one run is asked for, not what the job is.
 _OF_A_RUN: Final = frozenset(("dry_run", "quiet", "until"))
@@ -23,21 +25,28 @@ _Stated = Mapping[str, tuple[Any, int]]
 
 
 def fill_options(arguments: ArgumentCollection, paths: Sequence[Path], upload: App) -> None:
-    """Fill in the options that a file of a job among the sources states.
+    """Fill in the options that a file of a job, or a plan, among the sources states.
 
     ``upload`` is the command whose options a file may state; each other command takes those that
     it has. Options on the command line take precedence. Raises ``JobFileError`` with all that is
     wrong with the file.
     """
+    own = _by_name(arguments)
     found = [path for path in paths if is_job_file(path)]
+    for path in paths:
+        if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+            _fill(own, carried_options(path))
     if not found:
         return
     if len(found) > 1:
         raise SettingsError(f"{found[0]} and {found[1]} are both files of a job: give one of them")
     whole = _by_name(upload.assemble_argument_collection())
     job = read_job_file(found[0], partial(_faults, whole))
-    own = _by_name(arguments)
-    for key, (value, _) in job.options.items():
+    _fill(own, {key: value for key, (value, _) in job.options.items()})
+
+
+def _fill(own: Mapping[str, Argument], stated: Mapping[str, Any]) -> None:
+    for key, value in stated.items():
         argument = own.get(_name(key))
         # A command that has no such option, or one that the user gave: nothing to do.
         if argument is not None and not argument.has_tokens:

@@ -169,6 +169,9 @@ class SourceOptions:
         Leave out files and folders of these patterns. Also in files named .bulkloadignore.
     go_on
         Send what can be sent, whatever else is in the way.
+    accept_drift
+        Take sources and names as they are now. By default what changed since a plan was written
+        is rejected.
     """
 
     layout: str = DEFAULT_LAYOUT
@@ -177,6 +180,7 @@ class SourceOptions:
     include: Annotated[tuple[str, ...], Parameter(negative=())] = ()
     exclude: Annotated[tuple[str, ...], Parameter(negative=())] = ()
     go_on: Annotated[bool, Parameter(negative=())] = False
+    accept_drift: Annotated[bool, Parameter(negative=())] = False
     sheet_arguments: SheetArguments = SheetArguments()
 
     def order(self) -> Order | None:
@@ -216,6 +220,7 @@ class SourceOptions:
             databases=databases,
             sheets=self.sheet_arguments.sheet_options(),
             selection=Selection.of(self.include, self.exclude),
+            accepts_drift=self.accept_drift,
         )
 
 

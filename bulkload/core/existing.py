@@ -13,6 +13,7 @@ ours                the source changed, is not read yet           PREPARE
 ours                the source grew, and the test is open         EXTEND
 ours                the source changed otherwise                  FAIL ``source_changed``
 ours                nothing says what it holds                    COMPARE, then ADOPT or FAIL
+another's           the plan found the name free                  REJECT ``name_taken_since``
 another's, failed                                                 FAIL ``existing_failed``
 another's           ``--existing fail``                           FAIL ``name_taken``
 another's           ``--existing reuse``                          REUSE; WAIT while in processing
@@ -94,13 +95,15 @@ class JobFacts:
     prepared: Prepared | None = None
     #: How the found record differs from the source: None until compared, empty where equal.
     difference: str | None = None
+    #: Whether the plan that was written found the name free in Studio.
+    expects_new: bool = False
     #: Whether the original file is still to be attached once the record exists.
     is_to_attach: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The next step of a job; the cause and the message are those of a failure."""
+    """The next step of a job; the cause and the message are those of its end."""
 
     step: Step
     cause: str = ""
@@ -136,6 +139,13 @@ def _about_ours(found: FoundRecord, facts: JobFacts) -> Decision:
 
 
 def _about_anothers(found: FoundRecord, facts: JobFacts) -> Decision:
+    if facts.expects_new:
+        return Decision(
+            Step.REJECT,
+            "name_taken_since",
+            f"when the plan was written, Studio had no measurement of this name, and now it has "
+            f"{found.id}; plan again, or take it as it is with --accept-drift",
+        )
     if found.has_failed:
         reason = found.processing_error or "without a reason"
         return Decision(

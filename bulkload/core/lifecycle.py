@@ -67,6 +67,8 @@ class Step(StrEnum):
     WITHDRAW = "withdraw"
     #: Store the original file in Studio and link it to the measurement.
     ATTACH = "attach"
+    #: End the job as rejected, with a cause and a message: nothing of it was asked for.
+    REJECT = "reject"
     #: End the job as failed, with a cause and a message.
     FAIL = "fail"
     #: Wait until Studio has processed the record: the last stage.

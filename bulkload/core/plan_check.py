@@ -81,6 +81,8 @@ class Rule(StrEnum):
     TOO_DEEP = "too_deep"
     #: A row names a path that does not exist.
     PATH_MISSING = "path_missing"
+    #: A source has changed since the plan that names it was written.
+    SOURCE_DRIFTED = "source_drifted"
     #: A row names a folder where a file is needed.
     PATH_IS_FOLDER = "path_is_folder"
     #: A source is neither a folder nor a manifest.

@@ -48,6 +48,8 @@ class UploadJob:
     #: Metadata of the measurement: protocol, test_setup, start_time, end_time, notes, tags.
     metadata: Mapping[str, Any] = field(default_factory=dict)
     checks: Checks = Checks()
+    #: Whether the plan found the name free in Studio: one that is taken since is not reused.
+    expects_new: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ processing poller (WAIT), or out of the run (END).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 from bulkload.core.existing import Decision, Existing
@@ -19,7 +20,9 @@ from bulkload.core.lifecycle import (
     Failed,
     Found,
     GaveUp,
+    JobState,
     Restarted,
+    SourceRejected,
     Step,
 )
 from bulkload.core.next_step import next_step
@@ -39,6 +42,7 @@ from bulkload.errors import (
     UnavailableError,
     UnreadableError,
 )
+from bulkload.sources.stamp import quick_stamp
 
 
 class JobSteps:
@@ -67,6 +71,7 @@ class JobSteps:
             Step.REUSE: self._reuse,
             Step.WITHDRAW: self._withdraw,
             Step.ATTACH: self._attach,
+            Step.REJECT: self._reject,
             Step.FAIL: self._fail,
         }
 
@@ -153,6 +158,21 @@ class JobSteps:
     async def _attach(self, context: JobContext, _: Decision) -> None:
         assert self._raw_files is not None
         await self._raw_files.attach(context)
+
+    async def _reject(self, context: JobContext, decision: Decision) -> None:
+        if context.state is not JobState.PLANNED:
+            # Taken while it was under way: then something of it was sent.
+            await self._fail(context, decision)
+            return
+        message = f"{context.job.path}: {context.job.key}: {decision.message}"
+        size_bytes, mtime_ns = quick_stamp(Path(context.job.path)) or (0, 0)
+        rejected = SourceRejected(
+            cause=decision.cause,
+            message=message,
+            source_bytes=size_bytes,
+            source_mtime_ns=mtime_ns,
+        )
+        await self._recorder.record(context, rejected)
 
     async def _fail(self, context: JobContext, decision: Decision) -> None:
         message = f"{context.job.path}: {context.job.key}: {decision.message}"

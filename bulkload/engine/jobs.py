@@ -95,6 +95,7 @@ class JobContext:
             stamp=quick_stamp(Path(self.job.path)) if is_stamped else None,
             prepared=self.prepared,
             difference=self.difference,
+            expects_new=self.job.expects_new,
             is_to_attach=attaches_raw and is_series and self.raw_data_id is None,
         )
 

@@ -58,6 +58,8 @@ def job_to_text(job: UploadJob) -> str:
             "batch": job.batch,
             "metadata": dict(job.metadata),
             "checks": checks_as_json(job.checks),
+            # Only where it holds: every other job's text stays what it was.
+            **({"expects_new": True} if job.expects_new else {}),
         }
     )
 

@@ -236,6 +236,12 @@ SELECT 1 FROM rejection WHERE location=? AND cause=?
 -- name: specification_put
 INSERT OR REPLACE INTO specification VALUES (?, ?, ?)
 
+-- name: specifications
+SELECT name, payload FROM specification ORDER BY name
+
+-- name: cells
+SELECT spec, cell, payload FROM cell ORDER BY spec, cell
+
 -- name: specification_get
 SELECT payload FROM specification WHERE name=?
 

@@ -52,13 +52,15 @@ def read_source(
     databases: Databases | None = None,
     sheets: SheetOptions | None = None,
     selection: Selection | None = None,
+    accepts_drift: bool = False,
 ) -> Iterator[PlanItem]:
     """Yield the plan of one or several sources (folders, manifests, plans, tables) as one stream.
 
     ``sheets`` names sheets of cells and tests that people keep. ``split`` gives the jobs of the
     tests in a file; without it a file is one job, unopened. ``databases`` holds what is opened for
     a source that is a database's ``.toml`` file. ``selection`` says which
-    entries are taken; the others are skipped, each with its rule.
+    entries are taken; the others are skipped, each with its rule. ``accepts_drift`` takes the
+    sources of a plan as they are now, not as the plan saw them.
 
     Each specification comes before its first job and each cell's metadata before the cell's
     first job; a name that two sources claim is found across sources.
@@ -85,7 +87,10 @@ def read_source(
             yield from carried_specifications(Path(source), stated)
             yield from said.add_carried(Path(source))
     manifest_options = ManifestOptions(
-        columns=options.columns, order=options.order, spec_of=said.spec_of()
+        columns=options.columns,
+        order=options.order,
+        spec_of=said.spec_of(),
+        accepts_drift=accepts_drift,
     )
     for specification in said.specifications():
         stated.setdefault(specification.name, specification)

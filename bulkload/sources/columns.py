@@ -31,10 +31,11 @@ COLUMNS: Final = (
 )
 #: Whether a row is uploaded (yes, no), and the rule by which it is not.
 DECISION_COLUMNS: Final = ("upload", "rule")
-#: What a survey writes for people to read: evidence, not statements. Nothing reads them back.
+#: What a survey or a plan writes for people to read: evidence, not statements. Of these only
+#: ``size_bytes``, ``modified`` and ``in_studio`` are read back: what they say must still hold.
 NOTE_COLUMNS: Final = (
     *("sureness", "warnings", "evidence", "kind", "vendor", "size_bytes", "modified", "rate"),
-    *("part", "layout", "copy_of", "other_form_of", "continues"),
+    *("part", "layout", "copy_of", "other_form_of", "continues", "in_studio", "studio_id"),
 )
 REQUIRED_COLUMNS: Final = ("spec", "cell", "measurement", "path")
 NUMBER_COLUMNS: Final = frozenset(

@@ -24,6 +24,8 @@ class Entry:
     #: What the layout states; a metadata file takes precedence.
     folder_batch: str | None = None
     folder_date: str | None = None
+    #: Size in bytes and time of modification in seconds that the plan saw, None for none.
+    seen: tuple[int, float] | None = None
     #: What a file of a job states for paths like this one; everything else takes precedence.
     defaults: Mapping[str, Any] = field(default_factory=dict)
 

@@ -190,6 +190,14 @@ def channel(cell: Any) -> int | str:
     return int(found) if is_number else found
 
 
+def json_object(cell: Any) -> dict[str, Any]:
+    """Return a cell as an object, or the JSON of one."""
+    found = _object(cell)
+    if found is None:
+        raise WrongValueError("must be an object of keys and values, as JSON")
+    return found
+
+
 def _object(cell: Any) -> dict[str, Any] | None:
     if isinstance(cell, str) and cell.lstrip().startswith("{"):
         cell = _parsed(cell)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,13 +20,13 @@ from bulkload.core.terms import MeasurementType
 from bulkload.core.text import shown
 from bulkload.errors import UnreadableError
 from bulkload.sources import field_parsers
-from bulkload.sources.columns import COLUMNS, job_of, parse_row, row_of
+from bulkload.sources.columns import COLUMNS, job_of, parse_row
+from bulkload.sources.drift import drift, is_stated_new, seen_in
 from bulkload.sources.entry import Entry
 from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES
 from bulkload.sources.manifest_header import KNOWN, ManifestOptions, understand
 from bulkload.sources.schema import unknown
 from bulkload.sources.tables import TABLE_SUFFIXES, BadRow, Header, Line, Row, read_table
-from bulkload.sources.writers import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,19 +67,11 @@ def read_frame(
 def existing(entries: Iterable[Entry | Problem | Skip]) -> Iterator[Entry | Problem | Skip]:
     """Replace entries whose path does not exist, or is of the wrong kind, by problems."""
     for entry in entries:
-        fault = _path_fault(entry.job) if isinstance(entry, Entry) else None
+        fault = (_path_fault(entry.job) or drift(entry)) if isinstance(entry, Entry) else None
         if fault is None:
             yield entry
         else:
             yield Problem(where=entry.where, rule=fault[0], message=fault[1])
-
-
-def write_plan(path: Path, jobs: Iterable[UploadJob]) -> int:
-    """Write jobs as a manifest, in the format of the path's ending; return their number.
-
-    Side effects: the file appears, or replaces an older one, when the last job is written.
-    """
-    return write_table(path, (row_of(job) for job in jobs))
 
 
 def _frame_lines(frame: pd.DataFrame) -> Iterator[Line]:
@@ -148,15 +141,23 @@ def _row_entries(
         for column in line.cells
         if column not in KNOWN
     ]
+    seen = None
+    if not options.accepts_drift:
+        try:
+            seen = seen_in(line.cells)
+        except ValueError as error:
+            faults.append((Rule.BAD_VALUE, "modified", str(error)))
     for rule, column, fault in faults:
         message = f"row {line.number}, column {shown(column)} {fault}"
         scope = Scope.PLAN if rule is Rule.UNKNOWN_COLUMN else Scope.ENTRY
         yield Problem(where=place, rule=rule, message=message, scope=scope)
     if not faults:
         job = job_of(row.stated, base)
+        if not options.accepts_drift and is_stated_new(line.cells):
+            job = replace(job, expects_new=True)
         folder = Path(os.path.normpath(job.path)).parent
         root = base if folder.is_relative_to(base) else Path(folder.anchor)
-        yield Entry(where=place, job=job, folder=folder, root=root)
+        yield Entry(where=place, job=job, folder=folder, root=root, seen=seen)
 
 
 def _decision(line: Row, place: str, base: Path) -> Problem | Skip | None:

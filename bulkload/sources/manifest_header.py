@@ -33,6 +33,8 @@ class ManifestOptions:
     order: Order | None = None
     #: Cell -> specification, for rows that leave the specification empty.
     spec_of: Mapping[str, str] = field(default_factory=dict)
+    #: Take sources and names as they are now, whatever the plan saw.
+    accepts_drift: bool = False
 
 
 @dataclass(slots=True)

@@ -43,6 +43,8 @@ _OF_THE_PLAN: Final = frozenset(
     }
 )
 _SHEET_SUFFIXES: Final = (".csv", ".xlsx")
+#: A column of a plan's own sheets: a payload as JSON, where columns cannot state it.
+PAYLOAD: Final = "payload"
 _COLUMN = re.compile(r"(?P<keys>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]+)\])?\Z")
 
 
@@ -150,6 +152,8 @@ def _header_problems(path: Path, names: tuple[str, ...]) -> Iterator[Problem]:
     for name in names:
         keys = _Column.of(name).keys
         above = {keys[:length] for length in range(1, len(keys))}
+        if name == PAYLOAD:
+            continue
         if keys[0] not in SPECIFICATION_KEYS:
             known = dict.fromkeys((*SPECIFICATION_KEYS, *RATING_KEYS))
             message = f"the column {shown(name)} {unknown(keys[0], known)}"
@@ -193,26 +197,55 @@ def _is_rating(keys: tuple[str, ...]) -> bool:
 def _add_row(
     path: Path, row: Row, columns: Mapping[str, _Column], into: dict[str, Specification]
 ) -> Iterator[Problem]:
-    data: dict[str, Any] = {}
     place = f"row {row.number}, "
-    for name, column in columns.items():
-        cell = cells.plain(row.cells.get(name))
-        if cell is None:
-            continue
-        inner = data
-        for key in column.keys[:-1]:
-            inner = inner.setdefault(key, {})
-        try:
-            inner[column.keys[-1]] = column.value(cell)
-        except ValueError as error:
-            yield _problem(path, Rule.BAD_VALUE, f"{place}column {shown(name)} {error}")
-            return
+    try:
+        data = _stated(row.cells, columns)
+    except _FaultyCellError as error:
+        yield _problem(path, Rule.BAD_VALUE, f"{place}column {shown(error.column)} {error}")
+        return
     checked = check_specification(data)
     for fault in checked.faults:
         message = f"{place}{shown('.'.join(fault.keys))} {fault.message}"
         yield _problem(path, fault.rule, message)
     if not checked.faults:
         yield from _add(checked.fields, path, f"{path}, {place.rstrip(', ')}", into)
+
+
+class _FaultyCellError(ValueError):
+    def __init__(self, column: str, what: str) -> None:
+        super().__init__(what)
+        self.column = column
+
+
+def _stated(row: Mapping[str, Any], columns: Mapping[str, _Column]) -> dict[str, Any]:
+    """Return what the cells of a row state, keys within keys."""
+    data: dict[str, Any] = {}
+    for name, column in columns.items():
+        cell = cells.plain(row.get(name))
+        if cell is None:
+            continue
+        try:
+            if name == PAYLOAD:
+                data |= cells.json_object(cell)
+                continue
+            value = column.value(cell)
+        except ValueError as error:
+            raise _FaultyCellError(name, str(error)) from error
+        inner = data
+        for key in column.keys[:-1]:
+            inner = inner.setdefault(key, {})
+        inner[column.keys[-1]] = value
+    return data
+
+
+def payload_of_row(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the specification that a row of a sheet states, None where it has a fault."""
+    try:
+        data = _stated(row, {name: _Column.of(name) for name in row})
+    except ValueError:
+        return None
+    checked = check_specification(data)
+    return None if checked.faults else checked.fields
 
 
 def _problem(path: Path, rule: Rule, message: str) -> Problem:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.core.ratings import CAPACITY_UNITS
 from bulkload.core.sheets.cell_table import CellTable
 from bulkload.core.survey.proposal import SURENESS_WORDS, Proposal
 from bulkload.core.survey.propose import Survey
 from bulkload.sources.columns import COLUMNS, DECISION_COLUMNS, NOTE_COLUMNS, Cell
-from bulkload.sources.plan_sheets import CELLS, SPECIFICATIONS
+from bulkload.sources.plan_sheets import CELLS, SPECIFICATIONS, flat_payload
 from bulkload.sources.writers import Sheet, write_table
 
 #: What a person looks at first, then what the plan states, then the evidence.
@@ -107,7 +106,11 @@ def _sheets(survey: Survey, table: CellTable) -> dict[str, Sheet]:
         row: dict[str, Cell] = {"cell": record.name, "spec": record.spec, "batch": record.batch}
         for key in ("date_manufactured", "notes"):
             row[key] = record.payload.get(key)
-        row |= dict(_flat(record.payload.get("measured_properties", {}), "measured_properties"))
+        row |= dict(
+            flat_payload(
+                record.payload.get("measured_properties", {}), "measured_properties", in_ah=True
+            )
+        )
         cells[record.name] = row
     for one in survey.proposals:
         if one.upload is False or not one.cell:
@@ -115,7 +118,7 @@ def _sheets(survey: Survey, table: CellTable) -> dict[str, Sheet]:
         if one.spec:
             specs.setdefault(one.spec, {"name": one.spec})
         cells.setdefault(one.cell, {"cell": one.cell, "spec": one.spec, "batch": one.batch})
-    spec_rows = [dict(_flat(payload, "")) for payload in specs.values()]
+    spec_rows = [dict(flat_payload(payload, "", in_ah=True)) for payload in specs.values()]
     wanted = ("name", "form_factor", "capacity [A.h]", "voltage_min [V]", "voltage_max [V]")
     spec_columns = dict.fromkeys([*wanted, *(key for row in spec_rows for key in row)])
     cell_columns = dict.fromkeys(
@@ -125,25 +128,3 @@ def _sheets(survey: Survey, table: CellTable) -> dict[str, Sheet]:
         SPECIFICATIONS: Sheet(tuple(spec_columns), spec_rows),
         CELLS: Sheet(tuple(cell_columns), list(cells.values())),
     }
-
-
-def _flat(payload: Mapping[str, Any], above: str) -> Iterator[tuple[str, Cell]]:
-    """Yield the columns that say what a payload says, quantities with their unit in brackets."""
-    for key, value in payload.items():
-        name = key if above in ("", "ratings") else f"{above}.{key}"
-        if isinstance(value, Mapping) and set(value) == {"value", "unit"}:
-            amount, unit = _in_common_unit(float(value["value"]), str(value["unit"]))
-            yield f"{name} [{unit}]", amount
-        elif isinstance(value, Mapping):
-            yield from _flat(value, name)
-        elif value is not None:
-            yield name, value
-
-
-def _in_common_unit(value: float, unit: str) -> tuple[float, str]:
-    """Give capacities in A.h, whatever each row states: one column has one unit."""
-    factor = CAPACITY_UNITS.get(unit.replace(".", ""))
-    if factor is None or unit == "A.h":
-        return value, unit
-    # Rounded to what a double holds of 0.002: 2.0 * 1e-3 is not 2e-3 in every case.
-    return float(f"{value * factor:.12g}"), "A.h"

@@ -43,7 +43,11 @@ def prepared(digest: str = "held", *, is_longer: bool = False) -> Prepared:
 
 def step(facts: JobFacts, **changes: object) -> tuple[Step, str]:
     decision = next_step(replace(facts, **changes))  # type: ignore[arg-type]
-    assert bool(decision.message) == bool(decision.cause) == (decision.step is Step.FAIL)
+    assert (
+        bool(decision.message)
+        == bool(decision.cause)
+        == (decision.step in (Step.FAIL, Step.REJECT))
+    )
     return decision.step, decision.cause
 
 
@@ -219,7 +223,7 @@ def test_only_our_own_record_is_ever_changed_and_every_step_can_happen() -> None
         assert decided is not Step.UPLOAD or found is None
         if found is not None and found.has_failed:
             assert decided not in {Step.REUSE, Step.ADOPT, Step.EXTEND, Step.COMPARE}
-    assert seen == set(Step)
+    assert seen == set(Step) - {Step.REJECT}
 
 
 def said(facts: JobFacts, **changes: object) -> str:
@@ -258,3 +262,16 @@ def test_every_failure_says_what_is_there_and_what_to_do() -> None:
         "0123456789ab…, and this one has fedcba987654…; use another name, or delete the one in "
         "Studio"
     )
+
+
+@pytest.mark.parametrize("existing", Existing)
+@pytest.mark.parametrize("record", ["ready", "processing", "failed"])
+def test_a_name_that_was_free_when_the_plan_was_written_is_not_reused(
+    existing: Existing, record: str
+) -> None:
+    facts = replace(ANOTHERS, expects_new=True, existing=existing)
+    assert step(facts, found=RECORDS[record]) == (Step.REJECT, "name_taken_since")
+    # What this job itself made is its own.
+    ours = step(replace(OURS, expects_new=True), found=RECORDS["ready"])
+    assert ours == step(OURS, found=RECORDS["ready"])
+    assert step(facts, found=None) == (Step.PREPARE, "")

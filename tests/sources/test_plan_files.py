@@ -18,7 +18,8 @@ from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import PlanError
 from bulkload.sources.columns import COLUMNS
 from bulkload.sources.entry import Entry
-from bulkload.sources.manifest import read_manifest, write_plan
+from bulkload.sources.manifest import read_manifest
+from bulkload.sources.plan_file import write_plan
 from bulkload.sources.writers import GROUP_ROWS, MAX_SHEET_CELL_CHARACTERS
 
 FORMS = (".csv", ".xlsx", ".parquet", ".jsonl")
