@@ -196,7 +196,7 @@ def test_a_csv_is_plain_and_complete(tmp_path: Path) -> None:
     )
     with path.open(encoding="utf-8-sig", newline="") as stream:
         header, row = csv.reader(stream)
-    assert header == list(COLUMNS)
+    assert header == [*COLUMNS, "size_bytes", "modified"]
     said = {column: cell for column, cell in zip(header, row, strict=True) if cell}
     assert said == {
         "spec": "LG M50",
