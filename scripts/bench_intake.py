@@ -1,6 +1,7 @@
 """Measure the way from an archive to a plan: planning, planning again, interruption, survey.
 
-    python scripts/bench_intake.py [--files 1000000] [--survey-files 100000] [--json FILE]
+    python scripts/bench_intake.py [--files 1000000] [--survey-files 100000]
+        [--members 10000] [--json FILE]
     python scripts/bench_intake.py --quick              tiny: only shows that it runs
 
 Planning is done over sparse files of 4 KiB, the survey over small texts of a known maker. Each
@@ -18,9 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from bulkload.cli.options import SourceOptions
@@ -130,7 +133,7 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(folder: Path, files: int, survey_files: int) -> list[Figure]:
+def measure(folder: Path, files: int, survey_files: int, members: int) -> list[Figure]:
     """Make the archives and measure."""
     archive, journal = folder / "sparse", folder / "journal.sqlite"
     archive.mkdir()
@@ -162,8 +165,49 @@ def measure(folder: Path, files: int, survey_files: int) -> list[Figure]:
         )
     )
     figures.append(Figure(what="processor time of the survey", value=taken_cpu, unit="s"))
-    # The slot of archives: a zip of 10 000 members against the same folder.
+    figures += archive_figures(folder, members)
     return figures
+
+
+def archive_figures(folder: Path, members: int) -> list[Figure]:
+    """Measure a zip against the same files in a folder, by turns: planning, and one run."""
+    root = folder / "members"
+    header = "Time [s],Voltage [V],Current [A],Step count\n"
+    rows = "".join(f"{at}.0,{4 - at / 1000:.3f},0.5,0\n" for at in range(200))
+    for number in range(members):
+        path = root / "NMC" / f"cell {number // FILES_A_CELL:05d}" / f"run {number:06d}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{header}{rows}200.{number:06d},3.8,0.5,0\n", "utf-8")
+    (root / "NMC" / "spec.json").write_text(json.dumps(SPECIFICATION), "utf-8")
+    packed = folder / "members.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(root.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(root))
+    figures = []
+    for what, command in (
+        ("planning", ["plan"]),
+        ("one run", ["upload", "--local", "studio", "--quiet", "--no-strict"]),
+    ):
+        taken: dict[str, list[float]] = {"members": [], "members.zip": []}
+        for turn in range(2):
+            for source, times in taken.items():
+                place = folder / f"{what} {source} {turn}"
+                place.mkdir()
+                words = [*command, str(folder / source)]
+                times.append(seconds(partial(run, words, place))[0])
+        ratio = min(taken["members.zip"]) / min(taken["members"])
+        label = f"{what}: a zip of {members:,} against its folder"
+        figures.append(Figure(what=label, value=ratio, unit="times", aim=1.2))
+    return figures
+
+
+def run(words: Sequence[str], place: Path) -> None:
+    """Run a command in a folder of its own; raise where it does not arrive."""
+    command = [sys.executable, "-m", "bulkload", *words]
+    ended = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise SystemExit(f"{' '.join(words)}: {ended.stdout[-500:]}{ended.stderr[-500:]}")
 
 
 def read_beginnings(folder: Path) -> None:
@@ -179,13 +223,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--files", type=int, default=1_000_000)
     parser.add_argument("--survey-files", type=int, default=100_000)
+    parser.add_argument("--members", type=int, default=10_000)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
     stated = parser.parse_args()
-    files, survey_files = (2000, 2000) if stated.quick else (stated.files, stated.survey_files)
+    files, survey_files, members = stated.files, stated.survey_files, stated.members
+    if stated.quick:
+        files, survey_files, members = 2000, 2000, 100
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-intake-")))
-        figures = measure(folder, files, survey_files)
+        figures = measure(folder, files, survey_files, members)
     print("| what | value | aimed at, at most | |\n|---|---:|---:|---|")
     for figure in figures:
         print(figure.line())

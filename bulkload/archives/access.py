@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import RLock
 from typing import BinaryIO, Final, cast
 
+from bulkload.archives import remote
 from bulkload.archives.directory import Archive, Directory
 from bulkload.archives.limits import (
     CHUNK_BYTES,
@@ -36,6 +37,7 @@ from bulkload.core.address import (
     innermost,
     is_elsewhere,
     is_member,
+    is_remote,
     nesting,
 )
 from bulkload.core.plan_check import Rule
@@ -70,6 +72,8 @@ def directory_of(archive: str) -> Directory:
 
 def names_in(folder: str) -> list[str]:
     """Return the names of the files in a folder of an archive; none for one that is unreadable."""
+    if not is_member(folder):
+        return remote.names_in(folder)
     archive, inner = innermost(folder)
     try:
         return directory_of(archive).folders.get(inner, [])
@@ -79,7 +83,9 @@ def names_in(folder: str) -> list[str]:
 
 
 def stamp_of(path: str) -> tuple[int, int] | None:
-    """Return a member's size and stamp, None if it is not there."""
+    """Return a source's size and stamp, None if it is not there, or was not listed remotely."""
+    if not is_member(path):
+        return remote.stamp_of(path)
     archive, name = innermost(path)
     try:
         one = _archive(archive)
@@ -96,6 +102,10 @@ def opened(path: str) -> Iterator[BinaryIO]:
 
     Raises ``UnreadableError`` for a member that is not there or damaged, and ``OSError``.
     """
+    if not is_member(path):
+        with _remote(path) as stream:
+            yield stream
+        return
     archive, name = innermost(path)
     one = _archive(archive)
     with one.lock:
@@ -105,12 +115,8 @@ def opened(path: str) -> Iterator[BinaryIO]:
                 "there; restore it, or plan again",
                 cause="vanished",
             )
-        try:
-            with one.archive.open(name) as stream:
-                yield stream
-        except UnreadableError as error:
-            message = f"{printable(file_name(name))}: {error}"
-            raise UnreadableError(message, cause=error.cause) from error
+        with _named(name), one.archive.open(name) as stream:
+            yield stream
 
 
 def beginning(path: str, size_bytes: int) -> bytes:
@@ -124,6 +130,9 @@ def copy(path: str, target: BinaryIO) -> SourceStamp:
 
     Raises ``UnreadableError`` also for one that is shorter or longer than its archive says.
     """
+    if not is_member(path):
+        with _named(path):
+            return remote.fetch(path, target)
     before = stamp_of(path)
     digest, size = hashlib.sha256(), 0
     with opened(path) as stream:
@@ -196,6 +205,23 @@ def _archive(path: str) -> _Opened:
         return one
 
 
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Put a file's name before what is said of it."""
+    try:
+        yield
+    except UnreadableError as error:
+        raise UnreadableError(
+            f"{printable(file_name(path))}: {error}", cause=error.cause
+        ) from error
+
+
+@contextmanager
+def _remote(path: str) -> Iterator[BinaryIO]:
+    with _named(path), remote.RemoteReader(path) as stream:
+        yield cast("BinaryIO", stream)
+
+
 def _close(path: str) -> None:
     """Close an archive that is kept, unless it is being read: then it stays for now."""
     one = _opened[path]
@@ -223,6 +249,8 @@ def _of_form(path: str, file: BinaryIO) -> Archive:
 def _file_stamp(path: str) -> tuple[int, int]:
     if is_member(path):
         return stamp_of(path) or (0, 0)
+    if is_remote(path):
+        return remote.look(path)
     status = os.stat(path)  # noqa: PTH116  (once a member)
     return status.st_size, status.st_mtime_ns
 
@@ -230,7 +258,8 @@ def _file_stamp(path: str) -> tuple[int, int]:
 def _file(path: str) -> BinaryIO:
     """Open an archive's file; one that lies in another is unpacked into a temporary file."""
     if not is_member(path):
-        return Path(path).open("rb")
+        is_far = is_remote(path)
+        return cast("BinaryIO", remote.RemoteReader(path)) if is_far else Path(path).open("rb")
     file = cast("BinaryIO", tempfile.SpooledTemporaryFile(INNER_MEMORY_BYTES))  # noqa: SIM115
     try:
         size = 0

@@ -45,3 +45,21 @@ MAX_OPEN: Final = 32
 MAX_UNPACKED_STREAM_BYTES: Final = 1024**3
 #: Bytes of a larger 7z that are unpacked at once.
 BATCH_BYTES: Final = 256 * 1024**2
+
+# -- Remote trees --------------------------------------------------------------------------------
+
+#: Files of one remote tree that are listed: some 500 bytes of memory each.
+MAX_REMOTE_FILES: Final = 1_000_000
+#: Remote files that are copied ahead of the processes that read: more would fill the disk of a
+#: slow machine, fewer would let its processes wait for a fast network.
+READS_AHEAD: Final = 2
+#: How often a store is asked for the same before the file is given up, and the seconds before the
+#: second time, doubled each time: 3.5 s in all, on top of what the store's library does.
+READ_ATTEMPTS: Final = 4
+FIRST_RETRY_S: Final = 0.5
+#: Bytes that are asked of a store at a time.
+READ_BLOCK_BYTES: Final = 4 * 1024**2
+#: Seconds in which an SSH server has to answer a connection, and of silence before it is asked
+#: whether it is still there (three times).
+CONNECT_LIMIT_S: Final = 20
+SILENCE_LIMIT_S: Final = 15

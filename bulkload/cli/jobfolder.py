@@ -11,7 +11,9 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from bulkload.archives.stores import refuse_secrets
 from bulkload.cli.local import local_studio
+from bulkload.core.address import is_url
 from bulkload.engine.studios import RunningStudio
 from bulkload.engine.target import Target
 from bulkload.errors import SettingsError
@@ -32,6 +34,8 @@ def absolute(sources: Sequence[str]) -> tuple[str, ...]:
 
 
 def _absolute(source: str) -> str:
+    if is_url(source):
+        refuse_secrets(source)
     if "://" not in source:
         return str(Path(source).resolve())
     parts = urlsplit(source)

@@ -81,6 +81,11 @@ def is_member(path: str) -> bool:
     return "!" in path and _MARK.search(path) is not None
 
 
+def is_remote(path: str) -> bool:
+    """Return whether a path is a URL, or lies in an archive of one."""
+    return ":" in path and is_url(path)
+
+
 def nesting(path: str) -> int:
     """Return in how many archives a path lies."""
     return sum(1 for _ in _MARK.finditer(path))

@@ -50,6 +50,15 @@ class StoredBefore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceCopy:
+    """Where a copy of a source lies, and the stamp of the source that it was made of."""
+
+    path: str
+    size_bytes: int
+    stamp_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareTask:
     """What a worker needs to prepare one measurement."""
 
@@ -64,14 +73,14 @@ class PrepareTask:
     #: Memory that the worker may use, in bytes; None sets no limit. Its pool fills it in.
     memory_bytes: int | None = None
     #: A copy on disk of a source that is no file of its own: a member, or a file of a remote tree.
-    copied_to: str | None = None
+    copy: SourceCopy | None = None
     #: Whether the answer has an outline of the whole table to plot, fit to be sent or not.
     plots_whole: bool = False
 
     @property
     def file(self) -> str:
         """Path of the file that is read: the source, or its copy."""
-        return self.copied_to or self.job.path
+        return self.job.path if self.copy is None else self.copy.path
 
     def treated(self, treatment: Treatment) -> PrepareTask:
         """Return the task with a treatment added to what plan and run state."""

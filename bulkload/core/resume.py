@@ -20,6 +20,8 @@ RETRYABLE_REJECTIONS: Final = frozenset(
         "no_permission",
         "query_failed",
         "reader_died",
+        "remote_forbidden",
+        "remote_unreachable",
         "source_changing",
         "unreadable_file",
         "vanished",

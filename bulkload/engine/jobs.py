@@ -21,7 +21,7 @@ from bulkload.core.lifecycle import (
     SourceRejected,
 )
 from bulkload.core.plan_items import UploadJob
-from bulkload.core.prepare_result import Prepared, Rejected
+from bulkload.core.prepare_result import Prepared, Rejected, SourceCopy
 from bulkload.core.terms import MeasurementType
 from bulkload.engine.limits import MAX_KEPT_FINDINGS
 from bulkload.journal import JobRow, Parent, Store
@@ -49,6 +49,8 @@ class JobContext:
     has_attempted_extension: bool
     prepared: Prepared | None = None
     spool: Path | None = None
+    #: Its source on this machine, where it is a remote one.
+    copy: SourceCopy | None = None
     #: The record of its name that Studio was found to hold.
     found: FoundRecord | None = None
     #: How that record differs from the source: None until compared, empty where equal.

@@ -5,6 +5,7 @@
     cells ──► look ──► prepare ──► upload ──► wait
               one listing    one task       one task        one poller
               a cell         a worker       a connection
+                  └─► fetch ─┘  (remote sources only)
 
 1. ``look`` takes the cells with open jobs from the journal (``plan_reader``), lists what Studio
    holds of each (``existing``), and lets every job go as far as it can without its source.
@@ -38,11 +39,14 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from bulkload.archives.limits import READS_AHEAD
+from bulkload.core.address import is_remote
 from bulkload.core.lifecycle import JobState, Step
 from bulkload.core.prepare_result import DISK_FULL, Prepared, PrepareTask, Rejected, StoredBefore
 from bulkload.core.snapshot import StageName
 from bulkload.engine.backlog import Backlog
 from bulkload.engine.existing import ExistingRecords
+from bulkload.engine.fetching import Fetcher
 from bulkload.engine.job_steps import JobSteps, failure_event
 from bulkload.engine.jobs import JobContext, Recorder, prepared_event, rejected_event
 from bulkload.engine.parents import Parents
@@ -86,6 +90,8 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         limits = parts.settings.limits
+        self._to_fetch, self._fetch_jobs = _stream(0)
+        self._fetcher = Fetcher()
         self._to_prepare, self._prepare_jobs = _stream(limits.workers)
         self._to_upload, self._upload_jobs = _stream(limits.connections)
         self._to_wait, self._wait_jobs = _stream(limits.connections)
@@ -112,6 +118,11 @@ class Pipeline:
                             self._prepare_all, self._prepare_jobs.clone(), self._to_upload.clone()
                         )
                     self._prepare_jobs.close()
+                    for _ in range(READS_AHEAD):
+                        group.start_soon(
+                            self._fetch_all, self._fetch_jobs.clone(), self._to_prepare.clone()
+                        )
+                    self._fetch_jobs.close()
 
     def _start_uploads(self, group: TaskGroup) -> None:
         for _ in range(self._parts.settings.limits.connections):
@@ -121,7 +132,7 @@ class Pipeline:
     async def _look(self) -> None:
         """Compare each cell's jobs with what is in Studio, a few cells at a time."""
         limiter = anyio.CapacityLimiter(self._parts.settings.limits.cells_ahead)
-        async with self._to_prepare, anyio.create_task_group() as group:
+        async with self._to_prepare, self._to_fetch, anyio.create_task_group() as group:
             for spec, cell in self._parts.plan.cells():
                 await limiter.acquire_on_behalf_of((spec, cell))
                 group.start_soon(self._look_at, spec, cell, limiter)
@@ -159,7 +170,9 @@ class Pipeline:
     async def _start(self, context: JobContext) -> None:
         """Bring a job as far as it goes without its source, and hand it to its next stage."""
         step = await self._parts.steps.run(context)
-        if step is Step.PREPARE:
+        if step is Step.PREPARE and is_remote(context.job.path):
+            await self._to_fetch.send(context)
+        elif step is Step.PREPARE:
             await self._to_prepare.send(context)
         elif step is Step.WAIT and self._parts.settings.is_waiting:
             self._parts.backlog.join()
@@ -168,19 +181,35 @@ class Pipeline:
         else:
             self._parts.progress.left(context.id)
 
+    async def _fetch_all(self, jobs: Jobs, fetched: JobsOut) -> None:
+        async with jobs, fetched:
+            async for context in jobs:
+                await self._parts.spool.wait_for_room()
+                answer = await self._fetcher.fetch(context, self._parts.spool.path(context.id))
+                if isinstance(answer, Rejected):
+                    await self._reject(context, answer)
+                    continue
+                context.copy = answer
+                await fetched.send(context)
+
+    async def _reject(self, context: JobContext, answer: Rejected) -> None:
+        self._parts.spool.remove(context.id)
+        if answer.cause == DISK_FULL:
+            raise DiskError(answer.message)
+        event = rejected_event(Path(context.job.path), answer)
+        await self._parts.recorder.record(context, event)
+
     async def _prepare_all(self, jobs: Jobs, prepared: JobsOut) -> None:
         async with jobs, prepared:
             async for context in jobs:
                 await self._parts.spool.wait_for_room()
                 task = self._task(context)
+                if context.copy is not None:
+                    self._fetcher.taken(context)
                 with self._parts.progress.preparing(context):
                     answer = await self._parts.pool.prepare(task)
-                if isinstance(answer, Rejected) and answer.cause == DISK_FULL:
-                    raise DiskError(answer.message)
                 if isinstance(answer, Rejected):
-                    await self._parts.recorder.record(
-                        context, rejected_event(Path(context.job.path), answer)
-                    )
+                    await self._reject(context, answer)
                     continue
                 self._take_up(context, answer, task)
                 await prepared.send(context)
@@ -192,6 +221,7 @@ class Pipeline:
             checks=parts.plan.checks_for(context.job, parts.settings.checks),
             prepare_options=parts.settings.prepare_options,
             spool_path=str(parts.spool.path(context.id)),
+            copy=context.copy,
             stored=None
             if context.found is None or stored is None
             else StoredBefore(rows=stored.rows, content_digest=stored.content_digest),

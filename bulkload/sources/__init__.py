@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bulkload.core.address import archive_form
+from bulkload.core.address import archive_form, is_url, place
 from bulkload.core.layouts import Layouts
 from bulkload.core.path_layout import Layout
 from bulkload.core.plan_check import Rule
@@ -19,7 +19,7 @@ from bulkload.core.plan_items import PlanItem, Problem, Scope, Skip, Specificati
 from bulkload.core.text import shown
 from bulkload.errors import PlanError
 from bulkload.sources.entry import Entry, Found
-from bulkload.sources.folder import walk, walk_archive
+from bulkload.sources.folder import walk, walk_archive, walk_remote
 from bulkload.sources.jobfile.defaults import with_defaults
 from bulkload.sources.jobfile.document import JobFile, PatternDefaults, is_job_file, read_job_file
 from bulkload.sources.json_yaml_toml import is_encodable
@@ -109,6 +109,8 @@ def _entries(
     source = part.source
     if not isinstance(source, str | Path):
         return _taken(existing(read_frame(source, options=options)), part.selection, Path.cwd())
+    if is_url(place(source)):
+        return walk_remote(place(source), part.layout, part.selection, options.order)
     path = Path(source)
     if path.is_dir() and is_encodable(str(source)):
         return walk(path, part.layout, part.selection, options.order)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from bulkload.core.address import is_url
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.survey.dates import Order
 from bulkload.core.terms import JobKey, MeasurementType
@@ -87,7 +88,7 @@ def job_of(stated: Mapping[str, Any], base: Path) -> UploadJob:
     return UploadJob(
         key=JobKey(stated["spec"], stated["cell"], stated["measurement"]),
         type=stated.get("type", MeasurementType.TIME_SERIES),
-        path=path if Path(path).is_absolute() else os.path.normpath(base / path),
+        path=path if is_url(path) or Path(path).is_absolute() else os.path.normpath(base / path),
         member=stated.get("member"),
         reader=stated.get("reader"),
         data_type=stated.get("data_type"),

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.core.address import archive_form, layout_parts
+from bulkload.archives.stores import refuse_secrets
+from bulkload.core.address import archive_form, layout_parts, place
 from bulkload.core.layouts import Layouts
 from bulkload.core.path_layout import Layout, normalised, parse_date, split_suffix
 from bulkload.core.plan_check import Rule
@@ -66,6 +67,19 @@ def walk_archive(
     path = os.path.abspath(source)  # noqa: PTH100  (links in the path stay as they are)
     walker = _Walker(Path(f"{path}!"), "", layout, order)
     yield from TreeWalker(walker.entries, left_out_rule).archive(path, (), selection)
+
+
+def walk_remote(
+    url: str, layout: Layout | Layouts, selection: Selection, order: Order | None = None
+) -> Found:
+    """Yield the contents of a remote tree, or of an archive there."""
+    if archive_form(url) is not None:
+        refuse_secrets(url)
+        walker = _Walker(Path(f"{url}!"), "", layout, order)
+        yield from TreeWalker(walker.entries, left_out_rule).archive(url, (), selection)
+        return
+    walker = _Walker(Path(url), "", layout, order)
+    yield from TreeWalker(walker.entries, left_out_rule).remote(url, selection)
 
 
 def measurement_type(file_name: str) -> MeasurementType:
@@ -211,7 +225,7 @@ class _Walker:
         part = f" part {fields['part']}" if "part" in fields else ""
         measurement = fields["measurement"] + part
         key = JobKey(fields.get("spec", ""), fields.get("cell", ""), measurement)
-        path = os.path.join(folder, name)  # noqa: PTH118  (once a file)
+        path = place(os.path.join(folder, name))  # noqa: PTH118  (once a file)
         kind = measurement_type(name)
         return Entry(
             where=path,
@@ -290,7 +304,7 @@ def _problem(path: Path, rule: Rule, message: str) -> Problem:
 
 def _where(path: Path) -> str:
     """Return a path as text that can be encoded, with undecodable bytes as escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return place(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def _reason(error: OSError) -> str:

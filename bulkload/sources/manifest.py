@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulkload.archives.access import directory_of, stamp_of
-from bulkload.core.address import file_name, innermost, is_elsewhere
+from bulkload.archives.remote import look
+from bulkload.core.address import file_name, innermost, is_elsewhere, is_member
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Scope, Skip, UploadJob
 from bulkload.core.sheets.headers import IGNORED
 from bulkload.core.terms import MeasurementType
 from bulkload.core.text import shown
-from bulkload.errors import UnreadableError
+from bulkload.errors import MissingExtraError, PlanError, UnreadableError
 from bulkload.sources import field_parsers
 from bulkload.sources.columns import COLUMNS, job_of, parse_row
 from bulkload.sources.drift import drift, is_stated_new, seen_in
@@ -208,6 +209,8 @@ def _path_fault(job: UploadJob) -> tuple[Rule, str] | None:
 
 def _member_fault(job: UploadJob) -> tuple[Rule, str] | None:
     """Say what is wrong with a path into an archive: the archive, or that it does not hold it."""
+    if not is_member(job.path):
+        return _remote_fault(job)
     if stamp_of(job.path) is not None:
         return _ending_fault(Path(job.path), job.type)
     archive, inner = innermost(job.path)
@@ -220,6 +223,14 @@ def _member_fault(job: UploadJob) -> tuple[Rule, str] | None:
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
     return Rule.PATH_MISSING, f"{shown(job.path)}: {shown(file_name(archive))} {what}"
+
+
+def _remote_fault(job: UploadJob) -> tuple[Rule, str] | None:
+    try:
+        look(job.path)
+    except (UnreadableError, PlanError, MissingExtraError) as error:
+        return Rule.PATH_MISSING, f"{shown(job.path)}: {error}"
+    return _ending_fault(Path(job.path), job.type)
 
 
 def _ending_fault(path: Path, kind: MeasurementType) -> tuple[Rule, str] | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulkload.archives.access import beginning, local_copy, stamp_of
-from bulkload.core.address import is_elsewhere
+from bulkload.core.address import is_elsewhere, is_remote
 from bulkload.core.path_layout import COMPRESSED_SUFFIXES
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.terms import MeasurementType
@@ -72,7 +72,9 @@ def split(job: UploadJob, options: Callable[[], ReadOptions]) -> Iterator[Upload
 
 
 def _may_hold_several(job: UploadJob) -> bool:
-    if job.type is not MeasurementType.TIME_SERIES or job.member is not None:
+    # Of a remote tree the plan reads the listing alone, not every file.
+    is_listed_only = is_remote(job.path)
+    if is_listed_only or job.type is not MeasurementType.TIME_SERIES or job.member is not None:
         return False
     # Once a file: os.path costs a fifth of what Path does.
     stem, suffix = os.path.splitext(job.path)  # noqa: PTH122

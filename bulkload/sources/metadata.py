@@ -200,12 +200,12 @@ class MetadataStore:
         if checked.faults:
             return self._broken(path, with_lines(checked.faults, document.line_of))
         name = checked.fields.pop("name", None) or folder_name(folder.name)
-        return Note(str(path), normalised(name), checked.fields, _digest(checked.fields))
+        return Note(place_of(path), normalised(name), checked.fields, _digest(checked.fields))
 
     def _broken(
         self, path: Path, faults: Iterator[tuple[Rule, str]] | list[tuple[Rule, str]]
     ) -> Note:
-        where = str(path)
+        where = place_of(path)
         if where not in self._told:
             self._told.add(where)
             self._problems += [

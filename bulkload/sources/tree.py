@@ -13,6 +13,7 @@ from typing import Final
 
 from bulkload.archives.access import beginning, directory_of
 from bulkload.archives.limits import MAX_INNER_ARCHIVES, MAX_MEMBERS
+from bulkload.archives.remote import tree_of
 from bulkload.core.address import archive_form, file_name, member_path
 from bulkload.core.path_layout import normalised
 from bulkload.core.plan_check import Rule
@@ -97,7 +98,19 @@ class TreeWalker:
         tree = _Tree(f"{path}!", parts, directory.folders, _folders(directory.folders))
         yield from self._folder(tree, "", selection, taken)
 
-    def _folder(self, tree: _Tree, folder: str, selection: Selection, taken: _Taken) -> Found:
+    def remote(self, url: str, selection: Selection) -> Found:
+        """Yield the files below a URL, which is listed once."""
+        found = tree_of(url)
+        base = url.rstrip("/")
+        for folder, why in found.unlisted.items():
+            message = f"cannot be listed: {why}"
+            yield Problem(where=f"{base}/{folder}", rule=Rule.UNREADABLE_FOLDER, message=message)
+        tree = _Tree(base, (), found.files, _folders(found.files))
+        yield from self._folder(tree, "", selection, None)
+
+    def _folder(
+        self, tree: _Tree, folder: str, selection: Selection, taken: _Taken | None
+    ) -> Found:
         where = f"{tree.top}/{folder}" if folder else tree.top
         parts = (*tree.parts, *folder.split("/")) if folder else tree.parts
         names = sorted(tree.files.get(folder, ()), key=lambda name: (normalised(name), name))
@@ -130,7 +143,7 @@ class TreeWalker:
         yield LeftFolder(Path(where))
 
     def _below(
-        self, tree: _Tree, folder: str, name: str, selection: Selection, taken: _Taken
+        self, tree: _Tree, folder: str, name: str, selection: Selection, taken: _Taken | None
     ) -> Found:
         below = f"{folder}/{name}" if folder else name
         if below.count("/") >= MAX_DEPTH:

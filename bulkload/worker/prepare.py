@@ -16,8 +16,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from bulkload.archives.access import copy, local_copy
-from bulkload.core.address import is_elsewhere
+from bulkload.archives.access import local_copy
+from bulkload.core.address import file_name, is_elsewhere
 from bulkload.core.frame import NeedsWholeError
 from bulkload.core.plan_check import is_left_to_preparing
 from bulkload.core.plan_items import UploadJob
@@ -27,16 +27,17 @@ from bulkload.core.prepare_result import (
     Prepared,
     PrepareTask,
     Rejected,
+    SourceCopy,
     SourceStamp,
 )
 from bulkload.core.terms import MeasurementType
-from bulkload.core.text import shown
-from bulkload.errors import MissingExtraError, UnreadableError
+from bulkload.core.text import printable, shown
+from bulkload.errors import BulkloadError, MissingExtraError, UnreadableError
 from bulkload.sources.stamp import quick_stamp, stamp
+from bulkload.worker.copies import copied, copy_at
 from bulkload.worker.large import Beat, too_large
 from bulkload.worker.limits import ERROR_TEXT_CHARACTERS, MAX_HASHED_REJECTION_BYTES
 from bulkload.worker.properties_and_files import prepare_file, prepare_properties
-from bulkload.worker.spool import copy_path
 from bulkload.worker.time_series import prepare_time_series
 
 #: Errors of a disk that takes nothing more. Not every system knows quotas.
@@ -56,13 +57,15 @@ def prepare(task: PrepareTask, beat: Beat = lambda: None) -> Prepared | Rejected
 
     Side effects: writes ``task.spool_path`` where the answer is ``Prepared``.
     """
-    if task.copied_to is None and is_elsewhere(task.job.path):
+    if task.copy is not None:
+        return _with_stamp(_prepared(task, beat), task.copy)
+    if is_elsewhere(task.job.path):
         return _prepared_from_copy(task, beat)
     return _prepared(task, beat)
 
 
 def _prepared_from_copy(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
-    """Prepare a member of an archive from a copy of it.
+    """Prepare a source that is no file of its own from a copy of it.
 
     Files that are sent as they are stay beside the spool file; any other copy goes at once.
     """
@@ -70,22 +73,25 @@ def _prepared_from_copy(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
     folder = None if task.spool_path is None else Path(task.spool_path).parent
     try:
         if task.job.type is MeasurementType.FILE and task.spool_path is not None:
-            kept = copy_path(Path(task.spool_path), path)
-            kept.parent.mkdir(exist_ok=True)
-            with kept.open("wb") as file:
-                stamp = copy(path, file)
-            answer = _prepared(replace(task, copied_to=str(kept)), beat)
-        else:
-            with local_copy(path, folder) as (local, stamp):
-                answer = _prepared(replace(task, copied_to=str(local)), beat)
-    except (UnreadableError, MissingExtraError) as error:
-        return Rejected(cause=error.cause, message=f"{path}: {error}")
-    except OSError as error:
-        return _of_disk(task, error)
-    if answer.source is None or task.job.type is MeasurementType.FILE:
-        seen = replace(stamp, sha256="" if answer.source is None else answer.source.sha256)
-        return replace(answer, source=seen)
-    return replace(answer, source=replace(answer.source, mtime_ns=stamp.mtime_ns))
+            return prepare(replace(task, copy=copied(path, Path(task.spool_path))), beat)
+        with local_copy(path, folder) as (local, stamp):
+            return prepare(replace(task, copy=copy_at(local, stamp)), beat)
+    except (BulkloadError, OSError) as error:
+        return unfetched(task.job, error)
+
+
+def unfetched(job: UploadJob, error: BulkloadError | OSError) -> Rejected:
+    """Return what becomes of a source that cannot be copied to this machine."""
+    if isinstance(error, OSError):
+        return _of_disk(job, error)
+    return Rejected(cause=error.cause, message=_named(job, str(error)))
+
+
+def _with_stamp(answer: Prepared | Rejected, copy: SourceCopy) -> Prepared | Rejected:
+    """Say of the source what it was where it lies, and not what its copy is."""
+    sha256 = "" if answer.source is None else answer.source.sha256
+    source = SourceStamp(size_bytes=copy.size_bytes, mtime_ns=copy.stamp_ns, sha256=sha256)
+    return replace(answer, source=source)
 
 
 def _prepared(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
@@ -126,7 +132,7 @@ def _prepared_or_rejected(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
     except MissingExtraError as error:
         return Rejected(cause=error.cause, message=_named(task.job, str(error)))
     except OSError as error:
-        return _of_disk(task, error)
+        return _of_disk(task.job, error)
     except NeedsWholeError as error:
         return Rejected(
             cause=MEMORY_LIMIT, message=f"{task.job.path}: {too_large(str(error), task)}"
@@ -145,15 +151,15 @@ def _prepared_or_rejected(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
         )
 
 
-def _of_disk(task: PrepareTask, error: OSError) -> Rejected:
+def _of_disk(job: UploadJob, error: OSError) -> Rejected:
     if error.errno in _DISK_IS_FULL:
         reason = f"the prepared file cannot be written: {error.strerror or error}"
-        return Rejected(cause=DISK_FULL, message=f"{task.job.path}: {reason}")
-    return Rejected(cause="unreadable_file", message=f"{task.job.path}: {_reason(error)}")
+        return Rejected(cause=DISK_FULL, message=f"{job.path}: {reason}")
+    return Rejected(cause="unreadable_file", message=f"{job.path}: {_reason(error)}")
 
 
 def _named(job: UploadJob, message: str) -> str:
-    name = Path(job.path).name
+    name = printable(file_name(job.path))
     if message.startswith(f"{name}:"):
         return job.path + message.removeprefix(name)
     return message if job.path in message else f"{job.path}: {message}"
