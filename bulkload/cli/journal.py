@@ -7,10 +7,11 @@ from pathlib import Path
 from rich.console import Console
 
 from bulkload.cli.console import EXAMPLES, say
-from bulkload.cli.jobfolder import journal_of
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
+from bulkload.journal import find
 from bulkload.journal.check import check_journal
+from bulkload.journal.whole import WholeJob
 
 
 def check(job_dir: Path) -> int:
@@ -25,16 +26,20 @@ def check(job_dir: Path) -> int:
         The job's folder.
     """
     console = Console()
-    path = journal_of(job_dir)
-    faults = list(check_journal(path))
-    for fault in faults[: EXAMPLES * 10]:
-        say(console, printable(fault))
-    if faults:
-        say(
-            console,
-            f"{len(faults):,} faults. Keep {path} as evidence, and run the upload with a new "
-            "--job folder; what Studio already has is found there by name.",
-        )
-        return ExitCode.USAGE
-    say(console, f"{path} is intact")
-    return ExitCode.ARRIVED
+    with WholeJob(job_dir) as whole:
+        folders = whole.folders
+    is_intact = True
+    for path in filter(None, map(find, folders)):
+        faults = list(check_journal(path))
+        for fault in faults[: EXAMPLES * 10]:
+            say(console, printable(fault))
+        if faults:
+            is_intact = False
+            say(
+                console,
+                f"{len(faults):,} faults. Keep {path} as evidence, and run the upload with a new "
+                "--job folder; what Studio already has is found there by name.",
+            )
+        else:
+            say(console, f"{path} is intact")
+    return ExitCode.ARRIVED if is_intact else ExitCode.USAGE

@@ -20,6 +20,7 @@ from bulkload.databases.run_databases import folders_of
 from bulkload.engine.target import Target
 from bulkload.engine.verify import VerifyReport
 from bulkload.journal import JobRow, Store
+from bulkload.journal.whole import WholeJob
 
 
 def is_migration(job_dir: Path) -> bool:
@@ -27,16 +28,16 @@ def is_migration(job_dir: Path) -> bool:
     return any(read_facts(folder) is not None for folder in folders_of(job_dir).values())
 
 
-def prove(job_dir: Path, store: Store, report: VerifyReport, target: Target) -> bool:
+def prove(job_dir: Path, whole: WholeJob, report: VerifyReport, target: Target) -> bool:
     """Prove a job's databases; return whether all of it is proved or explained.
 
     Side effects: ``migration.csv`` and ``migration.html`` in the job's folder.
     """
     checked_at = datetime.now(UTC)
-    last = store.last_upload()
     different = {one.key: one.message for one in report.differences}
     delivered = [
-        _delivered(row, store, different, report, last_run=None if last is None else last.id)
+        _delivered(row, store, different, report, last_run=last.id)
+        for store, last in whole.plans()
         for row in store.jobs()
     ]
     proofs = []
@@ -64,7 +65,7 @@ def _delivered(
     different: Mapping[JobKey, str],
     report: VerifyReport,
     *,
-    last_run: int | None,
+    last_run: int,
 ) -> Delivered:
     provenance: Mapping[str, Any] = store.read_provenance(row.id)
     words = different.get(row.key, "")

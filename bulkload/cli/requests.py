@@ -7,13 +7,16 @@ from functools import partial
 
 from bulkload.cli.lane_options import LaneOptions
 from bulkload.core.plan_items import PlanItem
+from bulkload.engine.plan_writer import PlanAccount
 from bulkload.engine.planning import planner
 from bulkload.engine.request import JobRequest, RunRequest
 from bulkload.engine.studios import RunningStudio
 from bulkload.errors import SettingsError
+from bulkload.journal import Store
+from bulkload.journal.parts import read_layout
 from bulkload.lanes.budget import parts_of_new_job
 from bulkload.lanes.planning import PartPlanner, layout_for
-from bulkload.lanes.request import LanesRequest, with_lanes, without_lanes
+from bulkload.lanes.request import LanesRequest, OnEntry, with_lanes, without_lanes
 
 
 def request_of(
@@ -45,4 +48,24 @@ def request_of(
         lanes=lane_options.count(),
         studio=studio,
         make_plan=partial(PartPlanner.from_sources, read=read, goes_on=goes_on),
+    )
+
+
+def request_again(
+    job: JobRequest,
+    make_plan: Callable[[Store, int, OnEntry], PlanAccount],
+    lane_options: LaneOptions,
+    *,
+    studio: RunningStudio | None,
+) -> RunRequest | LanesRequest:
+    """Return a request to take up the plan that each journal has, as ``make_plan`` does."""
+    layout = read_layout(job.job_dir)
+    if layout is None:
+        return without_lanes(job, studio=studio, make_plan=make_plan)
+    return with_lanes(
+        job,
+        layout,
+        lanes=lane_options.count(),
+        studio=studio,
+        make_plan=lambda planner, _: planner.from_journals(make_plan),
     )

@@ -10,18 +10,18 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from bulkload.cli.ending import EndOptions
-from bulkload.cli.help_format import OUTPUT
-from bulkload.cli.jobfolder import journal_of, studio_of, target_in
+from bulkload.cli.help_format import OUTPUT, RUN
+from bulkload.cli.jobfolder import last_upload_of, studio_of, target_in
 from bulkload.cli.kept_options import source_options_from
+from bulkload.cli.lane_options import LaneOptions
 from bulkload.cli.options import LimitOptions, check_dialects, this_command
+from bulkload.cli.requests import request_of
 from bulkload.cli.running import carry_out
 from bulkload.core.existing import Existing
-from bulkload.engine.planning import planner
-from bulkload.engine.request import RunRequest
+from bulkload.engine.request import JobRequest
 from bulkload.engine.run_settings import with_kept_settings
-from bulkload.engine.studios import opener
 from bulkload.errors import SettingsError
-from bulkload.journal import Store
+from bulkload.lanes.budget import check_counts
 from bulkload.settings import RunSettings
 
 
@@ -29,6 +29,7 @@ def resume(
     job_dir: Path,
     *,
     limit_options: LimitOptions = LimitOptions(),
+    lanes: Annotated[int | None, Parameter(group=RUN)] = None,
     quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
     end_options: EndOptions = EndOptions(),
 ) -> int:
@@ -40,11 +41,12 @@ def resume(
     ----------
     job_dir
         The job's folder.
+    lanes
+        Processes that deliver, where the job has parts. One for each four cores by default.
     quiet
         Print only news: nothing after a run that found none. And errors, and what resumes it.
     """
-    with Store(journal_of(job_dir), is_read_only=True) as store:
-        last = store.last_upload()
+    last = last_upload_of(job_dir)
     kept = {} if last is None else last.settings
     if last is None or not kept.get("source_options"):
         command = "" if last is None else f": run {last.command}"
@@ -58,6 +60,7 @@ def resume(
         is_waiting=kept["is_waiting"],
     )
     check_dialects(settings.prepare_options)
+    check_counts(lanes=lanes, parts=None)
     sources, options = tuple(kept["sources"]), source_options_from(kept["source_options"])
     target = target_in(job_dir)
     ending = end_options.ending()
@@ -67,14 +70,18 @@ def resume(
         options.databases(job_dir) as databases,
     ):
         read = partial(options.read, sources, settings.prepare_options, databases)
-        request = RunRequest(
-            job_dir=job_dir,
-            make_plan=planner(read, settings, sources, job_dir, goes_on=options.go_on),
-            target=target,
-            sources=sources,
-            source_options=kept["source_options"],
-            settings=settings,
-            command=this_command(),
-            open_studio=opener(studio, target),
+        request = request_of(
+            JobRequest(
+                job_dir=job_dir,
+                target=target,
+                sources=sources,
+                source_options=kept["source_options"],
+                settings=settings,
+                command=this_command(),
+            ),
+            read,
+            LaneOptions(lanes=lanes),
+            studio=studio,
+            goes_on=options.go_on,
         )
         return carry_out(request, summary=None, report=None, is_quiet=quiet, ending=ending)[0]

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 
 from bulkload.cli.ending import EndOptions
 from bulkload.cli.help_format import OUTPUT, READING, RUN, TARGET
-from bulkload.cli.jobfolder import journal_of, studio_of, target_in
+from bulkload.cli.jobfolder import studio_of, target_in
+from bulkload.cli.lane_options import LaneOptions
 from bulkload.cli.options import (
     CheckOptions,
     LimitOptions,
@@ -19,19 +20,17 @@ from bulkload.cli.options import (
     check_dialects,
     this_command,
 )
+from bulkload.cli.requests import request_again
 from bulkload.cli.running import carry_out
 from bulkload.clock import SystemClock
 from bulkload.core.existing import Existing
-from bulkload.core.roots import roots
 from bulkload.core.treatment import Treatment
 from bulkload.engine.plan_again import retry_into
-from bulkload.engine.request import RunRequest
+from bulkload.engine.request import JobRequest
 from bulkload.engine.run_settings import with_kept_settings
-from bulkload.engine.studios import opener
 from bulkload.errors import SettingsError
-from bulkload.journal import Store
-from bulkload.journal.report import tally
-from bulkload.journal.treatments import rejected_sources
+from bulkload.journal.whole import WholeJob
+from bulkload.lanes.budget import check_counts
 from bulkload.settings import RunSettings
 
 
@@ -77,6 +76,7 @@ def retry(
     job_dir: Path,
     *,
     limit_options: LimitOptions = LimitOptions(),
+    lanes: Annotated[int | None, Parameter(group=RUN)] = None,
     cause: Annotated[str | None, Parameter(group=RUN)] = None,
     existing: Annotated[Existing | None, Parameter(group=TARGET)] = None,
     wait: Annotated[bool | None, Parameter(group=TARGET)] = None,
@@ -95,6 +95,8 @@ def retry(
     ----------
     job_dir
         The job's folder.
+    lanes
+        Processes that deliver, where the job has parts. One for each four cores by default.
     cause
         Only what has this cause, such as time_limit. Or what has these findings, joined by +.
         Everything that did not arrive by default.
@@ -105,16 +107,16 @@ def retry(
     quiet
         Print only news: nothing after a run that found none. And errors, and what resumes it.
     """
-    path = journal_of(job_dir)
     target = target_in(job_dir)
-    with Store(path, is_read_only=True) as store:
-        last = store.last_upload()
+    check_counts(lanes=lanes, parts=None)
+    with WholeJob(job_dir) as whole:
+        last = whole.first_plan()
         if last is None:
             raise SettingsError(
                 f"{job_dir} has a journal without an upload; run `bulkload upload` first"
             )
-        _, causes = tally(store, last.id, is_waiting=True)
-        named = {one.name for one in roots(rejected_sources(store, last.id), 0)}
+        _, causes = whole.tally(is_waiting=True)
+        named = {one.name for one in whole.roots(0)}
     if cause is not None and cause not in {*causes, *named}:
         known = ", ".join(sorted({*causes, *named})) or "none"
         raise SettingsError(f"no job of {job_dir} has the cause {cause}; its causes: {known}")
@@ -131,18 +133,13 @@ def retry(
         check_dialects(replace(settings.prepare_options, dialects=dialects))
     ending = end_options.ending()
     with ending.following(job_dir), studio_of(target) as studio:
-        request = RunRequest(
-            job_dir=job_dir,
-            make_plan=partial(
-                retry_into,
-                cause=cause,
-                at=SystemClock().now().timestamp(),
-                treatment=treatment,
-                is_as_planned=treatment_options.as_planned,
-            ),
-            target=target,
-            settings=settings,
-            command=this_command(),
-            open_studio=opener(studio, target),
+        make_plan = partial(
+            retry_into,
+            cause=cause,
+            at=SystemClock().now().timestamp(),
+            treatment=treatment,
+            is_as_planned=treatment_options.as_planned,
         )
+        job = JobRequest(job_dir=job_dir, target=target, settings=settings, command=this_command())
+        request = request_again(job, make_plan, LaneOptions(lanes=lanes), studio=studio)
         return carry_out(request, summary=None, report=None, is_quiet=quiet, ending=ending)[0]

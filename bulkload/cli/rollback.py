@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,19 +15,20 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bulkload.cli.console import EXAMPLES, counted, say
-from bulkload.cli.jobfolder import journal_of, studio_of, target_in
+from bulkload.cli.jobfolder import studio_of, target_in
 from bulkload.cli.options import this_command
 from bulkload.client.http.events import unobserved
 from bulkload.clock import SystemClock
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
-from bulkload.engine.rollback import Leftover, Rollback, RollbackReport, candidates
+from bulkload.engine.rollback import SHARED, Leftover, Rollback, RollbackReport, candidates
 from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target
 from bulkload.errors import SettingsError
-from bulkload.journal import Store
+from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.journal import open_journal
 from bulkload.journal.lock import exclusive
+from bulkload.journal.whole import WholeJob
 from bulkload.settings import RunSettings
 
 
@@ -51,29 +53,69 @@ def rollback(
         Do not ask.
     """
     console = Console()
-    path = journal_of(job_dir)
     target = target_in(job_dir)
+    with WholeJob(job_dir) as whole:
+        folders, is_divided = whole.folders, whole.is_divided
+    if is_divided and run is not None:
+        raise SettingsError(
+            f"{job_dir} has several parts, each with runs of its own: roll back one of them, such "
+            f"as {folders[0]}"
+        )
     with exclusive(job_dir):
-        with Store(path) as store:
-            wanted = candidates(store, run)
-            if run is not None and not wanted:
-                raise SettingsError(f"run {run} of {job_dir} created nothing that is still there")
-            _show(console, store, wanted)
-            if not wanted or not (yes or _is_confirmed(console)):
-                say(console, "nothing was deleted")
-                return ExitCode.ARRIVED
-            at = SystemClock().now().timestamp()
-            settings = target.as_json()
-            this_run = store.begin_run(this_command(), settings, at)
+        wanted = {folder: _wanted(console, folder, run) for folder in folders}
+        if run is not None and not any(wanted.values()):
+            raise SettingsError(f"run {run} of {job_dir} created nothing that is still there")
+        if not any(wanted.values()) or not (yes or _is_confirmed(console)):
+            say(console, "nothing was deleted")
+            return ExitCode.ARRIVED
         with studio_of(target) as running:
-            report = anyio.run(partial(_rollback, path, this_run, target, running, wanted))
-        with Store(path) as store:
-            counts = {"deleted": len(report.deleted), "left": len(report.left)}
-            store.end_run(this_run, SystemClock().now().timestamp(), counts)
-    for one in report.left:
+            reports = list(_roll_back(job_dir, wanted, target, running))
+    deleted = sum(len(report.deleted) for report in reports)
+    left = [one for report in reports for one in report.left]
+    for one in left:
         say(console, printable(f"left: {one.candidate.kind} {one.candidate.name}: {one.reason}"))
-    say(console, f"{len(report.deleted):,} deleted, {len(report.left):,} left")
-    return ExitCode.PARTIAL if report.left else ExitCode.ARRIVED
+    say(console, f"{deleted:,} deleted, {len(left):,} left")
+    return ExitCode.PARTIAL if left else ExitCode.ARRIVED
+
+
+def _wanted(console: Console, folder: Path, run: int | None) -> list[Leftover]:
+    """Return what a folder's runs made, and list it."""
+    with Store(folder / FILE_NAME, is_read_only=True) as store:
+        wanted = candidates(store, run)
+        _show(console, store, wanted)
+    return wanted
+
+
+def _roll_back(
+    job_dir: Path,
+    wanted: Mapping[Path, list[Leftover]],
+    target: Target,
+    running: RunningStudio | None,
+) -> Iterator[RollbackReport]:
+    """Delete what each folder's runs made; what several parts may share goes last."""
+    if job_dir in wanted:
+        yield _roll_back_in(job_dir, wanted[job_dir], target, running)
+        return
+    for is_shared in (False, True):
+        for folder, made in wanted.items():
+            if now := [one for one in made if (one.kind in SHARED) is is_shared]:
+                with exclusive(folder):
+                    yield _roll_back_in(folder, now, target, running)
+
+
+def _roll_back_in(
+    folder: Path, wanted: list[Leftover], target: Target, running: RunningStudio | None
+) -> RollbackReport:
+    """Delete records of one journal, as a run of it."""
+    path = folder / FILE_NAME
+    with Store(path) as store:
+        at = SystemClock().now().timestamp()
+        run = store.begin_run(this_command(), target.as_json(), at)
+    report = anyio.run(partial(_rollback, path, run, target, running, wanted))
+    with Store(path) as store:
+        counts = {"deleted": len(report.deleted), "left": len(report.left)}
+        store.end_run(run, SystemClock().now().timestamp(), counts)
+    return report
 
 
 def _show(console: Console, store: Store, wanted: list[Leftover]) -> None:

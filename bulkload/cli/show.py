@@ -17,7 +17,7 @@ from bulkload.archives.access import on_disk
 from bulkload.cli.details import Details, findings_of, header_of, record_of, source_of
 from bulkload.cli.detect import describe
 from bulkload.cli.help_format import READING, RUN
-from bulkload.cli.jobfolder import journal_of, studio_of, target_in
+from bulkload.cli.jobfolder import studio_of, target_in
 from bulkload.cli.options import CheckOptions, PrepareArguments, SheetArguments, SourceOptions
 from bulkload.cli.plotting import Plots, plotted
 from bulkload.client.http.events import unobserved
@@ -35,6 +35,7 @@ from bulkload.errors import ClientError, SettingsError
 from bulkload.journal import JobRow, Store
 from bulkload.journal.acceptance import acceptance_of
 from bulkload.journal.treatments import treatment_of
+from bulkload.journal.whole import WholeJob
 from bulkload.readers import ReadOptions, list_members, load_dialects, read
 from bulkload.settings import RunSettings
 from bulkload.worker.prepare import prepare
@@ -148,45 +149,52 @@ def _show_file(
 def _show_journal(
     console: Console, what: str, job_dir: Path, *, asks_studio: bool, plots: Plots | None
 ) -> int:
-    with Store(journal_of(job_dir), is_read_only=True) as store:
-        rows = store.named(what, what if is_url(what) else str(Path(what).resolve()))
-        if not rows:
-            raise SettingsError(
-                f"{job_dir} holds no measurement with the name, the id or the file {what}"
-            )
-        for row in rows:
-            details = Details(console)
-            details.title(str(row.key))
-            details.section("file", [row.path])
-            source = store.last_read(row.id)
-            if isinstance(source, SourcePrepared) or (source is not None and source.provenance):
-                source_of(details, source)
-            if isinstance(source, SourcePrepared):
-                found = (f"{code}: {message}" for code, message in source.warnings)
-                details.section("findings", found)
-            if isinstance(source, SourceRejected):
-                found = (f"{code}: {message}" for code, message in source.findings)
-                details.section("findings", found)
-                details.section("would pass with", filter(None, [source.remedy]))
-            details.section("chosen by a retry", filter(None, [str(treatment_of(store, row.id))]))
-            if (mark := acceptance_of(store, row.id)) is not None:
-                details.section("accepted", [f"by {mark.accepted_by}: {mark.reason}"])
-            reason = [row.message] if row.message else []
-            verdict = [row.state_text, *([row.cause] if row.cause else []), *reason]
-            details.section("state", verdict)
-            details.section(
-                "journal",
-                (
-                    f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC  {name}"
-                    for at, name in store.history(row.id)
-                ),
-            )
-            if asks_studio:
-                _show_studio(details, row, target_in(job_dir))
-            if plots is not None:
-                plots.draw(plotted(store, row), str(row.key))
-    arrived = all(row.state_text in {"ready", "existing"} for row in rows)
-    return ExitCode.ARRIVED if arrived else ExitCode.PARTIAL
+    states: list[str] = []
+    with WholeJob(job_dir) as whole:
+        for store in whole.stores():
+            for row in store.named(what, what if is_url(what) else str(Path(what).resolve())):
+                states.append(row.state_text)
+                _show_row(console, store, row, job_dir, asks_studio=asks_studio)
+                if plots is not None:
+                    plots.draw(plotted(store, row), str(row.key))
+    if not states:
+        raise SettingsError(
+            f"{job_dir} holds no measurement with the name, the id or the file {what}"
+        )
+    return ExitCode.ARRIVED if set(states) <= {"ready", "existing"} else ExitCode.PARTIAL
+
+
+def _show_row(
+    console: Console, store: Store, row: JobRow, job_dir: Path, *, asks_studio: bool
+) -> None:
+    details = Details(console)
+    details.title(str(row.key))
+    details.section("file", [row.path])
+    source = store.last_read(row.id)
+    if isinstance(source, SourcePrepared) or (source is not None and source.provenance):
+        source_of(details, source)
+    if isinstance(source, SourcePrepared):
+        found = (f"{code}: {message}" for code, message in source.warnings)
+        details.section("findings", found)
+    if isinstance(source, SourceRejected):
+        found = (f"{code}: {message}" for code, message in source.findings)
+        details.section("findings", found)
+        details.section("would pass with", filter(None, [source.remedy]))
+    details.section("chosen by a retry", filter(None, [str(treatment_of(store, row.id))]))
+    if (mark := acceptance_of(store, row.id)) is not None:
+        details.section("accepted", [f"by {mark.accepted_by}: {mark.reason}"])
+    reason = [row.message] if row.message else []
+    verdict = [row.state_text, *([row.cause] if row.cause else []), *reason]
+    details.section("state", verdict)
+    details.section(
+        "journal",
+        (
+            f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC  {name}"
+            for at, name in store.history(row.id)
+        ),
+    )
+    if asks_studio:
+        _show_studio(details, row, target_in(job_dir))
 
 
 def _show_studio(details: Details, row: JobRow, target: Target) -> None:

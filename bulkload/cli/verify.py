@@ -16,7 +16,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bulkload.cli.console import say
-from bulkload.cli.jobfolder import journal_of, studio_of, target_in
+from bulkload.cli.jobfolder import studio_of, target_in
 from bulkload.cli.migration import is_migration, prove
 from bulkload.client.http.events import unobserved
 from bulkload.clock import SystemClock
@@ -29,7 +29,7 @@ from bulkload.engine.run_settings import pool_limits, with_kept_settings
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target
-from bulkload.engine.verify import PrepareSource, VerifyReport
+from bulkload.engine.verify import VerifyReport
 from bulkload.engine.verify import verify as compare
 from bulkload.errors import SettingsError
 from bulkload.journal import JobRow, Store
@@ -37,7 +37,7 @@ from bulkload.journal.account import ACCOUNT_NAME
 from bulkload.journal.report import write_json
 from bulkload.journal.whole import WholeJob
 from bulkload.settings import RunSettings
-from bulkload.worker.pool import open_pool
+from bulkload.worker.pool import Preparer, open_pool
 
 #: Measurements to read back by default: without a difference, fewer than 1 % of a large job differ.
 DEFAULT_SAMPLE: Final = 300
@@ -100,8 +100,8 @@ def verify(
     keep_proof(job_dir, report, target, chosen_seed)
     is_proved = bool(report.sample) and not report.differences
     if is_migration(job_dir):
-        with Store(journal_of(job_dir), is_read_only=True) as store:
-            is_proved = prove(job_dir, store, report, target) and is_proved
+        with WholeJob(job_dir) as whole:
+            is_proved = prove(job_dir, whole, report, target) and is_proved
     return ExitCode.ARRIVED if is_proved else ExitCode.PARTIAL
 
 
@@ -137,28 +137,47 @@ async def _verify(
     chance = random.Random(seed)  # noqa: S311 - chance that can be replayed, no secret
     open_studio = opener(running, target)
     async with AsyncExitStack() as stack:
-        store = stack.enter_context(Store(journal_of(job_dir), is_read_only=True))
-        prepare = None
-        if sample is None and store.count_existing():
-            prepare = await _open_preparing(stack, store)
+        whole = stack.enter_context(WholeJob(job_dir))
+        if whole.missing:
+            names = ", ".join(folder.name for folder in whole.missing)
+            raise SettingsError(
+                f"{job_dir} does not hold its parts {names}, so a proof would not be the job's: "
+                "bring them here with `bulkload merge`"
+            )
+        sources = None
+        if sample is None and any(store.count_existing() for store in whole.stores()):
+            last = whole.first_plan()
+            assert last is not None
+            sources = await _open_sources(stack, with_kept_settings(last.settings, RunSettings()))
         studio = await stack.enter_async_context(open_studio(unobserved, RunSettings()))
-        return await compare(store, studio, sample=sample, chance=chance, prepare=prepare)
+        return await compare(whole.stores, studio, sample=sample, chance=chance, sources=sources)
 
 
-async def _open_preparing(stack: AsyncExitStack, store: Store) -> PrepareSource:
+async def _open_sources(stack: AsyncExitStack, settings: RunSettings) -> _Sources:
     """Start workers that read the sources again, as the last upload did."""
-    last = store.last_upload()
-    assert last is not None
-    settings = with_kept_settings(last.settings, RunSettings())
-    plan = PlanReader(store, last.id)
     scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="bulkload-verify-"))
     pool = await stack.enter_async_context(open_pool(pool_limits(settings.limits), Path(scratch)))
+    return _Sources(settings, pool)
 
-    async def prepare(row: JobRow) -> Prepared | Rejected:
-        job = row.job
-        checks = plan.checks_for(job, settings.checks)
-        options = settings.prepare_options
-        task = PrepareTask(job=job, checks=checks, prepare_options=options, spool_path=None)
-        return await pool.prepare(task.treated(plan.treatment(row.id)))
 
-    return prepare
+class _Sources:
+    """Reads sources again with the settings of the last upload."""
+
+    def __init__(self, settings: RunSettings, pool: Preparer) -> None:
+        self._settings = settings
+        self._pool = pool
+
+    def task(self, store: Store, row: JobRow) -> PrepareTask:
+        """Return what is to be prepared for a job of this journal."""
+        plan, job = PlanReader(store, row.plan_run), row.job
+        task = PrepareTask(
+            job=job,
+            checks=plan.checks_for(job, self._settings.checks),
+            prepare_options=self._settings.prepare_options,
+            spool_path=None,
+        )
+        return task.treated(plan.treatment(row.id))
+
+    async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
+        """Read and validate a source."""
+        return await self._pool.prepare(task)

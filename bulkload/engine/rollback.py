@@ -15,6 +15,8 @@ from bulkload.journal.journal import Journal
 
 #: The order in which parents go: a parent only when nothing is left under it.
 PARENT_ORDER: Final = ("cell_instance", "cell_batch", "cell_specification")
+#: Parents that the cells of several parts may have in common.
+SHARED: Final = frozenset({"cell_batch", "cell_specification"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 from anyio.abc import ObjectReceiveStream
@@ -14,7 +16,7 @@ from anyio.abc import ObjectReceiveStream
 from bulkload.client.api.creation import until_readable
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import JobState
-from bulkload.core.prepare_result import Prepared, Rejected
+from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.sample_confidence import statement
 from bulkload.core.terms import JobKey
 from bulkload.engine.limits import READERS
@@ -53,40 +55,51 @@ class VerifyReport:
         return statement(self.total, self.sample, len(self.differences))
 
 
-#: Reads the source of a job again, as the upload would.
-PrepareSource = Callable[[JobRow], Awaitable[Prepared | Rejected]]
+class SourceReader(Protocol):
+    """Reads the sources of jobs again, as the upload would."""
+
+    def task(self, store: Store, row: JobRow) -> PrepareTask:
+        """Return what is to be prepared for a job of this journal."""
+
+    async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
+        """Read and validate a source."""
+
+
+#: A job, and what Studio should hold of it, or what is to be prepared to know that.
+_Expected = tuple[JobRow, TableContent | PrepareTask]
 
 
 async def verify(
-    store: Store,
+    journals: Callable[[], Iterable[Store]],
     studio: AsyncStudio,
     *,
     sample: int | None,
     chance: random.Random,
-    prepare: PrepareSource | None = None,
+    sources: SourceReader | None = None,
     on_compared: Callable[[], None] = lambda: None,
 ) -> VerifyReport:
     """Compare ``sample`` of the measurements that the job made, or all of them.
 
-    With ``prepare``, measurements that were there before the job are compared too: with their
+    ``journals`` gives those of the job, one a part, in the same order each time. With
+    ``sources``, measurements that were there before the job are compared too: with their
     sources, which are read again for that. A measurement that cannot be read back, or whose
     source cannot be read, counts as a difference: it cannot be proved.
     """
-    existing = store.count_existing()
-    ids = store.created_ids()
-    if prepare is not None:
-        ids, existing = ids + store.existing_ids(), 0
+    ids, existing = _to_compare(journals(), has_sources=sources is not None)
     chosen = ids if sample is None or sample >= len(ids) else sorted(chance.sample(ids, sample))
+    by_part: defaultdict[int, list[int]] = defaultdict(list)
+    for part, job in chosen:
+        by_part[part].append(job)
     differences: list[Difference] = []
     compared: dict[JobKey, str] = {}
     rows = 0
-    send, receive = anyio.create_memory_object_stream[JobRow](READERS)
+    send, receive = anyio.create_memory_object_stream[_Expected](READERS)
 
-    async def compare(stream: ObjectReceiveStream[JobRow], scratch: Path) -> None:
+    async def compare(stream: ObjectReceiveStream[_Expected], scratch: Path) -> None:
         nonlocal rows
         async with stream:
-            async for row in stream:
-                content = await _expected(store, row, prepare)
+            async for row, expected in stream:
+                content = await _content(expected, sources)
                 if isinstance(content, TableContent):
                     message = await _compare(studio, row, content, scratch)
                     rows += content.rows
@@ -103,8 +116,10 @@ async def verify(
                 group.start_soon(compare, receive.clone(), Path(folder))
             receive.close()
             async with send:
-                for job in chosen:
-                    await send.send(store.get_job(job))
+                for part, store in enumerate(journals()):
+                    for job in by_part[part]:
+                        row = store.get_job(job)
+                        await send.send((row, _expected(store, row, sources)))
     return VerifyReport(
         total=len(ids),
         sample=len(chosen),
@@ -115,14 +130,43 @@ async def verify(
     )
 
 
-async def _expected(store: Store, row: JobRow, prepare: PrepareSource | None) -> TableContent | str:
-    """Return what Studio should hold of a job, or why that is not known."""
+def _to_compare(
+    journals: Iterable[Store], *, has_sources: bool
+) -> tuple[list[tuple[int, int]], int]:
+    """Return the jobs to choose from, each with the place of its journal, and how many are not.
+
+    Those are of measurements that were there before, where no source is to be read.
+    """
+    ids: list[tuple[int, int]] = []
+    existing = 0
+    for part, store in enumerate(journals):
+        ids += [(part, job) for job in store.created_ids()]
+        if has_sources:
+            ids += [(part, job) for job in store.existing_ids()]
+        else:
+            existing += store.count_existing()
+    return ids, existing
+
+
+def _expected(
+    store: Store, row: JobRow, sources: SourceReader | None
+) -> TableContent | PrepareTask:
     if row.state is not JobState.EXISTING:
         digest = row.stored_digest or row.content_digest or ""
         columns = store.prepared_columns(row.id)
         return TableContent(rows=row.rows or 0, columns=columns, digest=digest)
-    assert prepare is not None
-    prepared = await prepare(row)
+    assert sources is not None
+    return sources.task(store, row)
+
+
+async def _content(
+    expected: TableContent | PrepareTask, sources: SourceReader | None
+) -> TableContent | str:
+    """Return what Studio should hold of a job, or why that is not known."""
+    if isinstance(expected, TableContent):
+        return expected
+    assert sources is not None
+    prepared = await sources.prepare(expected)
     if isinstance(prepared, Rejected):
         return prepared.message
     return TableContent(

@@ -180,6 +180,12 @@ SELECT id, command, settings, started_at, ended_at FROM run WHERE id=(
     )
 )
 
+-- name: plan_before
+SELECT MAX(plan_run) FROM (
+    SELECT MAX(plan_run) AS plan_run FROM job UNION ALL SELECT MAX(plan_run) FROM skip
+    UNION ALL SELECT MAX(id) FROM run WHERE id<? AND json_extract(settings, '$.is_plan')
+)
+
 -- name: count_jobs
 SELECT COUNT(*) FROM job WHERE ?1 IS NULL OR plan_run=?1
 

@@ -163,8 +163,7 @@ class Store:
 
     def take_over_plan(self, run: int) -> tuple[int, int, int]:
         """Make the newest plan this run's; return its numbers of jobs, skips and rejections."""
-        last = self.last_upload()
-        before = None if last is None else last.id
+        before = self._one("plan_before", run)
         statements = ("plan_take_jobs", "plan_take_skips", "plan_take_rejections")
         jobs, skips, rejected = (self.write(one, run, before).rowcount for one in statements)
         return jobs, skips, rejected

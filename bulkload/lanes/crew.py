@@ -100,8 +100,10 @@ class Crew:
         self._waiting = deque(parts)
         self._lanes: set[LaneProcess] = set()
         self._restarts: Counter[int] = Counter()
-        #: How the parts' runs ended.
-        self.reports: list[RunReport] = []
+        #: How the parts' runs ended, by part.
+        self.reports: dict[int, RunReport] = {}
+        #: Messages of what is newly rejected or failed, the first ones of each part.
+        self.lost: list[str] = []
         #: Why parts were left undone: the code that follows from it, and a sentence.
         self.failures: list[tuple[ExitCode, str]] = []
 
@@ -171,7 +173,8 @@ class Crew:
         return False
 
     def _take_end(self, ended: PartEnded) -> None:
-        self.reports.append(ended.report)
+        self.reports[ended.part] = ended.report
+        self.lost += ended.lost
         self._progress.part_ended(ended.part, ended.report)
         if ended.report.exit_code in _ENDS_ALL and self._stop.exit_code is None:
             self._stop.request(ended.report.exit_code, ended.stopped_because)

@@ -118,7 +118,8 @@ class Lane:
         except BulkloadError as error:
             self._say(PartRefused(order.part, error))
         else:
-            self._say(PartEnded(order.part, result.report, result.stopped_because))
+            ended = PartEnded(order.part, result.report, result.lost, result.stopped_because)
+            self._say(ended)
         finally:
             self._stop = None
 

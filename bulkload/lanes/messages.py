@@ -68,6 +68,8 @@ class PartEnded:
 
     part: int
     report: RunReport
+    #: Messages of what is newly rejected or failed, the first ones.
+    lost: tuple[str, ...]
     #: Why it stopped before its end, empty where it did not.
     stopped_because: str
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Final
@@ -10,15 +11,19 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from bulkload.core.tally import ExitCode, RunReport, exit_code
+from bulkload.core.tally import ExitCode, Newly, RunReport, exit_code
 from bulkload.engine.account import write_account
 from bulkload.engine.plan_writer import PlanAccount
 from bulkload.engine.run import PlanInvalidError, RunResult
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
 from bulkload.errors import JournalError
+from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.account import ACCOUNT_NAME
+from bulkload.journal.limits import NEWS_NAMED
 from bulkload.journal.lock import exclusive
+from bulkload.journal.news import news
+from bulkload.journal.parts import part_folder
 from bulkload.journal.report import SUMMARY_NAME, tally, write_json
 from bulkload.journal.whole import WholeJob
 from bulkload.lanes.crew import Crew, remove_empty_log
@@ -80,6 +85,7 @@ def _account(
 ) -> RunResult:
     is_waiting = request.settings.is_waiting
     stopped, why = _stopped(stop, crew)
+    this_run, lost = _news(request, crew, plan)
     with WholeJob(request.job_dir, request.parts) as whole:
         counts, causes = whole.tally(is_waiting=is_waiting)
         accepted = whole.accepted_causes()
@@ -96,8 +102,8 @@ def _account(
             requests=progress.wire.requests,
             retries=progress.wire.retries,
             elapsed_s=progress.elapsed_s,
-            this_run=plan.this_run,
-            bottleneck=_bottleneck(crew.reports),
+            this_run=this_run,
+            bottleneck=_bottleneck(crew.reports.values()),
             exit_code=exit_code(
                 planned=plan.planned,
                 counts=counts,
@@ -115,7 +121,29 @@ def _account(
                 why = why or f"the summary of the run cannot be written: {error}"
                 if stopped is None:
                     report = replace(report, exit_code=ExitCode.STOPPED)
-    return RunResult(report=report, run=0, plan=plan, stopped_because=why)
+    return RunResult(report=report, run=0, plan=plan, lost=lost, stopped_because=why)
+
+
+def _news(
+    request: LanesRequest, crew: Crew, plan: PlanAccount
+) -> tuple[Counter[str], tuple[str, ...]]:
+    """Return what became of sources and entries since the last run, and what is newly lost.
+
+    Side effects: a part that no lane had to run counts as told of, too.
+    """
+    this_run = Counter(plan.this_run)
+    lost = [*plan.newly_rejected, *crew.lost]
+    for report in crew.reports.values():
+        this_run.update({word: report.this_run.get(word, 0) for word in Newly})
+    at = request.clock.now().timestamp()
+    for part in [] if request.is_shard else set(request.parts) - set(crew.reports):
+        with Store(part_folder(request.job_dir, part) / FILE_NAME) as store:
+            if (last := store.last_run()) is not None:
+                found = news(store, last.id)
+                this_run.update(found.counts)
+                lost += found.lost
+                store.end_run(last.id, at, {"this_run": dict(found.counts)})
+    return this_run, tuple(lost[:NEWS_NAMED])
 
 
 def _stopped(stop: Stop, crew: Crew) -> tuple[ExitCode | None, str]:
@@ -128,7 +156,7 @@ def _stopped(stop: Stop, crew: Crew) -> tuple[ExitCode | None, str]:
     return code, "; ".join(sentence for _, sentence in crew.failures)
 
 
-def _bottleneck(reports: list[RunReport]) -> str:
+def _bottleneck(reports: Iterable[RunReport]) -> str:
     """Return what limited the parts' runs for most of their time."""
     seconds: Counter[str] = Counter()
     for one in reports:

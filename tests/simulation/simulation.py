@@ -358,7 +358,7 @@ class _Simulation:
             studio = self._open_studio(lambda _: None, RunSettings())
             with Store(self._job_dir / FILE_NAME, is_read_only=True) as store:
                 async with studio:
-                    report = await verify(store, studio, sample=None, chance=Random(0))
+                    report = await verify(lambda: [store], studio, sample=None, chance=Random(0))
             return [f"verify: {one.key}: {one.message}" for one in report.differences]
 
         self._world.faults_are_over = True
