@@ -54,6 +54,9 @@ MAX_STORE_ANSWER_BYTES: Final = 64 * 1024
 WRITE_BYTES: Final = 1024 * 1024
 #: Bytes read, hashed and sent at a time; also what must get through before the progress time-out.
 BLOCK_BYTES: Final = 256 * 1024
+#: Prepared files up to this size, in bytes, are read and sent as one: most measurements are, a
+#: thread for each costs more than reading one, and aiohttp takes no larger body whole.
+SMALL_BODY_BYTES: Final = 1024 * 1024
 #: Bodies above this are known to break off at the storage's edge when sent as one, in bytes.
 SINGLE_PUT_MAX_BYTES: Final = 1024**3
 #: Bytes of a part of an S3 upload, and parts in flight (as the vendor's client has them): the

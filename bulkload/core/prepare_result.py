@@ -127,6 +127,8 @@ class Prepared:
     #: Length and hash of the spool file; zero and empty where none was written.
     size_bytes: int
     sha256: str
+    #: MD5 of the spool file, which stores report; empty where the file is sent in place.
+    md5: str = ""
     #: Digest of the normalised table: the same for the same data, whatever file it came in.
     content_digest: str
     source: SourceStamp

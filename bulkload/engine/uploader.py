@@ -102,7 +102,8 @@ class Uploader:
                 files.append(steps)
         try:
             for target, path in zip(targets, files, strict=True):
-                await self._studio.cell_measurement.put(target, path)
+                md5 = _md5_of(context, path)
+                await self._studio.cell_measurement.put(target, path, md5=md5)
         except OSError as error:
             raise _changed_while_sent(context) from error
         if kind is MeasurementType.FILE and not _is_as_prepared(context):
@@ -164,6 +165,13 @@ def _file_names(context: JobContext) -> list[str] | None:
         return None
     assert context.prepared is not None
     return list(context.prepared.columns)
+
+
+def _md5_of(context: JobContext, path: Path) -> str | None:
+    """Return the MD5 that the worker took of the file it wrote, None for any other file."""
+    if context.prepared is None or path != context.spool:
+        return None
+    return context.prepared.md5 or None
 
 
 def _is_as_prepared(context: JobContext) -> bool:

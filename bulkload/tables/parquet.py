@@ -26,11 +26,11 @@ MIN_REPEATS: Final = 4
 ROW_GROUP_ROWS: Final = 262_144
 
 
-def encode(table: pa.Table, path: Path) -> None:
-    """Write ``table`` to ``path``."""
+def encode(table: pa.Table, to: Path | pa.NativeFile) -> None:
+    """Write ``table`` to a path, or to an open file of Arrow."""
     pq.write_table(
         table.replace_schema_metadata(None),
-        path,
+        to,
         row_group_size=ROW_GROUP_ROWS,
         **_options(table),
     )

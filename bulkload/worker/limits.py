@@ -11,6 +11,9 @@ from typing import Final
 #: allocates in this time, before the operating system steps in.
 MEMORY_POLL_S: Final = 0.25
 
+#: Tables of up to this many bytes in memory are encoded there, hashed, and written once. Larger
+#: ones are written as they are encoded: a worker's memory holds no second copy of them.
+ENCODED_IN_MEMORY_BYTES: Final = 64 * 2**20
 #: Largest answer of a worker, in bytes. Records are small; a larger one is not ours.
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 

@@ -28,7 +28,6 @@ from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
 from bulkload.readers.metadata import sendable
 from bulkload.readers.reading import Format
-from bulkload.sources.stamp import stamp
 from bulkload.tables.frames import to_frame, to_table
 from bulkload.tables.parquet import encode
 from bulkload.worker.judging import (
@@ -43,6 +42,7 @@ from bulkload.worker.judging import (
 from bulkload.worker.large import Beat, prepare_if_large
 from bulkload.worker.limits import MAX_ISSUES, REMEDY_ROWS, REMEDY_TIME_S, REMEDY_TRIES
 from bulkload.worker.spool import extension_path, steps_path
+from bulkload.worker.spooling import write_spool
 
 
 def prepare_time_series(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
@@ -201,14 +201,13 @@ def _spooled(
 ) -> Prepared:
     assert task.spool_path is not None
     path = Path(task.spool_path)
-    encode(table, path)
+    spool = write_spool(table, path)
     if task.prepare_options.stores_steps and steps is not None:
         encode(to_table(steps), steps_path(path))
     if prepared.is_longer:
         assert task.stored is not None
         encode(table.slice(task.stored.rows), extension_path(path))
-    spool = stamp(path)
-    return replace(prepared, size_bytes=spool.size_bytes, sha256=spool.sha256)
+    return replace(prepared, size_bytes=spool.size_bytes, sha256=spool.sha256, md5=spool.md5)
 
 
 def _changed_since(path: Path, before: SourceStamp) -> Rejected | None:

@@ -7,6 +7,7 @@ limiters, retry and gates, the journal's SQLite file, the lock, the account.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -168,6 +169,7 @@ class MemoryPool:
             columns=content.columns,
             size_bytes=len(content.data),
             sha256=content.sha256,
+            md5=hashlib.md5(content.data, usedforsecurity=False).hexdigest(),
             content_digest=content.content_digest,
             source=stamp(Path(task.job.path)),
             is_longer=is_longer,

@@ -57,14 +57,22 @@ class MeasurementUpload(MeasurementWaiting, MeasurementReading):
         answer = await self._caller.call("POST", path, json=payload, look=send_again)
         return InitiateAnswer.parse(answer)
 
-    async def put(self, target: UploadTarget, path: Path, *, sha256: str | None = None) -> None:
+    async def put(
+        self,
+        target: UploadTarget,
+        path: Path,
+        *,
+        sha256: str | None = None,
+        md5: str | None = None,
+    ) -> None:
         """Store a file at a target; :class:`ExpiredUrlError` asks for a new initiate.
 
-        ``sha256`` (hex) is what the file must have: nothing else is stored in its place.
+        ``sha256`` (hex) is what the file must have: nothing else is stored in its place. ``md5``
+        (hex) is what its writer took of it; what the store reports is held against that.
         """
         content_type = IMAGE_TYPES.get(path.suffix.lower(), OCTETS)
         await self._storage.put_target(
-            target.model_dump(), path, content_type=content_type, sha256=sha256
+            target.model_dump(), path, content_type=content_type, sha256=sha256, md5=md5
         )
 
     async def confirm(

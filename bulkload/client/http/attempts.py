@@ -71,12 +71,21 @@ class Attempts(Generic[T]):
         self._mismatches = 0
         self._last_answer: tuple[str, int | None, str | None] | None = None
         self._decision: RetryDecision | None = None
+        #: How the first attempt failed, until tenacity has heard of it.
+        self._first_error: IonworksError | None = None
         #: Set by an ambiguous failure, and cleared only by a look that found nothing.
         self._must_look = False
 
     async def run(self) -> T:
         """Make attempts until one succeeds; raise the error of the last one otherwise."""
         self._shared.budget.earn()
+        # Nearly every call ends here: what drives repetition is made where it is needed.
+        try:
+            return await self._act()
+        except IonworksError as error:
+            if not _may_pass(error):
+                raise
+            self._first_error = error
         drive = tenacity.AsyncRetrying(
             # Named types only: a predicate that accepts all would repeat a cancellation.
             retry=tenacity.retry_if_exception(_may_pass),
@@ -89,6 +98,9 @@ class Attempts(Generic[T]):
         return await drive(self._attempt)
 
     async def _attempt(self) -> T:
+        if (error := self._first_error) is not None:
+            self._first_error = None
+            raise error
         if self._decision is not None and not self._is_excused():
             await self._wait_for_budget()
         if self._must_look and self._look is not None:
@@ -184,9 +196,19 @@ async def repeat(
     Waits ``first_wait_s`` seconds before the second attempt, and twice as long before each
     further one; ``before_again`` is awaited first. Raises the error of the last attempt.
     """
+    try:
+        return await act()
+    except Exception as error:
+        if attempts == 1 or not may_repeat(error):
+            raise
+        first_error: Exception | None = error
 
     async def attempt() -> T:
         # tenacity awaits only what it knows for a coroutine function: a lambda is none.
+        nonlocal first_error
+        if (error := first_error) is not None:
+            first_error = None
+            raise error
         return await act()
 
     async def before_sleep(_: tenacity.RetryCallState) -> None:

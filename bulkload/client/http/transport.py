@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +19,7 @@ from bulkload.client.http.api_session import (
 )
 from bulkload.client.http.proxy import proxy_for
 from bulkload.client.http.wire import Answer, Request
-from bulkload.client.limits import DEFAULT_CONNECTIONS, MAX_ANSWER_BYTES
+from bulkload.client.limits import CHUNK_BYTES, DEFAULT_CONNECTIONS, MAX_ANSWER_BYTES
 from bulkload.errors import AnswerLostError, ClientError
 
 
@@ -71,7 +72,7 @@ class HttpTransport:
             async with self._opened().request(
                 request.method,
                 url,
-                data=None if request.content is None else in_chunks(request.content),
+                data=_body(request.content),
                 headers=headers,
                 allow_redirects=False,
                 proxy=self._proxy,
@@ -105,3 +106,8 @@ class HttpTransport:
                 decompress=True,
             )
         return self._session
+
+
+def _body(content: bytes | None) -> bytes | AsyncIterator[bytes] | None:
+    """Return a body as aiohttp takes it: small ones whole, which leave with their headers."""
+    return content if content is None or len(content) <= CHUNK_BYTES else in_chunks(content)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import anyio.to_thread
 
-from bulkload.client.limits import BLOCK_BYTES
+from bulkload.client.limits import BLOCK_BYTES, SMALL_BODY_BYTES
 from bulkload.errors import IntegrityError
 
 
@@ -25,6 +25,10 @@ class Body(Protocol):
     def sha256(self) -> str | None:
         """Return the hash that the bytes must have, None where it is unknown."""
 
+    @property
+    def md5(self) -> str | None:
+        """Return the MD5 that whoever wrote the bytes took of them, None where nobody did."""
+
     def blocks(self, start: int, stop: int) -> Iterator[bytes]:
         """Read from ``start`` to ``stop`` anew, in blocks; blocking."""
 
@@ -35,6 +39,7 @@ class MemoryBody:
 
     data: bytes = field(repr=False)
     sha256: str | None = None
+    md5: str | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -54,11 +59,12 @@ class FileBody:
     path: Path
     size_bytes: int
     sha256: str | None = None
+    md5: str | None = None
 
     @classmethod
-    def of(cls, path: Path, *, sha256: str | None = None) -> FileBody:
+    def of(cls, path: Path, *, sha256: str | None = None, md5: str | None = None) -> FileBody:
         """Take a file as it is now."""
-        return cls(path, path.stat().st_size, sha256)
+        return cls(path, path.stat().st_size, sha256, md5)
 
     def blocks(self, start: int, stop: int) -> Iterator[bytes]:
         """Read from ``start`` to ``stop``; a file of another length than announced is refused."""
@@ -75,18 +81,21 @@ class FileBody:
                 raise IntegrityError(f"{self.path.name} became longer while it was sent")
 
 
-def body_of(source: Body | Path | bytes, *, sha256: str | None = None) -> Body:
+def body_of(
+    source: Body | Path | bytes, *, sha256: str | None = None, md5: str | None = None
+) -> Body:
     """Take a path or bytes as a body."""
     if isinstance(source, Path):
-        return FileBody.of(source, sha256=sha256)
-    return MemoryBody(source, sha256) if isinstance(source, bytes) else source
+        return FileBody.of(source, sha256=sha256, md5=md5)
+    return MemoryBody(source, sha256, md5) if isinstance(source, bytes) else source
 
 
 class Sending:
     """One pass over a body: gives its blocks to the wire, and keeps the hashes of what it gave.
 
     The last block is held back until the hash of the whole is known to be right: a store that
-    announces nothing until it has all cannot end up with wrong bytes.
+    announces nothing until it has all cannot end up with wrong bytes. A small body is given as
+    one, and checked before its first byte.
     """
 
     def __init__(self, body: Body, on_moved: Callable[[int], None]) -> None:
@@ -97,13 +106,41 @@ class Sending:
         #: Bytes handed to the wire, and bytes that it has taken.
         self.given_bytes = 0
         self.sent_bytes = 0
+        #: What was given as one and is not hashed yet.
+        self._whole: bytes | None = None
         #: Why the body could not be read: the wire knows only that it ended early.
         self.error: IntegrityError | OSError | None = None
 
     @property
+    def is_small(self) -> bool:
+        """Whether the body is to be given as one: small, and hashed by who wrote it."""
+        return self._body.md5 is not None and self._body.size_bytes <= SMALL_BODY_BYTES
+
+    @property
     def md5(self) -> str:
         """Return the MD5 of what was given to the wire, in hexadecimal digits."""
+        if self._whole is not None:
+            # Not before it is asked for: a store that reports one is held against the writer's.
+            self._md5.update(self._whole)
+            self._whole = None
         return self._md5.hexdigest()
+
+    def whole(self) -> bytes:
+        """Return a small body; ``left`` is to be called when the wire has taken it.
+
+        Raises ``IntegrityError`` where it is not what was meant, before anything is sent.
+        """
+        data = b"".join(self._body.blocks(0, self._body.size_bytes))
+        if self._body.sha256 is not None:
+            self._sha256.update(data)
+            self._check()
+        self._whole = data
+        return data
+
+    def left(self) -> None:
+        """Note that the wire has taken the whole body."""
+        self.given_bytes = self.sent_bytes = self._body.size_bytes
+        self._on_moved(self.sent_bytes)
 
     async def blocks(self, on_block: Callable[[], None]) -> AsyncIterator[bytes]:
         """Return the blocks, read and hashed in a thread; tell after each that it has left.

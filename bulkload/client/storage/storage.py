@@ -101,13 +101,15 @@ class Storage:
         *,
         content_type: str = OCTETS,
         sha256: str | None = None,
+        md5: str | None = None,
     ) -> None:
         """Store ``source`` at an upload target of the API: in parts or as one, by its size.
 
-        Raises ``ExpiredUrlError`` where a new target is needed.
+        ``md5`` is what its writer took of it: then a small body is not hashed again. Raises
+        ``ExpiredUrlError`` where a new target is needed.
         """
         url = str(target["signed_url"])
-        body = body_of(source, sha256=sha256)
+        body = body_of(source, sha256=sha256, md5=md5)
         offer = target.get("multipart")
         parts = None if offer is None else MultipartTarget.parse(offer)
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 import anyio
 import anyio.to_thread
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from bulkload.client.http.answers import is_web_page
@@ -26,6 +27,7 @@ from bulkload.client.http.proxy import proxy_for
 from bulkload.client.http.wire import Answer
 from bulkload.client.limits import (
     ANSWER_TIMEOUT_S,
+    BLOCK_BYTES,
     CHUNK_BYTES,
     MAX_STORE_ANSWER_BYTES,
     PROGRESS_TIMEOUT_S,
@@ -35,6 +37,21 @@ from bulkload.client.storage.body import Body, Sending
 from bulkload.client.storage.storage_session import host_of
 from bulkload.client.storage.store_answers import reported_md5, reported_size, storage_error_of
 from bulkload.errors import AnswerLostError, ClientError, IntegrityError
+
+
+class _Whole(aiohttp.BytesPayload):
+    """A body sent as one; calls ``on_sent`` when the connection has taken it."""
+
+    def __init__(self, data: bytes, on_sent: Callable[[], None]) -> None:
+        super().__init__(data)
+        self._on_sent = on_sent
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        """Write the body, and tell."""
+        await super().write_with_length(writer, content_length)
+        self._on_sent()
 
 
 class StorageHttp:
@@ -91,10 +108,11 @@ class StorageHttp:
             seconds = self._answer_timeout_s if all_sent else self._progress_timeout_s
             patience.deadline = anyio.current_time() + seconds
 
+        data = self._whole(sending, moved, patience) if sending.is_small else sending.blocks(moved)
         try:
             async with self._opened().put(
                 _local(url),
-                data=sending.blocks(moved),
+                data=data,
                 headers={"Content-Type": content_type, "Content-Length": str(body.size_bytes)},
                 allow_redirects=False,
                 proxy=self._proxy(url),
@@ -109,6 +127,21 @@ class StorageHttp:
             if isinstance(error, aiohttp.ClientError | OSError | TimeoutError):
                 raise translate(error, host_of(url)) from error
             raise
+
+    def _whole(
+        self, sending: Sending, on_moved: Callable[[], None], patience: anyio.CancelScope
+    ) -> _Whole:
+        """Return a small body to be sent as one."""
+
+        def left() -> None:
+            sending.left()
+            on_moved()
+
+        data = sending.whole()
+        # Nothing tells of its blocks one by one: each has its time all the same.
+        blocks = -(-len(data) // BLOCK_BYTES)
+        patience.deadline = anyio.current_time() + self._progress_timeout_s * max(1, blocks)
+        return _Whole(data, left)
 
     async def get(self, url: str, to: Path, now: datetime) -> int:
         """Fetch an object to a file and return its length; compare it with what was announced."""
@@ -214,11 +247,11 @@ def _compare(sending: Sending, body: Body, answer: Answer) -> None:
         raise IntegrityError(
             f"storage reports {size_bytes} bytes where {body.size_bytes} were sent", answer.status
         )
-    md5 = reported_md5(answer.headers)
-    if md5 is not None and md5 != sending.md5:
-        raise IntegrityError(
-            f"storage reports the MD5 {md5} where {sending.md5} was sent", answer.status
-        )
+    md5, meant = reported_md5(answer.headers), body.md5 or sending.md5
+    if md5 is not None and md5 != meant:
+        raise IntegrityError(f"storage reports the MD5 {md5} where {meant} was sent", answer.status)
+    if md5 is None and sending.md5 != meant:
+        raise IntegrityError("the bytes that were sent are not those that were prepared")
 
 
 def _local(url: str) -> URL:

@@ -22,6 +22,7 @@ class SlowBody:
 
     size_bytes = 3 * BLOCK_BYTES
     sha256 = None
+    md5 = None
 
     def __init__(self) -> None:
         self.is_read = threading.Event()

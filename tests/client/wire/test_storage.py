@@ -195,6 +195,52 @@ async def test_wrong_bytes_are_never_sent_to_the_end(tmp_path: Path) -> None:
     assert all(len(seen.body) < 2 * MIB for seen in server.seen)
 
 
+def prepared(path: Path, content: bytes, **hashes: str) -> FileBody:
+    """Return a file with the MD5 that its writer took."""
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return FileBody(path, len(content), **{"md5": md5, **hashes})
+
+
+@pytest.mark.parametrize("size_bytes", [1, 1000, 300_000, MIB, MIB + 1])
+@in_virtual_time
+async def test_a_prepared_file_arrives_whole(tmp_path: Path, size_bytes: int) -> None:
+    path, content = sample(tmp_path, size_bytes)
+    async with scripted(stored()) as server, storage() as store:
+        await store.put(f"{server.url}/o", prepared(path, content))
+    (seen,) = server.seen
+    assert seen.body == content
+    assert seen.headers["content-length"] == str(size_bytes)
+    assert seen.headers["content-type"] == "application/octet-stream"
+    assert "transfer-encoding" not in seen.headers
+
+
+@pytest.mark.parametrize("headers", [{}, None])
+@in_virtual_time
+async def test_a_file_that_is_not_what_its_writer_hashed_is_not_stored(
+    tmp_path: Path, headers: dict[str, str] | None
+) -> None:
+    """Whether the store says what it got, or nothing."""
+    path, content = sample(tmp_path, 1000)
+    body = prepared(path, content)
+    path.write_bytes(content[::-1])
+    answer = stored() if headers is None else stored(lambda _: headers)
+    async with scripted(answer) as server, storage() as store:
+        with pytest.raises(IntegrityError, match=r"MD5|not those that were prepared"):
+            await store.put(f"{server.url}/o", body)
+
+
+@in_virtual_time
+async def test_a_small_file_is_checked_before_its_first_byte(tmp_path: Path) -> None:
+    path, content = sample(tmp_path, 1000)
+    async with scripted(stored()) as server, storage() as store:
+        with pytest.raises(IntegrityError, match="not those that were prepared"):
+            await store.put(f"{server.url}/o", prepared(path, content, sha256="0" * 64))
+        path.write_bytes(content[:-1])
+        with pytest.raises(IntegrityError, match="shorter"):
+            await store.put(f"{server.url}/o", prepared(path, content))
+    assert not server.seen
+
+
 @pytest.mark.parametrize("change_bytes", [-1, 1])
 @in_virtual_time
 async def test_a_file_that_changes_its_length_is_not_stored(
