@@ -51,7 +51,8 @@ OPTIONS = {
     "account": {"--out"},
     "accept": {"--cause", "--reason", "--undo"},
     "status": {"--list"},
-    "verify": {"--sample", "--all", "--seed"},
+    "verify": {"--sample", "--all", "--seed", "--sources"},
+    "pack": {"--out"},
     "rollback": {"--yes"},
     "help": set[str](),
 }  # fmt: skip

@@ -59,6 +59,8 @@ for _name, _place, _help, _example in (
      "jobs/archive --out account.xlsx"),
     ("report", "report:report", "Write a job as one page: sums, causes, plots, course.",
      "jobs/archive --out report.html"),
+    ("pack", "pack:pack", "Pack what a job can prove, to be kept and checked without it.",
+     "jobs/archive --out archive-2026.zip"),
     ("rollback", "rollback:rollback", "Delete what a job created in Studio.", "jobs/archive"),
     ("help", "manual:show", "Show a page of the manual.", "validation"),
 ):  # fmt: skip

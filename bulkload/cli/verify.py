@@ -18,6 +18,7 @@ from rich.console import Console
 from bulkload.cli.console import say
 from bulkload.cli.jobfolder import studio_of, target_in
 from bulkload.cli.migration import is_migration, prove
+from bulkload.cli.pack import verify_pack
 from bulkload.client.http.events import unobserved
 from bulkload.clock import SystemClock
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
@@ -32,6 +33,7 @@ from bulkload.engine.target import Target
 from bulkload.engine.verify import VerifyReport
 from bulkload.engine.verify import verify as compare
 from bulkload.errors import SettingsError
+from bulkload.evidence.container import is_pack
 from bulkload.journal import JobRow, Store
 from bulkload.journal.account import ACCOUNT_NAME
 from bulkload.journal.report import write_json
@@ -50,6 +52,7 @@ def verify(
     sample: int | None = None,
     all_: Annotated[bool, Parameter(name="--all", negative=())] = False,
     seed: int | None = None,
+    sources: Path | None = None,
 ) -> int:
     """Read back what this job stands for in Studio, and compare it with what was uploaded.
 
@@ -65,23 +68,30 @@ def verify(
     Parameters
     ----------
     job_dir
-        The job's folder.
+        The job's folder, or a pack of `bulkload pack`. A pack needs no job folder.
     sample
         Number of measurements to read back. Chosen at random; 300 by default.
     all_
         Read back every measurement.
     seed
         Seed of the sample. The same seed chooses the same measurements.
+    sources
+        Compare a pack with the original files below this folder, not with Studio.
     """
     if all_ and sample is not None:
         raise SettingsError("give --sample or --all, not both")
     if sample is not None and sample < 1:
         raise SettingsError("--sample must be at least 1")
+    chosen_seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    if is_pack(job_dir):
+        size = None if all_ else sample or DEFAULT_SAMPLE
+        return verify_pack(job_dir, sources=sources, sample=size, seed=chosen_seed)
+    if sources is not None:
+        raise SettingsError("--sources is for a pack; a job folder knows its sources: give --all")
     target = target_in(job_dir)
     # What is to replace a database is read back whole, unless a sample is asked for.
     is_all = all_ or (sample is None and is_migration(job_dir))
     size = None if is_all else sample or DEFAULT_SAMPLE
-    chosen_seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     with studio_of(target) as running, one_error():
         report = anyio.run(partial(_verify, job_dir, target, running, size, chosen_seed))
     if not report.sample and not is_migration(job_dir):

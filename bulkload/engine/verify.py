@@ -18,7 +18,7 @@ from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import JobState
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.sample_confidence import statement
-from bulkload.core.terms import JobKey
+from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.engine.limits import READERS
 from bulkload.engine.readback import TableContent, difference, read_back
 from bulkload.errors import AuthenticationError, BulkloadError, OutageError
@@ -183,18 +183,38 @@ def _difference(row: JobRow, message: str) -> Difference:
 async def _compare(
     studio: AsyncStudio, row: JobRow, content: TableContent, scratch: Path
 ) -> str | None:
-    """Return how a measurement in Studio differs from what it should hold, None where equal."""
+    """Return how a job's measurement in Studio differs from what it should hold."""
     assert row.measurement_id is not None
-    measurement_id, job = row.measurement_id, row.job
+    job = row.job
+    return await compare_record(
+        studio,
+        row.measurement_id,
+        kind=job.type,
+        name=job.key.measurement,
+        content=content,
+        scratch=scratch,
+    )
+
+
+async def compare_record(
+    studio: AsyncStudio,
+    measurement_id: str,
+    *,
+    kind: MeasurementType,
+    name: str,
+    content: TableContent,
+    scratch: Path,
+) -> str | None:
+    """Return how a measurement in Studio differs from what it should hold, None where equal."""
     try:
         record = await until_readable(lambda: studio.cell_measurement.status(measurement_id))
         if record is None:
             return "Studio no longer has this measurement"
         if record.has_failed:
             return f"Studio could not process it: {record.processing_error}"
-        if record.name != job.key.measurement:
+        if record.name != name:
             return f"its name in Studio is {record.name!r}"
-        held = await read_back(studio, job.type, measurement_id, scratch=scratch)
+        held = await read_back(studio, kind, measurement_id, scratch=scratch)
     except (AuthenticationError, OutageError):
         raise
     except BulkloadError as error:

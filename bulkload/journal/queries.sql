@@ -522,6 +522,12 @@ FROM job JOIN event ON event.id=(
 LEFT JOIN accepted_job ON accepted_job.job=job.id
 WHERE plan_run=? AND state='rejected' ORDER BY job.id
 
+-- name: specifications
+SELECT name, payload FROM specification ORDER BY name
+
+-- name: cells
+SELECT spec, cell, payload FROM cell ORDER BY spec, cell
+
 -- name: tally_skips
 SELECT rule, COUNT(*) AS entries FROM skip WHERE plan_run=? GROUP BY rule
 

@@ -121,6 +121,14 @@ class Store:
         row = self.row(statement, *values)
         return None if row is None else json.loads(row[0])
 
+    def specifications(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the specifications of the plans, each with its payload."""
+        return ((row[0], json.loads(row[1])) for row in self.rows("specifications"))
+
+    def cells(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """Yield what the plans state of cells: specification, cell and payload."""
+        return ((row[0], row[1], json.loads(row[2])) for row in self.rows("cells"))
+
     def begin_spellings(self) -> None:
         """Forget the spellings of an earlier plan."""
         self.write("spellings_table")

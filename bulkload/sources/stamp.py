@@ -61,13 +61,14 @@ def have_same_content(one: Path, other: Path) -> bool:
     """Return whether two files hold the same bytes; False where either cannot be read."""
     try:
         if is_elsewhere(str(one)) or is_elsewhere(str(other)):
-            return _sha256(one) == _sha256(other)
+            return sha256(one) == sha256(other)
         return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
     except (OSError, UnreadableError):
         return False
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a member of an archive."""
     if not is_elsewhere(str(path)):
         return stamp(path).sha256
     with local_copy(place(path)) as (_, found):
