@@ -80,3 +80,65 @@ def test_the_cap_stays_within_its_bounds(
             cap.settled(took_s, now)
         assert min(SMALLEST_LIMIT, largest) <= cap.limit <= largest
         assert cap.waiting >= 0
+
+
+def filled(waiting: int, **changes: float) -> BacklogCap:
+    cap = BacklogCap(poll_s=POLL_S, **changes)  # type: ignore[arg-type]
+    for _ in range(waiting):
+        cap.confirmed()
+    return cap
+
+
+def test_one_that_was_not_confirmed_after_all_makes_room() -> None:
+    cap = filled(FIRST_LIMIT)
+    had_room = cap.has_room
+    cap.dropped()
+    assert cap.waiting == FIRST_LIMIT - 1
+    assert (had_room, cap.has_room) == (False, True)
+    empty = filled(0)
+    empty.dropped()
+    assert empty.waiting == 0
+
+
+def test_the_cap_grows_by_one_while_it_is_in_use_and_processing_keeps_up() -> None:
+    cap = filled(64)
+    assert cap.settled(1.0, 10.0) is True
+    assert (cap.limit, cap.waiting) == (129, 63)
+    # 63 of 129 are less than half: not in use.
+    assert cap.settled(1.0, 10.0) is False
+    assert cap.limit == 129
+
+
+def test_up_to_twice_the_quickest_and_a_look_is_keeping_up() -> None:
+    cap = filled(128)
+    cap.settled(1.0, 10.0)
+    # Twice 1 s, forgetting a ten-thousandth, and 2 s between looks.
+    assert cap.settled(4.0, 11.0) is True
+    assert cap.limit == 130
+    assert cap.settled(4.01, 12.0) is False
+    assert cap.limit == 130
+
+
+def test_beyond_four_times_and_two_looks_it_is_a_queue_and_cut_once() -> None:
+    cap = filled(128)
+    cap.settled(1.0, 10.0)
+    assert cap.settled(8.0, 20.0) is False  # four times 1 s and two looks: not yet
+    assert cap.settled(8.01, 100.0) is True
+    assert cap.limit == 96  # three quarters of 129, cut to a whole one
+    # What is settled now was confirmed before the cut could show.
+    assert cap.settled(9.0, 108.9) is False
+    assert cap.limit == 96
+    assert cap.settled(9.0, 109.0) is True
+    assert cap.limit == 72
+
+
+def test_the_cap_is_never_cut_below_what_keeps_a_small_server_busy() -> None:
+    cap = filled(128, largest=10)
+    cap.settled(1.0, 10.0)
+    for now in range(100, 1100, 100):
+        cap.settled(60.0, float(now))
+    assert cap.limit == SMALLEST_LIMIT
+    tiny = filled(128, largest=3)
+    tiny.settled(1.0, 10.0)
+    tiny.settled(60.0, 100.0)
+    assert tiny.limit == 3

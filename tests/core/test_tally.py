@@ -120,3 +120,24 @@ def test_an_outcome_that_did_not_happen_is_counted_as_none() -> None:
     assert report.as_json()["counts"] == {
         "created": 3, "existing": 0, "rejected": 0, "failed": 0, "skipped": 0,
     }  # fmt: skip
+
+
+def test_ledgers_of_parts_add_up_to_one() -> None:
+    one = RowLedger(
+        read=10,
+        left_out=1,
+        ended={OutcomeKind.CREATED: 7, OutcomeKind.REJECTED: 2},
+        unknown={OutcomeKind.REJECTED: 1},
+    )
+    other = RowLedger(
+        read=5,
+        left_out=2,
+        ended={OutcomeKind.CREATED: 3},
+        unknown={OutcomeKind.REJECTED: 1, OutcomeKind.EXISTING: 4},
+    )
+    both = RowLedger.total([one, other])
+    assert (both.read, both.left_out) == (15, 3)
+    assert dict(both.ended) == {OutcomeKind.CREATED: 10, OutcomeKind.REJECTED: 2}
+    assert dict(both.unknown) == {OutcomeKind.REJECTED: 2, OutcomeKind.EXISTING: 4}
+    assert both.adds_up
+    assert RowLedger.total([]) == RowLedger()
