@@ -46,7 +46,10 @@ def quick_stamp(path: Path) -> tuple[int, int] | None:
 
 
 def stamp(path: Path) -> SourceStamp:
-    """Return a file's size, modification time and SHA-256."""
+    """Return a source's size, modification time and SHA-256."""
+    if is_elsewhere(str(path)):
+        with local_copy(place(path)) as (_, found):
+            return found
     status = path.stat()
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -69,7 +72,4 @@ def have_same_content(one: Path, other: Path) -> bool:
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file, or of a member of an archive."""
-    if not is_elsewhere(str(path)):
-        return stamp(path).sha256
-    with local_copy(place(path)) as (_, found):
-        return found.sha256
+    return stamp(path).sha256

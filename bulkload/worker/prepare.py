@@ -99,7 +99,7 @@ def _prepared(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
     seen = quick_stamp(Path(task.file))
     answer = _unfit_name(task.job) or _prepared_or_rejected(task, beat)
     if isinstance(answer, Rejected) and answer.source is None and seen is not None:
-        return replace(answer, source=_looked_at(Path(task.job.path), *seen))
+        return replace(answer, source=_looked_at(Path(task.file), *seen))
     return answer
 
 

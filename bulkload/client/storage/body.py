@@ -101,6 +101,10 @@ class Sending:
     def __init__(self, body: Body, on_moved: Callable[[int], None]) -> None:
         self._body = body
         self._on_moved = on_moved
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was given: the whole goes from its beginning."""
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha256 = hashlib.sha256()
         #: Bytes handed to the wire, and bytes that it has taken.

@@ -47,7 +47,7 @@ _OPAQUE_ETAG_HEADERS: Final = (
 def storage_error_of(answer: Answer, *, now: datetime) -> IonworksError:
     """Return the error that a store's answer stands for."""
     error = error_of(answer, now=now)
-    # A redirect is not followed: what was sent was meant for the host that the API named.
+    # A redirect that was not followed, or a second one, is a refusal.
     if isinstance(error, TransientError) and not 300 <= answer.status < 400:
         return error
     said = _xml_text(answer.body) or words_of(answer.body)

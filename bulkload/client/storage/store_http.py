@@ -7,13 +7,12 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
 import anyio.to_thread
 from aiohttp.abc import AbstractStreamWriter
-from yarl import URL
 
 from bulkload.client.http.answers import is_web_page
 from bulkload.client.http.api_session import (
@@ -34,6 +33,7 @@ from bulkload.client.limits import (
     WRITE_BYTES,
 )
 from bulkload.client.storage.body import Body, Sending
+from bulkload.client.storage.signed_urls import KEEPING_THE_METHOD, redirected, wire_url
 from bulkload.client.storage.storage_session import host_of
 from bulkload.client.storage.store_answers import reported_md5, reported_size, storage_error_of
 from bulkload.errors import AnswerLostError, ClientError, IntegrityError
@@ -83,6 +83,10 @@ class StorageHttp:
         """Store a body; compare what the store reports with what was sent."""
         with anyio.move_on_after(self._progress_timeout_s) as patience:
             answer = await self._put(url, body, content_type, sending, patience)
+            if answer.status in KEEPING_THE_METHOD and (there := redirected(url, answer)):
+                # Once: a store that sends on and on has not stored it.
+                sending.begin()
+                answer = await self._put(there, body, content_type, sending, patience)
             if not 200 <= answer.status < 300:
                 raise storage_error_of(answer, now=now)
             _check_is_store(answer, url)
@@ -111,7 +115,7 @@ class StorageHttp:
         data = self._whole(sending, moved, patience) if sending.is_small else sending.blocks(moved)
         try:
             async with self._opened().put(
-                _local(url),
+                wire_url(url),
                 data=data,
                 headers={"Content-Type": content_type, "Content-Length": str(body.size_bytes)},
                 allow_redirects=False,
@@ -145,6 +149,15 @@ class StorageHttp:
 
     async def get(self, url: str, to: Path, now: datetime) -> int:
         """Fetch an object to a file and return its length; compare it with what was announced."""
+        got = await self._get(url, to)
+        if isinstance(got, Answer) and (there := redirected(url, got)) is not None:
+            got = await self._get(there, to)
+        if isinstance(got, Answer):
+            raise storage_error_of(got, now=now)
+        return got
+
+    async def _get(self, url: str, to: Path) -> int | Answer:
+        """Return the length of what was fetched, or an answer that is none of it."""
         received = 0
 
         def moved(size_bytes: int) -> None:
@@ -157,13 +170,13 @@ class StorageHttp:
         try:
             with anyio.move_on_after(self._answer_timeout_s) as patience:
                 async with self._opened().get(
-                    _local(url),
+                    wire_url(url),
                     headers={"Accept-Encoding": "identity"},
                     allow_redirects=False,
                     proxy=self._proxy(url),
                 ) as response:
                     if response.status != 200:
-                        raise storage_error_of(await _answer(response), now=now)
+                        return await _answer(response)
                     return await _receive(response, to, moved)
         except aiohttp.InvalidURL as error:
             raise ClientError("storage gave an invalid URL") from error
@@ -252,14 +265,3 @@ def _compare(sending: Sending, body: Body, answer: Answer) -> None:
         raise IntegrityError(f"storage reports the MD5 {md5} where {meant} was sent", answer.status)
     if md5 is None and sending.md5 != meant:
         raise IntegrityError("the bytes that were sent are not those that were prepared")
-
-
-def _local(url: str) -> URL:
-    """Take a signed URL to the letter, but for a name that only a container knows."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ClientError("storage gave an invalid URL")
-    if parts.hostname == "host.docker.internal":
-        netloc = parts.netloc.replace("host.docker.internal", "localhost")
-        url = urlunsplit(parts._replace(netloc=netloc))
-    return URL(url, encoded=True)

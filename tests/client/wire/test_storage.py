@@ -320,7 +320,7 @@ SAYS = {
         (400, "nothing", ClientError),
         (404, "nothing", ClientError),
         (413, "nothing", ClientError),
-        (307, "nothing", ClientError),
+        (302, "nothing", ClientError),
     ],
 )
 @in_virtual_time
