@@ -31,6 +31,7 @@ from bulkload.core.tally import ExitCode
 from bulkload.readers.registry import FALLBACKS, VENDOR_FORMATS
 from bulkload.sources import schema
 from bulkload.sources.columns import COLUMNS, REQUIRED_COLUMNS
+from scripts.machine_tables import documents, live_state, log_events
 from scripts.messages import Message, messages
 from scripts.state_diagram import diagram
 
@@ -272,8 +273,11 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "decisions": lambda: enumeration(DecisionCode, "decision"),
     "exit-codes": lambda: enumeration(ExitCode, "code"),
     "extra-codes": lambda: enumeration(ExtraCode, "code"),
+    "json-documents": lambda: table(("object", "field", "type", "meaning"), documents()),
     "issue-codes": lambda: enumeration(IssueCode, "code"),
     "limits": limits,
+    "live-state": lambda: table(("object", "field", "type", "meaning"), live_state()),
+    "log-events": lambda: table(("event", "fields", "meaning"), log_events()),
     "manifest-columns": manifest_columns,
     "metadata-keys": metadata_keys,
     "options": all_options,

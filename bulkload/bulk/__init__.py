@@ -22,7 +22,7 @@ import pandas as pd
 
 from bulkload.archives.access import on_disk
 from bulkload.bulk.request import Reading, Request, Source
-from bulkload.cli.check import check_all
+from bulkload.cli.check import STAGES, check_all
 from bulkload.cli.jobfolder import absolute
 from bulkload.cli.kept_options import kept_options
 from bulkload.cli.local import local_studio
@@ -97,7 +97,7 @@ def check(*sources: Source, **options: Any) -> pd.DataFrame:
     ``outcome`` is ``fit``, ``rejected`` or ``skipped``.
     """
     with _planned(sources, options) as (store, run, _):
-        _blocking(partial(check_all, store, run, RunSettings()))
+        _blocking(partial(check_all, store, run, RunSettings(), Progress(SystemClock(), STAGES)))
         rows = [
             {**row, "outcome": "fit" if row["outcome"] == "not done" else row["outcome"]}
             for row in account_rows(store, run, {})

@@ -70,6 +70,7 @@ for _name, _place, _help, _example in (
         help=_help,
         help_epilogue=f"Example: bulkload {_name} {_example}",
     )
+app.register_install_completion_command(help="Let your shell complete commands and options.")
 journal: Final = App(name="journal", help="Check a job's journal.", help_format="plaintext")
 journal.command(
     "bulkload.cli.journal:check",

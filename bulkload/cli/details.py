@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
 
 from bulkload.cli.console import counted, say
+from bulkload.cli.json_documents import ShownItem, ShownSection
 from bulkload.core.decisions import phrase
 from bulkload.core.issues import ValidationIssue
 from bulkload.core.lifecycle import SourcePrepared, SourceRejected
@@ -22,17 +23,27 @@ from bulkload.core.text import printable
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """Prints sections."""
+    """Prints sections, and keeps them for who wants them as JSON."""
 
     console: Console
+    #: What the sections are about, empty for a file with one test.
+    name: str = ""
+    sections: list[ShownSection] = field(default_factory=list)
 
-    def title(self, text: str) -> None:
+    def title(self) -> None:
         """Print what the following sections are about."""
-        say(self.console, printable(text), style="bold")
+        say(self.console, printable(self.name), style="bold")
+
+    def item(self) -> ShownItem:
+        """Return what was shown as JSON has it."""
+        return ShownItem(title=self.name, sections=tuple(self.sections))
 
     def section(self, name: str, lines: Iterable[str]) -> None:
         """Print a section; nothing where it has no lines."""
-        for index, line in enumerate(lines):
+        kept = tuple(lines)
+        if kept:
+            self.sections.append(ShownSection(name=name, lines=kept))
+        for index, line in enumerate(kept):
             if index == 0:
                 say(self.console, f"{name}:", style="bold")
             say(self.console, printable(f"  {line}"))

@@ -115,11 +115,17 @@ def _counted(snapshot: RunSnapshot) -> list[tuple[str, int]]:
     return sorted(found, key=lambda one: order.get(one[0], -1))
 
 
-def live_lines(snapshot: RunSnapshot, width: int, height: int) -> list[Text]:
-    """Return the view of a run, at most ``height`` lines of at most ``width`` columns."""
+def live_lines(
+    snapshot: RunSnapshot, width: int, height: int, told: Sequence[str] = ()
+) -> list[Text]:
+    """Return the view of a run, at most ``height`` lines of at most ``width`` columns.
+
+    ``told`` is what is known of its process, where another one shows it.
+    """
     # The last column stays free: some terminals begin a new line when it is written.
     columns = max(20, width - 1)
-    lines = [Text(_fitted(headline(snapshot), columns), style="bold")]
+    lines = [line for one in told for line in _wrapped(printable(one), columns)]
+    lines.append(Text(_fitted(headline(snapshot), columns), style="bold"))
     if snapshot.eta is not None:
         lines += _wrapped(f"  {snapshot.eta.basis}", columns, style="dim")
     table = list(_stages(snapshot))

@@ -6,7 +6,7 @@ slow terminal holds back nobody (``terminal.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Final
@@ -23,12 +23,14 @@ from bulkload.core.snapshot import RunSnapshot
 PLAIN_INTERVAL_S: Final = 30.0
 #: Seconds between two drawings on a terminal: what is shown moves by the second.
 REDRAW_EVERY_S: Final = 1.0
+#: What is shown: a state, or a state and what is known of its process.
+Shown = RunSnapshot | tuple[RunSnapshot, Sequence[str]]
 
 
 @contextmanager
 def shown_live(
     console: Console,
-    snapshot: Callable[[], RunSnapshot],
+    snapshot: Callable[[], Shown],
     wait: Callable[[Event, float], bool] = Event.wait,
 ) -> Iterator[None]:
     """Show what ``snapshot`` returns while the block runs; what is printed stands above it.
@@ -51,17 +53,22 @@ def shown_live(
 
 def _say_lines(
     console: Console,
-    snapshot: Callable[[], RunSnapshot],
+    snapshot: Callable[[], Shown],
     has_ended: Event,
     wait: Callable[[Event, float], bool],
 ) -> None:
     while not wait(has_ended, PLAIN_INTERVAL_S):
-        say(console, plain_line(snapshot()))
+        now, told = _parts(snapshot())
+        say(console, "; ".join([*told, plain_line(now)]))
+
+
+def _parts(shown: Shown) -> tuple[RunSnapshot, Sequence[str]]:
+    return (shown, ()) if isinstance(shown, RunSnapshot) else shown
 
 
 def _redraw(
     console: Console,
-    snapshot: Callable[[], RunSnapshot],
+    snapshot: Callable[[], Shown],
     has_ended: Event,
     wait: Callable[[Event, float], bool],
 ) -> None:
@@ -72,11 +79,11 @@ def _redraw(
         redirect_stderr=False, vertical_overflow="crop",
     ) as live:  # fmt: skip
         while not wait(has_ended, REDRAW_EVERY_S):
-            now = snapshot()
+            now, told = _parts(snapshot())
             _say_news(console, notices, now)
             width, height = console.size
-            live.update(Group(*live_lines(now, width, height - 1)), refresh=True)
-    _say_news(console, notices, snapshot())
+            live.update(Group(*live_lines(now, width, height - 1, told)), refresh=True)
+    _say_news(console, notices, _parts(snapshot())[0])
 
 
 def _say_news(console: Console, notices: Notices, now: RunSnapshot) -> None:

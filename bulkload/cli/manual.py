@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Final
 
+from cyclopts import Parameter
 from rich.console import Console
 from rich.markdown import Markdown
 
+from bulkload.cli.help_format import OUTPUT
 from bulkload.core.tally import ExitCode
 from bulkload.errors import SettingsError
 
@@ -26,7 +29,9 @@ def pages() -> dict[str, str]:
     }
 
 
-def show(topic: str | None = None, /) -> int:
+def show(
+    topic: str | None = None, /, *, man: Annotated[Path | None, Parameter(group=OUTPUT)] = None
+) -> int:
     """Show a page of the manual; without a topic, list the pages.
 
     On a terminal the page is laid out; in a pipe or a file it is plain Markdown.
@@ -35,8 +40,17 @@ def show(topic: str | None = None, /) -> int:
     ----------
     topic
         Name of a page, such as validation.
+    man
+        Write man pages of all commands into this folder. Then `man -l FOLDER/bulkload.1`.
     """
     console, manual = Console(), pages()
+    if man is not None:
+        # Only here: it loads every command.
+        from bulkload.cli.man_pages import write_man_pages
+
+        written = write_man_pages(man)
+        console.out(f"{len(written)} man pages written to {man}", highlight=False)
+        return ExitCode.ARRIVED
     if topic is None:
         width = max(map(len, manual))
         for name, text in manual.items():

@@ -17,6 +17,14 @@ from rich.console import Console
 from bulkload.cli.console import counted, say, show_problems
 from bulkload.cli.help_format import OUTPUT, TARGET
 from bulkload.cli.jobfolder import absolute
+from bulkload.cli.json_documents import (
+    AsJson,
+    PlanDocument,
+    plain,
+    print_document,
+    problem_lines,
+)
+from bulkload.cli.live_view import shown_live
 from bulkload.cli.local import local_studio
 from bulkload.cli.options import PrepareArguments, SourceOptions, this_command
 from bulkload.cli.outlook import show_outlook
@@ -27,12 +35,14 @@ from bulkload.client.studio import AsyncStudio
 from bulkload.clock import SystemClock
 from bulkload.core.outlook import Outlook, Standing
 from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode
 from bulkload.core.terms import JobKey
 from bulkload.core.text import printable
 from bulkload.engine.contents import StudioContents
 from bulkload.engine.outlook import look_at_studio
 from bulkload.engine.plan_writer import PlanAccount, plan_into
+from bulkload.engine.progress import Progress
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.studios import opener, target_of
 from bulkload.journal import Store
@@ -54,6 +64,7 @@ def plan(
     project: Annotated[str | None, Parameter(group=TARGET)] = None,
     local: Annotated[Path | None, Parameter(group=TARGET)] = None,
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Show what would be uploaded, and what prevents it. Sends nothing and reads no data.
 
@@ -73,8 +84,10 @@ def plan(
     out
         Write the plan as a table. As .csv, .xlsx, .parquet or .jsonl; it can be edited, and
         uploaded as any manifest.
+    as_json
+        Print the result as one JSON object. `bulkload help machines` has its fields.
     """
-    console = Console()
+    console = Console(quiet=as_json)
     prepare_options = prepare_arguments.prepare_options(source_options)
     asks_studio = url is not None or project is not None or local is not None
     with ExitStack() as stack:
@@ -83,20 +96,25 @@ def plan(
         databases = stack.enter_context(source_options.databases(Path(scratch)))
         at = SystemClock().now().timestamp()
         run = store.begin_run(this_command(), {}, at)
-        account = plan_into(
-            store,
-            run,
-            source_options.read(sources, prepare_options, databases),
-            checks=Checks(),
-            prepare_options=prepare_options,
-            at=at,
-            sources=absolute(sources),
-            goes_on=source_options.go_on,
-        )
+        progress = Progress(SystemClock(), [StageName.PLAN])
+        with shown_live(Console(stderr=True), progress.snapshot):
+            account = plan_into(
+                store,
+                run,
+                source_options.read(sources, prepare_options, databases),
+                checks=Checks(),
+                prepare_options=prepare_options,
+                at=at,
+                sources=absolute(sources),
+                goes_on=source_options.go_on,
+                on_entry=progress.found,
+            )
         seen = _Seen()
         if asks_studio and not account.refusal:
             _look(store, run, stack, seen, url=url, project=project, local=local)
-        _show(console, store, run, account, seen)
+        refusal = refused(account, absolute(sources)) if account.refusal else ""
+        document = _document(store, run, account, seen, refusal=refusal, out=out)
+        _show(console, account, seen, document)
         if out is not None:
             carried = carried_of(store, sources, source_options, prepare_arguments)
             for cell in cells_of_two(carried):
@@ -104,10 +122,29 @@ def plan(
             standings = None if seen.outlook is None else seen.standing
             write_plan(out, store.planned(run), carried=carried, standings=standings)
             say(console, f"plan written to {printable(str(out))}")
-    if account.refusal:
-        say(console, refused(account, absolute(sources)))
-        return ExitCode.USAGE
-    return ExitCode.PARTIAL if account.problem_count else ExitCode.ARRIVED
+    if refusal:
+        say(console, refusal)
+    return print_document(document) if as_json else document.exit_code
+
+
+def _document(
+    store: Store, run: int, account: PlanAccount, seen: _Seen, *, refusal: str, out: Path | None
+) -> PlanDocument:
+    specs, cells = store.count_parents(run)
+    code = ExitCode.PARTIAL if account.problem_count else ExitCode.ARRIVED
+    return PlanDocument(
+        measurements=account.jobs - account.contested,
+        cells=cells,
+        specifications=specs,
+        skipped=account.skips,
+        studio=None if seen.outlook is None else plain(seen.outlook.specifications),
+        problem_count=account.problem_count,
+        problems=problem_lines(account.problems),
+        warnings=problem_lines(account.warnings),
+        refusal=refusal,
+        out=None if out is None else str(out),
+        exit_code=ExitCode.USAGE if refusal else code,
+    )
 
 
 @dataclass(slots=True)
@@ -153,17 +190,15 @@ async def _look_at(store: Store, run: int, open_studio: OpenStudio | None, seen:
         return await look_at_studio(store, run, StudioContents(studio), clock, seen.on_found)
 
 
-def _show(console: Console, store: Store, run: int, account: PlanAccount, seen: _Seen) -> None:
+def _show(console: Console, account: PlanAccount, seen: _Seen, document: PlanDocument) -> None:
     show_problems(console, account.problems, account.problem_count)
     show_problems(console, account.warnings, len(account.warnings))
     if seen.outlook is not None:
         show_outlook(console, seen.outlook, RunLimits())
-    specs, cells = store.count_parents(run)
-    fit = account.jobs - account.contested
     say(
         console,
-        f"{counted(fit, 'measurement')} of {counted(cells, 'cell')} in "
-        f"{counted(specs, 'specification')}; "
-        f"{counted(account.skips, 'entry')} left out by a rule; "
-        f"{counted(account.problem_count, 'problem')}",
+        f"{counted(document.measurements, 'measurement')} of {counted(document.cells, 'cell')} in "
+        f"{counted(document.specifications, 'specification')}; "
+        f"{counted(document.skipped, 'entry')} left out by a rule; "
+        f"{counted(document.problem_count, 'problem')}",
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,14 @@ from rich.console import Console
 
 from bulkload.cli.console import EXAMPLES, counted, say
 from bulkload.cli.jobfolder import studio_of, target_in
+from bulkload.cli.json_documents import AsJson, RecordLine, RollbackDocument, print_document
+from bulkload.cli.live_view import shown_live
 from bulkload.cli.options import this_command
-from bulkload.client.http.events import unobserved
 from bulkload.clock import SystemClock
+from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
+from bulkload.engine.progress import Progress
 from bulkload.engine.rollback import SHARED, Leftover, Rollback, RollbackReport, candidates
 from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target
@@ -37,6 +41,7 @@ def rollback(
     *,
     run: Annotated[int | None, Parameter(name="--run")] = None,
     yes: Annotated[bool, Parameter(negative=())] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Delete from Studio what this job created, unless it was changed since.
 
@@ -51,8 +56,12 @@ def rollback(
         Only what this run created. Every run is listed with its number.
     yes
         Do not ask.
+    as_json
+        Print the result as one JSON object. `bulkload help machines` has its fields.
     """
-    console = Console()
+    if as_json and not yes:
+        raise SettingsError("--json asks nobody, so it needs --yes")
+    console = Console(quiet=as_json)
     target = target_in(job_dir)
     with WholeJob(job_dir) as whole:
         folders, is_divided = whole.folders, whole.is_divided
@@ -67,15 +76,39 @@ def rollback(
             raise SettingsError(f"run {run} of {job_dir} created nothing that is still there")
         if not any(wanted.values()) or not (yes or _is_confirmed(console)):
             say(console, "nothing was deleted")
-            return ExitCode.ARRIVED
-        with studio_of(target) as running:
-            reports = list(_roll_back(job_dir, wanted, target, running))
+            return _concluded([], as_json=as_json)
+        progress = Progress(SystemClock(), [StageName.DELETE])
+        progress.plan_is_complete(sum(map(len, wanted.values())))
+        with studio_of(target) as running, shown_live(Console(stderr=True), progress.snapshot):
+            deleting = _Deleting(target=target, running=running, progress=progress)
+            reports = list(_roll_back(job_dir, wanted, deleting))
     deleted = sum(len(report.deleted) for report in reports)
     left = [one for report in reports for one in report.left]
     for one in left:
         say(console, printable(f"left: {one.candidate.kind} {one.candidate.name}: {one.reason}"))
     say(console, f"{deleted:,} deleted, {len(left):,} left")
-    return ExitCode.PARTIAL if left else ExitCode.ARRIVED
+    return _concluded(reports, as_json=as_json)
+
+
+def _concluded(reports: Sequence[RollbackReport], *, as_json: bool) -> int:
+    def line(one: Leftover, reason: str = "") -> RecordLine:
+        return RecordLine(kind=one.kind, id=one.id, name=one.name, reason=reason)
+
+    left = [line(one.candidate, one.reason) for report in reports for one in report.left]
+    code = ExitCode.PARTIAL if left else ExitCode.ARRIVED
+    if not as_json:
+        return code
+    deleted = [line(one) for report in reports for one in report.deleted]
+    return print_document(RollbackDocument(deleted=deleted, left=left, exit_code=code))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Deleting:
+    """Where records are deleted, and what counts them."""
+
+    target: Target
+    running: RunningStudio | None
+    progress: Progress
 
 
 def _wanted(console: Console, folder: Path, run: int | None) -> list[Leftover]:
@@ -89,29 +122,26 @@ def _wanted(console: Console, folder: Path, run: int | None) -> list[Leftover]:
 def _roll_back(
     job_dir: Path,
     wanted: Mapping[Path, list[Leftover]],
-    target: Target,
-    running: RunningStudio | None,
+    deleting: _Deleting,
 ) -> Iterator[RollbackReport]:
     """Delete what each folder's runs made; what several parts may share goes last."""
     if job_dir in wanted:
-        yield _roll_back_in(job_dir, wanted[job_dir], target, running)
+        yield _roll_back_in(job_dir, wanted[job_dir], deleting)
         return
     for is_shared in (False, True):
         for folder, made in wanted.items():
             if now := [one for one in made if (one.kind in SHARED) is is_shared]:
                 with exclusive(folder):
-                    yield _roll_back_in(folder, now, target, running)
+                    yield _roll_back_in(folder, now, deleting)
 
 
-def _roll_back_in(
-    folder: Path, wanted: list[Leftover], target: Target, running: RunningStudio | None
-) -> RollbackReport:
+def _roll_back_in(folder: Path, wanted: list[Leftover], deleting: _Deleting) -> RollbackReport:
     """Delete records of one journal, as a run of it."""
     path = folder / FILE_NAME
     with Store(path) as store:
         at = SystemClock().now().timestamp()
-        run = store.begin_run(this_command(), target.as_json(), at)
-    report = anyio.run(partial(_rollback, path, run, target, running, wanted))
+        run = store.begin_run(this_command(), deleting.target.as_json(), at)
+    report = anyio.run(partial(_rollback, path, run, wanted, deleting))
     with Store(path) as store:
         counts = {"deleted": len(report.deleted), "left": len(report.left)}
         store.end_run(run, SystemClock().now().timestamp(), counts)
@@ -148,12 +178,12 @@ def _is_confirmed(console: Console) -> bool:
 
 
 async def _rollback(
-    path: Path, run: int, target: Target, running: RunningStudio | None, wanted: list[Leftover]
+    path: Path, run: int, wanted: list[Leftover], deleting: _Deleting
 ) -> RollbackReport:
-    clock = SystemClock()
-    open_studio = opener(running, target)
+    clock, progress = SystemClock(), deleting.progress
+    open_studio = opener(deleting.running, deleting.target)
     async with (
         open_journal(path, run, lambda: clock.now().timestamp()) as journal,
-        open_studio(unobserved, RunSettings()) as studio,
+        open_studio(progress.wire.on_wire, RunSettings()) as studio,
     ):
-        return await Rollback(studio, journal).run(wanted)
+        return await Rollback(studio, journal, progress).run(wanted)

@@ -40,6 +40,7 @@ from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import open_log
+from bulkload.engine.metrics import served_metrics
 from bulkload.engine.progress import Progress
 from bulkload.engine.request import JobRequest, RunRequest
 from bulkload.engine.run import PlanInvalidError, RunResult, run_job
@@ -73,6 +74,7 @@ def upload_sources(
     references: Path | None,
     report: Path | None,
     lane_options: LaneOptions,
+    metrics: int | None,
     is_quiet: bool,
     end_options: EndOptions,
 ) -> int:
@@ -109,9 +111,10 @@ def upload_sources(
             studio=studio,
             goes_on=source_options.go_on,
         )
-        code = carry_out(request, summary=summary, report=report, is_quiet=is_quiet, ending=ending)[
-            0
-        ]
+        code, _ = carry_out(
+            request, summary=summary, report=report, metrics=metrics, is_quiet=is_quiet,
+            ending=ending,
+        )  # fmt: skip
     if references is not None:
         with WholeJob(job_dir) as whole:
             write_references(whole.plans(), references)
@@ -124,12 +127,13 @@ def carry_out(
     summary: Path | None,
     report: Path | None,
     is_quiet: bool,
+    metrics: int | None = None,
     ending: Ending | None = None,
 ) -> tuple[ExitCode, Mapping[OutcomeKind, int]]:
     """Run a job and print its progress and report; return the exit code and the counts."""
     console = Console(quiet=is_quiet)
     try:
-        result = anyio.run(partial(_watched, request, is_quiet=is_quiet))
+        result = anyio.run(partial(_watched, request, metrics=metrics, is_quiet=is_quiet))
     except PlanInvalidError as error:
         account = error.account
         errors = Console(stderr=True)
@@ -209,7 +213,9 @@ def _log_dropped_output(request: JobRequest) -> None:
             logger.warning("terminal.output_dropped", **asdict(one))
 
 
-async def _watched(request: RunRequest | LanesRequest, *, is_quiet: bool) -> RunResult:
+async def _watched(
+    request: RunRequest | LanesRequest, *, metrics: int | None, is_quiet: bool
+) -> RunResult:
     has_lanes = isinstance(request, LanesRequest)
     progress = LanesProgress(request.clock) if has_lanes else Progress(request.clock)
     stop = Stop(request.settings.limits.grace_s)
@@ -222,7 +228,12 @@ async def _watched(request: RunRequest | LanesRequest, *, is_quiet: bool) -> Run
         )
 
     until = request.settings.until
-    with one_error(), shown_live(errors, progress.snapshot):
+    with ExitStack() as stack:
+        stack.enter_context(one_error())
+        if metrics is not None:
+            serving = served_metrics(metrics, progress.snapshot, request.job_dir)
+            say(errors, f"metrics: {stack.enter_context(serving)}")
+        stack.enter_context(shown_live(errors, progress.snapshot))
         async with obeying_signals(stop, announce), anyio.create_task_group() as group:
             if until is not None:
                 group.start_soon(stop_by, stop, until, request.clock, progress)

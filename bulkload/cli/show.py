@@ -18,6 +18,7 @@ from bulkload.cli.details import Details, findings_of, header_of, record_of, sou
 from bulkload.cli.detect import describe
 from bulkload.cli.help_format import READING, RUN
 from bulkload.cli.jobfolder import studio_of, target_in
+from bulkload.cli.json_documents import AsJson, ShowDocument, ShownItem, print_document
 from bulkload.cli.options import CheckOptions, PrepareArguments, SheetArguments, SourceOptions
 from bulkload.cli.plotting import Plots, plotted
 from bulkload.client.http.events import unobserved
@@ -57,6 +58,7 @@ def show(
     plot: Annotated[
         tuple[Path, ...] | None, Parameter(consume_multiple=(0, 1), negative=(), group=RUN)
     ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Show everything about one file, or about one measurement of a job.
 
@@ -78,11 +80,14 @@ def show(
         Ask Studio too what it holds. Only with --job.
     plot
         Plot voltage and current, flagged rows marked. Here, or into a file (.png, .svg).
+    as_json
+        Print the result as one JSON object. `bulkload help machines` has its fields.
     """
-    console = Console()
+    console = Console(quiet=as_json)
     drawn = None if plot is None else Plots(console, next(iter(plot), None))
     if job is not None:
-        return _show_journal(console, what, job, asks_studio=studio, plots=drawn)
+        document = _show_journal(console, what, job, asks_studio=studio, plots=drawn)
+        return print_document(document) if as_json else document.exit_code
     if studio:
         raise SettingsError("--studio needs --job: the journal knows what a file became in Studio")
     if not is_elsewhere(what) and not Path(what).is_file():
@@ -90,7 +95,10 @@ def show(
     dates = SheetArguments(day_first=day_first, month_first=month_first)
     prepare_options = prepare_arguments.prepare_options(SourceOptions(sheet_arguments=dates))
     with on_disk(what) as path:
-        return _show_file(console, what, path, check_options.checks(), prepare_options, plots=drawn)
+        document = _show_file(
+            console, what, path, check_options.checks(), prepare_options, plots=drawn
+        )
+    return print_document(document) if as_json else document.exit_code
 
 
 def _show_file(
@@ -101,7 +109,7 @@ def _show_file(
     prepare_options: PrepareOptions,
     *,
     plots: Plots | None,
-) -> int:
+) -> ShowDocument:
     dialects = prepare_options.dialects
     options = ReadOptions(
         reader=prepare_options.reader,
@@ -111,9 +119,11 @@ def _show_file(
         voltage_window=checks.voltage_window,
         rated_capacity=checks.rated_capacity,
     )
-    if not describe(console, what, options):
-        return ExitCode.PARTIAL
+    file = describe(console, what, options)
+    if file.reader is None:
+        return ShowDocument(what=what, file=file, items=(), exit_code=ExitCode.PARTIAL)
     is_fit = True
+    items = []
     for member in list_members(path, options) or (None,):
         key = JobKey("", "", path.stem if member is None else member)
         task = PrepareTask(
@@ -123,9 +133,9 @@ def _show_file(
             spool_path=None,
             plots_whole=plots is not None,
         )
-        details = Details(console)
+        details = Details(console, "" if member is None else f"test {member}")
         if member is not None:
-            details.title(f"test {member}")
+            details.title()
         answer = prepare(task)
         if isinstance(answer, Prepared):
             source_of(details, prepared_event(answer))
@@ -141,34 +151,38 @@ def _show_file(
             if answer.remedy is not None:
                 details.section("would pass with", [str(answer.remedy)])
             details.section("verdict", [f"rejected: {answer.cause}", answer.message])
+        items.append(details.item())
         if plots is not None:
             plots.draw(answer.excerpt, f"{path.name}{f', test {member}' if member else ''}")
-    return ExitCode.ARRIVED if is_fit else ExitCode.PARTIAL
+    code = ExitCode.ARRIVED if is_fit else ExitCode.PARTIAL
+    return ShowDocument(what=what, file=file, items=items, exit_code=code)
 
 
 def _show_journal(
     console: Console, what: str, job_dir: Path, *, asks_studio: bool, plots: Plots | None
-) -> int:
+) -> ShowDocument:
     states: list[str] = []
+    items: list[ShownItem] = []
     with WholeJob(job_dir) as whole:
         for store in whole.stores():
             for row in store.named(what, what if is_url(what) else str(Path(what).resolve())):
                 states.append(row.state_text)
-                _show_row(console, store, row, job_dir, asks_studio=asks_studio)
+                items.append(_show_row(console, store, row, job_dir, asks_studio=asks_studio))
                 if plots is not None:
                     plots.draw(plotted(store, row), str(row.key))
     if not states:
         raise SettingsError(
             f"{job_dir} holds no measurement with the name, the id or the file {what}"
         )
-    return ExitCode.ARRIVED if set(states) <= {"ready", "existing"} else ExitCode.PARTIAL
+    code = ExitCode.ARRIVED if set(states) <= {"ready", "existing"} else ExitCode.PARTIAL
+    return ShowDocument(what=what, file=None, items=items, exit_code=code)
 
 
 def _show_row(
     console: Console, store: Store, row: JobRow, job_dir: Path, *, asks_studio: bool
-) -> None:
-    details = Details(console)
-    details.title(str(row.key))
+) -> ShownItem:
+    details = Details(console, str(row.key))
+    details.title()
     details.section("file", [row.path])
     source = store.last_read(row.id)
     if isinstance(source, SourcePrepared) or (source is not None and source.provenance):
@@ -195,6 +209,7 @@ def _show_row(
     )
     if asks_studio:
         _show_studio(details, row, target_in(job_dir))
+    return details.item()
 
 
 def _show_studio(details: Details, row: JobRow, target: Target) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,8 +22,13 @@ from bulkload.cli.console import (
     show_treatments,
 )
 from bulkload.cli.help_format import OUTPUT
+from bulkload.cli.json_documents import AsJson, ProcessLine, StatusDocument, plain, print_document
+from bulkload.cli.live_text import plain_line
+from bulkload.cli.watch import is_at_work, live_states, told
+from bulkload.cli.watch import watch as show_until_over
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.roots import by_cause
+from bulkload.core.snapshot import Liveness, merged
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.errors import SettingsError
@@ -37,6 +43,8 @@ def status(
     job_dir: Path,
     *,
     list_: Annotated[str | None, Parameter(name="--list", group=OUTPUT)] = None,
+    watch: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Show the state of a job: counts, causes and the last run, also while it is in progress.
 
@@ -46,31 +54,57 @@ def status(
         The job's folder.
     list_
         Print only the entries of this cause. Such as no_layout; each on a line.
+    watch
+        Show the run in progress until it ends. Leave with Ctrl-C; the run goes on.
+    as_json
+        Print the result as one JSON object. `bulkload help machines` has its fields.
     """
+    console = Console()
+    if watch:
+        with suppress(KeyboardInterrupt):
+            show_until_over(console, job_dir)
     with WholeJob(job_dir) as whole:
-        return _show(Console(), whole, job_dir, list_)
+        run = whole.first_plan()
+        if run is None:
+            raise SettingsError(
+                f"{job_dir} has a journal without an upload; run `bulkload upload` first"
+            )
+        if as_json:
+            return print_document(_document(whole, job_dir, run))
+        return _show(console, whole, job_dir, run, only=list_)
 
 
-def _show(console: Console, whole: WholeJob, job_dir: Path, only: str | None) -> ExitCode:
-    run = whole.first_plan()
-    if run is None:
-        raise SettingsError(
-            f"{job_dir} has a journal without an upload; run `bulkload upload` first"
-        )
+def _document(whole: WholeJob, job_dir: Path, run: RunRow) -> StatusDocument:
+    counts, causes = whole.tally(is_waiting=True)
+    planned = whole.count_planned()
+    return StatusDocument(
+        job=str(job_dir),
+        command=run.command,
+        planned=planned,
+        counts={str(kind): counts[kind] for kind in OutcomeKind},
+        not_done=planned - counts.total(),
+        causes=causes,
+        accepted=whole.accepted_causes(),
+        rows=plain(whole.row_ledger(is_waiting=True)),
+        missing_parts=[folder.name for folder in whole.missing],
+        processes=[
+            ProcessLine(folder=str(one.folder), liveness=one.liveness, state=one.snapshot.as_json())
+            for one in live_states(job_dir)
+        ],
+        exit_code=ExitCode.ARRIVED,
+    )
+
+
+def _show(
+    console: Console, whole: WholeJob, job_dir: Path, run: RunRow, *, only: str | None
+) -> ExitCode:
     counts, causes = whole.tally(is_waiting=True)
     if only is not None:
         return _list(console, whole, only, causes)
     planned = whole.count_planned()
     _show_runs(console, whole, run)
-    for kind in OutcomeKind:
-        if counts[kind]:
-            say(console, f"{counts[kind]:>12,}  {kind.value}")
+    _show_live(console, job_dir)
     accepted = whole.accepted_causes()
-    if accepted:
-        say(console, f"{accepted.total():>12,}  {ACCEPTED}")
-    say(console, f"{planned - counts.total():>12,}  not done")
-    say(console, f"{planned:>12,}  planned")
-    say(console, rows_equation(whole.row_ledger(is_waiting=True)))
     for cause, count in causes.most_common():
         known = f" ({accepted[cause]:,} accepted)" if accepted[cause] else ""
         say(console, f"{cause}: {count:,}{known}")
@@ -81,10 +115,29 @@ def _show(console: Console, whole: WholeJob, job_dir: Path, only: str | None) ->
     for found in of_root.values():
         show_roots(console, found, job_dir)
     show_treatments(console, whole.treatments())
+    say(console, rows_equation(whole.row_ledger(is_waiting=True)))
+    for kind in OutcomeKind:
+        if counts[kind]:
+            say(console, f"{counts[kind]:>12,}  {kind.value}")
+    if accepted:
+        say(console, f"{accepted.total():>12,}  {ACCEPTED}")
+    say(console, f"{planned - counts.total():>12,}  not done")
+    say(console, f"{planned:>12,}  planned")
     missing = counts[OutcomeKind.REJECTED] + counts[OutcomeKind.FAILED] - accepted.total()
     word = "to resume" if missing or planned > counts.total() else "the command was"
     say(console, f"{word}: {printable(run.command)}")
     return ExitCode.ARRIVED
+
+
+def _show_live(console: Console, job_dir: Path) -> None:
+    """Say of a run that has not ended whether it is at work, and how far it is."""
+    states = live_states(job_dir)
+    if all(one.liveness is Liveness.ENDED for one in states):
+        return
+    for line in told(states):
+        say(console, printable(line))
+    if is_at_work(states):
+        say(console, plain_line(merged(one.snapshot for one in states)))
 
 
 def _show_runs(console: Console, whole: WholeJob, run: RunRow) -> None:

@@ -11,15 +11,20 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bulkload.cli.console import say, show_problems
+from bulkload.cli.json_documents import AsJson, SurveyDocument, SurveyedFile, print_document
+from bulkload.cli.live_view import shown_live
 from bulkload.cli.options import SheetArguments
 from bulkload.cli.survey_database import survey_database
+from bulkload.clock import SystemClock
 from bulkload.core.issues import Severity
+from bulkload.core.snapshot import StageName
 from bulkload.core.survey.content import ContentKind
 from bulkload.core.survey.proposal import SURENESS_WORDS, Proposal, Sureness
 from bulkload.core.survey.propose import Knowledge, Survey
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.databases.urls import looks_like_url
+from bulkload.engine.progress import Progress
 from bulkload.errors import SettingsError
 from bulkload.sources.sheets.stated import StatedSheets, read_sheets
 from bulkload.surveying.plan_file import write_survey
@@ -37,6 +42,7 @@ def survey(
     out: Path | None = None,
     toml: Path | None = None,
     workers: int | None = None,
+    as_json: AsJson = False,
 ) -> int:
     """Look at an archive as it is, and propose a plan with evidence; sends nothing.
 
@@ -53,12 +59,14 @@ def survey(
         Write the layouts as a bulkload.toml. It has comments.
     workers
         Processes that look at files. One for each core by default.
+    as_json
+        Print the result as one JSON object. `bulkload help machines` has its fields.
     """
     if not sources:
         raise SettingsError("name at least one source: a folder, or a zip archive")
     if looks_like_url(sources[0]):
         return survey_database(sources[0], toml)
-    console = Console()
+    console = Console(quiet=as_json)
     options = sheet_arguments.sheet_options()
     stated, problems = read_sheets(options)
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
@@ -68,9 +76,20 @@ def survey(
     others = [problem for problem in problems if problem.severity is not Severity.ERROR]
     show_problems(console, others, len(others))
     paths = [Path(source) for source in sources]
-    found = survey_sources(
-        paths, _knowledge(stated, sheet_arguments), workers=workers or default_workers()
-    )
+    progress = Progress(SystemClock(), [StageName.PLAN, StageName.LOOK])
+
+    def on_look(done: int, of: int) -> None:
+        progress.planned = of
+        progress.stages.done[StageName.LOOK] = progress.counts["looked at"] = done
+
+    with shown_live(Console(stderr=True), progress.snapshot):
+        found = survey_sources(
+            paths,
+            _knowledge(stated, sheet_arguments),
+            workers=workers or default_workers(),
+            on_found=progress.found,
+            on_look=on_look,
+        )
     _show(console, found, stated)
     if out is not None:
         rows = write_survey(out, found, paths, stated.cells)
@@ -81,7 +100,36 @@ def survey(
         )
         say(console, printable(f"layouts written to {toml}"))
     is_open = any(one.sureness is Sureness.OPEN or one.upload is None for one in found.proposals)
-    return ExitCode.PARTIAL if is_open or errors else ExitCode.ARRIVED
+    code = ExitCode.PARTIAL if is_open or errors else ExitCode.ARRIVED
+    return print_document(_document(found, out, code)) if as_json else code
+
+
+def _document(found: Survey, out: Path | None, code: ExitCode) -> SurveyDocument:
+    return SurveyDocument(
+        files=[
+            SurveyedFile(
+                path=one.facts.path,
+                size_bytes=one.facts.size_bytes,
+                kind=one.facts.kind.value,
+                reader=one.facts.reader,
+                upload=one.upload,
+                rule=one.rule,
+                spec=one.spec,
+                cell=one.cell,
+                measurement=one.measurement,
+                sureness=SURENESS_WORDS[one.sureness],
+                evidence=one.evidence,
+                warnings=one.warnings,
+            )
+            for one in found.proposals
+        ],
+        layouts=[
+            {"folder": one.folder, "layout": one.text, "fitting": one.fitting, "total": one.total}
+            for one in found.layouts
+        ],
+        out=None if out is None else str(out),
+        exit_code=code,
+    )
 
 
 def _knowledge(stated: StatedSheets, arguments: SheetArguments) -> Knowledge:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: Text that may wait for a slow terminal, in bytes: some thousand screens. Beyond it, text is
 #: dropped: a paused terminal must not cost memory without bound.
 QUEUE_LIMIT_BYTES: Final = 4 * 2**20
+#: Characters of a result that are queued at a time: with four bytes each they fit the queue.
+WRITE_CHARACTERS: Final = QUEUE_LIMIT_BYTES // 4
 #: How long the end of the process waits for text that is still queued, in seconds. A terminal
 #: takes it in milliseconds; one that is paused takes nothing however long it is waited for.
 DRAIN_LIMIT_S: Final = 1.0
@@ -95,10 +97,12 @@ class OutputQueue:
             self._waiting_bytes += len(data)
             self._changed.notify_all()
 
-    def drain(self, limit_s: float) -> None:
-        """Wait until everything is written, but no longer than ``limit_s``."""
+    def drain(self, limit_s: float) -> bool:
+        """Wait until everything is written, no longer than ``limit_s``; return whether it is."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._waiting and not self._is_writing, limit_s)
+            return self._changed.wait_for(
+                lambda: not self._waiting and not self._is_writing, limit_s
+            )
 
     def dropped(self) -> DroppedOutput | None:
         """Return what was not written, None where everything was."""
@@ -136,6 +140,23 @@ class OutputQueue:
         self._dropped_bytes += size_bytes + sum(map(len, self._waiting))
         self._waiting.clear()
         self._waiting_bytes = 0
+
+
+def write_whole(text: str) -> None:
+    """Write a result to standard output, and wait for whoever takes it.
+
+    Only for what a command prints when its work is done: unlike notices it must arrive whole,
+    however slow the reader is. A reader that is gone takes nothing, and nobody waits for it.
+    """
+    stream = sys.stdout
+    buffer = getattr(stream, "buffer", None)
+    queue = buffer.queue if isinstance(buffer, QueuedBytes) else None
+    for at in range(0, len(text), WRITE_CHARACTERS):
+        stream.write(text[at : at + WRITE_CHARACTERS])
+        # In short waits: a person who interrupts is heard.
+        while queue is not None and not queue.drain(DRAIN_LIMIT_S):
+            pass
+    stream.flush()
 
 
 def dropped_output() -> list[DroppedOutput]:

@@ -45,6 +45,7 @@ def upload(
     dry_run: Annotated[bool, Parameter(negative=(), group=RUN)] = False,
     summary: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     log_json: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    metrics: Annotated[int | None, Parameter(group=OUTPUT)] = None,
     quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
     end_options: EndOptions = EndOptions(),
     lane_options: LaneOptions = LaneOptions(),
@@ -88,6 +89,9 @@ def upload(
         Write the summary (.json) here too.
     log_json
         Write the log here, not into the job folder.
+    metrics
+        Serve metrics of Prometheus on this port of this machine. 0 takes a free one; at the end
+        they are in metrics.prom of the job folder.
     quiet
         Print only news: nothing after a run that found none. And errors, and what resumes it.
     """
@@ -114,5 +118,5 @@ def upload(
     return upload_sources(
         sources, source_options, settings, url=url, project=project, local=local, job=job,
         summary=summary, log_json=log_json, references=references, report=report,
-        lane_options=lane_options, end_options=end_options, is_quiet=quiet,
+        lane_options=lane_options, end_options=end_options, metrics=metrics, is_quiet=quiet,
     )  # fmt: skip

@@ -17,15 +17,18 @@ from rich.console import Console
 
 from bulkload.cli.console import say
 from bulkload.cli.jobfolder import studio_of, target_in
+from bulkload.cli.json_documents import AsJson, DifferenceLine, VerifyDocument, print_document
+from bulkload.cli.live_view import shown_live
 from bulkload.cli.migration import is_migration, prove
 from bulkload.cli.pack import verify_pack
-from bulkload.client.http.events import unobserved
 from bulkload.clock import SystemClock
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
+from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.account import write_account
 from bulkload.engine.plan_reader import PlanReader
+from bulkload.engine.progress import Progress
 from bulkload.engine.run_settings import pool_limits, with_kept_settings
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.studios import RunningStudio, opener
@@ -53,6 +56,7 @@ def verify(
     all_: Annotated[bool, Parameter(name="--all", negative=())] = False,
     seed: int | None = None,
     sources: Path | None = None,
+    as_json: AsJson = False,
 ) -> int:
     """Read back what this job stands for in Studio, and compare it with what was uploaded.
 
@@ -77,6 +81,8 @@ def verify(
         Seed of the sample. The same seed chooses the same measurements.
     sources
         Compare a pack with the original files below this folder, not with Studio.
+    as_json
+        Print the result as one JSON object. `bulkload help machines` has its fields.
     """
     if all_ and sample is not None:
         raise SettingsError("give --sample or --all, not both")
@@ -84,6 +90,8 @@ def verify(
         raise SettingsError("--sample must be at least 1")
     chosen_seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     if is_pack(job_dir):
+        if as_json:
+            raise SettingsError("--json is for a job folder; a pack is checked for people")
         size = None if all_ else sample or DEFAULT_SAMPLE
         return verify_pack(job_dir, sources=sources, sample=size, seed=chosen_seed)
     if sources is not None:
@@ -92,12 +100,15 @@ def verify(
     # What is to replace a database is read back whole, unless a sample is asked for.
     is_all = all_ or (sample is None and is_migration(job_dir))
     size = None if is_all else sample or DEFAULT_SAMPLE
-    with studio_of(target) as running, one_error():
-        report = anyio.run(partial(_verify, job_dir, target, running, size, chosen_seed))
+    progress = Progress(SystemClock(), [StageName.COMPARE])
+    live = shown_live(Console(stderr=True), progress.snapshot)
+    with studio_of(target) as running, one_error(), live:
+        verifying = partial(_verify, job_dir, target, running, size, chosen_seed)
+        report = anyio.run(partial(verifying, progress=progress))
     if not report.sample and not is_migration(job_dir):
         existing = f"; {report.existing:,} existed before it: give --all" if report.existing else ""
         raise SettingsError(f"{job_dir} created nothing that could be compared{existing}")
-    console = Console()
+    console = Console(quiet=as_json)
     for one in report.differences:
         say(console, printable(f"{one.key} ({one.measurement_id}) from {one.path}: {one.message}"))
     say(console, f"{report.statement} ({report.rows:,} rows compared, seed {chosen_seed})")
@@ -112,7 +123,29 @@ def verify(
     if is_migration(job_dir):
         with WholeJob(job_dir) as whole:
             is_proved = prove(job_dir, whole, report, target) and is_proved
-    return ExitCode.ARRIVED if is_proved else ExitCode.PARTIAL
+    code = ExitCode.ARRIVED if is_proved else ExitCode.PARTIAL
+    return print_document(_document(report, chosen_seed, code)) if as_json else code
+
+
+def _document(report: VerifyReport, seed: int, code: ExitCode) -> VerifyDocument:
+    return VerifyDocument(
+        total=report.total,
+        compared=report.sample,
+        rows=report.rows,
+        differences=[
+            DifferenceLine(
+                key=str(one.key),
+                measurement_id=one.measurement_id,
+                path=one.path,
+                message=one.message,
+            )
+            for one in report.differences
+        ],
+        existing_not_compared=report.existing,
+        statement=report.statement,
+        seed=seed,
+        exit_code=code,
+    )
 
 
 def keep_proof(job_dir: Path, report: VerifyReport, target: Target, seed: int) -> None:
@@ -141,7 +174,13 @@ def keep_proof(job_dir: Path, report: VerifyReport, target: Target, seed: int) -
 
 
 async def _verify(
-    job_dir: Path, target: Target, running: RunningStudio | None, sample: int | None, seed: int
+    job_dir: Path,
+    target: Target,
+    running: RunningStudio | None,
+    sample: int | None,
+    seed: int,
+    *,
+    progress: Progress,
 ) -> VerifyReport:
     # Reproducible by its seed; it keeps no secret.
     chance = random.Random(seed)  # noqa: S311 - chance that can be replayed, no secret
@@ -159,8 +198,10 @@ async def _verify(
             last = whole.first_plan()
             assert last is not None
             sources = await _open_sources(stack, with_kept_settings(last.settings, RunSettings()))
-        studio = await stack.enter_async_context(open_studio(unobserved, RunSettings()))
-        return await compare(whole.stores, studio, sample=sample, chance=chance, sources=sources)
+        studio = await stack.enter_async_context(open_studio(progress.wire.on_wire, RunSettings()))
+        return await compare(
+            whole.stores, studio, sample=sample, chance=chance, sources=sources, progress=progress
+        )
 
 
 async def _open_sources(stack: AsyncExitStack, settings: RunSettings) -> _Sources:

@@ -53,6 +53,8 @@ CHANGES: Final[Mapping[LimitName, str]] = {
 class Limit:
     """What limits a run now."""
 
+    #: A word: `none`, `planning`, `disk`, `parsing`, `validating`, `encoding`, `workers`, `api`,
+    #: `storage`, `processing`, `rate limit`, `retry budget` or `server`.
     name: LimitName
     #: The figures behind it, in words.
     detail: str = ""

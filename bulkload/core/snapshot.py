@@ -60,10 +60,13 @@ class StageName(StrEnum):
 class StageState:
     """One stage; everything but ``rate`` counts measurements (in ``delete``: records)."""
 
+    #: Its name.
     name: StageName
     #: Those that wait for the stage.
     queued: int = 0
+    #: Those that are in it.
     in_flight: int = 0
+    #: Those that went through it.
     done: int = 0
     #: How many can be in flight, None where nothing bounds it.
     capacity: int | None = None
@@ -75,9 +78,11 @@ class StageState:
 class FileInHand:
     """A measurement under way."""
 
-    #: Path of the source, and the measurement's name where they differ. Untrusted text.
+    #: Path of the source, or name of a record. Untrusted text.
     path: str
+    #: Specification, cell and measurement; empty where there is no job.
     key: str
+    #: Where it is.
     stage: StageName
     #: How long it has been in this stage, in seconds.
     age_s: float
@@ -93,6 +98,7 @@ class Pause:
 
     #: What waits: an endpoint of the API, or ``SERVER`` where all does.
     what: str
+    #: The reason. Untrusted text.
     why: str
     #: When it goes on, None where nobody knows.
     until: float | None = None
@@ -102,9 +108,11 @@ class Pause:
 class Eta:
     """When the run will end if it goes on as in the last ``over_s`` seconds."""
 
-    #: Entries without an outcome, and how many ended a second.
+    #: Entries without an outcome.
     left: int
+    #: How many ended a second.
     rate: float
+    #: Over how many seconds that pace was taken.
     over_s: float
 
     @property
@@ -127,35 +135,53 @@ class Eta:
 class RunSnapshot:
     """A run, or several parts of one, at a moment."""
 
+    #: When this was the state.
     at: float
+    #: When the command began.
     started_at: float
+    #: Number of its process.
     pid: int
+    #: Name of its machine.
     host: str
     #: Number of the run in its journal, 0 where it has none (yet).
     run: int
     #: The command as typed.
     command: str
+    #: `planning`, `running`, `waiting` (for a server), `stopping` or `ended`.
     state: RunState
     #: Entries of the plan, 0 until it is complete.
     planned: int = 0
     #: By outcome; for other commands than an upload by their own words (fit, equal, deleted).
     counts: Mapping[str, int] = field(default_factory=dict)
+    #: Word of the cause to number of entries, of this run.
     causes: Mapping[str, int] = field(default_factory=dict)
     #: The first message of each cause of this run, shortened. Untrusted text.
     examples: Mapping[str, str] = field(default_factory=dict)
+    #: The stages in the order of the data.
     stages: tuple[StageState, ...] = ()
+    #: Rows that were prepared in this run.
     rows: int = 0
+    #: Bytes of sources that were read.
     bytes_read: int = 0
+    #: Bytes that were sent, those of failed attempts included.
     bytes_sent: int = 0
+    #: Bytes read a second.
     bytes_read_rate: float = 0.0
+    #: Bytes sent a second.
     bytes_sent_rate: float = 0.0
+    #: Attempts at requests and transfers.
     requests: int = 0
+    #: Attempts that were repetitions.
     retries: int = 0
-    #: The oldest files under way in each stage, and how many are under way.
+    #: Files under way, the oldest first; at most 32.
     files: tuple[FileInHand, ...] = ()
+    #: How many are under way.
     files_in_hand: int = 0
+    #: What waits for a server.
     pauses: tuple[Pause, ...] = ()
+    #: What limits the run.
     limit: Limit = NO_LIMIT
+    #: When the run will end, null while that is not known.
     eta: Eta | None = None
     #: How the run ended, None until then.
     exit_code: int | None = None

@@ -12,19 +12,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import anyio
-import anyio.to_thread
-import psutil
-
-from bulkload.clock import Clock
-from bulkload.core.snapshot import Liveness, RunSnapshot, from_json, liveness
+from bulkload.core.snapshot import Liveness, RunSnapshot, RunState, from_json, liveness
 from bulkload.engine.limits import LAST_WRITE_LIMIT_S, WRITE_EVERY_S
-from bulkload.engine.progress import Progress
-from bulkload.engine.single_flight import one_error
 from bulkload.journal.lock import is_held
 from bulkload.journal.parts import part_folders
+
+if TYPE_CHECKING:
+    # Who only reads a state does not load what a run needs.
+    from bulkload.clock import Clock
+    from bulkload.engine.progress import Progress
 
 FILE_NAME: Final = "live.json"
 
@@ -35,6 +33,10 @@ async def open_live_file(job_dir: Path, progress: Progress, clock: Clock) -> Asy
 
     Side effects: ``live.json``, whole at any moment. A disk that does not take it is left alone.
     """
+    import anyio
+
+    from bulkload.engine.single_flight import one_error
+
     path = job_dir / FILE_NAME
     with one_error():
         async with anyio.create_task_group() as group:
@@ -55,6 +57,8 @@ async def _keep_writing(path: Path, progress: Progress, clock: Clock) -> None:
 
 
 async def _write(path: Path, snapshot: RunSnapshot) -> None:
+    import anyio.to_thread
+
     # In a thread that nobody waits for: a folder on the network may take its time, or for ever.
     await anyio.to_thread.run_sync(_put, path, snapshot, abandon_on_cancel=True)
 
@@ -95,11 +99,15 @@ def read_snapshot(folder: Path) -> RunSnapshot | None:
 
 
 def _liveness(folder: Path, snapshot: RunSnapshot, now: float) -> Liveness:
+    if snapshot.state is RunState.ENDED:
+        return Liveness.ENDED
     if snapshot.host != socket.gethostname():
         is_there = is_held(folder) if now - snapshot.at > WRITE_EVERY_S else None
         return liveness(snapshot, now, is_there=is_there)
     if snapshot.pid == os.getpid():
         return liveness(snapshot, now, is_there=True)
+    import psutil
+
     try:
         process = psutil.Process(snapshot.pid)
         # A later process may have got the number of one that is gone.

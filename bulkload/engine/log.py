@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
 from itertools import count
@@ -20,6 +21,18 @@ from bulkload.engine.limits import LOG_LIMIT_BYTES
 from bulkload.errors import DiskError
 
 FILE_NAME: Final = "log.jsonl"
+
+#: Events of the log that are neither a job's nor the wire's: their fields, and what they mean.
+OTHER_EVENTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "run.started": (("command", "planned"), "A run begins to deliver its plan"),
+    "journal.torn_record_removed": (
+        ("bytes",), "The end of a record that a crash had cut short was removed"
+    ),
+    "backlog.limit": (("value",), "How many measurements Studio may have waiting changed"),
+    "terminal.output_dropped": (
+        ("stream", "size_bytes", "reason"), "Text that the terminal did not take"
+    ),
+}  # fmt: skip
 
 
 #: Fields that have another name in the log, whose lines have a ``level`` of their own; and those

@@ -62,6 +62,19 @@ UPLOAD_STAGES: Final = (
     StageName.PLAN, StageName.PREPARE, StageName.API, StageName.STORAGE, StageName.PROCESSING,
 )  # fmt: skip
 _LOADED: Final = frozenset(UPLOAD_STAGES[1:])
+#: The stages of which each command has one, and begins with it once it has its plan.
+_FIRST: Final = frozenset(
+    {StageName.PREPARE, StageName.LOOK, StageName.COMPARE, StageName.DELETE}
+)  # fmt: skip
+
+
+def upload_capacity(limits: RunLimits) -> dict[str, int]:
+    """Return what each stage of an upload may have in flight."""
+    return {
+        StageName.PREPARE: limits.workers,
+        StageName.API: limits.connections,
+        StageName.STORAGE: limits.connections,
+    }
 
 
 class Progress:
@@ -104,14 +117,10 @@ class Progress:
         """Count an entry that was found in the sources; any one thread may do that."""
         self.stages.done[StageName.PLAN] += 1
 
-    def plan_is_complete(self, planned: int, limits: RunLimits) -> None:
-        """Note how many entries there are, and what each stage may have in flight."""
+    def plan_is_complete(self, planned: int, **capacity: int) -> None:
+        """Note how many entries there are, and what each stage may have in flight, by its name."""
+        self.stages.capacity |= {StageName(name): most for name, most in capacity.items()}
         self.planned = planned
-        self.stages.capacity |= {
-            StageName.PREPARE: limits.workers,
-            StageName.API: limits.connections,
-            StageName.STORAGE: limits.connections,
-        }
 
     @property
     def state(self) -> RunState:
@@ -166,6 +175,16 @@ class Progress:
             key=str(context.job.key),
             is_waiting=is_waiting,
         )
+
+    def entered(self, job: Hashable, stage: StageName, path: str) -> None:
+        """Have something that no upload is under way for (a file, a record) enter a stage."""
+        self.stages.put(job, stage, self._clock.monotonic(), path=path)
+
+    def came_out(self, job: Hashable, stage: StageName, word: str) -> None:
+        """Have it leave the stage, which ends it, and count how."""
+        self.left(job)
+        self.stages.done[stage] += 1
+        self.counts[word] += 1
 
     def left(self, job: Hashable) -> None:
         """Have a job, by its id, leave the stages."""
@@ -285,8 +304,8 @@ class Progress:
             )
 
     def _queued(self, name: StageName) -> int:
-        """Return how many wait for a stage; for workers, all that are not begun."""
-        if name is not StageName.PREPARE:
+        """Return how many wait for a stage; for the first after the plan, all not begun."""
+        if name not in _FIRST:
             return self.stages.waiting(name)
         return max(0, self.planned - self.done - self.stages.in_hand)
 

@@ -9,6 +9,8 @@ from typing import Final
 from bulkload.client.api.records import Record
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import RolledBack
+from bulkload.core.snapshot import StageName
+from bulkload.engine.progress import Progress
 from bulkload.errors import BulkloadError, ClientError
 from bulkload.journal import Store
 from bulkload.journal.journal import Journal
@@ -87,8 +89,9 @@ def candidates(store: Store, run: int | None = None) -> list[Leftover]:
 class Rollback:
     """Deletes records one by one, each checked just before."""
 
-    def __init__(self, studio: AsyncStudio, journal: Journal) -> None:
+    def __init__(self, studio: AsyncStudio, journal: Journal, progress: Progress) -> None:
         self._journal = journal
+        self._progress = progress
         self._studio = studio
         self._get: dict[str, Callable[[str], Awaitable[Record]]] = {
             "cell_measurement": studio.cell_measurement.get,
@@ -108,6 +111,7 @@ class Rollback:
         deleted: list[Leftover] = []
         left: list[Left] = []
         for candidate in wanted:
+            self._progress.entered(candidate.id, StageName.DELETE, candidate.name)
             try:
                 reason = await self._undo(candidate)
             except BulkloadError as error:
@@ -116,6 +120,8 @@ class Rollback:
                 deleted.append(candidate)
             else:
                 left.append(Left(candidate=candidate, reason=reason))
+            word = "deleted" if reason is None else "left"
+            self._progress.came_out(candidate.id, StageName.DELETE, word)
         return RollbackReport(deleted=tuple(deleted), left=tuple(left))
 
     async def _undo(self, candidate: Leftover) -> str | None:

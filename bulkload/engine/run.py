@@ -31,7 +31,7 @@ from bulkload.engine.pipeline import Parts, Pipeline
 from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.plan_writer import PlanAccount
 from bulkload.engine.processing import ProcessingPoller
-from bulkload.engine.progress import Progress
+from bulkload.engine.progress import Progress, upload_capacity
 from bulkload.engine.raw_data import RawFiles
 from bulkload.engine.request import JobRequest, RunRequest
 from bulkload.engine.run_settings import kept_settings, pool_limits
@@ -149,7 +149,8 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                     ending = {"problems": account.problem_count}
                     store.end_run(run, _seconds(request.clock), ending)
                     raise PlanInvalidError(account)
-                progress.plan_is_complete(account.planned, request.settings.limits)
+                capacity = upload_capacity(request.settings.limits)
+                progress.plan_is_complete(account.planned, **capacity)
                 stopped = await _deliver(request, store, run, progress, stop, parts=parts)
                 result = _account(request, store, run, progress, account=account, stopped=stopped)
                 progress.exit_code = result.report.exit_code

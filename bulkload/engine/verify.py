@@ -18,8 +18,10 @@ from bulkload.client.studio import AsyncStudio
 from bulkload.core.lifecycle import JobState
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.sample_confidence import statement
+from bulkload.core.snapshot import StageName
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.engine.limits import READERS
+from bulkload.engine.progress import Progress
 from bulkload.engine.readback import TableContent, difference, read_back
 from bulkload.errors import AuthenticationError, BulkloadError, OutageError
 from bulkload.journal import JobRow, Store
@@ -76,20 +78,21 @@ async def verify(
     sample: int | None,
     chance: random.Random,
     sources: SourceReader | None = None,
-    on_compared: Callable[[], None] = lambda: None,
+    progress: Progress,
 ) -> VerifyReport:
     """Compare ``sample`` of the measurements that the job made, or all of them.
 
     ``journals`` gives those of the job, one a part, in the same order each time. With
     ``sources``, measurements that were there before the job are compared too: with their
     sources, which are read again for that. A measurement that cannot be read back, or whose
-    source cannot be read, counts as a difference: it cannot be proved.
+    source cannot be read, counts as a difference: it cannot be proved. ``progress`` counts.
     """
     ids, existing = _to_compare(journals(), has_sources=sources is not None)
     chosen = ids if sample is None or sample >= len(ids) else sorted(chance.sample(ids, sample))
     by_part: defaultdict[int, list[int]] = defaultdict(list)
     for part, job in chosen:
         by_part[part].append(job)
+    progress.plan_is_complete(len(chosen), compare=READERS)
     differences: list[Difference] = []
     compared: dict[JobKey, str] = {}
     rows = 0
@@ -99,6 +102,7 @@ async def verify(
         nonlocal rows
         async with stream:
             async for row, expected in stream:
+                progress.entered(row.key, StageName.COMPARE, row.path)
                 content = await _content(expected, sources)
                 if isinstance(content, TableContent):
                     message = await _compare(studio, row, content, scratch)
@@ -108,7 +112,8 @@ async def verify(
                 if message is not None:
                     differences.append(_difference(row, message))
                 compared[row.key] = row.measurement_id or ""
-                on_compared()
+                word = "equal" if message is None else "different"
+                progress.came_out(row.key, StageName.COMPARE, word)
 
     with tempfile.TemporaryDirectory(prefix="bulkload-verify-") as folder:
         async with anyio.create_task_group() as group:

@@ -14,6 +14,7 @@ import anyio.to_thread
 from bulkload.core.tally import ExitCode, Newly, RunReport, exit_code
 from bulkload.engine.account import write_account
 from bulkload.engine.plan_writer import PlanAccount
+from bulkload.engine.progress import upload_capacity
 from bulkload.engine.run import PlanInvalidError, RunResult
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
@@ -51,7 +52,7 @@ async def run_lanes(request: LanesRequest, progress: LanesProgress, stop: Stop) 
         if plan.refusal and not request.is_shard:
             raise PlanInvalidError(plan)
         open_parts = await anyio.to_thread.run_sync(_look, request, progress)
-        progress.plan_is_complete(plan.planned, request.settings.limits)
+        progress.plan_is_complete(plan.planned, **upload_capacity(request.settings.limits))
         crew = Crew(request, progress, stop, open_parts)
         with one_error():
             await crew.run()

@@ -35,11 +35,13 @@ def survey_sources(
     knowledge: Knowledge,
     *,
     workers: int,
-    on_look: Callable[[int], None] = lambda _: None,
+    on_found: Callable[[], None] = lambda: None,
+    on_look: Callable[[int, int], None] = lambda _, __: None,
 ) -> Survey:
     """Look at sources and propose; paths of several sources begin with the source's name.
 
-    ``on_look`` gets the number of files looked at so far.
+    ``on_found`` is called for each file, ``on_look`` gets the number of files looked at so far,
+    and of those to be looked at.
     """
     is_one = len(sources) == 1
     facts: dict[str, FileFacts] = {}
@@ -50,6 +52,7 @@ def survey_sources(
             if isinstance(one, Listed):
                 listed[one.path] = one
             facts[one.path] = _unseen(one) if isinstance(one, Listed) else one
+            on_found()
             if len(facts) > MAX_FILES:
                 raise UnreadableError(
                     f"more than {MAX_FILES:,} files: survey the archive in several parts"
@@ -69,10 +72,11 @@ def _unseen(one: Listed) -> FileFacts:
 
 
 def _look(
-    listed: Sequence[Listed], workers: int, on_look: Callable[[int], None]
+    listed: Sequence[Listed], workers: int, on_look: Callable[[int, int], None]
 ) -> Iterator[FileFacts]:
     chunks = (listed[at : at + CHUNK_FILES] for at in range(0, len(listed), CHUNK_FILES))
     done = 0
+    on_look(done, len(listed))
     answers = (
         map(look_at_all, chunks)
         if workers < 2 or len(listed) < FILES_WORTH_WORKERS
@@ -81,7 +85,7 @@ def _look(
     for answer in answers:
         yield from answer
         done += len(answer)
-        on_look(done)
+        on_look(done, len(listed))
 
 
 def _in_processes(chunks: Iterable[Sequence[Listed]], workers: int) -> Iterator[list[FileFacts]]:

@@ -16,9 +16,10 @@ MANUAL = ROOT / "bulkload" / "manual"
 PAGES = {"README": ROOT / "README.md"} | {name: MANUAL / f"{name}.md" for name in pages()}
 
 #: What may stand in an ``sh`` block, which is not run: what needs a network, or a folder with the
-#: sources of bulkload.
+#: sources of bulkload, or changes the home folder.
 UNTESTED = re.compile(
-    r"make \w+( +#.*)?|(pip|apt|brew) install .+|python scripts/(?P<script>\w+\.py).*"
+    r"make \w+( +#.*)?|bulkload --install-completion"
+    r"|(pip|apt|brew) install .+|python scripts/(?P<script>\w+\.py).*"
     r"|export IONWORKS_\w+=.*"
 )
 

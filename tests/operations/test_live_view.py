@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,10 @@ from rich.console import Console
 
 from bulkload.cli.live_view import PLAIN_INTERVAL_S, shown_live
 from bulkload.core.snapshot import RunSnapshot
+from bulkload.engine.live_file import read_snapshots
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive
-from tests.jobs import PATIENCE_S, environment_of, running
+from tests.jobs import PATIENCE_S, environment_of, running, until
 from tests.shell.test_live_text import RUN
 from tests.terminal import Terminal, terminal
 
@@ -145,6 +147,41 @@ def test_without_a_terminal_there_is_a_whole_line_each_30_s() -> None:
     assert said[0] == said[1]
     assert len(said[0]) > 40
     assert said[0].startswith("running: 1,204 of 5,000 done (24 %)")
+
+
+@posix_only
+def test_a_run_is_watched_from_another_terminal_until_it_ends(
+    folder: Path, away: LocalStudio
+) -> None:
+    words = ["status", "job", "--watch"]
+    with running(UPLOAD, folder=folder, studio=away) as run:
+        until(lambda: bool(read_snapshots(folder / "job", time.time())), "the first state")
+        with terminal(words, folder=folder, columns=80) as shown:
+            shown.read_until(lambda: is_waiting(shown), "the outage on the other screen")
+            told = f"paused: run 1, process {run.process.pid} on "
+            assert any(line.startswith(told) for line in shown.lines)
+            assert any(
+                line.startswith("waiting for the server: 1 of 4 done") for line in shown.lines
+            )
+            away.faults.clear()
+            assert shown.read_to_end() == 0
+        run.wait()
+    said = [line.strip() for line in shown.lines]
+    assert said[-5:-1] == ["3  created", "1  rejected", "0  not done", "4  planned"]
+
+
+@posix_only
+def test_who_watches_a_run_hears_that_its_process_died(folder: Path, away: LocalStudio) -> None:
+    with running(UPLOAD, folder=folder, studio=away) as run:
+        until(lambda: bool(read_snapshots(folder / "job", time.time())), "the first state")
+        with terminal(["status", "job", "--watch"], folder=folder, columns=100) as shown:
+            shown.read_until(lambda: is_waiting(shown), "the outage on the other screen")
+            run.process.kill()
+            run.process.wait()
+            assert shown.read_to_end() == 0
+        told = f"dead: process {run.process.pid} on "
+        assert any(line.startswith(told) for line in shown.lines)
+        assert any(line.startswith("to resume: bulkload upload archive") for line in shown.lines)
 
 
 def test_a_quiet_command_shows_nothing() -> None:

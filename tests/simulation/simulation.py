@@ -20,6 +20,7 @@ from bulkload.client.http.events import Exchanged, WireEvent
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.flow.retry_budget import CAPACITY, EARNED_PER_REQUEST, TRICKLE_PER_S
 from bulkload.core.plan_items import PlanItem, Specification, UploadJob
+from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode
 from bulkload.core.terms import JobKey
 from bulkload.engine.plan_writer import plan_into
@@ -344,7 +345,8 @@ class _Simulation:
                 in_line.open_journal(path, run, lambda: clock.now().timestamp()) as journal,
                 self._open_studio(lambda _: None, RunSettings()) as studio,
             ):
-                return await Rollback(studio, journal).run(wanted)
+                progress = Progress(clock, [StageName.DELETE])
+                return await Rollback(studio, journal, progress).run(wanted)
         finally:
             world.end_run()
 
@@ -358,7 +360,10 @@ class _Simulation:
             studio = self._open_studio(lambda _: None, RunSettings())
             with Store(self._job_dir / FILE_NAME, is_read_only=True) as store:
                 async with studio:
-                    report = await verify(lambda: [store], studio, sample=None, chance=Random(0))
+                    progress = Progress(WorldClock(self._world), [StageName.COMPARE])
+                    report = await verify(
+                        lambda: [store], studio, sample=None, chance=Random(0), progress=progress
+                    )
             return [f"verify: {one.key}: {one.message}" for one in report.differences]
 
         self._world.faults_are_over = True

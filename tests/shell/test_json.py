@@ -1,0 +1,139 @@
+"""``--json``: one object on standard output, whole, whoever reads it; the exit code as without."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkload.cli.terminal import QUEUE_LIMIT_BYTES, queued_output, write_whole
+from bulkload.localstudio import LocalStudio
+from tests.archives import archive
+from tests.jobs import Ended, Jobs
+
+
+@pytest.fixture
+def job(jobs: Jobs, studio: LocalStudio) -> Jobs:
+    """An archive of two good files and a bad one, uploaded."""
+    jobs.use(studio)
+    archive(jobs.folder / "archive", measurements=2)
+    good = next((jobs.folder / "archive").rglob("*.csv"))
+    good.with_name("bad.csv").write_text("a,b\n1,2\n", "utf-8")
+    assert jobs.upload("archive").code == 3
+    return jobs
+
+
+def document(ended: Ended) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(ended.out)
+    assert found["format"] == 1
+    assert found["exit_code"] == ended.code
+    return found
+
+
+def test_status(job: Jobs) -> None:
+    found = document(job.command("status", "job", "--json"))
+    assert found["counts"] == {
+        "created": 2, "existing": 0, "rejected": 1, "failed": 0, "skipped": 0
+    }  # fmt: skip
+    assert (found["planned"], found["not_done"]) == (3, 0)
+    assert found["causes"] == {"unknown_format": 1}
+    assert found["command"].startswith("bulkload upload archive --job job")
+    assert found["rows"]["ended"]["created"] == found["rows"]["read"]
+    (process,) = found["processes"]
+    assert process["liveness"] == "ended"
+    assert process["state"]["exit_code"] == 3
+
+
+def test_plan_and_check(job: Jobs) -> None:
+    planned = document(job.command("plan", "archive", "--json"))
+    assert (planned["measurements"], planned["cells"], planned["problems"]) == (3, 1, [])
+    checked = document(job.command("check", "archive", "--workers", "1", "--json"))
+    assert (checked["planned"], checked["fit"], checked["exit_code"]) == (3, 2, 3)
+    (lost,) = checked["rejected"]
+    assert lost["cause"] == "unknown_format"
+    assert Path(lost["path"]).name == "bad.csv"
+    assert lost["message"].startswith(lost["path"])
+
+
+def test_a_plan_that_cannot_be_sent_says_why(job: Jobs) -> None:
+    (job.folder / "archive").rename(job.folder / "wrong")
+    found = document(job.command("plan", "wrong", "--layout", "{cell}/{measurement}.*", "--json"))
+    assert found["exit_code"] == 2
+    assert found["refusal"]
+    assert found["problems"][0]["rule"]
+
+
+def test_detect_and_show(job: Jobs) -> None:
+    bad = next((job.folder / "archive").rglob("bad.csv"))
+    good = bad.with_name("run 0.csv")
+    detected = document(job.command("detect", good, bad, "--json"))
+    assert detected["exit_code"] == 3
+    assert [file["path"] for file in detected["files"]] == [str(good), str(bad)]
+    assert detected["files"][0]["reader"]
+    assert detected["files"][1]["reader"] is None
+    shown = document(job.command("show", good, "--json"))
+    assert shown["file"]["reader"] == detected["files"][0]["reader"]
+    sections = {one["name"]: one["lines"] for one in shown["items"][0]["sections"]}
+    assert sections["verdict"] == ["fit to be uploaded"]
+    of_job = document(job.command("show", good, "--job", "job", "--json"))
+    assert of_job["file"] is None
+    assert of_job["items"][0]["title"].endswith("run 0")
+
+
+def test_survey_and_account_and_journal(job: Jobs) -> None:
+    surveyed = document(job.command("survey", "archive", "--json"))
+    names = {Path(file["path"]).name for file in surveyed["files"]}
+    assert {"run 0.csv", "bad.csv"} <= names
+    assert {file["sureness"] for file in surveyed["files"]} <= {"open", "likely", "sure"}
+    written = document(job.command("account", "job", "--out", "account.jsonl", "--json"))
+    assert (written["entries"], written["out"]) == (3, "account.jsonl")
+    checked = document(job.command("journal", "check", "job", "--json"))
+    assert [one["faults"] for one in checked["journals"]] == [[]]
+
+
+def test_verify_and_rollback(job: Jobs) -> None:
+    verified = document(job.command("verify", "job", "--all", "--json"))
+    assert (verified["compared"], verified["differences"], verified["exit_code"]) == (2, [], 0)
+    assert job.command("rollback", "job", "--json").code == 2
+    deleted = document(job.command("rollback", "job", "--yes", "--json"))
+    kinds = [one["kind"] for one in deleted["deleted"]]
+    assert kinds == ["cell_measurement"] * 2 + ["cell_instance", "cell_specification"]
+    assert deleted["left"] == []
+    again = document(job.command("rollback", "job", "--yes", "--json"))
+    assert (again["deleted"], again["exit_code"]) == ([], 0)
+
+
+def test_a_result_larger_than_the_queue_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notices may be dropped for a reader that is slow; a result may not."""
+    reading, writing = os.pipe()
+    text = "ä" * QUEUE_LIMIT_BYTES + "\n"
+    arrived: list[bytes] = []
+
+    def read() -> None:
+        with os.fdopen(reading, "rb") as file:
+            arrived.append(file.read())
+
+    reader = threading.Thread(target=read)
+    with os.fdopen(writing, "w", encoding="utf-8") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with queued_output():
+            reader.start()
+            write_whole(text)
+    reader.join()
+    assert arrived[0].decode("utf-8") == text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+def test_a_result_that_nobody_takes_ends_nothing(job: Jobs) -> None:
+    status = f"{sys.executable} -m bulkload status job --json"
+    ended = subprocess.run(
+        ["bash", "-c", status + " | true; exit ${PIPESTATUS[0]}"],
+        cwd=job.folder, check=False, capture_output=True,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, b"")
