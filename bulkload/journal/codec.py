@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
 
 from bulkload.core.lifecycle import EVENTS, Event
 from bulkload.core.plan_items import Checks, UploadJob
@@ -13,15 +13,20 @@ from bulkload.core.prepare_result import ExtraChecks, PrepareOptions
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import JournalError
 
+#: The names of each event's fields.
+_FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in EVENTS.values()}
+#: Made once: ``json.dumps`` makes one for each call that is not by its defaults.
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 def dump(value: object) -> str:
     """Return compact JSON with sorted keys: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def event_to_text(event: Event) -> str:
     """Return an event's fields as JSON; its name is stored beside."""
-    return dump({field.name: getattr(event, field.name) for field in fields(event)})
+    return dump({name: getattr(event, name) for name in _FIELDS[type(event)]})
 
 
 def event_from_text(name: str, text: str) -> Event:

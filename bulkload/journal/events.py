@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from bulkload.core.lifecycle import (
+    EVENTS,
     Confirmed,
     Event,
     Extended,
@@ -43,6 +44,12 @@ _COLUMNS: Final = frozenset(
         "warnings",
     }
 )
+
+#: The fields of each event that are columns.
+_COLUMNS_OF: Final = {
+    kind: tuple(field.name for field in fields(kind) if field.name in _COLUMNS)
+    for kind in EVENTS.values()
+}
 
 #: Columns that an event sets besides those of its own fields.
 _CONSEQUENCES: Final[dict[type[Event], dict[str, Any]]] = {
@@ -83,23 +90,35 @@ def append(store: Store, run: int, job: int, at: float, *events: Event) -> JobSt
     row = store.row("job_state", job)
     assert row is not None
     state = JobState(row["state"])
+    columns: dict[str, Any] = {}
     for event in events:
-        state = advance(state, event)
+        before, state = state, advance(state, event)
         store.write("event_insert", job, run, at, type(event).__name__, event_to_text(event))
-        columns = {"state": state.value} | _facts(event)
+        if state is not before:
+            columns["state"] = state.value
+        columns |= _facts(event)
+        if (then := _THEN.get(type(event))) is not None:
+            # It reads the row as the events so far have made it.
+            _set(store, job, columns)
+            store.write(then, job)
+    _set(store, job, columns)
+    return state
+
+
+def _set(store: Store, job: int, columns: dict[str, Any]) -> None:
+    """Write columns into a job's row, and forget them."""
+    if columns:
         # The column names are ours: no text from outside is joined into SQL.
         assignments = ", ".join(f"{name}=?" for name in columns)
         store.write("job_set", *columns.values(), job, assignments=assignments)
-        if (then := _THEN.get(type(event))) is not None:
-            store.write(then, job)
-    return state
+        columns.clear()
 
 
 def _facts(event: Event) -> dict[str, Any]:
     """Return the columns of a job's row that an event sets."""
-    names = (field.name for field in fields(event) if field.name in _COLUMNS)
-    values = ((name, getattr(event, name)) for name in names)
+    kind = type(event)
+    values = ((name, getattr(event, name)) for name in _COLUMNS_OF[kind])
     facts = {
         name: dump(value) if isinstance(value, tuple | list) else value for name, value in values
     }
-    return facts | _CONSEQUENCES.get(type(event), {})
+    return facts | _CONSEQUENCES.get(kind, {})

@@ -1,7 +1,9 @@
 """The journal as the run sees it: one writer thread, group commit, reads beside it.
 
-``append`` returns when the event is on disk. Events that arrive while a commit is under way
-wait for the next one and share it, so the cost of a flush is divided among the jobs in flight.
+``append`` returns when the event is on disk. What one turn of the event loop writes is handed to
+the writer together; what follows at once is gathered for some milliseconds, and what arrives
+while a commit is under way shares the next one. So the cost of a flush, and of waking the writer,
+is divided among the jobs in flight.
 A failed commit (disk full) fails every event of its group and all later ones: nothing is
 acted upon that was not written.
 """
@@ -20,21 +22,30 @@ import anyio
 
 from bulkload.core.lifecycle import Event, JobState
 from bulkload.journal import events
-from bulkload.journal.limits import MAX_GROUP
+from bulkload.journal.limits import GATHER_S, MAX_GROUP
 from bulkload.journal.rows import Parent
 from bulkload.journal.store import Store
 
 
 class Write:
-    """A write on its way to the disk, and the event that its sender waits for."""
+    """A write on its way to the disk."""
 
-    __slots__ = ("act", "done", "error", "result")
+    __slots__ = ("act", "error", "result")
 
     def __init__(self, act: Callable[[Store], Any]) -> None:
         self.act = act
-        self.done = anyio.Event()
         self.result: Any = None
         self.error: Exception | None = None
+
+
+class Batch:
+    """Writes that are handed over together, and the event that their senders wait for."""
+
+    __slots__ = ("done", "writes")
+
+    def __init__(self) -> None:
+        self.writes: list[Write] = []
+        self.done = anyio.Event()
 
 
 class Journal:
@@ -45,7 +56,11 @@ class Journal:
         self._now = now
         self._path = path
         self.reader = Store(path)
-        self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        #: What is gathered for the writer, None while nothing is.
+        self._batch: Batch | None = None
+        #: When the last batch was handed over, in seconds of the loop's clock.
+        self._handed_over_at = 0.0
 
     async def append(self, job: int, *happened: Event) -> JobState:
         """Make events durable, all or none, and return the job's new state."""
@@ -69,16 +84,41 @@ class Journal:
 
     async def _write(self, act: Callable[[Store], Any]) -> Any:
         write = Write(act)
-        self._queue.put(write)
+        batch = self._batch
+        if batch is None:
+            batch = self._batch = Batch()
+            self._gather()
+        batch.writes.append(write)
+        if len(batch.writes) == MAX_GROUP:
+            self._hand_over()
         # A cancelled sender must still know whether its event was written: the wait is short.
         with anyio.CancelScope(shield=True):
-            await write.done.wait()
+            await batch.done.wait()
         if write.error is not None:
             raise write.error
         return write.result
 
+    def _gather(self) -> None:
+        """See to it that the batch is handed over: once a turn of the loop, and not too often.
+
+        What comes after a rest does not wait; what comes at once after another waits for more.
+        """
+        loop = asyncio.get_running_loop()
+        wait_s = self._handed_over_at + GATHER_S - loop.time()
+        if wait_s <= 0:
+            loop.call_soon(self._hand_over)
+        else:
+            loop.call_later(wait_s, self._hand_over)
+
+    def _hand_over(self) -> None:
+        if self._batch is not None:
+            self._handed_over_at = asyncio.get_running_loop().time()
+            self._queue.put(self._batch)
+            self._batch = None
+
     def close(self) -> None:
         """Ask the writer to end after what is queued; close the reader."""
+        self._hand_over()
         self._queue.put(None)
         self.reader.close()
 
@@ -92,12 +132,12 @@ class Journal:
                 if group:
                     loop.call_soon_threadsafe(release, group)
 
-    def _next_group(self) -> tuple[list[Write], bool]:
-        group: list[Write] = []
+    def _next_group(self) -> tuple[list[Batch], bool]:
+        group: list[Batch] = []
         item = self._queue.get()
         while item is not None:
             group.append(item)
-            if len(group) == MAX_GROUP:
+            if sum(len(batch.writes) for batch in group) >= MAX_GROUP:
                 return group, True
             try:
                 item = self._queue.get_nowait()
@@ -106,23 +146,24 @@ class Journal:
         return group, False
 
 
-def commit(store: Store, group: list[Write]) -> None:
-    """Make a group of writes durable together, or record in each why it is not."""
-    if not group:
+def commit(store: Store, group: list[Batch]) -> None:
+    """Make a group of batches durable together, or record in each write why it is not."""
+    writes = [write for batch in group for write in batch.writes]
+    if not writes:
         return
     try:
         with store.transaction():
-            for write in group:
+            for write in writes:
                 write.result = write.act(store)
     except Exception as error:  # noqa: BLE001 - whatever it is, the senders must get it
-        for write in group:
+        for write in writes:
             write.error = error
 
 
-def release(group: list[Write]) -> None:
+def release(group: list[Batch]) -> None:
     """Let the senders of a group go on."""
-    for write in group:
-        write.done.set()
+    for batch in group:
+        batch.done.set()
 
 
 @asynccontextmanager

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+#: Seconds between two hand-overs to the writer, at least: a commit costs more CPU than the events
+#: in it, and a measurement waits for four of them, which is nothing beside its requests.
+GATHER_S: Final = 0.005
 #: Writes that share one commit, in writes: bounds the time that the first of them waits. More
 #: do not arrive in the time of a flush, with a few hundred connections at work.
 MAX_GROUP: Final = 256

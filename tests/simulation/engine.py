@@ -33,7 +33,8 @@ from bulkload.core.lifecycle import (
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.terms import JobKey
 from bulkload.journal import JobRow, Store
-from bulkload.journal.journal import Journal, Write, commit, release
+from bulkload.journal.journal import Batch, Journal, Write, commit, release
+from bulkload.journal.limits import GATHER_S
 from bulkload.sources.stamp import stamp
 from bulkload.worker.pool import PoolLimits
 from bulkload.worker.spool import extension_path
@@ -65,7 +66,6 @@ class InlineJournal(Journal):
         self._writer = Store(path)
         # The simulated crash is the process's, not the machine's: no flush is needed for it.
         self._writer._connection.execute("PRAGMA synchronous=OFF")
-        self._pending: list[Write] = []
 
     async def append(self, job: int, *happened: Event) -> JobState:
         """Append events; compare what they claim with the Studio."""
@@ -77,22 +77,24 @@ class InlineJournal(Journal):
     async def _write(self, act: Callable[[Store], Any]) -> Any:
         await self._world.step()
         write = Write(act)
-        self._pending.append(write)
-        if len(self._pending) == 1:
-            delay_s = self._world.chance.uniform(0.0, 0.005)
+        if (batch := self._batch) is None:
+            batch = self._batch = Batch()
+            delay_s = self._world.chance.uniform(0.0, GATHER_S)
             asyncio.get_running_loop().call_later(delay_s, self._flush)
-        await write.done.wait()
+        batch.writes.append(write)
+        await batch.done.wait()
         if write.error is not None:
             raise write.error
         return write.result
 
     def _flush(self) -> None:
-        group, self._pending = self._pending, []
+        batch, self._batch = self._batch, None
+        assert batch is not None
         if self._world.tick():
             return
-        commit(self._writer, group)
+        commit(self._writer, [batch])
         if not self._world.tick():
-            release(group)
+            release([batch])
 
     def close(self) -> None:
         """Close both connections."""

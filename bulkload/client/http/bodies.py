@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -34,8 +35,14 @@ def encode_json(value: Any) -> bytes:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(
-        value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain
+    return _encoder().encode(value)
+
+
+@cache
+def _encoder() -> json.JSONEncoder:
+    # Once: ``json.dumps`` makes one for each call that is not by its defaults.
+    return json.JSONEncoder(
+        allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain
     )
 
 
