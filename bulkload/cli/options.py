@@ -202,6 +202,7 @@ class SourceOptions:
         """Yield the plan of all sources; raise ``SettingsError`` for a layout with an error."""
         # Only where sources are read: `--help` is to be quick.
         from bulkload.sources import read_source
+        from bulkload.sources.joining import FOLDER
         from bulkload.sources.members import split
         from bulkload.sources.selection import Selection
 
@@ -221,6 +222,7 @@ class SourceOptions:
             sheets=self.sheet_arguments.sheet_options(),
             selection=Selection.of(self.include, self.exclude),
             accepts_drift=self.accept_drift,
+            joins=None if databases is None else databases.job_dir / FOLDER,
         )
 
 

@@ -205,7 +205,7 @@ def _show_decisions(console: Console, proposals: Sequence[Proposal]) -> None:
         say(console, f"  left out: {rule} ({count:,})")
     joined = sum(bool(one.continues) for one in proposals)
     if joined:
-        say(console, f"  {joined:,} files go on where another ends (column continues)")
+        say(console, f"  {joined:,} files go on where another ends (column goes_on_from)")
 
 
 def _show_warnings(console: Console, proposals: Sequence[Proposal]) -> None:

@@ -44,6 +44,8 @@ class DecisionCode(StrEnum):
     MONTH_FIRST = "month_first"
     #: No start time was taken, because nothing settles the order of day and month.
     START_TIME_UNDECIDED = "start_time_undecided"
+    #: A test that lies in several files was joined.
+    PARTS_JOINED = "parts_joined"
     # Columns and rows.
     #: Columns of the file are not sent.
     COLUMNS_LEFT_OUT = "columns_left_out"

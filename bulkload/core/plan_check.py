@@ -123,6 +123,8 @@ class Rule(StrEnum):
     BAD_VALUE = "bad_value"
     #: A sheet was understood in a way that should be looked at.
     SHEET_REMARK = "sheet_remark"
+    #: Rows that continue one another cannot become one measurement.
+    NOT_JOINED = "not_joined"
     #: A row of a proposed plan states neither yes nor no in the column `upload`.
     UNDECIDED = "undecided"
     # Metadata beside the data, and files of specifications.
@@ -137,6 +139,8 @@ class Rule(StrEnum):
     #: Warning: no measurement uses a metadata file.
     METADATA_UNUSED = "metadata_unused"
     # Left out on purpose.
+    #: Skipped: its rows go into the measurement of the file that it continues.
+    JOINED = "joined"
     #: Skipped: a hidden file or folder.
     HIDDEN = "hidden"
     #: Skipped: a file that the operating system keeps, such as `Thumbs.db`.

@@ -59,6 +59,8 @@ class MeasurementType(StrEnum):
 
 #: The reader of a measurement that lies in a database (``bulkload.databases.measurement``).
 DATABASE: Final = "database"
+#: The reader of a measurement that lies in several files (``bulkload.readers.joined``).
+JOINED: Final = "joined"
 
 
 class JobKey(NamedTuple):

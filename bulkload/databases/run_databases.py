@@ -20,6 +20,7 @@ class Databases:
 
     def __init__(self, job_dir: Path, *, allow_writable: bool = False) -> None:
         """``allow_writable`` takes a session that could write where none other is to be had."""
+        self.job_dir = job_dir
         self._folder = job_dir / FOLDER
         self._allow_writable = allow_writable
         self._sessions: list[Session] = []

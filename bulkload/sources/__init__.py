@@ -6,8 +6,9 @@ place, and the stream continues.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from bulkload.sources.entry import Entry, Found
 from bulkload.sources.folder import walk, walk_archive, walk_remote
 from bulkload.sources.jobfile.defaults import with_defaults
 from bulkload.sources.jobfile.document import JobFile, PatternDefaults, is_job_file, read_job_file
+from bulkload.sources.joining import FOLDER, Links, joined, links_of
 from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_frame, read_manifest
 from bulkload.sources.manifest_header import ManifestOptions
@@ -53,6 +55,7 @@ def read_source(
     sheets: SheetOptions | None = None,
     selection: Selection | None = None,
     accepts_drift: bool = False,
+    joins: Path | None = None,
 ) -> Iterator[PlanItem]:
     """Yield the plan of one or several sources (folders, manifests, plans, tables) as one stream.
 
@@ -60,7 +63,8 @@ def read_source(
     tests in a file; without it a file is one job, unopened. ``databases`` holds what is opened for
     a source that is a database's ``.toml`` file. ``selection`` says which
     entries are taken; the others are skipped, each with its rule. ``accepts_drift`` takes the
-    sources of a plan as they are now, not as the plan saw them.
+    sources of a plan as they are now, not as the plan saw them. ``joins`` is the folder for the
+    files that name the parts of tests in several files.
 
     Each specification comes before its first job and each cell's metadata before the cell's
     first job; a name that two sources claim is found across sources.
@@ -96,8 +100,13 @@ def read_source(
         stated.setdefault(specification.name, specification)
     assembler = Assembler(stated, specs, split, said)
     for part in parts:
-        entries = _entries(part, manifest_options, databases, stated)
-        yield from assembler.items(with_defaults(entries, part.defaults))
+        options_of_part, links = manifest_options, Links()
+        if isinstance(part.source, str | Path) and _is_manifest(Path(part.source)):
+            base = Path(os.path.abspath(part.source)).parent  # noqa: PTH100 - links stay as they are
+            links = links_of(Path(part.source), base)
+            options_of_part = replace(manifest_options, links=links)
+        entries = with_defaults(_entries(part, options_of_part, databases, stated), part.defaults)
+        yield from assembler.items(joined(entries, links, joins or Path(FOLDER)))
 
 
 def _entries(

@@ -28,7 +28,7 @@ COLUMNS: Final = (
     *("day_first", "voltage"),
     *("start_time", "end_time", "protocol", "ambient_temperature_degc", "cycler", "channel"),
     *("operator", "tags", "notes", "rated_capacity", "voltage_min", "voltage_max"),
-    *("strict", "skip_checks", "transforms"),
+    *("strict", "skip_checks", "transforms", "continues"),
 )
 #: Whether a row is uploaded (yes, no), and the rule by which it is not.
 DECISION_COLUMNS: Final = ("upload", "rule")
@@ -36,7 +36,7 @@ DECISION_COLUMNS: Final = ("upload", "rule")
 #: ``size_bytes``, ``modified`` and ``in_studio`` are read back: what they say must still hold.
 NOTE_COLUMNS: Final = (
     *("sureness", "warnings", "evidence", "kind", "vendor", "size_bytes", "modified", "rate"),
-    *("part", "layout", "copy_of", "other_form_of", "continues", "in_studio", "studio_id"),
+    *("part", "layout", "copy_of", "other_form_of", "goes_on_from", "in_studio", "studio_id"),
 )
 REQUIRED_COLUMNS: Final = ("spec", "cell", "measurement", "path")
 NUMBER_COLUMNS: Final = frozenset(
@@ -134,6 +134,7 @@ def row_of(job: UploadJob) -> dict[str, Cell]:
         "strict": job.checks.strict,
         "skip_checks": _list_cell(sorted(job.checks.skip_checks)),
         "transforms": _list_cell(job.transforms),
+        "continues": None,
     }
     for column, cell in row.items():
         if isinstance(cell, str) and (fault := _text_fault(cell)) is not None:

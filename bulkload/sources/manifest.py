@@ -24,6 +24,7 @@ from bulkload.sources import field_parsers
 from bulkload.sources.columns import COLUMNS, job_of, parse_row
 from bulkload.sources.drift import drift, is_stated_new, seen_in
 from bulkload.sources.entry import Entry
+from bulkload.sources.joining import with_names
 from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES
 from bulkload.sources.manifest_header import KNOWN, ManifestOptions, understand
 from bulkload.sources.schema import unknown
@@ -129,6 +130,7 @@ def _row_entries(
     if decision is not None:
         yield decision
         return
+    line = Row(line.number, with_names(line.cells, options.links, base))
     row = parse_row(line.cells, options.order)
     # Where a plan carries its cells, a specification that is missing follows from the cell.
     is_asked = options.spec_of and "cell" not in row.stated

@@ -18,6 +18,7 @@ from bulkload.sources.columns import (
     NOTE_COLUMNS,
     REQUIRED_COLUMNS,
 )
+from bulkload.sources.joining import Links
 from bulkload.sources.schema import unknown
 
 #: Every column that a plan may have.
@@ -33,6 +34,8 @@ class ManifestOptions:
     order: Order | None = None
     #: Cell -> specification, for rows that leave the specification empty.
     spec_of: Mapping[str, str] = field(default_factory=dict)
+    #: Which rows go on with which.
+    links: Links = field(default_factory=Links)
     #: Take sources and names as they are now, whatever the plan saw.
     accepts_drift: bool = False
 

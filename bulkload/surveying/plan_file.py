@@ -73,8 +73,13 @@ def _row(proposal: Proposal, sources: Sequence[Path], base: Path) -> dict[str, C
         "layout": proposal.layout or None,
         "copy_of": proposal.copy_of or None,
         "other_form_of": proposal.other_form_of or None,
-        "continues": proposal.continues or None,
+        "goes_on_from": _continued(proposal, sources, base),
     }
+
+
+def _continued(proposal: Proposal, sources: Sequence[Path], base: Path) -> str | None:
+    """Return the file that a part goes on from, as the column ``continues`` would have it."""
+    return _path(proposal.continues, sources, base) if proposal.continues else None
 
 
 def _joined(sentences: Sequence[str]) -> str | None:

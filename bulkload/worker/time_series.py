@@ -22,10 +22,11 @@ from bulkload.core.prepare_result import (
 from bulkload.core.remedies import Search, find_remedy
 from bulkload.core.rule_names import TransformError
 from bulkload.core.rules.transforms import TransformRecord, apply
-from bulkload.core.terms import DATABASE
+from bulkload.core.terms import DATABASE, JOINED
 from bulkload.core.treatment import Treatment
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
+from bulkload.readers.joined import read_joined
 from bulkload.readers.metadata import sendable
 from bulkload.readers.reading import Format
 from bulkload.tables.frames import to_frame, to_table
@@ -53,7 +54,7 @@ def prepare_time_series(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
     began = time.monotonic()
     path = Path(task.file)
     path.stat()
-    if task.job.reader != DATABASE:
+    if task.job.reader not in (DATABASE, JOINED):
         answer = prepare_if_large(_read_options(task), task, beat)
         if answer is not None:
             return answer
@@ -138,6 +139,8 @@ def _read(path: Path, task: PrepareTask) -> TimeSeries:
         from bulkload.databases.reading import read_measurement
 
         return read_measurement(path, is_strict=bool(task.checks.strict))
+    if task.job.reader == JOINED:
+        return read_joined(path, replace(_read_options(task), reader=None))
     return read(path, _read_options(task))
 
 
