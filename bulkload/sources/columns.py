@@ -67,6 +67,10 @@ def parse_row(row_cells: Mapping[str, Any], order: Order | None = None) -> Parse
     """Read the cells of known columns, each by itself; ``order`` is that of day and month."""
     row = ParsedRow()
     for column, parse in _PARSERS.items():
+        fault = cells.fault_of(row_cells.get(column))
+        if fault is not None:
+            row.faults.append((column, fault))
+            continue
         cell = cells.plain(row_cells.get(column))
         if cell is None:
             if column in REQUIRED_COLUMNS:

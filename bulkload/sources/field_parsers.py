@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bulkload.core.sheets.quantities import NotUnderstoodError, read_quantity
+from bulkload.core.sheets.rows import UncomputedFormula
 from bulkload.core.survey.dates import Order, whole_date
 from bulkload.core.terms import MeasurementType
 from bulkload.sources import value_checks as values
 from bulkload.sources.json_yaml_toml import NotJsonableError, jsonable, parse_json
+from bulkload.sources.sheets.appearance import SheetError
 from bulkload.sources.value_checks import WrongValueError
 
 #: Whole numbers beyond it have lost digits in a spreadsheet.
@@ -27,8 +29,22 @@ _FLAGS: Final = {
 }
 
 
+def fault_of(cell: Any) -> str | None:
+    """Say what is wrong with a cell that looks otherwise than it is read, None for any other."""
+    if isinstance(cell, SheetError):
+        return f"shows {cell}, an error of the spreadsheet; correct its formula"
+    if isinstance(cell, UncomputedFormula):
+        return (
+            "holds a formula without a value: open the sheet in a spreadsheet program, save it, "
+            "and try again"
+        )
+    return None
+
+
 def plain(cell: Any) -> Any:
     """Return a cell as plain Python: pandas, numpy and calamine have types of their own."""
+    if isinstance(cell, SheetError | UncomputedFormula):
+        return None
     if type(cell).__module__ == "numpy":
         cell = cell.tolist()
     if cell is None or (isinstance(cell, str) and not cell.strip()):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bulkload.archives.access import directory_of, stamp_of
 from bulkload.archives.remote import look
 from bulkload.core.address import file_name, innermost, is_elsewhere, is_member
+from bulkload.core.issues import Severity
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Scope, Skip, UploadJob
 from bulkload.core.sheets.headers import IGNORED
@@ -26,9 +27,22 @@ from bulkload.sources.drift import drift, is_stated_new, seen_in
 from bulkload.sources.entry import Entry
 from bulkload.sources.joining import with_names
 from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES
-from bulkload.sources.manifest_header import KNOWN, ManifestOptions, understand
+from bulkload.sources.manifest_header import (
+    KNOWN,
+    ManifestOptions,
+    is_manifest_header,
+    understand,
+)
 from bulkload.sources.schema import unknown
-from bulkload.sources.tables import TABLE_SUFFIXES, BadRow, Header, Line, Row, read_table
+from bulkload.sources.tables import (
+    TABLE_SUFFIXES,
+    BadRow,
+    Header,
+    Line,
+    Row,
+    read_table,
+    remarks_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +60,13 @@ def read_manifest(
     """Yield the jobs that a manifest states; whether their files exist is not checked."""
     where = str(path)
     folder = Path(os.path.abspath(path)).parent  # noqa: PTH100 - links in it stay as they are
+    for remark in remarks_of(path, is_manifest_header):
+        yield Problem(
+            where=where,
+            rule=Rule.SHEET_REMARK,
+            message=f"{where}: {remark}",
+            severity=Severity.WARNING,
+        )
     try:
         yield from _entries(read_table(path), where, folder, options or ManifestOptions())
     except UnreadableError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -76,6 +76,12 @@ def understand(columns: tuple[str, ...], where: str, options: ManifestOptions) -
         header.names[column] = name
     header.problems += _faults(columns, taken, where, options)
     return header
+
+
+def is_manifest_header(cells: Sequence[str]) -> bool:
+    """Return whether a row has the columns that every manifest needs, but for the specification."""
+    names = {_own(cell) or manifest_field(cell) or cell for cell in cells}
+    return {"cell", "measurement", "path"} <= names
 
 
 def _faults(

@@ -221,6 +221,8 @@ def _stated(row: Mapping[str, Any], columns: Mapping[str, _Column]) -> dict[str,
     """Return what the cells of a row state, keys within keys."""
     data: dict[str, Any] = {}
     for name, column in columns.items():
+        if (fault := cells.fault_of(row.get(name))) is not None:
+            raise _FaultyCellError(name, fault)
         cell = cells.plain(row.get(name))
         if cell is None:
             continue

@@ -10,13 +10,14 @@ import codecs
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
 from bulkload.errors import UnreadableError
 from bulkload.sources.json_yaml_toml import parse_json
+from bulkload.sources.sheets.appearance import Appearance, appearance_of, named
 
 #: Rows of a Parquet file in memory at a time.
 BATCH_ROWS: Final = 4096
@@ -198,20 +199,103 @@ def _read_xlsx(path: Path) -> Iterator[Line]:
         raise UnreadableError(f"is larger than {MAX_WORKBOOK_BYTES} bytes; save it as .csv")
     try:
         with CalamineWorkbook.from_path(str(path)) as workbook:
-            sheet = workbook.get_sheet_by_index(0)
+            visible, _ = _sheets(workbook)
+            if not visible:
+                raise UnreadableError("has no sheet that is not hidden")
+            sheet = workbook.get_sheet_by_name(visible[0])
+            looks = appearance_of(path, visible[0])
             columns = None
-            for number, cells in enumerate(sheet.iter_rows(), start=1):
+            for number, cells in enumerate(_as_they_look(sheet.iter_rows(), looks), start=1):
                 if all(cell == "" for cell in cells):
                     continue
                 if columns is None:
-                    columns = _columns(list(cells))
+                    columns = _columns(cells)
                     yield Header(columns)
                 else:
-                    yield _row(number, columns, list(cells))
+                    yield _row(number, columns, cells)
             if columns is None:
-                raise UnreadableError("has no header row in its first sheet")
+                raise UnreadableError(f"has no header row in its first sheet, '{visible[0]}'")
     except CalamineError as error:
         raise UnreadableError(f"is not a readable workbook: {error}") from error
+
+
+def _as_they_look(rows: Iterable[list[Any]], looks: Appearance) -> Iterator[list[Any]]:
+    """Yield rows of a workbook, with what the library reads as empty and does not look so."""
+    by_row: dict[int, list[tuple[int, object]]] = {}
+    for (row, column), fault in looks.faults.items():
+        by_row.setdefault(row, []).append((column, fault))
+    for number, cells in enumerate(rows, start=1):
+        found = list(cells)
+        for at, what in by_row.get(number, ()):
+            if at < len(found) and found[at] in ("", None):
+                found[at] = what
+        yield found
+
+
+def _sheets(workbook: Any) -> tuple[list[str], list[str]]:
+    """Return the names of the visible worksheets, and of the hidden ones."""
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
+    sheets = [meta for meta in workbook.sheets_metadata if meta.typ is SheetTypeEnum.WorkSheet]
+    visible = [meta.name for meta in sheets if meta.visible is SheetVisibleEnum.Visible]
+    return visible, [meta.name for meta in sheets if meta.name not in visible]
+
+
+def remarks_of(path: Path, is_header: Callable[[Sequence[str]], bool]) -> Iterator[str]:
+    """Say what of a manifest's workbook is hidden, or is not read; nothing of other files.
+
+    ``is_header`` tells whether a row is the header of a manifest too.
+    """
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    if path.suffix.lower() != ".xlsx":
+        return
+    try:
+        with CalamineWorkbook.from_path(str(path)) as workbook:
+            visible, hidden = _sheets(workbook)
+            if not visible:
+                return
+            others = [
+                name
+                for name in (*visible[1:], *hidden)
+                if is_header(_first_row(workbook.get_sheet_by_name(name)))
+            ]
+    except (CalamineError, OSError):
+        # It is reported where it is read.
+        return
+    looks = appearance_of(path, visible[0])
+    for name in others:
+        what = "is hidden" if name in hidden else f"lies behind '{visible[0]}'"
+        yield (
+            f"the sheet '{name}' has the columns of a manifest, {what}, and is not read; move it "
+            "into a file of its own, or its rows into the first sheet"
+        )
+    if looks.hidden_rows:
+        how = "by a filter or by hand" if looks.is_filtered else "by hand"
+        yield (
+            f"{len(looks.hidden_rows)} rows are hidden {how} and are planned like the others: rows "
+            f"{named(looks.hidden_rows)}; show them to see what goes, delete them, or write no in "
+            "the column upload"
+        )
+    if looks.hidden_columns:
+        letters = [_letters(column) for column in looks.hidden_columns]
+        yield f"columns {named(letters)} are hidden and are read like the others"
+
+
+def _first_row(sheet: Any) -> list[str]:
+    for cells in sheet.iter_rows():
+        if any(cell != "" for cell in cells):
+            return [str(cell).strip() for cell in cells]
+    return []
+
+
+def _letters(column: int) -> str:
+    letters = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
 
 
 def _read_parquet(path: Path) -> Iterator[Line]:
