@@ -222,6 +222,7 @@ async def _check_some(
         async for one in jobs:
             progress.entered(one.id, StageName.PREPARE, one.task.job.path)
             answer = await pool.prepare(one.task)
+            progress.worked(answer.work_s)
             is_fit = isinstance(answer, Prepared)
             progress.came_out(one.id, StageName.PREPARE, "fit" if is_fit else "rejected")
             if isinstance(answer, Rejected):

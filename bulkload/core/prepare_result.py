@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bulkload.core.issues import ValidationIssue
+from bulkload.core.limiting import LimitName
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.treatment import Treatment, once
 
@@ -145,6 +146,8 @@ class Prepared:
     excerpt: str = ""
     #: Reader, its version, dialect, options and decisions (``core.decisions`` as JSON has them).
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    #: Seconds of the worker's time, by the part of its work.
+    work_s: Mapping[LimitName, float] = field(default_factory=dict)
 
 
 #: Cause of a rejection that is the machine's fault, not the source's: its disk is full.
@@ -173,3 +176,5 @@ class Rejected:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     #: What a report plots of it, as JSON (``core.excerpt``); empty where there is nothing to plot.
     excerpt: str = ""
+    #: As of ``Prepared``.
+    work_s: Mapping[LimitName, float] = field(default_factory=dict)

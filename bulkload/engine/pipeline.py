@@ -208,6 +208,7 @@ class Pipeline:
                     self._fetcher.taken(context)
                 with self._parts.progress.preparing(context):
                     answer = await self._parts.pool.prepare(task)
+                self._parts.progress.worked(answer.work_s)
                 if isinstance(answer, Rejected):
                     await self._reject(context, answer)
                     continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final
@@ -185,6 +185,11 @@ class Progress:
         self.left(job)
         self.stages.done[stage] += 1
         self.counts[word] += 1
+
+    def worked(self, work_s: Mapping[LimitName, float]) -> None:
+        """Count what a worker's time for one file went to."""
+        for part, seconds in work_s.items():
+            self._work_s[part] = self._work_s.get(part, 0.0) + seconds
 
     def left(self, job: Hashable) -> None:
         """Have a job, by its id, leave the stages."""

@@ -15,6 +15,7 @@ import queue
 import struct
 import sys
 import threading
+from dataclasses import replace
 from typing import BinaryIO, Final
 
 HEADER: Final = struct.Struct(">I")
@@ -58,6 +59,7 @@ def main() -> None:
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     from bulkload.core.prepare_result import PrepareTask, StillReading
     from bulkload.worker.prepare import prepare, use_one_thread
+    from bulkload.worker.work_times import WORK
 
     use_one_thread()
 
@@ -68,7 +70,9 @@ def main() -> None:
     while True:
         task = tasks.get()
         assert isinstance(task, PrepareTask)
-        say(prepare(task, beat=lambda: say(StillReading())))
+        WORK.begin()
+        answer = prepare(task, beat=lambda: say(StillReading()))
+        say(replace(answer, work_s=WORK.taken()))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pyarrow as pa
 from bulkload.core.digest import content_digest
 from bulkload.core.frame import Frame
 from bulkload.core.issues import ValidationIssue
+from bulkload.core.limiting import LimitName
 from bulkload.core.prepare_result import (
     Prepared,
     PrepareTask,
@@ -44,6 +45,7 @@ from bulkload.worker.large import Beat, prepare_if_large
 from bulkload.worker.limits import MAX_ISSUES, REMEDY_ROWS, REMEDY_TIME_S, REMEDY_TRIES
 from bulkload.worker.spool import extension_path, steps_path
 from bulkload.worker.spooling import write_spool
+from bulkload.worker.work_times import WORK
 
 
 def prepare_time_series(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
@@ -59,6 +61,7 @@ def prepare_time_series(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
         if answer is not None:
             return answer
     series = _read(path, task)
+    WORK.enter(LimitName.VALIDATING)
     before = source_stamp(series.provenance)
     if (changed := _changed_since(path, before)) is not None:
         return changed
@@ -82,6 +85,7 @@ def prepare_time_series(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
             provenance=provenance,
             excerpt=plotted(frame, errors, task),
         )
+    WORK.enter(LimitName.ENCODING)
     prepared = Prepared(
         rows=table.num_rows,
         rows_left_out=left_out,
