@@ -1,0 +1,136 @@
+"""What it costs to be watched: CPU time of an upload's parent process with and without a view.
+
+    python scripts/bench_watching.py [--cells N] [--measurements N] [--repeats N]
+
+The same archive of small measurements is uploaded into the same local Studio, turn by turn:
+unwatched (quiet, and the state on disk written once only), with the state on disk, with the
+live view on a terminal of 120 columns, and with metrics that are asked for once a second beside
+it. Counted is the parent process alone, all its threads, from the start of the command to its
+end; the medians are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import pty
+import re
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from scripts.bench_processes import studio
+from scripts.make_archive import ArchiveSize, write_archive
+
+#: Runs a command of ours, and writes the CPU seconds of this process alone into a file.
+_PROGRAM: Final = """
+import json, os, sys, time
+import bulkload.engine.live_file as live_file
+if os.environ["WATCHED"] == "no":
+    live_file.WRITE_EVERY_S = 1e9
+from bulkload.cli import run
+from bulkload.cli.terminal import queued_output
+began = time.perf_counter()
+with queued_output():
+    code = run(sys.argv[1:])
+taken = {"code": code, "cpu_s": time.process_time(), "seconds": time.perf_counter() - began}
+with open(os.environ["TAKEN"], "w") as file:
+    json.dump(taken, file)
+"""
+
+VARIANTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "unwatched": ("--quiet",),
+    "state on disk": ("--quiet",),
+    "and the live view": (),
+    "and metrics, asked each second": ("--metrics", "0"),
+}
+#: Seconds between two requests for the metrics.
+SCRAPE_EVERY_S: Final = 1.0
+
+
+def upload(variant: str, archive: Path, folder: Path, environment: Mapping[str, str]) -> float:
+    """Upload an archive on a terminal; return the CPU seconds of the parent process."""
+    taken = folder / "taken.json"
+    command = [
+        sys.executable, "-c", _PROGRAM, "upload", str(archive), "--job", str(folder / "job"),
+        *VARIANTS[variant],
+    ]  # fmt: skip
+    more = {"TAKEN": str(taken), "WATCHED": "no" if variant == "unwatched" else "yes"}
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | environment | more
+    )
+    os.close(theirs)
+    _read(ours)
+    os.close(ours)
+    process.wait()
+    found = json.loads(taken.read_text("utf-8"))
+    if found["code"]:
+        raise SystemExit(f"{variant}: the upload ended with code {found['code']}")
+    print(f"{variant}: {found['cpu_s']:.2f} s of CPU, {found['seconds']:.1f} s", flush=True)
+    return float(found["cpu_s"])
+
+
+def _read(terminal: int) -> None:
+    """Take all that is written; ask for the metrics once their address is known."""
+    said, is_asked = "", False
+    has_ended = threading.Event()
+    while True:
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:
+            break
+        said = (said + data.decode("utf-8", "replace"))[-4096:]
+        address = re.search(r"metrics: (http://\S+)", said)
+        if address is not None and not is_asked:
+            is_asked = True
+            threading.Thread(target=_scrape, args=(address[1], has_ended), daemon=True).start()
+    has_ended.set()
+
+
+def _scrape(address: str, has_ended: threading.Event) -> None:
+    while not has_ended.wait(SCRAPE_EVERY_S):
+        with suppress(OSError), urllib.request.urlopen(address) as answer:
+            answer.read()
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--cells", type=int, default=50)
+    parser.add_argument("--measurements", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=3)
+    asked = parser.parse_args()
+    size = ArchiveSize(cells=asked.cells, measurements=asked.measurements, rows=24, steps=4)
+    found: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+    with tempfile.TemporaryDirectory(prefix="bulkload-watching-") as scratch:
+        archive = Path(scratch) / "archive"
+        write_archive(archive, size)
+        for turn in range(asked.repeats):
+            for variant in VARIANTS:
+                folder = Path(scratch) / f"{variant}-{turn}"
+                folder.mkdir()
+                with studio() as one:
+                    taken = upload(variant, archive, folder, one.environment)
+                found[variant].append(taken)
+    base = statistics.median(found["unwatched"])
+    print(f"\n| parent process, {size.files} measurements | CPU, s | more |\n|---|---:|---:|")
+    for variant, all_taken in found.items():
+        median = statistics.median(all_taken)
+        print(f"| {variant} | {median:.2f} | {(median / base - 1) * 100:+.1f} % |")
+
+
+if __name__ == "__main__":
+    main()
