@@ -53,9 +53,9 @@ def moments_of_text(values: pa.Array | pa.ChunkedArray, what: str) -> pa.Chunked
         ) from None
 
 
-def seconds_since_first(ticks: Ints, per_second: int) -> Floats:
-    """Return the seconds since the first tick: the difference is taken before it is a double."""
-    return np.asarray((ticks - ticks[0]) / per_second, dtype=np.float64)
+def seconds_since(first: int, ticks: Ints, per_second: int) -> Floats:
+    """Return the seconds since a tick: the difference is taken before it is a double."""
+    return np.asarray((ticks - first) / per_second, dtype=np.float64)
 
 
 def iso_of_ticks(ticks: int, per_second: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +15,7 @@ from bulkload.databases.clocks import (
     MICROSECONDS,
     iso_of_ticks,
     moments_of_text,
-    seconds_since_first,
+    seconds_since,
     utc_of_local,
 )
 from bulkload.databases.columns import RawColumns
@@ -30,7 +29,8 @@ from bulkload.databases.engines.base import Fetch, Kind
 from bulkload.databases.sums import LARGEST_EXACT
 from bulkload.databases.units import raw_conversion
 from bulkload.errors import UnreadableError
-from bulkload.readers.derive import FRAME, complete
+from bulkload.readers.derive import FRAME, Completer, largest_current
+from bulkload.readers.reading import ReadAgainError
 
 Values = npt.NDArray[np.generic]
 Floats = npt.NDArray[np.float64]
@@ -41,83 +41,200 @@ _LEADING: Final = (
 _COUNTED: Final = (terms.STEP_FROM_CYCLER, terms.CYCLE_FROM_CYCLER)
 
 
-@dataclass(slots=True, kw_only=True)
-class Mapped:
-    """A measurement's table, and what was done on the way."""
+class Mapper:
+    """Converts the ordered raw rows of a measurement, chunk by chunk."""
 
-    table: pa.Table
-    start_time: str | None
-    #: Rows without a voltage or a current, which are no samples.
-    left_out: int
-    decisions: list[Decision] = field(default_factory=list)
-    #: What was subtracted from the time, in seconds.
-    time_offset_s: float = 0.0
+    def __init__(self, columns: RawColumns, query: SamplesQuery) -> None:
+        self._columns, self._query = columns, query
+        #: Columns of counts of which a value is not whole: they are floats in all chunks.
+        self._floats: set[str] = set()
+        #: The largest magnitude of the current, in A, once a pass over all rows has found it.
+        self.largest_current: float | None = None
+        self.begin()
 
+    @property
+    def needs_largest_current(self) -> bool:
+        """True where the steps are cut by the current: its largest magnitude comes first."""
+        return terms.STEP_FROM_CYCLER not in self._query.mapped and self.largest_current is None
 
-def map_samples(raw: pa.Table, columns: RawColumns, query: SamplesQuery) -> Mapped:
-    """Convert ordered raw rows; raises ``UnreadableError`` for a value that no column can hold."""
-    decisions: list[Decision] = []
-    start_time = _start_time(raw, columns, query.columns.get(START_TIME))
-    raw, left_out = _without_gaps(raw, columns, decisions)
-    numbers: dict[str, Values] = {}
-    texts: dict[str, pa.Array] = {}
-    offset = 0.0
-    for name, one in query.mapped.items():
-        index = columns.of_mapping[name]
-        column = columns.all[index]
-        values = raw.column(index).combine_chunks()
-        if column.fetch is Fetch.NUMBER:
-            _check_exact(values, column.kind, name)
-            numbers[name] = _converted(name, one, values)
-        elif column.fetch is Fetch.TEXT and name != terms.TIME:
-            texts[name] = values
-        elif column.fetch is Fetch.CODE:
-            texts[name] = _decoded(name, one, values)
-        else:
-            numbers[name] = _clock(values, column.fetch, one, name)
-    time = np.asarray(numbers[terms.TIME], dtype=np.float64)
-    if len(time) and time[0] != 0:
-        offset = float(time[0])
-        numbers[terms.TIME] = time - offset
-        decisions.append(
-            Decision(
-                code=DecisionCode.TIME_SHIFTED,
-                detail=f"time begins at {offset:.9g} s: shifted to begin at zero",
-                evidence="values",
-                rows=len(time),
-            )
+    def begin(self) -> None:
+        """Forget the rows that were seen."""
+        self.start_time: str | None = None
+        self.rows = self.left_out = 0
+        #: What was subtracted from the time, in seconds.
+        self.time_offset_s = 0.0
+        #: The least and the greatest time, in seconds.
+        self.time_range_s: tuple[float, float] = (np.nan, np.nan)
+        self._first_tick: int | None = None
+        self._has_begun = False
+        self._completer = Completer(self.largest_current)
+
+    def map(self, raw: pa.Table, *, is_whole: bool) -> pa.Table | None:
+        """Convert the next rows; None where none of them is a sample.
+
+        Raises ``UnreadableError`` for a value that no column can hold.
+
+        Raises ``ReadAgainError`` where a chunk that is not the whole shows that a count has
+        fractions.
+        """
+        if not self._has_begun:
+            self._has_begun = True
+            one = self._query.columns.get(START_TIME)
+            self.start_time = _start_time(raw, self._columns, one)
+        raw, left_out = _kept(raw, self._columns)
+        self.left_out += left_out
+        if not raw.num_rows:
+            return None
+        numbers, texts = self._converted(raw)
+        time = np.asarray(numbers[terms.TIME], dtype=np.float64)
+        if not self.rows:
+            self.time_offset_s = float(time[0])
+        if self.time_offset_s:
+            numbers[terms.TIME] = time = time - self.time_offset_s
+        low, high = self.time_range_s
+        self.time_range_s = (
+            float(np.fmin(low, np.fmin.reduce(time))),
+            float(np.fmax(high, np.fmax.reduce(time))),
         )
-    _derive(numbers, query.mapped, decisions)
-    return Mapped(
-        table=_table(numbers, texts),
-        start_time=start_time,
-        left_out=left_out,
-        decisions=decisions,
-        time_offset_s=offset,
-    )
+        self._derive(numbers)
+        table = self._table(numbers, texts, is_whole=is_whole)
+        self.rows += table.num_rows
+        return table
+
+    def largest_of(self, raw: pa.Table) -> float:
+        """Return the largest magnitude of the current of some rows, in A."""
+        index = self._columns.of_mapping[terms.CURRENT]
+        values = _kept(raw, self._columns)[0].column(index).combine_chunks()
+        one = self._query.mapped[terms.CURRENT]
+        return largest_current(np.asarray(_converted(terms.CURRENT, one, values), np.float64))
+
+    def end(self) -> None:
+        """Refuse a measurement without a sample."""
+        if not self.rows:
+            raise UnreadableError("no row has both a voltage and a current", cause="no_rows")
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """Return what was decided or done with the rows."""
+        found = []
+        if self.left_out:
+            left_out = f"left out {self.left_out:,} rows without a voltage or a current"
+            found.append(
+                Decision(
+                    code=DecisionCode.ROWS_LEFT_OUT,
+                    detail=left_out,
+                    evidence="no value",
+                    rows=self.left_out,
+                )
+            )
+        if self.time_offset_s:
+            begins = f"time begins at {self.time_offset_s:.9g} s: shifted to begin at zero"
+            found.append(
+                Decision(
+                    code=DecisionCode.TIME_SHIFTED,
+                    detail=begins,
+                    evidence="values",
+                    rows=self.rows,
+                )
+            )
+        return (*found, *_stated(self._query.mapped))
+
+    def _converted(self, raw: pa.Table) -> tuple[dict[str, Values], dict[str, pa.Array]]:
+        numbers: dict[str, Values] = {}
+        texts: dict[str, pa.Array] = {}
+        for name, one in self._query.mapped.items():
+            index = self._columns.of_mapping[name]
+            column = self._columns.all[index]
+            values = raw.column(index).combine_chunks()
+            if column.fetch is Fetch.NUMBER:
+                _check_exact(values, column.kind, name)
+                numbers[name] = _converted(name, one, values)
+            elif column.fetch is Fetch.TEXT and name != terms.TIME:
+                texts[name] = values
+            elif column.fetch is Fetch.CODE:
+                texts[name] = _decoded(name, one, values)
+            else:
+                numbers[name] = self._clock(values, column.fetch, one, name)
+        return numbers, texts
+
+    def _clock(self, values: pa.Array, fetch: Fetch, one: ColumnMap, name: str) -> Floats:
+        if values.null_count:
+            raise UnreadableError(
+                f"{values.null_count:,} rows have no {name!r} ({one.column} is NULL)",
+                cause="no_time",
+            )
+        ticks, per_second = _ticks(values, fetch, one, name)
+        counted = ticks.to_numpy().astype(np.int64)
+        if self._first_tick is None:
+            self._first_tick = int(counted[0])
+        return seconds_since(self._first_tick, counted, per_second)
+
+    def _derive(self, numbers: dict[str, Values]) -> None:
+        """Add counts and what follows; set running totals back where that is stated."""
+        mapping = self._query.mapped
+        totals = {name: numbers[name] for name in terms.CUMULATIVE_COLUMNS if name in numbers}
+        if terms.STEP_FROM_CYCLER not in numbers and terms.CYCLE_FROM_CYCLER in numbers:
+            # A cycle ends a step too: a total that restarts with it would fall within one.
+            numbers[FRAME] = numbers[terms.CYCLE_FROM_CYCLER]
+        with np.errstate(all="ignore"):
+            self._completer.complete(numbers)
+        numbers.pop(FRAME, None)
+        for name, values in totals.items():
+            numbers[name] = values
+            if mapping[name].runs_on_through is not None:
+                total = np.asarray(values, dtype=np.float64)
+                numbers[name] = self._completer.since_step(f"total {name}", total)
+
+    def _table(
+        self, numbers: Mapping[str, Values], texts: Mapping[str, pa.Array], *, is_whole: bool
+    ) -> pa.Table:
+        arrays: dict[str, pa.Array] = {}
+        leading = [name for name in _LEADING if name in numbers]
+        for name in (*leading, *(one for one in numbers if one not in _LEADING)):
+            array = pa.array(numbers[name], from_pandas=True)
+            if name in _COUNTED and pa.types.is_floating(array.type) and name not in self._floats:
+                try:
+                    array = array.cast(pa.int64())
+                except pa.ArrowInvalid:
+                    self._floats.add(name)
+                    if not is_whole:
+                        raise ReadAgainError(name) from None
+            arrays[name] = array
+        return pa.table({**arrays, **texts})
 
 
-def _without_gaps(
-    raw: pa.Table, columns: RawColumns, decisions: list[Decision]
-) -> tuple[pa.Table, int]:
+def _kept(raw: pa.Table, columns: RawColumns) -> tuple[pa.Table, int]:
+    """Return the rows that have a voltage and a current, and how many have not."""
     gap = np.zeros(raw.num_rows, dtype=bool)
     for name in (terms.VOLTAGE, terms.CURRENT):
         values = raw.column(columns.of_mapping[name]).to_numpy()
         gap |= np.isnan(np.asarray(values, dtype=np.float64))
     left_out = int(gap.sum())
-    if left_out == raw.num_rows:
-        raise UnreadableError("no row has both a voltage and a current", cause="no_rows")
-    if left_out:
-        decisions.append(
+    return (raw.filter(pa.array(~gap)), left_out) if left_out else (raw, 0)
+
+
+def _stated(mapping: Mapping[str, ColumnMap]) -> list[Decision]:
+    """Return the decisions that the mapping makes, whatever the rows."""
+    found = []
+    if terms.STEP_FROM_CYCLER not in mapping:
+        found.append(
             Decision(
-                code=DecisionCode.ROWS_LEFT_OUT,
-                detail=f"left out {left_out:,} rows without a voltage or a current",
-                evidence="no value",
-                rows=left_out,
+                code=DecisionCode.STEPS_DERIVED,
+                detail="no step column: a step begins where the current's direction changes",
+                evidence="direction of the current",
             )
         )
-        raw = raw.filter(pa.array(~gap))
-    return raw, left_out
+    for name in terms.CUMULATIVE_COLUMNS:
+        through = mapping[name].runs_on_through if name in mapping else None
+        if through is not None:
+            found.append(
+                Decision(
+                    code=DecisionCode.TOTALS_SET_BACK,
+                    detail=f"{name!r} runs on through the {through}: set back at each step",
+                    evidence="stated",
+                    columns=(name,),
+                )
+            )
+    return found
 
 
 def _check_exact(values: pa.Array, kind: Kind, name: str) -> None:
@@ -175,16 +292,6 @@ def _ticks(values: pa.Array | pa.ChunkedArray, fetch: Fetch, one: ColumnMap, nam
     return values, MICROSECONDS
 
 
-def _clock(values: pa.Array, fetch: Fetch, one: ColumnMap, name: str) -> Floats:
-    if values.null_count:
-        raise UnreadableError(
-            f"{values.null_count:,} rows have no {name!r} ({one.column} is NULL)",
-            cause="no_time",
-        )
-    ticks, per_second = _ticks(values, fetch, one, name)
-    return seconds_since_first(ticks.to_numpy().astype(np.int64), per_second)
-
-
 def _start_time(raw: pa.Table, columns: RawColumns, one: ColumnMap | None) -> str | None:
     if one is None:
         return None
@@ -194,61 +301,3 @@ def _start_time(raw: pa.Table, columns: RawColumns, one: ColumnMap | None) -> st
         return None
     ticks, per_second = _ticks(first, columns.all[index].fetch, one, START_TIME)
     return iso_of_ticks(ticks[0].as_py(), per_second)
-
-
-def _derive(
-    numbers: dict[str, Values], mapping: Mapping[str, ColumnMap], decisions: list[Decision]
-) -> None:
-    """Add step and cycle counts and what follows; set running totals back where that is stated."""
-    totals = {name: numbers[name] for name in terms.CUMULATIVE_COLUMNS if name in numbers}
-    if terms.STEP_FROM_CYCLER not in numbers:
-        decisions.append(
-            Decision(
-                code=DecisionCode.STEPS_DERIVED,
-                detail="no step column: a step begins where the current's direction changes",
-                evidence="direction of the current",
-            )
-        )
-        if terms.CYCLE_FROM_CYCLER in numbers:
-            # A cycle ends a step too: a total that restarts with it would fall within one.
-            numbers[FRAME] = numbers[terms.CYCLE_FROM_CYCLER]
-    with np.errstate(all="ignore"):
-        complete(numbers)
-    numbers.pop(FRAME, None)
-    step = numbers[terms.STEP_COUNT]
-    starts = np.flatnonzero(np.concatenate(([True], step[1:] != step[:-1])))
-    begin = np.repeat(starts, np.diff(np.append(starts, len(step))))
-    for name, values in totals.items():
-        numbers[name] = values
-        if mapping[name].runs_on_through is not None:
-            total = np.asarray(values, dtype=np.float64)
-            numbers[name] = total - total[begin]
-            decisions.append(
-                Decision(
-                    code=DecisionCode.TOTALS_SET_BACK,
-                    detail=f"{name!r} runs on through the {mapping[name].runs_on_through}: set "
-                    "back at each step",
-                    evidence="stated",
-                    columns=(name,),
-                )
-            )
-
-
-def _table(numbers: Mapping[str, Values], texts: Mapping[str, pa.Array]) -> pa.Table:
-    arrays: dict[str, pa.Array] = {}
-    leading = [name for name in _LEADING if name in numbers]
-    for name in (*leading, *(one for one in numbers if one not in _LEADING)):
-        arrays[name] = _array(numbers[name], is_whole=name in _COUNTED)
-    return pa.table({**arrays, **texts})
-
-
-def _array(values: Values, *, is_whole: bool) -> pa.Array:
-    if not np.issubdtype(values.dtype, np.floating):
-        return pa.array(values)
-    array = pa.array(values, from_pandas=True)
-    if is_whole:
-        try:
-            return array.cast(pa.int64())
-        except pa.ArrowInvalid:
-            return array
-    return array

@@ -30,7 +30,7 @@ from bulkload.readers.large import open_large
 from bulkload.readers.metadata import sendable
 from bulkload.readers.reading import ChunkedSeries, NotInChunksError, ReadAgainError
 from bulkload.readers.text import HEAD_BYTES
-from bulkload.sources.stamp import quick_stamp, stamp
+from bulkload.sources.stamp import quick_stamp
 from bulkload.tables.frames import to_table
 from bulkload.tables.parquet import encode, encode_chunks, stored_chunks
 from bulkload.tables.stored import StoredFrame
@@ -54,6 +54,7 @@ from bulkload.worker.limits import (
     STEP_BYTES,
 )
 from bulkload.worker.spool import extension_path, steps_path
+from bulkload.worker.spooling import hashed
 
 #: Called while a measurement is read that takes long because it is large.
 Beat: TypeAlias = Callable[[], None]
@@ -198,8 +199,8 @@ def _judged_from_disk(
     if prepared.is_longer:
         assert task.stored is not None
         encode_chunks(stored_chunks(path, task.stored.rows), extension_path(path))
-    spool = stamp(path)
-    return replace(prepared, size_bytes=spool.size_bytes, sha256=spool.sha256)
+    spool = hashed(path)
+    return replace(prepared, size_bytes=spool.size_bytes, sha256=spool.sha256, md5=spool.md5)
 
 
 def _check_steps(frame: Frame, task: PrepareTask) -> None:

@@ -27,7 +27,7 @@ def write_spool(table: pa.Table, path: Path) -> SpoolFile:
     """Write a table as Parquet. What fits is made in memory: hashed there, and written once."""
     if table.nbytes > ENCODED_IN_MEMORY_BYTES:
         encode(table, path)
-        return _hashed(path)
+        return hashed(path)
     sink = pa.BufferOutputStream()
     encode(table, sink)
     data: Any = sink.getvalue()
@@ -40,7 +40,8 @@ def write_spool(table: pa.Table, path: Path) -> SpoolFile:
     )
 
 
-def _hashed(path: Path) -> SpoolFile:
+def hashed(path: Path) -> SpoolFile:
+    """Return a file that lies in the spool, with its hashes."""
     sha256, md5, size_bytes = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with path.open("rb") as file:
         while block := file.read(HASH_BLOCK_BYTES):

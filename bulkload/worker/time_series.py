@@ -29,7 +29,7 @@ from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
 from bulkload.readers.joined import read_joined
 from bulkload.readers.metadata import sendable
-from bulkload.readers.reading import Format
+from bulkload.readers.reading import Format, NotInChunksError
 from bulkload.tables.frames import to_frame, to_table
 from bulkload.tables.parquet import encode
 from bulkload.worker.judging import (
@@ -41,8 +41,15 @@ from bulkload.worker.judging import (
     provenance_of,
     source_stamp,
 )
-from bulkload.worker.large import Beat, prepare_if_large
-from bulkload.worker.limits import MAX_ISSUES, REMEDY_ROWS, REMEDY_TIME_S, REMEDY_TRIES
+from bulkload.worker.large import Beat, prepare_if_large, prepare_in_chunks, too_large
+from bulkload.worker.limits import (
+    DATABASE_ROW_BYTES,
+    LIBRARIES_BYTES,
+    MAX_ISSUES,
+    REMEDY_ROWS,
+    REMEDY_TIME_S,
+    REMEDY_TRIES,
+)
 from bulkload.worker.spool import extension_path, steps_path
 from bulkload.worker.spooling import write_spool
 from bulkload.worker.work_times import WORK
@@ -56,10 +63,13 @@ def prepare_time_series(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
     began = time.monotonic()
     path = Path(task.file)
     path.stat()
-    if task.job.reader not in (DATABASE, JOINED):
+    answer: Prepared | Rejected | None = None
+    if task.job.reader == DATABASE:
+        answer = _prepare_if_many_rows(path, task, beat)
+    elif task.job.reader != JOINED:
         answer = prepare_if_large(_read_options(task), task, beat)
-        if answer is not None:
-            return answer
+    if answer is not None:
+        return answer
     series = _read(path, task)
     WORK.enter(LimitName.VALIDATING)
     before = source_stamp(series.provenance)
@@ -137,9 +147,23 @@ def _remedy(
     return find_remedy([str(one.code) for one in errors], judge, may_try)
 
 
+def _prepare_if_many_rows(path: Path, task: PrepareTask, beat: Beat) -> Prepared | Rejected | None:
+    """Prepare a database's measurement in chunks where it would not fit; None: read it whole."""
+    # Only here: a worker that reads files does not load it.
+    from bulkload.databases.reading import open_measurement
+
+    series = open_measurement(path, is_strict=bool(task.checks.strict))
+    needed = LIBRARIES_BYTES + series.rows * DATABASE_ROW_BYTES
+    if task.memory_bytes is None or needed <= task.memory_bytes:
+        return None
+    try:
+        return prepare_in_chunks(series, task, beat)
+    except NotInChunksError as error:
+        raise UnreadableError(too_large(str(error), task), cause=error.cause) from error
+
+
 def _read(path: Path, task: PrepareTask) -> TimeSeries:
     if task.job.reader == DATABASE:
-        # Only here: a worker that reads files does not load it.
         from bulkload.databases.reading import read_measurement
 
         return read_measurement(path, is_strict=bool(task.checks.strict))

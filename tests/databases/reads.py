@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+import pytest
+
+from bulkload.databases import samples
 from bulkload.databases.configuration import load_configuration
 from bulkload.databases.planned import Facts, Fault, LeftOut, PlannedMeasurement
 from bulkload.databases.planning import Planner
-from bulkload.databases.reading import read_measurement
+from bulkload.databases.reading import Measurement, open_measurement, read_measurement
 from bulkload.databases.run_databases import Databases
 from bulkload.errors import UnreadableError
-from bulkload.readers.reading import TimeSeries
+from bulkload.readers.reading import ReadAgainError, TimeSeries
+
+#: Rows of a chunk: few enough that the small tables of the tests are several.
+CHUNK_ROWS = 3
 
 
 @dataclass(kw_only=True)
@@ -61,7 +68,33 @@ def migrate(toml: Path, job: Path, *, is_strict: bool = True) -> Migration:
                 found.series[name] = read_measurement(one.path, is_strict=is_strict)
             except UnreadableError as error:
                 found.rejected[name] = error
+            _read_in_chunks(one.path, found, name, is_strict=is_strict)
     return found
+
+
+def _read_in_chunks(path: Path, found: Migration, name: str, *, is_strict: bool) -> None:
+    """Read a measurement in chunks of a few rows, and hold it against what it is in one piece."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(samples, "CHUNK_ROWS", CHUNK_ROWS)
+        if name in found.rejected:
+            with pytest.raises(UnreadableError) as caught:
+                in_chunks(path, is_strict=is_strict)
+            assert caught.value.cause == found.rejected[name].cause
+            return
+        series, table = in_chunks(path, is_strict=is_strict)
+    whole = found.series[name]
+    assert table.equals(whole.table)
+    assert (series.header, series.provenance()) == (whole.header, whole.provenance)
+
+
+def in_chunks(path: Path, *, is_strict: bool) -> tuple[Measurement, pa.Table]:
+    """Read a measurement in chunks, anew where it asks for that; return all rows."""
+    series = open_measurement(path, is_strict=is_strict)
+    while True:
+        try:
+            return series, pa.concat_tables(series.chunks())
+        except ReadAgainError:
+            continue
 
 
 def causes(migration: Migration) -> Mapping[str, str]:
