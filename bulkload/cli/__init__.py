@@ -50,7 +50,7 @@ for _name, _place, _help, _example in (
     ("retry", "retry:retry", "Upload again only what did not arrive.",
      "jobs/archive --cause time_limit"),
     ("accept", "accept:accept", "Mark what did not arrive as known and accepted.",
-     "jobs/archive --cause empty_file --reason 'tests that were aborted'"),
+     "jobs/archive --cause empty_file --reason aborted"),
     ("status", "status:status", "Show where a job stands, also while it runs.", "jobs/archive"),
     ("verify", "verify:verify", "Read back what was uploaded, and compare.",
      "jobs/archive --all"),

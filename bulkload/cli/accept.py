@@ -20,7 +20,7 @@ from bulkload.clock import SystemClock
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.errors import SettingsError
-from bulkload.journal import Store
+from bulkload.journal import Store, find
 from bulkload.journal.acceptance import (
     Acceptance,
     LostEntry,
@@ -61,12 +61,13 @@ def accept(
         Take the mark back.
     """
     request = _request(files, cause, reason, undo=undo)
-    folders = part_folders(job_dir)
+    # A part that is not here (not run yet, or on another machine) has nothing to accept.
+    found = [find(folder) for folder in part_folders(job_dir)]
+    paths = [path for path in found if path is not None] or [journal_of(job_dir)]
     with ExitStack() as stack:
         stores = []
-        for folder in folders:
-            path = journal_of(folder)
-            stack.enter_context(exclusive(folder))
+        for path in paths:
+            stack.enter_context(exclusive(path.parent))
             stores.append(stack.enter_context(Store(path)))
         chosen = [(store, entry) for store in stores for entry in _chosen(store, request)]
         if not chosen:

@@ -42,8 +42,8 @@ class TreatmentOptions:
     Parameters
     ----------
     transform
-        Transforms for what is retried, such as reset_time,set_step_count. After those that it
-        has already.
+        Transforms for what is retried, such as reset_time. After those that it has already;
+        several with commas.
     skip_check
         Strict checks to leave out for what is retried.
     reader

@@ -80,7 +80,7 @@ def verify(
     seed
         Seed of the sample. The same seed chooses the same measurements.
     sources
-        Compare a pack with the original files below this folder, not with Studio.
+        Compare a pack with the original files in this folder. Not with Studio.
     as_json
         Print the result as one JSON object. `bulkload help machines` has its fields.
     """

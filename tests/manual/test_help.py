@@ -9,12 +9,12 @@ from tests.jobs import Jobs
 
 #: Lines of a screen; commands that take many options may fill a tall one.
 SCREEN = 24
-TALL_SCREEN = 56
-TALL = {"plan", "check", "compare", "show", "upload"}
+TALL_SCREEN = 66
+TALL = {"plan", "check", "compare", "retry", "show", "upload"}
 
 COMMANDS = [
-    "accept", "account", "check", "compare", "demo", "detect", "help", "journal check", "plan",
-    "report", "resume", "retry", "rollback", "show", "status", "studio", "survey", "upload",
+    "accept", "account", "check", "compare", "demo", "detect", "help", "journal check", "pack",
+    "plan", "report", "resume", "retry", "rollback", "show", "status", "studio", "survey", "upload",
     "verify",
 ]  # fmt: skip
 

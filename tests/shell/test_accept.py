@@ -167,3 +167,27 @@ def test_files_that_are_known_do_not_hold_up_the_few_that_are_good(
     assert jobs.command("accept", "job", "--cause", "no_layout", "--reason", "ours").code == 0
     ended = jobs.upload("archive")
     assert (ended.code, ended.counts) == (0, {"created": 2, "rejected": 3}), ended.err
+
+
+def test_a_job_of_several_parts_is_accepted_retried_and_packed_as_one(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    root = tmp_path / "archive"
+    archive(root, cells=4, measurements=2, rows=20)
+    for number in range(4):
+        (root / "spec 0" / f"cell {number}" / "bad.csv").write_text(f"not a test: {number}\n")
+    jobs.use(studio)
+    first = jobs.upload("archive", "--parts", "3", "--quiet")
+    assert first.code == 3
+    assert first.out.startswith("job: 12 new, 4 newly rejected; 12 planned: 8 created, 4 rejected;")
+    accepted = jobs.command("accept", "job", "--cause", "unknown_format", "--reason", "known")
+    assert accepted.out.startswith("4 entries accepted:\n"), accepted.err
+    assert accepted.out.endswith("0 rejected or failed entries are not accepted\n")
+    again = jobs.upload("archive", "--quiet")
+    assert again.code == 0, again.out + again.err
+    assert again.out.startswith("job: 4 newly accepted; 12 planned: 8 created, 4 rejected;")
+    assert again.summary["accepted"] == {"unknown_format": 4}
+    packed = jobs.command("pack", "job", "--out", "pack.zip")
+    assert packed.code == 0, packed.err
+    checked = jobs.command("verify", "pack.zip")
+    assert checked.out.endswith("8 measurements compared with Studio, 160 rows: 0 differences\n")
