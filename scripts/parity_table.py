@@ -68,7 +68,6 @@ LEFT_OUT_CLIENTS: Final[Mapping[str, str]] = {
 
 _PEOPLE: Final = "administration of people"
 _WIRE: Final = "raw HTTP: the sub-clients are the interface"
-_PARTS: Final = "a bundle of calls that stand for themselves: time_series, steps, cycles, files"
 #: Calls that are left out, with the reason.
 LEFT_OUT_CALLS: Final[Mapping[str, str]] = {
     "project.roles": _PEOPLE,
@@ -77,8 +76,6 @@ LEFT_OUT_CALLS: Final[Mapping[str, str]] = {
     "project.update_member": _PEOPLE,
     "project.remove_member": _PEOPLE,
     "cell_spec.related_specs": "a search over materials; touches no upload",
-    "cell_instance.detail": _PARTS,
-    "cell_measurement.detail": _PARTS,
     "cell_measurement.watch": "a view of the lab; touches no upload",
     "cell_measurement.unwatch": "a view of the lab; touches no upload",
     **dict.fromkeys(

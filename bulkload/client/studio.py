@@ -82,8 +82,10 @@ class AsyncStudio:
         self.project = AsyncProjectClient(connection)
         self.cell_spec = AsyncCellSpecClient(connection)
         self.cell_batch = AsyncCellBatchClient(connection)
-        self.cell_instance = AsyncCellInstanceClient(connection, self.cell_batch)
         self.cell_measurement = AsyncCellMeasurementClient(connection)
+        self.cell_instance = AsyncCellInstanceClient(
+            connection, self.cell_batch, self.cell_measurement
+        )
         self.raw_data = AsyncRawDataClient(connection)
 
     def __repr__(self) -> str:

@@ -60,6 +60,7 @@ class CellInstanceClient(Proxied):
     """``client.cell_instance``."""
 
     get = blocking(AsyncCellInstanceClient.get)
+    detail = blocking(AsyncCellInstanceClient.detail)
     list = lazy(AsyncCellInstanceClient.list)
     find = blocking(AsyncCellInstanceClient.find)
     create = blocking(AsyncCellInstanceClient.create)
@@ -72,6 +73,7 @@ class CellMeasurementClient(Proxied):
     """``client.cell_measurement``."""
 
     get = blocking(AsyncCellMeasurementClient.get)
+    detail = blocking(AsyncCellMeasurementClient.detail)
     status = blocking(AsyncCellMeasurementClient.status)
     list = lazy(AsyncCellMeasurementClient.list)
     list_by_project = lazy(AsyncCellMeasurementClient.list_by_project)

@@ -3,28 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from bulkload.client.api.arguments import checked_name
 from bulkload.client.api.cell_batch import AsyncCellBatchClient
 from bulkload.client.api.creation import Creation, Look
 from bulkload.client.api.lists import Listing, list_filters
-from bulkload.client.api.records import CellInstance
-from bulkload.client.api.resource import ClientContext, Resource
+from bulkload.client.api.measurement_detail import MeasurementDetails
+from bulkload.client.api.records import (
+    CellInstance,
+    CellInstanceDetail,
+    CellMeasurementDetail,
+)
+from bulkload.client.api.resource import ClientContext, Resource, run_all
 from bulkload.client.http.bodies import join_path
+from bulkload.client.limits import MAX_DOWNLOADS_IN_FLIGHT
 
 
 class AsyncCellInstanceClient(Resource):
     """``client.cell_instance``."""
 
-    def __init__(self, connection: ClientContext, batches: AsyncCellBatchClient) -> None:
+    def __init__(
+        self,
+        connection: ClientContext,
+        batches: AsyncCellBatchClient,
+        measurements: MeasurementDetails,
+    ) -> None:
         super().__init__(connection)
         self._batches = batches
+        self._measurements = measurements
 
     async def get(self, cell_instance_id: str) -> CellInstance:
         """Get a cell by its id."""
         path = join_path("cell_instances", cell_instance_id)
         return CellInstance.parse(await self._caller.call("GET", path))
+
+    async def detail(
+        self,
+        cell_instance_id: str,
+        *,
+        include_steps: bool = True,
+        include_cycles: bool = True,
+        include_time_series: bool = True,
+    ) -> CellInstanceDetail:
+        """Get a cell with all its measurements and what each holds."""
+        instance = await self.get(cell_instance_id)
+        records = [one async for one in self._measurements.list(cell_instance_id)]
+        found: dict[str, CellMeasurementDetail] = {}
+
+        async def read(measurement_id: str) -> None:
+            found[measurement_id] = await self._measurements.detail(
+                measurement_id,
+                include_steps=include_steps,
+                include_cycles=include_cycles,
+                include_time_series=include_time_series,
+            )
+
+        acts = [partial(read, record.id) for record in records]
+        await run_all(acts, at_once=MAX_DOWNLOADS_IN_FLIGHT)
+        return CellInstanceDetail(
+            instance=instance,
+            specification_id=instance.cell_specification_id,
+            measurements=[found[record.id] for record in records],
+        )
 
     def list(
         self,

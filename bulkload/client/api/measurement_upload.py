@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.client.api.measurement_reading import MeasurementReading
+from bulkload.client.api.measurement_detail import MeasurementDetails
 from bulkload.client.api.measurement_waiting import MeasurementWaiting
 from bulkload.client.api.records import CellMeasurementBundle, InitiateAnswer, UploadTarget
 from bulkload.client.api.resource import run_all, send_again
@@ -36,7 +36,7 @@ IMAGE_TYPES: Final[Mapping[str, str]] = {
 Pairing = Callable[[InitiateAnswer], Sequence[tuple[UploadTarget, Path]]]
 
 
-class MeasurementUpload(MeasurementWaiting, MeasurementReading):
+class MeasurementUpload(MeasurementWaiting, MeasurementDetails):
     """Uploads as single steps, for a caller that keeps a journal between them."""
 
     async def initiate(

@@ -136,6 +136,29 @@ class CellMeasurement(Record):
         return self.processing_error or "Studio gave no reason"
 
 
+class CellMeasurementDetail(CellMeasurement):
+    """A measurement with what it holds; what was not asked for is None."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="allow")
+
+    specification_id: str | None = None
+    instance_id: str | None = None
+    #: Tables of the client's backend.
+    steps: Any = None
+    time_series: Any = None
+    cycles: Any = None
+    #: Of a file measurement, by name.
+    files: dict[str, bytes] | None = None
+
+
+class CellInstanceDetail(BaseModel):
+    """A cell with all its measurements and what they hold."""
+
+    instance: CellInstance
+    specification_id: str
+    measurements: list[CellMeasurementDetail]
+
+
 class CellMeasurementBundle(CellMeasurement):
     """What confirming an upload answers: the record, and a count of steps.
 

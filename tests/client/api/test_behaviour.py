@@ -277,3 +277,30 @@ def test_other_data_types_have_their_own_checks(
     columns = {name: values for name, values in columns.items() if name != missing}
     with pytest.raises(face.invalid):
         face.client.cell_measurement.create(cell.id, detail("broken", columns, data_type=data_type))
+
+
+def test_a_cell_is_read_with_everything_that_it_holds(face: Face, tmp_path: Path) -> None:
+    cell = face.cell()
+    series = face.client.cell_measurement.create(cell.id, detail("series"))
+    face.client.cell_measurement.create_properties(cell.id, "mass", {"mass": {"value": 46.5}})
+    picture = tmp_path / "SEM.png"
+    picture.write_bytes(b"\x89PNG\r\n")
+    face.client.cell_measurement.create_file(cell.id, "picture", [str(picture)])
+    face.client.cell_measurement.wait_for_processing([series.id])
+    found = face.client.cell_instance.detail(cell.id)
+    assert found.instance.name == "cell 1"
+    assert found.specification_id == cell.cell_specification_id
+    held = {one.name: one for one in found.measurements}
+    assert set(held) == {"series", "mass", "picture"}
+    assert all(one.instance_id == cell.id for one in held.values())
+    assert len(held["series"].time_series) == len(charge_and_discharge())
+    assert (len(held["series"].steps), len(held["series"].cycles)) == (2, 1)
+    assert held["picture"].files == {"SEM.png": b"\x89PNG\r\n"}
+    assert held["mass"].model_dump()["properties"] == {"mass": {"value": 46.5}}
+    assert held["mass"].time_series is held["mass"].files is held["series"].files is None
+    # One of them, and no more than is asked for.
+    one = face.client.cell_measurement.detail(
+        series.id, include_steps=False, include_cycles=False, include_time_series=True
+    )
+    assert (one.name, one.steps, one.cycles) == ("series", None, None)
+    assert len(one.time_series) == len(charge_and_discharge())
