@@ -132,12 +132,86 @@ def test_the_survey_proposes_a_home_made_database(tmp_path: Path) -> None:
         'order = ["n"]',
     ):
         assert line in found.toml
-    # What nothing in the database says is asked, and the file is refused until it is answered.
-    assert found.open_questions == ["cells.specification: the columns that say what kind a cell is"]
+    assert 'specification = "{model}"' in found.toml
+    assert 'rated_capacity = { column = "cap_mah", unit = "mA.h" }' in found.toml
+    assert "cells.model says what kind a cell is" in found.evidence
+    # What nothing in the database says is asked.
+    assert found.open_questions == [
+        "measurements.start_time: the zone of started, if it states none"
+    ]
+    assert len(migrate(write_toml(tmp_path, found.toml), tmp_path / "job").series) == 2
+
+
+#: Tables of cells, tests and samples as labs of three countries name them; the rest is the same.
+THREE_TABLES = {
+    "German": (
+        "zellen(id, bezeichnung, zelltyp, nennkapazitaet_ah)",
+        "versuche(id, zelle_id, name, beginn)",
+        "messdaten(versuch_id, lfd_nr, zeit_ms, spannung_mv, strom_ma, schritt, temperatur)",
+    ),
+    "English": (
+        "cell(cell_id, serial, chemistry, cap_ah)",
+        "experiment(experiment_id, cell_id, label, started)",
+        'records(experiment_id, rec, time_ms, "Voltage_mV", current_ma, step_no, temp_c)',
+    ),
+    "French": (
+        "cellules(id, nom, modele, capacite_nominale_ah)",
+        "essais(id, cellule_id, description, debut)",
+        "mesures(essai_id, numero, temps_ms, tension_mv, courant_ma, etape, temperature)",
+    ),
+}
+
+
+def three_tables(folder: Path, language: str) -> None:
+    cells, tests, samples = THREE_TABLES[language]
+    with closing(sqlite3.connect(folder / "lab.db")) as lab, lab:
+        for table in (cells, tests, samples):
+            lab.execute(f"CREATE TABLE {table}")
+        names = [table.partition("(")[0] for table in (cells, tests, samples)]
+        for cell in (1, 2):
+            lab.execute(f"INSERT INTO {names[0]} VALUES (?, ?, 'NMC', 5.0)", (cell, f"C{cell:02d}"))
+            for test in (10 * cell, 10 * cell + 1):
+                row = (test, cell, f"run {test % 10}", "2014-06-01 12:00:00")
+                lab.execute(f"INSERT INTO {names[1]} VALUES (?, ?, ?, ?)", row)
+                for n in range(40):
+                    current, volts = (1000, 3600 + n) if n < 20 else (-1000, 3620 - n + test)
+                    values = (test, n, 10_000 * n, volts, current, n // 20, 25.0)
+                    lab.execute(f"INSERT INTO {names[2]} VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+
+@pytest.mark.parametrize("language", THREE_TABLES)
+def test_the_survey_finds_how_tables_belong_together(tmp_path: Path, language: str) -> None:
+    """By the values of their keys: nothing has to be written by hand."""
+    three_tables(tmp_path, language)
+    found = propose("sqlite:///lab.db", tmp_path)
+    assert len(found.open_questions) == 1
+    assert found.open_questions[0].startswith("measurements.start_time: the zone of ")
+    assert 'positive = "charge"' in found.toml
+    assert 'unit = "A.h"' in found.toml
+    migration = migrate(write_toml(tmp_path, found.toml), tmp_path / "job")
+    assert sorted(migration.series) == ["C01 / run 0", "C01 / run 1", "C02 / run 0", "C02 / run 1"]
+    table = migration.series["C01 / run 0"].table
+    assert table.num_rows == 40
+    assert table["Voltage [V]"][0].as_py() == 3.6
+    assert table["Current [A]"][0].as_py() == -1.0
+    assert table["Time [s]"][1].as_py() == 10.0
+
+
+def test_the_survey_asks_what_a_cell_is_where_no_column_says(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "lab.db")) as lab, lab:
+        lab.execute("CREATE TABLE readings (barcode, idx, time_s, volts, amps)")
+        lab.executemany(
+            "INSERT INTO readings VALUES ('X1', ?, ?, ?, 1.0)",
+            [(n, 10 * n, 3.6 + n / 100) for n in range(20)],
+        )
+    found = propose("sqlite:///lab.db", tmp_path)
+    assert found.open_questions == [
+        "cells.specification: the columns that say what kind a cell is",
+        "the unit of amps",
+    ]
+    assert 'query = "SELECT * FROM readings WHERE barcode = :barcode"' in found.toml
     with pytest.raises(PlanError, match=r"cells\.specification"):
         migrate(write_toml(tmp_path, found.toml), tmp_path / "job")
-    answered = found.toml.replace("# specification = ?", 'specification = "{model}" #')
-    assert len(migrate(write_toml(tmp_path, answered), tmp_path / "job").series) == 2
 
 
 def test_the_survey_asks_for_a_sign_that_nothing_shows(mariadb: MyDatabase, tmp_path: Path) -> None:
@@ -162,6 +236,6 @@ def test_the_command_surveys_a_url(jobs: Jobs, tmp_path: Path) -> None:
     home_made(tmp_path)
     ended = jobs.command("survey", "sqlite:///lab2014.db", "--toml", tmp_path / "migration.toml")
     assert ended.code == 3
-    assert "cells.specification: the columns that say what kind a cell is" in ended.out
+    assert "measurements.start_time: the zone of started" in ended.out
     assert "i_ma: the voltage rises with a positive current" in ended.out
     assert 'table = "tab"' in (tmp_path / "migration.toml").read_text("utf-8")

@@ -1,0 +1,180 @@
+"""What the names of tables and columns say, in the languages of the labs that wrote them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from bulkload.core import terms
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split(", "))
+
+
+#: Last word of a name that is its unit -> the unit as the mapping has it.
+_UNITS: Final[Mapping[str, str]] = {
+    "ms": "ms",
+    "us": "us",
+    "s": "s",
+    "sec": "s",
+    "secs": "s",
+    "second": "s",
+    "seconds": "s",
+    "sek": "s",
+    "sekunden": "s",
+    "min": "min",
+    "minutes": "min",
+    "h": "h",
+    "hr": "h",
+    "hours": "h",
+    "v": "V",
+    "mv": "mV",
+    "volt": "V",
+    "volts": "V",
+    "a": "A",
+    "ma": "mA",
+    "ua": "uA",
+    "amp": "A",
+    "amps": "A",
+    "ah": "A.h",
+    "mah": "mA.h",
+    "wh": "W.h",
+    "mwh": "mW.h",
+    "c": "degC",
+    "degc": "degC",
+    "celsius": "degC",
+    "k": "K",
+    "kelvin": "K",
+}
+#: Units that a quantity may have: a last word that is none of them belongs to the name.
+_UNITS_OF: Final[Mapping[str, frozenset[str]]] = {
+    terms.TIME: frozenset({"ms", "us", "s", "min", "h"}),
+    terms.VOLTAGE: frozenset({"V", "mV"}),
+    terms.CURRENT: frozenset({"A", "mA", "uA"}),
+    terms.CHARGE_CAPACITY: frozenset({"A.h", "mA.h"}),
+    terms.DISCHARGE_CAPACITY: frozenset({"A.h", "mA.h"}),
+    terms.TEMPERATURE: frozenset({"degC", "K"}),
+}
+
+#: Ionworks column -> what databases call it, folded and without the unit.
+_QUANTITIES: Final[Mapping[str, frozenset[str]]] = {
+    terms.TIME: _words(
+        "time, test time, total time, elapsed, elapsed time, runtime, run time, t, time s, "
+        "zeit, testzeit, laufzeit, prufzeit, temps, temps total, tiempo, tiempo total, 时间, "
+        "测试时间, 总时间"
+    ),
+    terms.VOLTAGE: _words(
+        "v, u, volt, volts, voltage, cell voltage, potential, test vol, spannung, "
+        "zellspannung, tension, voltaje, 电压"
+    ),
+    terms.CURRENT: _words(
+        "i, amp, amps, current, cell current, test cur, strom, zellstrom, courant, "
+        "intensite, corriente, 电流"
+    ),
+    terms.CHARGE_CAPACITY: _words(
+        "ah c, charge cap, charge capacity, cap chg, capchg, ladekapazitat, "
+        "capacite charge, capacidad carga, 充电容量"
+    ),
+    terms.DISCHARGE_CAPACITY: _words(
+        "ah d, discharge cap, discharge capacity, cap dchg, capdchg, entladekapazitat, "
+        "capacite decharge, capacidad descarga, 放电容量"
+    ),
+    terms.TEMPERATURE: _words(
+        "temp, temperature, cell temp, cell temperature, temperatur, zelltemperatur, "
+        "temperatura, 温度"
+    ),
+    terms.STEP_FROM_CYCLER: _words(
+        "step, step id, step index, step no, step number, schritt, schritt nr, schrittnr, "
+        "etape, paso, 工步, 工步号"
+    ),
+    terms.CYCLE_FROM_CYCLER: _words(
+        "cycle, cycle id, cycle index, cycle no, cycle number, zyklus, zyklus nr, "
+        "zyklusnr, ciclo, 循环, 循环号"
+    ),
+}
+
+
+class Quantity(NamedTuple):
+    """A column that holds a quantity: which, and the unit that its name states."""
+
+    column: str
+    unit: str | None
+
+
+#: What a column may be that is no quantity -> its names, folded.
+ORDER: Final = _words(
+    "n, nr, no, id, index, idx, seq, seq id, rec, record, record id, record no, "
+    "data point, datapoint, sample no, meas id, punkt, datenpunkt, zeile, lfd nr, "
+    "laufnr, point, punto, numero, 序号, 数据序号"
+)
+CELL_NAMES: Final = _words(
+    "name, cell name, cell, serial, serial no, serial number, barcode, label, cell id, "
+    "code, zelle, zellname, zellnummer, seriennummer, bezeichnung, cellule, nom, "
+    "celda, nombre, 电池, 电池编号, 编号, 名称"
+)
+TEST_NAMES: Final = _words(
+    "name, test name, label, title, test, protocol, procedure, description, "
+    "bezeichnung, versuch, prufung, nom, essai, nombre, ensayo, 名称"
+)
+SPECIFICATIONS: Final = _words(
+    "type, cell type, model, specification, spec, design, chemistry, typ, zelltyp, "
+    "modell, chemie, modele, modelo, tipo, 型号, 规格"
+)
+RATED: Final = _words(
+    "cap, capacity, rated capacity, nominal capacity, nominal cap, kapazitat, "
+    "kapazitaet, nennkapazitat, nennkapazitaet, capacite nominale, capacidad nominal, "
+    "额定容量, 标称容量"
+)
+STARTS: Final = _words(
+    "start, started, start time, start date, begin, began, date, date time, created, "
+    "datum, beginn, startzeit, debut, inicio, fecha, 开始时间, 日期"
+)
+#: Words of a table's or a column's name by which cells are known.
+CELL_WORDS: Final = re.compile(r"cell|sample|batter|zell|cellule|celda|电池|probe")
+TEST_WORDS: Final = re.compile(r"test|meas|experiment|run|versuch|messung|prueff|essai|ensayo|测试")
+
+
+def folded(name: str) -> str:
+    """Return a name's words in lower case, without accents and signs."""
+    plain = unicodedata.normalize("NFKD", name)
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return " ".join(re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z]{2})(?=[A-Z])", " ", plain).lower()))
+
+
+def quantities(columns: Sequence[str]) -> dict[str, Quantity]:
+    """Return the columns that hold a quantity, the first of each, by Ionworks column."""
+    found: dict[str, Quantity] = {}
+    for column in columns:
+        for target, quantity in _meanings(column):
+            found.setdefault(target, quantity)
+    return found
+
+
+def _meanings(column: str) -> list[tuple[str, Quantity]]:
+    """Return what a name may stand for: whole, or with its last word as the unit."""
+    whole = folded(column)
+    base, _, last = whole.rpartition(" ")
+    unit = _UNITS.get(last)
+    found = []
+    for target, names in _QUANTITIES.items():
+        if unit is not None and base in names and unit in _UNITS_OF.get(target, ()):
+            found.append((target, Quantity(column, unit)))
+        elif whole in names:
+            found.append((target, Quantity(column, None)))
+    return found
+
+
+def unit_of(column: str, allowed: Sequence[str]) -> tuple[str, str | None]:
+    """Split the unit off a name, where its last word is one of those allowed."""
+    whole = folded(column)
+    base, _, last = whole.rpartition(" ")
+    unit = _UNITS.get(last)
+    return (base, unit) if unit in allowed and base else (whole, None)
+
+
+def named(columns: Sequence[str], names: frozenset[str]) -> str | None:
+    """Return the first column that has one of these names."""
+    return next((column for column in columns if folded(column) in names), None)
