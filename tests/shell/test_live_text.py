@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from bulkload.cli.live_text import duration, headline, live_lines, pace, plain_line, size
+from bulkload.cli.manual import pages
 from bulkload.cli.notices import Notices
 from bulkload.core.limiting import Limit, LimitName
 from bulkload.core.outcome import OutcomeKind
@@ -81,6 +83,14 @@ def shown(snapshot: RunSnapshot, width: int, height: int = 40) -> list[str]:
 
 def test_a_run_at_80_columns() -> None:
     assert "\n".join(shown(RUN, 80)) == AT_80
+
+
+def test_the_manual_shows_this_view_and_has_a_word_on_each_stage_and_limit() -> None:
+    page = pages()["progress"]
+    assert AT_80 in page
+    named = set(re.findall(r"`([a-z ]+)`", page))
+    assert {str(name) for name in StageName} <= named
+    assert {str(name) for name in LimitName} - {"none"} <= named
 
 
 def test_at_60_columns_long_lines_are_broken_between_words() -> None:
