@@ -77,6 +77,7 @@ HOMES = {
     "structlog": {"engine"},
     "cyclopts": {"cli"},
     "pathspec": {"sources"},
+    "opentelemetry": {"engine"},
     "prometheus_client": {"engine"},
     "psutil": {"engine", "journal", "worker", "settings"},
     "ionworksdata": {"readers"},

@@ -41,7 +41,9 @@ def shown_live(
         yield
         return
     has_ended = Event()
-    show = _redraw if console.is_terminal else _say_lines
+    # A terminal that cannot move its cursor (TERM=dumb, as editors have it) is no place for a view.
+    can_draw = console.is_terminal and not console.is_dumb_terminal
+    show = _redraw if can_draw else _say_lines
     thread = Thread(target=show, args=(console, snapshot, has_ended, wait), daemon=True)
     thread.start()
     try:

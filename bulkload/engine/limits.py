@@ -61,6 +61,8 @@ LOG_LIMIT_BYTES: Final = 64 * 2**20
 WRITE_EVERY_S: Final = 1.0
 #: Seconds for which the end of a run waits for its last state to be on disk.
 LAST_WRITE_LIMIT_S: Final = 5.0
+#: Seconds for which the end of a run waits until its last spans are sent.
+SPANS_LIMIT_S: Final = 5.0
 #: Seconds between two samples of what a run has done, and how many are kept: the pace that an
 #: estimate of the end stands on is that of the last minutes.
 SAMPLE_EVERY_S: Final = 1.0

@@ -98,6 +98,8 @@ class Progress:
         self.rows = 0
         self.bytes_read = 0
         self.wire = WireCounters(clock)
+        #: Is called when a job enters a stage.
+        self.on_move: Callable[[JobContext, StageName], None] = lambda _, __: None
         #: Where each measurement under way is.
         self.stages = Stages(stages, self.started_at)
         #: From prepared to ended, the longest so far, in seconds.
@@ -167,6 +169,8 @@ class Progress:
 
     def moved(self, context: JobContext, stage: StageName, *, is_waiting: bool = False) -> None:
         """Have a job enter a stage, or wait for it."""
+        if not is_waiting:
+            self.on_move(context, stage)
         self.stages.put(
             context.id,
             stage,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from bulkload.clock import Clock, SystemClock
 from bulkload.engine.live_file import open_live_file
 from bulkload.engine.plan_writer import PlanAccount
 from bulkload.engine.progress import Progress
+from bulkload.engine.spans import RunSpans, recorded_spans
 from bulkload.engine.target import Target
 from bulkload.journal import Store
 from bulkload.journal.journal import Journal, open_journal
@@ -54,5 +55,7 @@ class RunRequest(JobRequest):
     open_live_file: Callable[[Path, Progress, Clock], AbstractAsyncContextManager[None]] = (
         open_live_file
     )
+    #: Records the run for OpenTelemetry, where the environment asks for it.
+    open_spans: Callable[[str], AbstractContextManager[RunSpans | None]] = recorded_spans
     #: Whether the folder is a part of a job, whose account is written for all parts together.
     is_part: bool = False

@@ -36,6 +36,7 @@ from bulkload.engine.raw_data import RawFiles
 from bulkload.engine.request import JobRequest, RunRequest
 from bulkload.engine.run_settings import kept_settings, pool_limits
 from bulkload.engine.shutdown import Stop
+from bulkload.engine.spans import RunSpans
 from bulkload.engine.target import Target
 from bulkload.engine.uploader import Uploader
 from bulkload.errors import (
@@ -87,19 +88,26 @@ class RunResult:
 
 
 class _Watchers:
-    """Passes each event to the counters and the log."""
+    """Passes each event to the counters, the log and, where they are asked for, the spans."""
 
-    def __init__(self, progress: Progress, log: LogWatcher) -> None:
+    def __init__(self, progress: Progress, log: LogWatcher, spans: RunSpans | None = None) -> None:
         self._progress = progress
         self._log = log
+        self._spans = spans
+        if spans is not None:
+            progress.on_move = spans.moved
 
     def on_event(self, context: JobContext, event: Event) -> None:
         self._progress.on_event(context, event)
         self._log.on_event(context, event)
+        if self._spans is not None:
+            self._spans.on_event(context, event)
 
     def on_wire(self, event: WireEvent) -> None:
         self._progress.wire.on_wire(event)
         self._log.on_wire(event)
+        if self._spans is not None:
+            self._spans.on_wire(event)
 
     def on_backlog_limit(self, limit: int) -> None:
         self._progress.stages.capacity[StageName.PROCESSING] = limit
@@ -255,7 +263,8 @@ async def _run_pipeline(
     async with AsyncExitStack() as stack:
         logger, log_file = open_log(request.log_path or request.job_dir / LOG_NAME, run=run)
         stack.enter_context(log_file)
-        watchers = _Watchers(progress, LogWatcher(logger))
+        spans = stack.enter_context(request.open_spans(request.command))
+        watchers = _Watchers(progress, LogWatcher(logger), spans)
         journal = await stack.enter_async_context(
             request.open_journal(request.job_dir / FILE_NAME, run, lambda: _seconds(request.clock))
         )

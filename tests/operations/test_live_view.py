@@ -184,6 +184,16 @@ def test_who_watches_a_run_hears_that_its_process_died(folder: Path, away: Local
         assert any(line.startswith("to resume: bulkload upload archive") for line in shown.lines)
 
 
+def test_a_terminal_that_cannot_be_drawn_on_gets_lines() -> None:
+    file = io.StringIO()
+    ends = iter([False, True])
+    console = Console(file=file, force_terminal=True, _environ={"TERM": "dumb"}, width=40)
+    with shown_live(console, snapshots().__next__, lambda *_: next(ends)):
+        pass
+    assert len(file.getvalue().splitlines()) == 1
+    assert "\x1b" not in file.getvalue()
+
+
 def test_a_quiet_command_shows_nothing() -> None:
     file = io.StringIO()
     with shown_live(Console(file=file, quiet=True), snapshots().__next__, lambda *_: False):
