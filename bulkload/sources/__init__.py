@@ -27,6 +27,7 @@ from bulkload.sources.joining import FOLDER, Links, joined, links_of
 from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_frame, read_manifest
 from bulkload.sources.manifest_header import ManifestOptions
+from bulkload.sources.members import looked_at_ahead
 from bulkload.sources.plan_builder import Assembler, Split
 from bulkload.sources.plan_sheets import carried_specifications
 from bulkload.sources.selection import Selection
@@ -106,6 +107,8 @@ def read_source(
             links = links_of(Path(part.source), base)
             options_of_part = replace(manifest_options, links=links)
         entries = with_defaults(_entries(part, options_of_part, databases, stated), part.defaults)
+        if split is not as_one:
+            entries = looked_at_ahead(entries)
         yield from assembler.items(joined(entries, links, joins or Path(FOLDER)))
 
 

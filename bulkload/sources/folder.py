@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from bulkload.core.text import shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.metadata import role_of
+from bulkload.sources.patience import patience
 from bulkload.sources.selection import Selection
 from bulkload.sources.tree import TreeWalker
 
@@ -114,9 +116,8 @@ class _Walker:
         selection: Selection,
     ) -> Found:
         try:
-            status = path.stat()
-            selection = selection.within(path, len(parts))
-            listing = self._list(path, parts, selection)
+            looked = partial(self._look, path, parts, selection)
+            status, selection, listing = patience().one(looked)
         except OSError as error:
             yield _problem(path, Rule.UNREADABLE_FOLDER, f"cannot be listed: {_reason(error)}")
             return
@@ -139,6 +140,13 @@ class _Walker:
             else:
                 yield from self.folder(path / entry.name, below, above | {identity}, selection)
         yield LeftFolder(path)
+
+    def _look(
+        self, path: Path, parts: tuple[str, ...], selection: Selection
+    ) -> tuple[os.stat_result, Selection, _Listing]:
+        """Return all that has to be asked of the file system about a folder."""
+        selection = selection.within(path, len(parts))
+        return path.stat(), selection, self._list(path, parts, selection)
 
     def _list(self, path: Path, parts: tuple[str, ...], selection: Selection) -> _Listing:
         listing = _Listing([], [], [], [])

@@ -15,6 +15,7 @@ import re
 import tomllib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from bulkload.archives.access import beginning
 from bulkload.core.address import is_elsewhere, place
 from bulkload.core.text import shown
 from bulkload.errors import UnreadableError
+from bulkload.sources.patience import patience
 
 DOCUMENT_SUFFIXES: Final = (".json", ".yaml", ".yml", ".toml")
 #: Largest metadata file, in bytes: a specification has a few kilobytes.
@@ -85,11 +87,7 @@ def load(path: Path) -> Document:
 
 def _text(path: Path) -> str:
     try:
-        if is_elsewhere(str(path)):
-            data = beginning(place(path), MAX_DOCUMENT_BYTES + 1)
-        else:
-            with path.open("rb") as stream:
-                data = stream.read(MAX_DOCUMENT_BYTES + 1)
+        data = patience().one(partial(_head, path))
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
     if len(data) > MAX_DOCUMENT_BYTES:
@@ -102,6 +100,13 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _broken(path, line, "not UTF-8 text; save it as UTF-8") from error
+
+
+def _head(path: Path) -> bytes:
+    if is_elsewhere(str(path)):
+        return beginning(place(path), MAX_DOCUMENT_BYTES + 1)
+    with path.open("rb") as stream:
+        return stream.read(MAX_DOCUMENT_BYTES + 1)
 
 
 def _broken(path: Path, line: int, what: str) -> UnreadableError:

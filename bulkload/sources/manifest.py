@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,12 +28,14 @@ from bulkload.sources.drift import drift, is_stated_new, seen_in
 from bulkload.sources.entry import Entry
 from bulkload.sources.joining import with_names
 from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES
+from bulkload.sources.limits import PEEKED_AT_ONCE
 from bulkload.sources.manifest_header import (
     KNOWN,
     ManifestOptions,
     is_manifest_header,
     understand,
 )
+from bulkload.sources.patience import StuckError, patience
 from bulkload.sources.schema import unknown
 from bulkload.sources.tables import (
     TABLE_SUFFIXES,
@@ -89,12 +92,22 @@ def read_frame(
 
 def existing(entries: Iterable[Entry | Problem | Skip]) -> Iterator[Entry | Problem | Skip]:
     """Replace entries whose path does not exist, or is of the wrong kind, by problems."""
-    for entry in entries:
-        fault = (_path_fault(entry.job) or drift(entry)) if isinstance(entry, Entry) else None
-        if fault is None:
-            yield entry
-        else:
-            yield Problem(where=entry.where, rule=fault[0], message=fault[1])
+    rest = iter(entries)
+    while some := list(islice(rest, PEEKED_AT_ONCE)):
+        for entry, fault in zip(some, patience().each(_fault_of, some), strict=True):
+            if isinstance(fault, StuckError):
+                message = f"{entry.where} cannot be accessed: {fault.strerror}"
+                yield Problem(where=entry.where, rule=Rule.UNREADABLE_FILE, message=message)
+            elif isinstance(fault, Exception):
+                raise fault
+            elif fault is None:
+                yield entry
+            else:
+                yield Problem(where=entry.where, rule=fault[0], message=fault[1])
+
+
+def _fault_of(entry: Entry | Problem | Skip) -> tuple[Rule, str] | None:
+    return (_path_fault(entry.job) or drift(entry)) if isinstance(entry, Entry) else None
 
 
 def _frame_lines(frame: pd.DataFrame) -> Iterator[Line]:

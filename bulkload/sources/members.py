@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,9 +17,14 @@ from typing import TYPE_CHECKING, Final
 from bulkload.archives.access import beginning, local_copy, stamp_of
 from bulkload.core.address import is_elsewhere, is_remote
 from bulkload.core.path_layout import COMPRESSED_SUFFIXES
-from bulkload.core.plan_items import UploadJob
+from bulkload.core.plan_check import Rule
+from bulkload.core.plan_items import Problem, Skip, UploadJob
 from bulkload.core.terms import MeasurementType
+from bulkload.core.text import shown
 from bulkload.errors import UnreadableError
+from bulkload.sources.entry import Entry, Found, LeftFolder
+from bulkload.sources.limits import PEEKED_AT_ONCE
+from bulkload.sources.patience import StuckError, patience
 
 if TYPE_CHECKING:
     from bulkload.readers import ReadOptions
@@ -62,13 +67,52 @@ def split(job: UploadJob, options: Callable[[], ReadOptions]) -> Iterator[Upload
     Each is named after the file's measurement and the test: ``<measurement> <member>``.
     ``options`` is called only where there may be several: the readers take long to load.
     """
-    members = _members(job, options) if _may_hold_several(job) else ()
+    looked = _ahead.pop(job.path, None)
+    # What was seen ahead was the file's beginning; its metadata may have named the test since.
+    may = _may_hold_several(job) if looked is None else looked and job.member is None
+    members = _members(job, options) if may else ()
     if len(members) < 2:
         yield job
         return
     for member in members:
         name = f"{job.key.measurement} {member}"
         yield replace(job, key=job.key._replace(measurement=name), member=member)
+
+
+#: Path -> whether the file may hold several tests, of the entries that were looked at ahead.
+_ahead: Final[dict[str, bool]] = {}
+
+
+def looked_at_ahead(found: Found) -> Found:
+    """Yield entries, the beginnings of whose files are read where a stuck one can be left behind.
+
+    Such a one is a problem of its own; the others go on to ``split``, which need not look again.
+    """
+    waiting: list[Entry | LeftFolder | Problem | Skip] = []
+    for item in found:
+        waiting.append(item)
+        if len(waiting) >= PEEKED_AT_ONCE:
+            yield from _looked_at(waiting)
+            waiting = []
+    yield from _looked_at(waiting)
+
+
+def _looked_at(items: Sequence[Entry | LeftFolder | Problem | Skip]) -> Found:
+    entries = [item for item in items if isinstance(item, Entry)]
+    answers = patience().each(_may_hold_several, [entry.job for entry in entries])
+    stuck: dict[int, StuckError] = {}
+    for entry, answer in zip(entries, answers, strict=True):
+        if isinstance(answer, StuckError):
+            stuck[id(entry)] = answer
+        elif isinstance(answer, bool):
+            _ahead[entry.job.path] = answer
+    for item in items:
+        if isinstance(item, Entry) and id(item) in stuck:
+            what = f"{shown(item.job.path)} cannot be read: {stuck[id(item)].strerror}"
+            yield Problem(where=item.where, rule=Rule.UNREADABLE_FILE, message=what)
+        else:
+            yield item
+    _ahead.clear()
 
 
 def _may_hold_several(job: UploadJob) -> bool:
@@ -80,10 +124,21 @@ def _may_hold_several(job: UploadJob) -> bool:
     stem, suffix = os.path.splitext(job.path)  # noqa: PTH122
     suffix = suffix.lower()
     if suffix in CONTAINERS:
-        return True
+        return _answers(job.path)
     is_compressed = suffix in COMPRESSED_SUFFIXES
     inner = os.path.splitext(stem)[1].lower() if is_compressed else suffix  # noqa: PTH122
     return inner in TEXTS and _numbers_tests(job.path, is_compressed=is_compressed)
+
+
+def _answers(path: str) -> bool:
+    """Read a byte of a file that is opened later: one that is stuck is found here."""
+    if is_elsewhere(path):
+        return True
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (once a file)
+            return bool(file.read(1))
+    except OSError:
+        return False
 
 
 def _numbers_tests(path: str, *, is_compressed: bool) -> bool:

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,7 @@ from bulkload.core.plan_items import Problem, Scope
 from bulkload.core.text import shown
 from bulkload.errors import UnreadableError
 from bulkload.sources.json_yaml_toml import DOCUMENT_SUFFIXES, load
+from bulkload.sources.patience import patience
 from bulkload.sources.schema import (
     CELL_KEYS,
     MEASUREMENT_KEYS,
@@ -248,9 +249,7 @@ def _names(folder: Path) -> Iterator[str]:
     if is_elsewhere(str(folder)):
         yield from names_in(place_of(folder))
         return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            yield entry.name
+    yield from patience().one(partial(os.listdir, folder))
 
 
 @lru_cache(maxsize=CACHED_FOLDERS)

@@ -60,6 +60,8 @@ Line = Header | Row | BadRow
 
 def read_table(path: Path) -> Iterator[Line]:
     """Yield a table's header and rows; raise UnreadableError if the file is not a table."""
+    if path.exists() and not path.is_file():
+        raise UnreadableError("is no file: a folder, a pipe or a device")
     try:
         yield from _READERS[path.suffix.lower()](path)
     except OSError as error:
