@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from dataclasses import fields
+from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Final, Self, TextIO, cast
+from typing import Any, Final, Self, cast
 
 import structlog
-from structlog.typing import FilteringBoundLogger
+from structlog.typing import EventDict, FilteringBoundLogger
 
 from bulkload.client.http.events import Exchanged, WireEvent
 from bulkload.core.lifecycle import Attempting, Event
@@ -52,12 +56,54 @@ class LogFile:
         self._limit_bytes = limit_bytes
         self._full: list[Path] = []
         self._open()
+        #: Lines of this turn of the event loop, and why earlier ones could not be written.
+        self._lines: list[str] = []
+        self._error: DiskError | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self._write_lines()
+        finally:
+            self._file.close()
+            self._pack()
+        # What ends the run anyway is not to be hidden by its log.
+        if kind is None and self._error is not None:
+            raise self._error
+
+    def line(self, text: str) -> None:
+        """Append a line; those of one turn of the event loop are written together.
+
+        Raises ``DiskError`` where this line, or an earlier one, cannot be written.
+        """
+        if self._error is not None:
+            raise self._error
+        self._lines.append(text)
+        if len(self._lines) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self._write_lines)
+        except RuntimeError:
+            # Outside of a run there is no turn to wait for.
+            self._write_lines()
+            if self._error is not None:
+                raise self._error from None
+
+    #: What the logger calls, by the level of the line; which level it is stands in the line.
+    info = warning = error = line
+
+    def _write_lines(self) -> None:
+        lines, self._lines = self._lines, []
+        if lines:
+            try:
+                self.write("\n".join(lines) + "\n")
+            except DiskError as error:
+                # Nobody waits for this turn: the next line, or the end of the log, tells.
+                self._error = error
+
+    def _pack(self) -> None:
         for path in self._full:
             # A log that cannot be compressed stays as it is.
             with suppress(OSError):
@@ -90,23 +136,27 @@ class LogFile:
         self._full.append(full)
         self._open()
 
-    def flush(self) -> None:
-        """Return at once: each text is with the operating system when it is written."""
-
 
 def open_log(path: Path, **bound: object) -> tuple[FilteringBoundLogger, LogFile]:
     """Open a log for appending, with ``bound`` in every line. The caller closes the file."""
     file = LogFile(path)
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(cast(TextIO, file)),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
-        ],
+        file,
+        processors=[_rendered],
         wrapper_class=structlog.make_filtering_bound_logger("info"),
     ).bind(**bound)
     return logger, file
+
+
+#: Made once: ``json.dumps`` makes one for each call that is not by its defaults.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)
+
+
+def _rendered(_: object, level: str, fields: EventDict) -> str:
+    """Return a line: its fields, the event, the level, and the time in UTC."""
+    fields["level"] = level
+    fields["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return _ENCODER.encode(fields)
 
 
 class LogWatcher:
@@ -136,7 +186,14 @@ class LogWatcher:
         self._logger.info("backlog.limit", value=limit)
 
 
+@cache
+def _named(kind: Hashable) -> tuple[tuple[str, str], ...]:
+    """Return the names that the fields of an event have in the log, and their own."""
+    names = [field.name for field in fields(cast(Any, kind))]
+    named = ((_NAMES.get(name, name), name) for name in names)
+    return tuple((name, field) for name, field in named if name)
+
+
 def _fields(event: Event | WireEvent) -> dict[str, object]:
     """Return the fields of an event, without those that only the journal needs."""
-    named = ((_NAMES.get(field.name, field.name), field.name) for field in fields(event))
-    return {name: getattr(event, field) for name, field in named if name}
+    return {name: getattr(event, field) for name, field in _named(cast(Hashable, type(event)))}

@@ -44,6 +44,7 @@ from bulkload.core.address import is_remote
 from bulkload.core.lifecycle import JobState, Step
 from bulkload.core.prepare_result import DISK_FULL, Prepared, PrepareTask, Rejected, StoredBefore
 from bulkload.core.snapshot import StageName
+from bulkload.core.terms import MeasurementType
 from bulkload.engine.backlog import Backlog
 from bulkload.engine.existing import ExistingRecords
 from bulkload.engine.fetching import Fetcher
@@ -236,7 +237,13 @@ class Pipeline:
         self._parts.progress.taken_up(context)
         assert task.spool_path is not None
         context.spool = Path(task.spool_path)
-        self._parts.spool.add(context.id, prepared.size_bytes)
+        is_only_file = (
+            context.job.type is MeasurementType.TIME_SERIES
+            and context.copy is None
+            and not prepared.is_longer
+            and not task.prepare_options.stores_steps
+        )
+        self._parts.spool.add(context.id, prepared.size_bytes, is_only_file=is_only_file)
 
     async def _upload_all(self, jobs: Jobs, confirmed: JobsOut) -> None:
         async with jobs, confirmed:

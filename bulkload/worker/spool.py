@@ -29,6 +29,8 @@ class Spool:
         self.folder = folder
         self._limit_bytes = limit_bytes
         self._sizes: dict[int, int] = {}
+        #: Jobs that have one file, as most have: to look for others costs more than to delete it.
+        self._single: set[int] = set()
         self._total_bytes = 0
         self._changed = anyio.Event()
 
@@ -48,19 +50,26 @@ class Spool:
         while self._total_bytes >= self._limit_bytes:
             await self._changed.wait()
 
-    def add(self, job: int, size_bytes: int) -> None:
-        """Count a file that was written."""
+    def add(self, job: int, size_bytes: int, *, is_only_file: bool = False) -> None:
+        """Count what was written; ``is_only_file`` says that nothing lies beside the file."""
         self._sizes[job] = size_bytes
+        if is_only_file:
+            self._single.add(job)
         self._total_bytes += size_bytes
 
     def remove(self, job: int) -> None:
         """Delete a job's files, whatever became of it."""
         path = self.path(job)
-        for one in (path, steps_path(path), extension_path(path)):
+        names = [path]
+        if job in self._single:
+            self._single.remove(job)
+        else:
+            names += [steps_path(path), extension_path(path)]
+            shutil.rmtree(path.with_suffix(_COPIES), ignore_errors=True)
+        for one in names:
             # Windows keeps a file that an abandoned upload still reads: it goes with the folder.
             with suppress(PermissionError):
                 one.unlink(missing_ok=True)
-        shutil.rmtree(path.with_suffix(_COPIES), ignore_errors=True)
         self._total_bytes -= self._sizes.pop(job, 0)
         self._changed.set()
         self._changed = anyio.Event()
