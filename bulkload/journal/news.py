@@ -40,7 +40,8 @@ def news(store: Store, run: int) -> News:
         counts[Newly.REJECTED if is_rejected else Newly.FAILED] += 1
         if len(lost) < NEWS_NAMED:
             lost.append(f"{row['cause']}: {row['message'] or row['path']}")
-    counts[Newly.RECOVERED] = _count(store.row("newly_recovered", since))
+    if since:
+        counts[Newly.RECOVERED] = _count(store.row("newly_recovered", since))
     counts[Newly.ACCEPTED] = _count(store.row("newly_accepted", run, since))
     return News(counts=counts, lost=tuple(lost))
 

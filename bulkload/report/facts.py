@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from bulkload.core.campaign import CampaignFinding
 from bulkload.core.outcome import OutcomeKind
+from bulkload.core.roots import Root, by_cause
 from bulkload.core.tally import RowLedger
 from bulkload.core.timeline import Course, Stretch, course_of, stretches
 from bulkload.errors import SettingsError
@@ -94,6 +95,10 @@ class JobFacts:
     planned: int
     counts: Counter[OutcomeKind]
     causes: Counter[str]
+    #: Of the rejected and failed entries, those that are known and accepted, by cause.
+    accepted: Counter[str]
+    #: What rejected sources have in common, by cause.
+    roots: Mapping[str, list[Root]]
     #: The outcome of the entries that have a cause.
     kinds: dict[str, str]
     ledger: RowLedger
@@ -104,6 +109,8 @@ class JobFacts:
     courses: list[Course]
     decisions: list[Change]
     transforms: Counter[str]
+    #: What retries chose for single measurements, as options.
+    treatments: Counter[str]
     warnings: list[Remark]
     findings: list[tuple[str, CampaignFinding]]
     readers: Counter[tuple[str, str]]
@@ -151,6 +158,8 @@ def gather(whole: WholeJob, job_dir: Path, plots: int) -> JobFacts:
         planned=planned,
         counts=counts,
         causes=causes,
+        accepted=whole.accepted_causes(),
+        roots=by_cause(whole.roots(0)),
         kinds=kinds,
         ledger=whole.row_ledger(is_waiting=is_waiting),
         cells=sorted(cells, key=lambda one: (one.spec, one.cell)),
@@ -159,6 +168,7 @@ def gather(whole: WholeJob, job_dir: Path, plots: int) -> JobFacts:
         courses=courses_of(whole, STRETCHES),
         decisions=whole.decisions(NAMES_SHOWN),
         transforms=whole.changes(),
+        treatments=whole.treatments(),
         warnings=whole.warnings(EXAMPLES_SHOWN),
         findings=list(whole.findings()),
         readers=readers,

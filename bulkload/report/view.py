@@ -57,7 +57,10 @@ def verdict(facts: JobFacts) -> Verdict:
         return Verdict(kind="is-bad", mark="!", text=text)
     if facts.lost:
         arrived = facts.planned - facts.lost - facts.counts[OutcomeKind.SKIPPED]
-        text = f"Finished: {arrived:,} arrived, {facts.lost:,} did not; their causes are below."
+        known = facts.accepted.total()
+        accepted = f", of which {known:,} are known and accepted" if known else ""
+        text = f"Finished: {arrived:,} arrived, {facts.lost:,} did not{accepted}; "
+        text += "their causes are below."
         return Verdict(kind="is-partial", mark="▲", text=text)
     if NOT_AWAITED in facts.causes:
         text = "Everything was confirmed, and Studio's processing was not waited for."
@@ -92,6 +95,9 @@ def report_values(facts: JobFacts) -> dict[str, Any]:
         "findings": _findings(facts.findings),
         "courses": [course_view(course, place) for place, course in enumerate(facts.courses)],
         "transforms": facts.transforms.most_common(),
+        "treatments": facts.treatments.most_common(),
+        "accepted": facts.accepted,
+        "roots": facts.roots,
         "decisions": list(_decisions(facts.decisions)),
         "warnings": facts.warnings,
         "runs": [_run(run) for run in reversed(facts.runs[-RUNS_SHOWN:])],

@@ -62,6 +62,9 @@ def test_the_night_after_ends_with_0_and_names_what_is_accepted(jobs: Jobs, job:
     assert ended.counts == {"created": 4, "rejected": 3}
     assert ended.summary["accepted"] == {"unknown_format": 2, "no_layout": 1}
     assert "3  of the rejected and failed are known and accepted" in ended.out
+    page = (job / "report.html").read_text("utf-8")
+    assert "4 arrived, 3 did not, of which 3 are known and accepted" in page
+    assert "2 known and accepted" in page
     status = jobs.command("status", "job").out
     assert "           3  of the rejected and failed are known and accepted\n" in status
     assert "unknown_format: 2 (2 accepted)\n" in status

@@ -116,6 +116,9 @@ def test_a_retry_gives_one_root_what_it_needs_and_changes_nothing_else(
         "--transform reset_time,set_step_count"
     )
 
+    page = (tmp_path / "job" / "report.html").read_text("utf-8")
+    assert "1 file: voltage continuity; would pass with --skip-check voltage_continuity." in page
+    assert "<code>--transform reset_time,set_step_count</code>: 3 measurements" in page
     jumps = jobs.command(
         "retry", "job", "--cause", "voltage_continuity", "--skip-check", "voltage_continuity",
         "--workers", "1",
