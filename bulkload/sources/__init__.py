@@ -32,7 +32,7 @@ from bulkload.sources.plan_builder import Assembler, Split
 from bulkload.sources.plan_sheets import carried_specifications
 from bulkload.sources.selection import Selection
 from bulkload.sources.sheets.stated import SheetOptions, read_sheets
-from bulkload.sources.specs import read_specifications
+from bulkload.sources.specs import Stated, read_specifications
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def read_source(
     Each specification comes before its first job and each cell's metadata before the cell's
     first job; a name that two sources claim is found across sources.
     """
-    stated: dict[str, Specification] = {}
+    stated = Stated()
     if specs is not None:
         yield from read_specifications(specs, stated)
     options = sheets or SheetOptions()
@@ -83,7 +83,7 @@ def read_source(
             job = read_job_file(Path(source))
             parts += _parts_of(job, layout, selection)
             said.add(job.cells)
-            stated |= {one.name: one for one in job.specifications}
+            stated.update({one.name: one for one in job.specifications})
         else:
             parts.append(_Part(source, layout, selection))
     for part in parts:

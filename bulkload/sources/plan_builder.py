@@ -24,6 +24,7 @@ from bulkload.core.text import shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.metadata import MetadataStore, Note, Role
 from bulkload.sources.sheets.stated import StatedSheets
+from bulkload.sources.specs import Stated
 
 #: Keys of the metadata that are sent with a measurement.
 METADATA_KEYS: Final = ("protocol", "test_setup", "start_time", "end_time", "notes", "tags")
@@ -66,7 +67,7 @@ class Assembler:
 
     def __init__(
         self,
-        stated: Mapping[str, Specification],
+        stated: Stated,
         stated_in: Path | None,
         split: Split,
         sheets: StatedSheets | None = None,
@@ -160,6 +161,10 @@ class Assembler:
             name = normalised(record.spec)
         name = name or (self._only_name() if note is None else note.name)
         found = self._stated.get(name) if note is None else _of_note(note)
+        if found is None and (root := self._stated.root_of(name)) is not None:
+            # In the same words for every entry: the error itself is reported once.
+            message = f"its specification is not known, for {shown(root)} has an error"
+            raise _InTheWayError(Rule.METADATA_BROKEN, f"{message}; correct that file first")
         if found is None:
             raise _InTheWayError(Rule.SPECIFICATION_MISSING, self._missing(entry, name))
         for other in (self._stated.get(name), self._specifications.get(name)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.core.plan_items import CellMetadata, Problem, Specification
+from bulkload.core.plan_items import CellMetadata, Problem
 from bulkload.core.ratings import CAPACITY_UNITS
 from bulkload.core.sheets.cell_table import CellTable, read_cells
 from bulkload.core.sheets.headers import find_header
@@ -20,6 +20,7 @@ from bulkload.sources.json_yaml_toml import parse_json
 from bulkload.sources.sheets.grid import Grid, read_book
 from bulkload.sources.specs import (
     PAYLOAD,
+    Stated,
     payload_of_row,
     read_specification_sheet,
     read_specifications,
@@ -34,7 +35,7 @@ MADE_FROM: Final = "made_from"
 OPTION: Final = "option"
 
 
-def carried_specifications(path: Path, into: dict[str, Specification]) -> Iterator[Problem]:
+def carried_specifications(path: Path, into: Stated) -> Iterator[Problem]:
     """Read the specifications that a plan carries.
 
     Side effects: fills ``into`` as the iterator is exhausted.

@@ -48,7 +48,20 @@ PAYLOAD: Final = "payload"
 _COLUMN = re.compile(r"(?P<keys>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]+)\])?\Z")
 
 
-def read_specifications(path: Path, into: dict[str, Specification]) -> Iterator[Problem | Skip]:
+class Stated(dict[str, Specification]):
+    """Specifications by name, and which names stand in a file only with an error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Name -> file with an error in what it says of it; empty for a file that says nothing.
+        self.broken: dict[str, str] = {}
+
+    def root_of(self, name: str) -> str | None:
+        """Return the file whose error is the reason that a specification is missing."""
+        return self.broken.get(name) or self.broken.get("")
+
+
+def read_specifications(path: Path, into: Stated) -> Iterator[Problem | Skip]:
     """Read a file or a folder of specifications by name, and yield the problems.
 
     Side effects: fills ``into`` as the iterator is exhausted.
@@ -66,17 +79,18 @@ def read_specifications(path: Path, into: dict[str, Specification]) -> Iterator[
         raise PlanError(f"--specs {path}: must be a folder or a file of one of {known}")
 
 
-def _read_file(path: Path, into: dict[str, Specification]) -> Iterator[Problem]:
+def _read_file(path: Path, into: Stated) -> Iterator[Problem]:
     try:
         if path.suffix.lower() in _SHEET_SUFFIXES:
             yield from _read_sheet(path, into)
         else:
             yield from _read_document(path, into)
     except UnreadableError as error:
+        into.broken[""] = str(path)
         yield _problem(path, Rule.UNREADABLE_METADATA, f"{path} {error}")
 
 
-def _read_document(path: Path, into: dict[str, Specification]) -> Iterator[Problem]:
+def _read_document(path: Path, into: Stated) -> Iterator[Problem]:
     document = load(path)
     for above, data in _records(document.data):
         checked = check_specification(data)
@@ -86,8 +100,16 @@ def _read_document(path: Path, into: dict[str, Specification]) -> Iterator[Probl
 
         if not checked.faults:
             yield from _add(checked.fields, path, str(path), into)
+        else:
+            into.broken[_name_of(data)] = str(path)
         for rule, message in with_lines(checked.faults, line_of):
             yield _problem(path, rule, message)
+
+
+def _name_of(data: Any) -> str:
+    """Return the name of a specification with an error, empty where it has none."""
+    name = data.get("name") if isinstance(data, dict) else None
+    return normalised(str(name)) if isinstance(name, str | int) else ""
 
 
 def _records(data: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -102,10 +124,9 @@ def _records(data: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
         yield (), data
 
 
-def _add(
-    fields: dict[str, Any], path: Path, origin: str, into: dict[str, Specification]
-) -> Iterator[Problem]:
+def _add(fields: dict[str, Any], path: Path, origin: str, into: Stated) -> Iterator[Problem]:
     if "name" not in fields:
+        into.broken[""] = str(path)
         yield _problem(path, Rule.BAD_VALUE, f"a specification in {shown(origin)} has no name")
         return
     name = normalised(fields["name"])
@@ -119,29 +140,27 @@ def _add(
         yield _problem(path, Rule.SPECIFICATION_CONFLICT, message)
 
 
-def read_specification_sheet(
-    path: Path, name: str, into: dict[str, Specification]
-) -> Iterator[Problem]:
+def read_specification_sheet(path: Path, name: str, into: Stated) -> Iterator[Problem]:
     """Read the specifications in a sheet of a workbook; nothing where it has no such sheet."""
     yield from _read_lines(path, read_sheet(path, name), into)
 
 
-def _read_sheet(path: Path, into: dict[str, Specification]) -> Iterator[Problem]:
+def _read_sheet(path: Path, into: Stated) -> Iterator[Problem]:
     yield from _read_lines(path, read_table(path), into)
 
 
-def _read_lines(
-    path: Path, lines: Iterable[Line], into: dict[str, Specification]
-) -> Iterator[Problem]:
+def _read_lines(path: Path, lines: Iterable[Line], into: Stated) -> Iterator[Problem]:
     columns: dict[str, _Column] = {}
     for line in lines:
         if isinstance(line, Header):
             problems = list(_header_problems(path, line.columns))
             yield from problems
             if problems:
+                into.broken[""] = str(path)
                 return
             columns = {name: _Column.of(name) for name in line.columns}
         elif isinstance(line, BadRow):
+            into.broken[""] = str(path)
             yield _problem(path, Rule.BAD_ROW, f"row {line.number} {line.message}")
         else:
             yield from _add_row(path, line, columns, into)
@@ -195,15 +214,18 @@ def _is_rating(keys: tuple[str, ...]) -> bool:
 
 
 def _add_row(
-    path: Path, row: Row, columns: Mapping[str, _Column], into: dict[str, Specification]
+    path: Path, row: Row, columns: Mapping[str, _Column], into: Stated
 ) -> Iterator[Problem]:
     place = f"row {row.number}, "
     try:
         data = _stated(row.cells, columns)
     except _FaultyCellError as error:
+        into.broken[_name_of({"name": cells.plain(row.cells.get("name"))})] = str(path)
         yield _problem(path, Rule.BAD_VALUE, f"{place}column {shown(error.column)} {error}")
         return
     checked = check_specification(data)
+    if checked.faults:
+        into.broken[_name_of(data)] = str(path)
     for fault in checked.faults:
         message = f"{place}{shown('.'.join(fault.keys))} {fault.message}"
         yield _problem(path, fault.rule, message)

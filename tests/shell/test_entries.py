@@ -8,6 +8,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.report import tally
 from bulkload.localstudio import LocalStudio
@@ -127,3 +129,33 @@ def test_a_journal_of_version_1_is_read_and_taken_on(tmp_path: Path) -> None:
         assert new.execute("SELECT * FROM rejection").fetchall() == [
             ("/a.csv", "no_layout", "does not fit; is not a number", run)
         ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "root"),
+    [
+        ("specs.toml", "[[spec]\n", "line 1: not valid TOML"),
+        (
+            "specs.json",
+            '{"spec 0": {"ratngs": {}}, "spec 1": {"ratings": {}}}',
+            "line 1: key 'ratngs' is not known; did you mean 'ratings'?",
+        ),
+        ("specs.csv", "name,capacity\nspec 0,5\n", "needs its unit, as in 'capacity [A.h]'"),
+        ("specs.csv", "name,capacity [A.h]\nspec 0,five\n", "row 2, column 'capacity [A.h]'"),
+    ],
+)
+def test_the_consequences_of_one_wrong_line_are_one_line(
+    jobs: Jobs, tmp_path: Path, name: str, text: str, root: str
+) -> None:
+    archive(tmp_path / "archive", cells=6, measurements=6, rows=20)
+    (tmp_path / "archive" / "spec 0" / "spec.json").unlink()
+    (tmp_path / name).write_text(text)
+    ended = jobs.command("plan", "archive", "--specs", name)
+    assert ended.code == 2
+    lines = ended.out.splitlines()
+    first = next(at for at, line in enumerate(lines) if root in line)
+    told = [at for at, line in enumerate(lines) if "its specification is not known" in line]
+    assert len(told) == 1
+    assert first < told[0]
+    assert f"for '{name}' has an error; correct that file first (36 entries)" in lines[told[0]]
+    assert len(lines) <= 9, ended.out

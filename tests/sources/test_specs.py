@@ -11,7 +11,7 @@ import xlsxwriter
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Skip, Specification
 from bulkload.errors import PlanError
-from bulkload.sources.specs import read_specifications
+from bulkload.sources.specs import Stated, read_specifications
 from tests.sources.conftest import MakeTree
 
 RATINGS = {
@@ -23,7 +23,7 @@ SPEC = {"name": "LG M50", "form_factor": "21700", "ratings": RATINGS}
 
 
 def read(path: Path) -> tuple[dict[str, Specification], list[Problem | Skip]]:
-    found: dict[str, Specification] = {}
+    found = Stated()
     return found, list(read_specifications(path, found))
 
 
