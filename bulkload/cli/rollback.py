@@ -25,7 +25,14 @@ from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.progress import Progress
-from bulkload.engine.rollback import SHARED, Leftover, Rollback, RollbackReport, candidates
+from bulkload.engine.rollback import (
+    SHARED,
+    Leftover,
+    Rollback,
+    RollbackReport,
+    all_visible_at,
+    candidates,
+)
 from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target
 from bulkload.errors import SettingsError
@@ -140,8 +147,9 @@ def _roll_back_in(folder: Path, wanted: list[Leftover], deleting: _Deleting) -> 
     path = folder / FILE_NAME
     with Store(path) as store:
         at = SystemClock().now().timestamp()
+        visible_at = all_visible_at(store, at)
         run = store.begin_run(this_command(), deleting.target.as_json(), at)
-    report = anyio.run(partial(_rollback, path, run, wanted, deleting))
+    report = anyio.run(partial(_rollback, path, run, wanted, deleting, visible_at))
     with Store(path) as store:
         counts = {"deleted": len(report.deleted), "left": len(report.left)}
         store.end_run(run, SystemClock().now().timestamp(), counts)
@@ -178,7 +186,7 @@ def _is_confirmed(console: Console) -> bool:
 
 
 async def _rollback(
-    path: Path, run: int, wanted: list[Leftover], deleting: _Deleting
+    path: Path, run: int, wanted: list[Leftover], deleting: _Deleting, visible_at: float
 ) -> RollbackReport:
     clock, progress = SystemClock(), deleting.progress
     open_studio = opener(deleting.running, deleting.target)
@@ -186,4 +194,5 @@ async def _rollback(
         open_journal(path, run, lambda: clock.now().timestamp()) as journal,
         open_studio(progress.wire.on_wire, RunSettings()) as studio,
     ):
-        return await Rollback(studio, journal, progress).run(wanted)
+        rollback = Rollback(studio, journal, progress, clock, all_visible_at=visible_at)
+        return await rollback.run(wanted)

@@ -34,6 +34,8 @@ LONGEST_POLL_S: Final = 15.0
 POLL_GROWTH: Final = 1.5
 #: Seconds for which a confirmed record may stay invisible to reads before it counts as deleted.
 VISIBLE_AFTER_S: Final = 60.0
+#: Seconds between two looks of a rollback for a record that may be invisible as yet.
+LOOK_AGAIN_S: Final = 1.0
 #: Seconds for which a measurement may be processed before it is left to the next run.
 PROCESSING_LIMIT_S: Final = 3600.0
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulkload.client.api.records import Record
+from bulkload.client.api.resource import is_not_found
 from bulkload.client.studio import AsyncStudio
+from bulkload.clock import Clock
 from bulkload.core.lifecycle import RolledBack
 from bulkload.core.snapshot import StageName
+from bulkload.engine.limits import LOOK_AGAIN_S, VISIBLE_AFTER_S
 from bulkload.engine.progress import Progress
 from bulkload.errors import BulkloadError, ClientError
 from bulkload.journal import Store
@@ -86,10 +89,34 @@ def candidates(store: Store, run: int | None = None) -> list[Leftover]:
     return [one for one in made if run in (None, one.run)]
 
 
+def all_visible_at(store: Store, now: float) -> float:
+    """Return when everything that was created is visible to reads, in seconds since 1970.
+
+    An upload that was killed may have created a record just now.
+    """
+    last = store.last_upload()
+    ended_at = None if last is None else last.ended_at
+    return (now if ended_at is None else ended_at) + VISIBLE_AFTER_S
+
+
 class Rollback:
     """Deletes records one by one, each checked just before."""
 
-    def __init__(self, studio: AsyncStudio, journal: Journal, progress: Progress) -> None:
+    def __init__(
+        self,
+        studio: AsyncStudio,
+        journal: Journal,
+        progress: Progress,
+        clock: Clock,
+        *,
+        all_visible_at: float,
+    ) -> None:
+        """Take ``all_visible_at`` (seconds since 1970) as the end of the time in which it waits.
+
+        Until then a record that Studio does not show may only be invisible as yet.
+        """
+        self._clock = clock
+        self._all_visible_at = all_visible_at
         self._journal = journal
         self._progress = progress
         self._studio = studio
@@ -126,11 +153,8 @@ class Rollback:
 
     async def _undo(self, candidate: Leftover) -> str | None:
         """Delete a record; return why it is left instead, None where it was deleted."""
-        try:
-            record = await self._get[candidate.kind](candidate.id)
-        except ClientError as error:
-            if error.status_code != 404:
-                raise
+        record = await self._look(candidate)
+        if record is None:
             await self._forget(candidate)
             return None
         if (reason := await self._reason_to_leave(candidate, record)) is not None:
@@ -138,6 +162,19 @@ class Rollback:
         await self._delete[candidate.kind](candidate.id)
         await self._forget(candidate)
         return None
+
+    async def _look(self, candidate: Leftover) -> Record | None:
+        """Return a record, None where it is gone: not only invisible to reads as yet."""
+        while True:
+            try:
+                return await self._get[candidate.kind](candidate.id)
+            except ClientError as error:
+                if not is_not_found(error):
+                    raise
+                left_s = self._all_visible_at - self._clock.now().timestamp()
+                if left_s <= 0.0:
+                    return None
+                await self._clock.sleep(min(left_s, LOOK_AGAIN_S))
 
     async def _reason_to_leave(self, candidate: Leftover, record: Record) -> str | None:
         if record.updated_at is None or candidate.updated_at is None:

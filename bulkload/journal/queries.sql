@@ -428,12 +428,13 @@ UPDATE job SET stored_id=measurement_id, stored_rows=rows, stored_digest=content
 WHERE id=?
 
 -- The record holds what was prepared last. Properties are never put anywhere, so that their
--- record is the first to say so; and a source that was touched need not be read again.
+-- record is the first to say so; and a source that was touched need not be read again. A record
+-- of an earlier attempt is confirmed only once it was compared with what was prepared last.
 -- name: job_confirmed
 UPDATE job SET stored_id=measurement_id, stored_rows=rows, stored_digest=content_digest,
     stored_source_bytes=source_bytes, stored_source_mtime_ns=source_mtime_ns
 WHERE id=? AND content_digest IS NOT NULL
-AND (stored_id IS NULL OR (stored_id=measurement_id AND stored_digest=content_digest))
+AND (stored_id IS NULL OR stored_id<>measurement_id OR stored_digest=content_digest)
 
 -- Studio holds the appended rows once it has processed them, not once they were sent.
 -- name: job_processed

@@ -26,7 +26,7 @@ from bulkload.core.terms import JobKey
 from bulkload.engine.plan_writer import plan_into
 from bulkload.engine.progress import Progress
 from bulkload.engine.request import RunRequest
-from bulkload.engine.rollback import Rollback, RollbackReport, candidates
+from bulkload.engine.rollback import Rollback, RollbackReport, all_visible_at, candidates
 from bulkload.engine.run import SPOOL_NAME, RunResult, run_job
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
@@ -338,6 +338,7 @@ class _Simulation:
         try:
             with Store(path) as store:
                 wanted = candidates(store)
+                visible_at = all_visible_at(store, clock.now().timestamp())
                 run = store.begin_run(
                     "bulkload rollback", TARGET.as_json(), clock.now().timestamp()
                 )
@@ -346,7 +347,8 @@ class _Simulation:
                 self._open_studio(lambda _: None, RunSettings()) as studio,
             ):
                 progress = Progress(clock, [StageName.DELETE])
-                return await Rollback(studio, journal, progress).run(wanted)
+                rollback = Rollback(studio, journal, progress, clock, all_visible_at=visible_at)
+                return await rollback.run(wanted)
         finally:
             world.end_run()
 
