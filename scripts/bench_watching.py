@@ -2,17 +2,19 @@
 
     python scripts/bench_watching.py [--cells N] [--measurements N] [--repeats N]
 
-The same archive of small measurements is uploaded into the same local Studio, turn by turn:
-unwatched (quiet, and the state on disk written once only), with the state on disk, with the
-live view on a terminal of 120 columns, and with metrics that are asked for once a second beside
-it. Counted is the parent process alone, all its threads, from the start of the command to its
-end; the medians are compared.
+Each act of watching is measured by itself, with 128 measurements under way: what is done once a
+second costs that much CPU in each second (``--direct`` does only that). Then the same archive of
+small measurements is uploaded into the same local Studio, turn by turn: unwatched (quiet, and the
+state on disk written once only), with the state on disk, with the live view on a terminal of 120
+columns, and with metrics that are asked for once a second beside it. Counted is the parent process
+alone, all its threads, from the start of the command to its end; the medians are compared.
 """
 
 from __future__ import annotations
 
 import argparse
 import fcntl
+import io
 import json
 import os
 import pty
@@ -24,12 +26,21 @@ import sys
 import tempfile
 import termios
 import threading
+import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from prometheus_client import generate_latest
+from rich.console import Console, Group
+from rich.live import Live
+
+from bulkload.cli.live_text import live_lines
+from bulkload.clock import SystemClock
+from bulkload.engine.metrics import SnapshotCollector
+from bulkload.engine.progress import Progress
 from scripts.bench_processes import studio
 from scripts.make_archive import ArchiveSize, write_archive
 
@@ -55,6 +66,9 @@ VARIANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "and the live view": (),
     "and metrics, asked each second": ("--metrics", "0"),
 }
+#: Measurements under way, and how often an act is repeated, where acts are measured by themselves.
+UNDER_WAY: Final = 128
+ACTS: Final = 300
 #: Seconds between two requests for the metrics.
 SCRAPE_EVERY_S: Final = 1.0
 
@@ -106,13 +120,50 @@ def _scrape(address: str, has_ended: threading.Event) -> None:
             answer.read()
 
 
+def each_act_ms(folder: Path) -> dict[str, float]:
+    """Return the CPU time of each act of watching, in milliseconds."""
+    progress = Progress(SystemClock())
+    progress.plan_is_complete(5000, prepare=2, api=32, storage=32)
+    names = progress.stages.names[1:]
+    for number in range(UNDER_WAY):
+        stage = names[number % len(names)]
+        progress.entered(number, stage, f"/archive/NMC 21700/NMC-{number % 40}/{number}.csv")
+    state = progress.snapshot()
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, height=40)
+    path = folder / "live.json"
+    with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
+        return {
+            "state of the run": _ms(progress.snapshot),
+            "state written to disk": _ms(
+                lambda: path.write_text(json.dumps(state.as_json()), "utf-8")
+            ),
+            "drawing": _ms(lambda: live.update(Group(*live_lines(state, 120, 40)), refresh=True)),
+            "metrics": _ms(lambda: generate_latest(SnapshotCollector(lambda: state))),
+        }
+
+
+def _ms(act: Callable[[], object]) -> float:
+    began = time.process_time()
+    for _ in range(ACTS):
+        act()
+    return (time.process_time() - began) / ACTS * 1000
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cells", type=int, default=50)
     parser.add_argument("--measurements", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--direct", action="store_true")
     asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bulkload-watching-") as scratch:
+        acts = each_act_ms(Path(scratch))
+    print("| act, once a second | CPU, ms |\n|---|---:|")
+    for act, milliseconds in {**acts, "all of them": sum(acts.values())}.items():
+        print(f"| {act} | {milliseconds:.2f} |")
+    if asked.direct:
+        return
     size = ArchiveSize(cells=asked.cells, measurements=asked.measurements, rows=24, steps=4)
     found: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     with tempfile.TemporaryDirectory(prefix="bulkload-watching-") as scratch:
