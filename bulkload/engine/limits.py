@@ -72,6 +72,9 @@ SAMPLES: Final = 300
 #: Seconds of work, and entries ended in them, before an estimate of the end means anything.
 ETA_AFTER_S: Final = 10.0
 ETA_AFTER_ENTRIES: Final = 5
+#: How often a state is asked for again that another thread changed while it was copied: once is
+#: rare, and twice in a row was never seen.
+SNAPSHOT_TRIES: Final = 8
 #: Characters of the first message of each cause that a state holds: a few lines of a terminal.
 EXAMPLE_CHARACTERS: Final = 400
 #: Seconds for which a retry that had to wait for the budget is shown as what limits the run.

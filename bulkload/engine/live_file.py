@@ -46,13 +46,15 @@ async def open_live_file(job_dir: Path, progress: Progress, clock: Clock) -> Asy
             finally:
                 group.cancel_scope.cancel()
                 progress.has_ended = True
-                with anyio.move_on_after(LAST_WRITE_LIMIT_S, shield=True):
+                with suppress(Exception), anyio.move_on_after(LAST_WRITE_LIMIT_S, shield=True):
                     await _write(path, progress.snapshot())
 
 
 async def _keep_writing(path: Path, progress: Progress, clock: Clock) -> None:
     while True:
-        await _write(path, progress.snapshot())
+        # Whatever is wrong with what is shown, it must not end what is done.
+        with suppress(Exception):
+            await _write(path, progress.snapshot())
         await clock.sleep(WRITE_EVERY_S)
 
 

@@ -6,8 +6,9 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
 from bulkload.clock import Clock
@@ -42,6 +43,7 @@ from bulkload.engine.limits import (
     ETA_AFTER_ENTRIES,
     ETA_AFTER_S,
     EXAMPLE_CHARACTERS,
+    SNAPSHOT_TRIES,
 )
 from bulkload.engine.stages import Stages
 from bulkload.engine.throughput import Throughput, Totals
@@ -110,6 +112,8 @@ class Progress:
         #: Seconds of the workers' work, by the part of it.
         self._work_s: dict[LimitName, float] = {}
         self._throughput = Throughput()
+        #: Held by whoever looks at the totals of the last minutes.
+        self._asking = Lock()
 
     def begin(self, run: int, command: str, is_stopping: Callable[[], bool]) -> None:
         """Note which run this is, and how to find out whether it is to stop."""
@@ -249,10 +253,22 @@ class Progress:
     # -- The state now ---------------------------------------------------------------------------
 
     def snapshot(self) -> RunSnapshot:
-        """Return the state of the run now. Cheap enough for several times a second."""
-        totals = self._totals()
-        self._throughput.add(totals)
-        lately = self._throughput.before(totals, RATE_WINDOW_S)
+        """Return the state of the run now. Cheap enough for several times a second.
+
+        Any thread may ask. What the run counts meanwhile is in it, or in the next one.
+        """
+        for _ in range(SNAPSHOT_TRIES):
+            # A copy of what grows at this very moment fails, as rarely as it is made: again.
+            with suppress(RuntimeError):
+                return self._snapshot()
+        return self._snapshot()
+
+    def _snapshot(self) -> RunSnapshot:
+        with self._asking:
+            totals = self._totals()
+            self._throughput.add(totals)
+            lately = self._throughput.before(totals, RATE_WINDOW_S)
+            eta = self._eta(totals)
         span_s = max(totals.at - lately.at, 1e-9)
         files = sorted(
             self.stages.oldest(FILES_NAMED, totals.at), key=lambda file: file.age_s, reverse=True
@@ -281,7 +297,7 @@ class Progress:
             files_in_hand=self.stages.in_hand,
             pauses=self.wire.pauses(),
             limit=self._limit(totals, lately, span_s),
-            eta=self._eta(totals),
+            eta=eta,
             exit_code=self.exit_code,
         )
 

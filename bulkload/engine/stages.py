@@ -72,8 +72,8 @@ class Stages:
 
     def busy_s(self, stage: StageName, now: float) -> float:
         """Return the seconds that measurements were in a stage, all of them added up."""
-        self._count(stage, now)
-        return self._busy_s[stage]
+        since_s = now - self._counted_at[stage]
+        return self._busy_s[stage] + self.in_flight(stage) * since_s
 
     def oldest(self, each: int, now: float) -> Iterator[FileInHand]:
         """Yield the oldest measurements of each stage."""

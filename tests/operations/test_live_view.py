@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -15,8 +16,9 @@ import pytest
 from rich.console import Console
 
 from bulkload.cli.live_view import PLAIN_INTERVAL_S, shown_live
-from bulkload.core.snapshot import RunSnapshot
-from bulkload.engine.live_file import read_snapshots
+from bulkload.cli.watch import is_at_work, told
+from bulkload.core.snapshot import Liveness, RunSnapshot
+from bulkload.engine.live_file import LiveState, read_snapshots
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive
 from tests.jobs import PATIENCE_S, environment_of, running, until
@@ -199,3 +201,23 @@ def test_a_quiet_command_shows_nothing() -> None:
     with shown_live(Console(file=file, quiet=True), snapshots().__next__, lambda *_: False):
         pass
     assert file.getvalue() == ""
+
+
+def state(liveness: Liveness, **changes: object) -> LiveState:
+    return LiveState(Path("job"), replace(RUN, **changes), liveness)  # type: ignore[arg-type]
+
+
+def test_one_process_is_told_by_its_number_and_several_are_counted() -> None:
+    assert told([state(Liveness.ALIVE)]) == [
+        "alive: run 1, process 1 on lab, since 2023-11-14 22:13 UTC"
+    ]
+    (dead,) = told([state(Liveness.DEAD)])
+    assert dead.startswith("dead: process 1 on lab is gone without having ended its run, last news")
+    (suspended,) = told([state(Liveness.PAUSED, pauses=())])
+    assert suspended.startswith("paused: run 1, process 1 on lab; it was suspended or is stuck")
+    (ended,) = told([state(Liveness.ENDED, exit_code=3)])
+    assert ended.endswith("ago, exit code 3")
+    parts = [state(Liveness.ENDED), state(Liveness.ALIVE), state(Liveness.ENDED)]
+    assert told(parts) == ["3 parts: 1 alive, 2 ended"]
+    assert is_at_work(parts)
+    assert not is_at_work(parts[:1])

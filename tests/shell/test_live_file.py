@@ -14,6 +14,7 @@ from bulkload.core.limiting import LimitName
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.snapshot import Liveness, RunState, StageName
 from bulkload.engine.live_file import FILE_NAME, LiveState, read_snapshots
+from bulkload.engine.progress import Progress
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive
 from tests.jobs import Jobs, running, until
@@ -112,6 +113,21 @@ def test_a_state_that_cannot_be_written_stops_nothing(jobs: Jobs, studio: LocalS
     # A folder in its place: nothing can be renamed onto it.
     (jobs.folder / "job" / FILE_NAME).mkdir(parents=True)
     assert jobs.upload("archive").code == 0
+
+
+def test_a_state_that_cannot_be_told_stops_nothing(
+    jobs: Jobs, studio: LocalStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect in what is shown is no reason to end what is done."""
+
+    def defect(_: Progress) -> None:
+        raise RuntimeError("a defect")
+
+    jobs.use(studio)
+    archive(jobs.folder / "archive", measurements=1)
+    monkeypatch.setattr(Progress, "snapshot", defect)
+    assert jobs.upload("archive", "--quiet").code == 0
+    assert state_of(jobs.folder / "job") is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", json.dumps({"format": 1, "state": "x"})])
