@@ -90,7 +90,7 @@ def upload(
     log_json
         Write the log here, not into the job folder.
     metrics
-        Serve metrics of Prometheus on this port of this machine. 0 takes a free one; at the end
+        Serve metrics for Prometheus on this local port. 0 takes a free one; at the end
         they are in metrics.prom of the job folder.
     quiet
         Print only news: nothing after a run that found none. And errors, and what resumes it.
