@@ -10,7 +10,7 @@ from dataclasses import fields
 from types import ModuleType
 from typing import Final, get_args
 
-from bulkload.cli import json_documents
+from bulkload.cli import json_documents, json_lines
 from bulkload.client.http import events as wire
 from bulkload.core import lifecycle, limiting, snapshot
 from bulkload.engine.log import OTHER_EVENTS
@@ -23,10 +23,11 @@ _WORDS: Final = {"int": "integer", "float": "number", "str": "string", "bool": "
 
 def documents() -> Iterator[Row]:
     """Yield object, field, type and meaning of everything that ``--json`` prints."""
-    for name, node in _classes(json_documents):
+    for _, node in _classes(json_documents):
         title = (ast.get_docstring(node) or "").strip("`.")
-        shown = f"`{title}`" if title.startswith("bulkload") else f"`{name}`"
-        yield from _rows(shown, node)
+        yield from _rows(f"`{title}`", node)
+    for name, node in _classes(json_lines):
+        yield from _rows(f"`{name}`", node)
 
 
 def live_state() -> Iterator[Row]:

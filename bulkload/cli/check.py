@@ -26,13 +26,8 @@ from bulkload.cli.console import (
     show_remarks,
 )
 from bulkload.cli.jobfolder import absolute
-from bulkload.cli.json_documents import (
-    AsJson,
-    CheckDocument,
-    LostLine,
-    print_document,
-    problem_lines,
-)
+from bulkload.cli.json_documents import AsJson, CheckDocument, print_document, problem_lines
+from bulkload.cli.json_lines import LostLine
 from bulkload.cli.live_view import shown_live
 from bulkload.cli.options import (
     CheckOptions,

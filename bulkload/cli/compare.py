@@ -18,6 +18,7 @@ from rich.console import Console
 from bulkload.cli.console import counted, say, show_problems
 from bulkload.cli.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.jobfolder import absolute
+from bulkload.cli.json_documents import AsJson, CompareDocument, print_document
 from bulkload.cli.local import local_studio
 from bulkload.cli.options import (
     CheckOptions,
@@ -67,6 +68,7 @@ def compare(
     local: Annotated[Path | None, Parameter(group=TARGET)] = None,
     read_all: Annotated[bool, Parameter(negative=(), group=RUN)] = False,
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Compare a source with what Studio holds, file by file; changes nothing.
 
@@ -89,9 +91,11 @@ def compare(
         proves it equal, and what names none is read back.
     out
         Write the comparison as a table. As .csv, .xlsx, .parquet or .jsonl.
+    as_json
+        Print the result as one JSON object. `bulkload help machines` has its fields.
     """
     check_writable({"--out": out})
-    console = Console()
+    console = Console(quiet=as_json)
     target = target_of(url=url, project=project, local=local)
     settings = RunSettings(
         checks=check_options.checks(),
@@ -107,10 +111,11 @@ def compare(
         run, account = _planned(store, read, settings, sources, goes_on=source_options.go_on)
         if account.refusal:
             show_problems(console, account.problems, account.problem_count)
-            say(console, refused(account, absolute(sources)))
-            return ExitCode.USAGE
+            refusal = refused(account, absolute(sources))
+            say(console, refusal)
+            return _concluded(ComparisonCounts(), [], refusal, None) if as_json else ExitCode.USAGE
         results = stack.enter_context((scratch / "results.jsonl").open("w+", encoding="utf-8"))
-        report = _Report(console, results, is_written=out is not None)
+        report = _Report(console, results, is_written=out is not None or as_json)
         stack.enter_context(one_error())
         asked = _Asked(
             store=store, run=run, settings=settings, target=target, studio=studio,
@@ -119,8 +124,28 @@ def compare(
         counts = anyio.run(partial(_compare, asked))
         if out is not None:
             write_table(out, _rows(results), COLUMNS)
+        if as_json:
+            return _concluded(counts, list(_rows(results)), counts.statement, out)
     _summarise(console, counts, account, out)
     return ExitCode.ARRIVED if counts.is_proved else ExitCode.PARTIAL
+
+
+def _concluded(
+    counts: ComparisonCounts,
+    entries: Sequence[Mapping[str, Cell]],
+    statement: str,
+    out: Path | None,
+) -> int:
+    proved = ExitCode.ARRIVED if counts.is_proved else ExitCode.PARTIAL
+    return print_document(
+        CompareDocument(
+            counts={RESULTS[mark]: counts[mark] for mark in Mark},
+            entries=entries,
+            statement=statement,
+            out=None if out is None else str(out),
+            exit_code=proved if counts else ExitCode.USAGE,
+        )
+    )
 
 
 def _planned(

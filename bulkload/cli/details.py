@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from bulkload.cli.console import counted, say
-from bulkload.cli.json_documents import ShownItem, ShownSection
+from bulkload.cli.json_lines import ShownItem, ShownSection
 from bulkload.core.decisions import phrase
 from bulkload.core.issues import ValidationIssue
 from bulkload.core.lifecycle import SourcePrepared, SourceRejected

@@ -10,13 +10,8 @@ from rich.console import Console
 
 from bulkload.archives.access import on_disk
 from bulkload.cli.console import say
-from bulkload.cli.json_documents import (
-    AsJson,
-    CandidateLine,
-    DetectDocument,
-    DetectedFile,
-    print_document,
-)
+from bulkload.cli.json_documents import AsJson, DetectDocument, print_document
+from bulkload.cli.json_lines import CandidateLine, DetectedFile
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.errors import BulkloadError

@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bulkload.cli.console import EXAMPLES, say
-from bulkload.cli.json_documents import AsJson, JournalDocument, JournalLine, print_document
+from bulkload.cli.json_documents import AsJson, JournalDocument, print_document
+from bulkload.cli.json_lines import JournalLine
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.journal import find

@@ -17,13 +17,7 @@ from rich.console import Console
 from bulkload.cli.console import counted, say, show_problems
 from bulkload.cli.help_format import OUTPUT, TARGET
 from bulkload.cli.jobfolder import absolute
-from bulkload.cli.json_documents import (
-    AsJson,
-    PlanDocument,
-    plain,
-    print_document,
-    problem_lines,
-)
+from bulkload.cli.json_documents import AsJson, PlanDocument, plain, print_document, problem_lines
 from bulkload.cli.live_view import shown_live
 from bulkload.cli.local import local_studio
 from bulkload.cli.options import PrepareArguments, SourceOptions, this_command

@@ -17,7 +17,8 @@ from rich.console import Console
 
 from bulkload.cli.console import EXAMPLES, counted, say
 from bulkload.cli.jobfolder import studio_of, target_in
-from bulkload.cli.json_documents import AsJson, RecordLine, RollbackDocument, print_document
+from bulkload.cli.json_documents import AsJson, RollbackDocument, print_document
+from bulkload.cli.json_lines import RecordLine
 from bulkload.cli.live_view import shown_live
 from bulkload.cli.options import this_command
 from bulkload.clock import SystemClock

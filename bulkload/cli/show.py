@@ -18,7 +18,8 @@ from bulkload.cli.details import Details, findings_of, header_of, record_of, sou
 from bulkload.cli.detect import describe
 from bulkload.cli.help_format import READING, RUN
 from bulkload.cli.jobfolder import studio_of, target_in
-from bulkload.cli.json_documents import AsJson, ShowDocument, ShownItem, print_document
+from bulkload.cli.json_documents import AsJson, ShowDocument, print_document
+from bulkload.cli.json_lines import ShownItem
 from bulkload.cli.options import CheckOptions, PrepareArguments, SheetArguments, SourceOptions
 from bulkload.cli.plotting import Plots, plotted
 from bulkload.client.http.events import unobserved

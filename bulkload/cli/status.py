@@ -22,7 +22,8 @@ from bulkload.cli.console import (
     show_treatments,
 )
 from bulkload.cli.help_format import OUTPUT
-from bulkload.cli.json_documents import AsJson, ProcessLine, StatusDocument, plain, print_document
+from bulkload.cli.json_documents import AsJson, StatusDocument, plain, print_document
+from bulkload.cli.json_lines import ProcessLine
 from bulkload.cli.live_text import plain_line
 from bulkload.cli.watch import is_at_work, live_states, told
 from bulkload.cli.watch import watch as show_until_over

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bulkload.cli.console import say, show_problems
-from bulkload.cli.json_documents import AsJson, SurveyDocument, SurveyedFile, print_document
+from bulkload.cli.json_documents import AsJson, SurveyDocument, print_document
+from bulkload.cli.json_lines import SurveyedFile
 from bulkload.cli.live_view import shown_live
 from bulkload.cli.options import SheetArguments
 from bulkload.cli.survey_database import survey_database

@@ -17,7 +17,8 @@ from rich.console import Console
 
 from bulkload.cli.console import say
 from bulkload.cli.jobfolder import studio_of, target_in
-from bulkload.cli.json_documents import AsJson, DifferenceLine, VerifyDocument, print_document
+from bulkload.cli.json_documents import AsJson, VerifyDocument, print_document
+from bulkload.cli.json_lines import DifferenceLine
 from bulkload.cli.live_view import shown_live
 from bulkload.cli.migration import is_migration, prove
 from bulkload.cli.pack import verify_pack

@@ -97,6 +97,20 @@ def test_survey_and_account_and_journal(job: Jobs) -> None:
     assert [one["faults"] for one in checked["journals"]] == [[]]
 
 
+def test_compare(job: Jobs) -> None:
+    compared = document(job.command("compare", "archive", "--workers", "1", "--json"))
+    assert compared["counts"]["equal"] == 2
+    assert sum(compared["counts"].values()) == len(compared["entries"]) == 3
+    equal = [one for one in compared["entries"] if one["mark"] == "="]
+    assert {one["measurement"] for one in equal} == {"run 0", "run 1"}
+    assert compared["exit_code"] == 3
+    refused = document(
+        job.command("compare", "archive", "--layout", "{cell}/{measurement}.*", "--json")
+    )
+    assert (refused["exit_code"], refused["entries"]) == (2, [])
+    assert "no entry fits" in refused["statement"]
+
+
 def test_verify_and_rollback(job: Jobs) -> None:
     verified = document(job.command("verify", "job", "--all", "--json"))
     assert (verified["compared"], verified["differences"], verified["exit_code"]) == (2, [], 0)
