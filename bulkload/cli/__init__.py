@@ -61,6 +61,8 @@ for _name, _place, _help, _example in (
      "jobs/archive --out report.html"),
     ("pack", "pack:pack", "Pack what a job can prove, to be kept and checked without it.",
      "jobs/archive --out archive-2026.zip"),
+    ("merge", "merge:merge", "Bring parts of a job together that were run apart.",
+     "jobs/archive from-a from-b"),
     ("rollback", "rollback:rollback", "Delete what a job created in Studio.", "jobs/archive"),
     ("help", "manual:show", "Show a page of the manual.", "validation"),
 ):  # fmt: skip

@@ -22,10 +22,13 @@ class LaneOptions:
         Processes that deliver, one a part. One for each four cores by default.
     parts
         Parts of a new job. Four a lane by default, one for a small job; fixed from then on.
+    shard
+        Run every Nth part of a planned job from K on, as K/N. K is from 0 to N-1.
     """
 
     lanes: int | None = None
     parts: int | None = None
+    shard: str | None = None
 
     def count(self) -> int:
         """Return how many lanes a run has."""

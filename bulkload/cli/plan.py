@@ -15,20 +15,21 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bulkload.cli.console import counted, say, show_problems
-from bulkload.cli.help_format import OUTPUT, TARGET
+from bulkload.cli.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.jobfolder import absolute
 from bulkload.cli.json_documents import AsJson, PlanDocument, plain, print_document, problem_lines
 from bulkload.cli.live_view import shown_live
 from bulkload.cli.local import local_studio
-from bulkload.cli.options import PrepareArguments, SourceOptions, this_command
+from bulkload.cli.options import CheckOptions, PrepareArguments, SourceOptions, this_command
 from bulkload.cli.outlook import show_outlook
 from bulkload.cli.plan_made_from import carried_of
+from bulkload.cli.plan_parts import plan_into_parts
 from bulkload.cli.refusal import refused
 from bulkload.client.http.events import WireEvent, unobserved
 from bulkload.client.studio import AsyncStudio
 from bulkload.clock import SystemClock
 from bulkload.core.outlook import Outlook, Standing
-from bulkload.core.plan_items import Checks, UploadJob
+from bulkload.core.plan_items import UploadJob
 from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode
 from bulkload.core.terms import JobKey
@@ -59,6 +60,9 @@ def plan(
     local: Annotated[Path | None, Parameter(group=TARGET)] = None,
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     as_json: AsJson = False,
+    check_options: CheckOptions = CheckOptions(),
+    parts: Annotated[int | None, Parameter(group=RUN)] = None,
+    job: Annotated[Path | None, Parameter(group=RUN)] = None,
 ) -> int:
     """Show what would be uploaded, and what prevents it. Sends nothing and reads no data.
 
@@ -80,9 +84,17 @@ def plan(
         uploaded as any manifest.
     as_json
         Print the result as one JSON object. `bulkload help machines` has its fields.
+    parts
+        Plan a job of so many parts, for several machines. Each runs some with upload --shard.
+    job
+        Folder of that job.
     """
     console = Console(quiet=as_json)
     prepare_options = prepare_arguments.prepare_options(source_options)
+    if parts is not None or job is not None:
+        settings = RunSettings(checks=check_options.checks(), prepare_options=prepare_options)
+        target = target_of(url=url, project=project, local=local)
+        return plan_into_parts(sources, source_options, settings, target, job_dir=job, parts=parts)
     asks_studio = url is not None or project is not None or local is not None
     with ExitStack() as stack:
         store = stack.enter_context(Store(None))
@@ -96,7 +108,7 @@ def plan(
                 store,
                 run,
                 source_options.read(sources, prepare_options, databases),
-                checks=Checks(),
+                checks=check_options.checks(),
                 prepare_options=prepare_options,
                 at=at,
                 sources=absolute(sources),

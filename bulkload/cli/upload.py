@@ -102,6 +102,21 @@ def upload(
             *sources, source_options=source_options, check_options=check_options,
             prepare_arguments=prepare_arguments, limit_options=limit_options,
         )  # fmt: skip
+    if lane_options.shard is not None:
+        from bulkload.cli.shard import Fixed, upload_shard
+
+        fixed = Fixed(
+            source_options=source_options, check_options=check_options,
+            prepare_arguments=prepare_arguments, targets=(url, project, local, job),
+            others=(store_steps, references, report, log_json, lane_options.parts),
+        )  # fmt: skip
+        limits = replace(limit_options.limits(), outage_limit_s=duration_s(outage_limit))
+        return upload_shard(
+            sources, fixed, lane_options, limits=limits, existing=existing, waits=wait,
+            sends_provenance=provenance, attaches_raw=attach_raw,
+            until=None if until is None else moment(until), summary=summary,
+            end_options=end_options, is_quiet=quiet,
+        )  # fmt: skip
     # Not before: `upload --help` needs none of what uploads.
     from bulkload.cli.running import upload_sources
 

@@ -408,6 +408,12 @@ SELECT at, name FROM event WHERE job=? ORDER BY id
 -- name: events_of
 SELECT id, name, payload FROM event WHERE job=? ORDER BY id
 
+-- Runs in their order, each before its events; whether a run has ended may change later.
+-- name: history_of_all
+SELECT run AS of_run, 1 AS is_event, id, job, at, name, payload FROM event
+UNION ALL SELECT id, 0, id, 0, started_at, command, settings FROM run
+ORDER BY of_run, is_event, id
+
 -- name: events_without_job
 SELECT id, job FROM event WHERE job NOT IN (SELECT id FROM job)
 

@@ -43,6 +43,16 @@ def check_counts(*, lanes: int | None, parts: int | None) -> None:
             raise SettingsError(f"--{name} must be from 1 to {most:,}")
 
 
+def parse_shard(text: str) -> tuple[int, int]:
+    """Return a shard such as ``2/8`` as its number, from 0, and how many there are."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
+        raise SettingsError(
+            f"--shard {text!r} is not a shard; write K/N with K from 0 to N-1, such as 2/8"
+        )
+    return int(number), int(count)
+
+
 def divide(limits: RunLimits, lanes: int) -> list[RunLimits]:
     """Return each lane's share: together they take what the run may take, and no more.
 

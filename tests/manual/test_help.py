@@ -13,9 +13,9 @@ TALL_SCREEN = 66
 TALL = {"plan", "check", "compare", "retry", "show", "upload"}
 
 COMMANDS = [
-    "accept", "account", "check", "compare", "demo", "detect", "help", "journal check", "pack",
-    "plan", "report", "resume", "retry", "rollback", "show", "status", "studio", "survey", "upload",
-    "verify",
+    "accept", "account", "check", "compare", "demo", "detect", "help", "journal check", "merge",
+    "pack", "plan", "report", "resume", "retry", "rollback", "show", "status", "studio", "survey",
+    "upload", "verify",
 ]  # fmt: skip
 
 
