@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 from bulkload.cli.ending import EndOptions
 from bulkload.cli.jobfolder import last_upload_of, studio_of, target_in
 from bulkload.cli.lane_options import LaneOptions
 from bulkload.cli.options import (
-    CheckOptions,
-    PrepareArguments,
-    SourceOptions,
     check_dialects,
     this_command,
 )
@@ -26,55 +22,42 @@ from bulkload.errors import SettingsError
 from bulkload.journal.parts import JobLayout, part_folder, read_layout
 from bulkload.lanes.budget import check_counts, parse_shard
 from bulkload.lanes.request import with_lanes
-from bulkload.settings import RunLimits, RunSettings
+from bulkload.settings import RunSettings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fixed:
-    """Options that hold for a whole job, and so not for a shard of it."""
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """What a task of a scheduler is to run."""
 
-    source_options: SourceOptions
-    check_options: CheckOptions
-    prepare_arguments: PrepareArguments
-    targets: tuple[object, ...]
-    others: tuple[object, ...]
-
-    def check_none_given(self) -> None:
-        """Raise ``SettingsError`` where one of them is given."""
-        is_as_planned = (
-            self.source_options == SourceOptions()
-            and self.check_options == CheckOptions()
-            and self.prepare_arguments == PrepareArguments()
-        )
-        if not is_as_planned or any(self.targets) or any(self.others):
-            raise SettingsError(
-                "--shard runs a job as it was planned: give options on sources, checks, reading "
-                "and target to `bulkload plan`, and a report to `bulkload report`"
-            )
+    #: The folder of a planned job, in the place of a source.
+    sources: Sequence[str]
+    lane_options: LaneOptions
+    #: Whether no option is given that holds for the whole job.
+    is_as_planned: bool
 
 
 def upload_shard(
-    sources: Sequence[str],
-    fixed: Fixed,
-    lane_options: LaneOptions,
-    *,
-    limits: RunLimits,
-    existing: Existing,
-    waits: bool,
-    sends_provenance: bool,
-    attaches_raw: bool,
-    until: datetime | None,
+    shard: Shard,
+    asked: RunSettings,
     summary: Path | None,
     end_options: EndOptions,
+    *,
     is_quiet: bool,
 ) -> int:
-    """Run the parts of a shard; return the exit code. Options add to what the plan keeps."""
-    assert lane_options.shard is not None
-    number, count = parse_shard(lane_options.shard)
+    """Run the parts of a shard; return the exit code.
+
+    What ``asked`` says of delivery adds to what the plan keeps.
+    """
+    lane_options = shard.lane_options
+    number, count = parse_shard(lane_options.shard or "")
     check_counts(lanes=lane_options.lanes, parts=None)
     check_writable({"--summary": summary})
-    fixed.check_none_given()
-    job_dir, layout = _job_of(sources)
+    if not shard.is_as_planned or lane_options.parts is not None:
+        raise SettingsError(
+            "--shard runs a job as it was planned: give options on sources, checks, reading and "
+            "target to `bulkload plan`, and a report to `bulkload report`"
+        )
+    job_dir, layout = _job_of(shard.sources)
     parts = range(number, layout.parts, count)
     if any(not part_folder(job_dir, part).is_dir() for part in parts):
         raise SettingsError(
@@ -84,15 +67,13 @@ def upload_shard(
     last = last_upload_of(job_dir)
     assert last is not None
     kept = last.settings
-    settings = replace(
-        with_kept_settings(kept, RunSettings(limits=limits, until=until)),
-        existing=Existing(kept["existing"]) if existing is Existing.REUSE else existing,
-        is_waiting=kept["is_waiting"] and waits,
-    )
+    settings = with_kept_settings(kept, asked)
     settings = replace(
         settings,
-        sends_provenance=settings.sends_provenance and sends_provenance,
-        attaches_raw=settings.attaches_raw or attaches_raw,
+        existing=Existing(kept["existing"]) if asked.existing is Existing.REUSE else asked.existing,
+        is_waiting=kept["is_waiting"] and asked.is_waiting,
+        sends_provenance=settings.sends_provenance and asked.sends_provenance,
+        attaches_raw=settings.attaches_raw or asked.attaches_raw,
     )
     check_dialects(settings.prepare_options)
     target = target_in(job_dir)

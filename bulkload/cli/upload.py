@@ -102,23 +102,9 @@ def upload(
             *sources, source_options=source_options, check_options=check_options,
             prepare_arguments=prepare_arguments, limit_options=limit_options,
         )  # fmt: skip
-    if lane_options.shard is not None:
-        from bulkload.cli.shard import Fixed, upload_shard
-
-        fixed = Fixed(
-            source_options=source_options, check_options=check_options,
-            prepare_arguments=prepare_arguments, targets=(url, project, local, job),
-            others=(store_steps, references, report, log_json, lane_options.parts),
-        )  # fmt: skip
-        limits = replace(limit_options.limits(), outage_limit_s=duration_s(outage_limit))
-        return upload_shard(
-            sources, fixed, lane_options, limits=limits, existing=existing, waits=wait,
-            sends_provenance=provenance, attaches_raw=attach_raw,
-            until=None if until is None else moment(until), summary=summary,
-            end_options=end_options, is_quiet=quiet,
-        )  # fmt: skip
     # Not before: `upload --help` needs none of what uploads.
     from bulkload.cli.running import upload_sources
+    from bulkload.cli.shard import Shard, upload_shard
 
     settings = RunSettings(
         checks=check_options.checks(),
@@ -130,6 +116,13 @@ def upload(
         until=None if until is None else moment(until),
         limits=replace(limit_options.limits(), outage_limit_s=duration_s(outage_limit)),
     )
+    if lane_options.shard is not None:
+        fixed = (
+            source_options != SourceOptions(), check_options != CheckOptions(), store_steps, url, job,
+            prepare_arguments != PrepareArguments(), project, local, references, report, log_json,
+        )  # fmt: skip
+        shard = Shard(sources, lane_options, is_as_planned=not any(fixed))
+        return upload_shard(shard, settings, summary, end_options, is_quiet=quiet)
     return upload_sources(
         sources, source_options, settings, url=url, project=project, local=local, job=job,
         summary=summary, log_json=log_json, references=references, report=report,
