@@ -118,10 +118,10 @@ def upload(
     )
     if lane_options.shard is not None:
         fixed = (
-            source_options != SourceOptions(), check_options != CheckOptions(), store_steps, url, job,
-            prepare_arguments != PrepareArguments(), project, local, references, report, log_json,
+            source_options != SourceOptions(), check_options != CheckOptions(), store_steps, url,
+            prepare_arguments != PrepareArguments(), project, local, references, report, job,
         )  # fmt: skip
-        shard = Shard(sources, lane_options, is_as_planned=not any(fixed))
+        shard = Shard(sources, lane_options, is_as_planned=not any(fixed) and not log_json)
         return upload_shard(shard, settings, summary, end_options, is_quiet=quiet)
     return upload_sources(
         sources, source_options, settings, url=url, project=project, local=local, job=job,
