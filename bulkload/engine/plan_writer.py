@@ -12,7 +12,7 @@ from typing import Final
 
 from bulkload.core.issues import Severity
 from bulkload.core.lifecycle import JobState, Restarted, SourceRejected
-from bulkload.core.plan_check import Rule, differs_by_case, duplicate_name, folded_name
+from bulkload.core.plan_check import Rule, duplicate_name
 from bulkload.core.plan_items import (
     CellMetadata,
     Checks,
@@ -29,6 +29,7 @@ from bulkload.core.resume import Known, restart_reason
 from bulkload.core.tally import Newly
 from bulkload.core.version import VERSION
 from bulkload.engine.limits import GONE_NAMED, MAX_PROBLEMS, PLAN_BATCH
+from bulkload.engine.plan_batch import PlanBatch
 from bulkload.errors import PlanError, SettingsError
 from bulkload.journal import Gone, JobRow, Store, events
 from bulkload.journal.acceptance import is_entry_accepted
@@ -225,7 +226,9 @@ def write_plan(
     """Write a plan, or a part's share of one, which may be empty; return the account of it."""
     account = PlanAccount(goes_on=goes_on)
     run_wide = _run_wide(checks, prepare_options)
-    writer = _Writer(store, run, account, run_wide, at, has_treatments(store))
+    is_first = not store.count_jobs()
+    batch = PlanBatch(store, run)
+    writer = _Writer(store, run, account, run_wide, at, has_treatments(store), is_first, batch)
     store.begin_spellings()
     stream = iter(items)
     is_open = True
@@ -237,6 +240,8 @@ def write_plan(
                 writer.put(item)
                 if isinstance(item, UploadJob | Skip):
                     on_entry()
+            for warning in batch.flush():
+                account.add(warning)
     account.gone = store.gone(run, GONE_NAMED, last_reported(store, run))
     account.this_run["gone"] = account.gone.newly
     return account
@@ -271,6 +276,9 @@ class _Writer:
     at: float
     #: Whether a retry ever chose something for single jobs.
     has_treatments: bool
+    #: Whether the journal has no job of an earlier plan.
+    is_first: bool
+    batch: PlanBatch
 
     def put(self, item: PlanItem) -> None:
         match item:
@@ -304,30 +312,38 @@ class _Writer:
         """Add a job or take a known one up, unless this plan has its name already."""
         store, run = self.store, self.run
         payload = job_to_text(job)
+        if self.is_first and store.add_job(run, job, payload, _digest(self.run_wide, payload, "")):
+            self._count(job, "new")
+            return
         row = store.find_job(job.key)
         chosen = ""
         if self.has_treatments and row is not None:
             chosen = str(treatment_of(store, row.id))
         options_digest = _digest(self.run_wide, payload, chosen)
-        if row is not None and row.plan_run == run:
+        if row is not None and (row.plan_run == run or row.id in self.batch.unchanged):
             self._put_claimed(job, row)
             return
         if row is None:
-            self.account.this_run["new"] += 1
             store.add_job(run, job, payload, options_digest)
+            self._count(job, "new")
+            return
+        stamp, known = quick_stamp(job.path), row.known
+        reason = restart_reason(known, options_digest=options_digest, stamp=stamp)
+        stated = (job.path, payload, options_digest)
+        if reason is None and stated == (row.path, row.payload, row.recipe):
+            self.batch.unchanged[row.id] = None
         else:
-            stamp = quick_stamp(Path(job.path))
-            reason = restart_reason(row.known, options_digest=options_digest, stamp=stamp)
             store.replan_job(
                 run, row.id, path=job.path, payload=payload, options_digest=options_digest
             )
-            self.account.this_run[_since(row.known, stamp, reason)] += 1
-            if reason is not None:
-                events.append(store, run, row.id, self.at, Restarted(reason=reason))
+        if reason is not None:
+            events.append(store, run, row.id, self.at, Restarted(reason=reason))
+        self._count(job, _since(known, stamp, reason))
+
+    def _count(self, job: UploadJob, since: str) -> None:
+        self.account.this_run[since] += 1
         self.account.jobs += 1
-        if not store.put_spelling(job.key, folded_name(job.key.measurement)):
-            where = job.origin or job.path
-            self.account.add(differs_by_case(where, "measurement", job.key.measurement))
+        self.batch.add_name(job)
 
     def _put_claimed(self, job: UploadJob, first: JobRow) -> None:
         """Decide on an entry whose name an earlier one of this plan has.

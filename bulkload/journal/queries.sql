@@ -300,19 +300,32 @@ SELECT raw_data_id FROM raw_data WHERE sha256=?
 -- The spellings of this plan's names without case; on disk, and gone with the connection.
 -- name: spellings_table
 CREATE TEMP TABLE IF NOT EXISTS spelling (
-    spec TEXT NOT NULL, cell TEXT NOT NULL, folded TEXT NOT NULL,
+    spec TEXT NOT NULL, cell TEXT NOT NULL, folded TEXT NOT NULL, measurement TEXT NOT NULL,
     PRIMARY KEY (spec, cell, folded)
 ) WITHOUT ROWID
 
 -- name: spellings_clear
 DELETE FROM temp.spelling
 
--- name: spelling_put
-INSERT OR IGNORE INTO temp.spelling VALUES (?, ?, ?)
+-- Many names at once: a statement for each would take a sixth of the time of planning.
+-- name: spellings_put
+INSERT OR IGNORE INTO temp.spelling
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]') FROM json_each(?)
+
+-- name: spellings_other
+SELECT one.key FROM json_each(?) AS one JOIN temp.spelling AS first
+ON first.spec = json_extract(one.value, '$[0]') AND first.cell = json_extract(one.value, '$[1]')
+AND first.folded = json_extract(one.value, '$[2]')
+WHERE first.measurement <> json_extract(one.value, '$[3]') ORDER BY one.key
 
 -- name: job_insert
 INSERT INTO job (spec, cell, measurement, path, payload, plan_run, recipe, state)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+
+-- What the plan states as it did before.
+-- name: jobs_unchanged
+UPDATE job SET plan_run=?1, has_given_up=0 WHERE id IN (SELECT value FROM json_each(?2))
 
 -- name: job_replan
 UPDATE job SET plan_run=?, path=?, payload=?, recipe=?, has_given_up=0 WHERE id=?

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -134,14 +134,25 @@ class Store:
         self.write("spellings_table")
         self.write("spellings_clear")
 
-    def put_spelling(self, key: JobKey, folded: str) -> bool:
-        """Keep a name without its case; False where its cell has it in this plan already."""
-        return self.write("spelling_put", key.spec, key.cell, folded).rowcount > 0
+    def put_spellings(self, names: Sequence[tuple[JobKey, str]]) -> list[int]:
+        """Keep names with those without their case; return which differ from an earlier one.
 
-    def add_job(self, run: int, job: UploadJob, payload: str, options_digest: str) -> None:
-        """Add a job that the journal does not know."""
+        The numbers returned are places in ``names``.
+        """
+        text = json.dumps([(key.spec, key.cell, folded, key.measurement) for key, folded in names])
+        if self.write("spellings_put", text).rowcount == len(names):
+            return []
+        return [row[0] for row in self.rows("spellings_other", text)]
+
+    def add_job(self, run: int, job: UploadJob, payload: str, options_digest: str) -> bool:
+        """Add a job; False where the journal knows one of its names, which stays as it is."""
         state = JobState.PLANNED.value
-        self.write("job_insert", *job.key, job.path, payload, run, options_digest, state)
+        values = (*job.key, job.path, payload, run, options_digest, state)
+        return self.write("job_insert", *values).rowcount > 0
+
+    def take_unchanged(self, run: int, jobs: Sequence[int]) -> None:
+        """Take known jobs into this run's plan, which states them as they are known."""
+        self.write("jobs_unchanged", run, json.dumps(jobs))
 
     def replan_job(
         self, run: int, job: int, *, path: str, payload: str, options_digest: str

@@ -25,18 +25,18 @@ def attachments(path: Path) -> list[Path]:
     return sorted(entry for entry in path.iterdir() if entry.is_file() and entry.name[0] != ".")
 
 
-def quick_stamp(path: Path) -> tuple[int, int] | None:
+def quick_stamp(path: Path | str) -> tuple[int, int] | None:
     """Return a source's size and modification time, None if it cannot be accessed.
 
     The size of a folder is that of its files, as in ``stamp``.
     """
     if is_elsewhere(str(path)):
-        return stamp_of(place(path))
+        return stamp_of(place(Path(path)))
     try:
         status = os.stat(path)  # noqa: PTH116  (once a file)
         if stat.S_ISREG(status.st_mode):
             return status.st_size, status.st_mtime_ns
-        statuses = [one.stat() for one in attachments(path)]
+        statuses = [one.stat() for one in attachments(Path(path))]
     except OSError:
         return None
     return (
