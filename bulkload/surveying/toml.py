@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from bulkload.core.survey.content import ContentKind
+from bulkload.core.survey.content import ContentKind, kind_by_suffix
 from bulkload.core.survey.dates import Order
 from bulkload.core.survey.layouts import ProposedLayout
 from bulkload.core.survey.proposal import Proposal
@@ -121,7 +121,9 @@ def _excluded(prefix: str, proposals: Sequence[Proposal]) -> Iterator[Line]:
             if one.upload is False and one.facts.kind is not ContentKind.METADATA
         ]
         rules = sorted({one.rule for one in left_out})
-        if left_out and len(left_out) == len(members) and ending[1:].isalnum():
+        # An ending that may hold data tomorrow is not left out as a whole.
+        is_no_data = kind_by_suffix(ending) not in (None, ContentKind.ARCHIVE)
+        if left_out and len(left_out) == len(members) and is_no_data:
             yield Line(text=f"*{ending}", remark=f"{len(members):,} files: {', '.join(rules)}")
             continue
         for one in left_out:
