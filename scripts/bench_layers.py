@@ -37,6 +37,7 @@ sys.path.insert(0, str(ROOT))
 
 from bulkload.cli.local import local_studio  # noqa: E402
 from bulkload.clock import Clock, SystemClock  # noqa: E402
+from bulkload.engine.loop import loop_options  # noqa: E402
 from bulkload.engine.studios import RunningStudio  # noqa: E402
 from scripts import delivery_layers as layers  # noqa: E402
 
@@ -56,10 +57,13 @@ def main() -> None:
     parser.add_argument("--layers", default=",".join((*layers.LAYERS, *RUNS)))
     parser.add_argument("--count", type=int, default=128)
     parser.add_argument("--cpu", action="store_true", help="CPU time, also where valgrind is")
+    parser.add_argument("--asyncio", action="store_true", help="not uvloop, also where it is")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--profile", type=Path, help="keep callgrind's files in this folder")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.asyncio:
+        os.environ["BENCH_LOOP"] = "asyncio"
     if options.one:
         _measure_one(Path(options.one[0]), options.one[1])
         return
@@ -203,7 +207,8 @@ def _measure_one(folder: Path, layer: str) -> None:
         count=kept["count"],
     )
     meter = _Meter()
-    anyio.run(partial(_whole_run if layer in RUNS else _layer, bench, layer, meter))
+    act = partial(_whole_run if layer in RUNS else _layer, bench, layer, meter)
+    anyio.run(act, backend_options={} if os.environ.get("BENCH_LOOP") else loop_options())
     print(meter.ms)
 
 

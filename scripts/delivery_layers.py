@@ -209,7 +209,7 @@ async def wire(bench: Bench) -> AsyncIterator[Deliver]:
 
         async def deliver(number: int) -> None:
             offer = await call(bench.initiate_path, {"measurement": {"name": f"m{number}"}})
-            body = body_of(bench.body)
+            body = body_of(bench.body, md5=bench.prepared.md5)
             await store.put(
                 offer["uploads"][0]["signed_url"],
                 body,
@@ -233,7 +233,7 @@ async def caller(bench: Bench) -> AsyncIterator[Deliver]:
     async def deliver(number: int) -> None:
         payload = {"measurement": {"name": f"m{number}"}}
         offer = await calls.call("POST", bench.initiate_path, json=payload)
-        await storage.put_target(offer["uploads"][0], bench.body)
+        await storage.put_target(offer["uploads"][0], bench.body, md5=bench.prepared.md5)
         path = f"/cell_measurements/{offer['measurement_id']}/confirm-upload"
         await calls.call("POST", path, json=bench.confirmation(number))
 
@@ -250,7 +250,8 @@ async def client(bench: Bench) -> AsyncIterator[Deliver]:
         async def deliver(number: int) -> None:
             calls = studio.cell_measurement
             answer = await calls.initiate(bench.cell_id, f"m{number}")
-            await calls.put(answer.target("time_series.parquet"), bench.body)
+            target = answer.target("time_series.parquet")
+            await calls.put(target, bench.body, md5=bench.prepared.md5)
             await calls.confirm(answer.measurement_id, bench.cell_id, {"name": f"m{number}"})
 
         yield deliver

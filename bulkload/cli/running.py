@@ -40,6 +40,7 @@ from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import open_log
+from bulkload.engine.loop import loop_options
 from bulkload.engine.metrics import served_metrics
 from bulkload.engine.progress import Progress
 from bulkload.engine.request import JobRequest, RunRequest
@@ -133,7 +134,8 @@ def carry_out(
     """Run a job and print its progress and report; return the exit code and the counts."""
     console = Console(quiet=is_quiet)
     try:
-        result = anyio.run(partial(_watched, request, metrics=metrics, is_quiet=is_quiet))
+        act = partial(_watched, request, metrics=metrics, is_quiet=is_quiet)
+        result = anyio.run(act, backend_options=loop_options())
     except PlanInvalidError as error:
         account = error.account
         errors = Console(stderr=True)

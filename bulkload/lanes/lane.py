@@ -22,6 +22,7 @@ from typing import BinaryIO, Final, Self
 import anyio
 
 from bulkload.core.tally import ExitCode
+from bulkload.engine.loop import loop_options
 from bulkload.engine.plan_again import take_up
 from bulkload.engine.progress import Progress
 from bulkload.engine.request import RunRequest
@@ -169,7 +170,7 @@ def main() -> None:
     answers = take_answers()
     setup = read_message(sys.stdin.buffer)
     if isinstance(setup, LaneSetup):
-        anyio.run(Lane(setup, answers).run)
+        anyio.run(Lane(setup, answers).run, backend_options=loop_options())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -73,6 +74,8 @@ class _Worker:
     def __init__(self, process: Process, stderr_path: Path) -> None:
         self.process = process
         self._stderr_path = stderr_path
+        #: When its memory was looked at, in seconds of the monotonic clock.
+        self._looked_at = 0.0
         #: The bytes of an answer that have arrived.
         self._arrived = bytearray()
         #: Created once: creating one costs more system calls than reading the memory. None where
@@ -148,6 +151,17 @@ class _Worker:
             return 0 if self._observed is None else int(self._observed.memory_info().rss)
         except psutil.Error:
             return 0
+
+    def is_seen_above(self, limit_bytes: int) -> bool:
+        """Return whether the worker has more memory than that; looks at most every so often.
+
+        Most files are read between two looks: a look for each would cost more than its answer.
+        """
+        now = time.monotonic()
+        if now - self._looked_at < MEMORY_POLL_S:
+            return False
+        self._looked_at = now
+        return self.memory_bytes() > limit_bytes
 
     async def end(self) -> None:
         """Kill the worker and wait until it has ended."""
@@ -237,7 +251,7 @@ class Pool:
             with anyio.move_on_after(limits.time_limit_s) as time_limit:
                 await worker.send(replace(task, memory_bytes=memory_limit_bytes))
                 # The system reports no growth of memory: it has to be polled.
-                while worker.memory_bytes() <= memory_limit_bytes:
+                while not worker.is_seen_above(memory_limit_bytes):
                     with anyio.move_on_after(MEMORY_POLL_S):
                         answer = await worker.answer()
                         if isinstance(answer, StillReading):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -198,3 +201,34 @@ def test_the_numbers_of_two_missing_files_are_named() -> None:
     files = [file for file in series(40) if file.name not in {"cycle_7", "cycle_9"}]
     (finding,) = check_campaign(files)
     assert finding.message == "The files 'cycle_*' go from 1 to 40 without 7 and 9."
+
+
+#: Prints the summary of a file of 200,000 rows.
+_SUMMARY = """
+import numpy as np
+from bulkload.core.campaign import summary_to_text
+from bulkload.core.frame import Frame
+from bulkload.core.rules.file_summary import summarise_file
+rows = np.arange(200_000)
+frame = Frame.of({
+    "Time [s]": 0.1 * rows,
+    "Voltage [V]": 3.7 + 0.3 * np.sin(rows / 777.0),
+    "Current [A]": np.where(rows // 5000 % 2, -1.234567, 0.987654),
+    "Step count": rows // 5000,
+})
+print(summary_to_text(summarise_file(frame, "file", None)))
+"""
+
+
+def test_a_summary_does_not_depend_on_the_threads_of_blas() -> None:
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", _SUMMARY],
+            env=os.environ | {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2", "3")
+    }
+    assert len(texts) == 1

@@ -116,8 +116,9 @@ def _figures(frame: Frame, signals: Sequence[str]) -> tuple[tuple[float, ...], .
         signs = _signs(low)
         for row, values in zip(figures, blocks_of_all, strict=True):
             if values is not None:
-                row[0] += np.dot(values, values)
-                row[1:] += values @ signs[: len(values)]
+                # Not by BLAS, whose sums depend on how many threads share them.
+                row[0] += np.square(values).sum()
+                row[1:] += [(values * sign).sum() for sign in signs[:, : len(values)]]
     figures[:, 0] = np.sqrt(figures[:, 0])
     return tuple(map(tuple, figures.tolist()))
 
@@ -144,9 +145,9 @@ def _finite_blocks(frame: Frame, name: str) -> Iterator[Floats]:
 def _signs(low: int) -> Floats:
     """Return the signs of a block of rows, the same for every file: most have one block."""
     mixed = np.arange(low, low + SIGN_ROWS, dtype=np.uint32) * np.uint32(2654435761)
-    signs = np.empty((SIGN_ROWS, len(SIGN_BITS)))
+    signs = np.empty((len(SIGN_BITS), SIGN_ROWS))
     for place, bit in enumerate(SIGN_BITS):
-        signs[:, place] = (mixed >> np.uint32(bit)) & np.uint32(1)
+        signs[place] = (mixed >> np.uint32(bit)) & np.uint32(1)
     signs *= -2.0
     signs += 1.0
     return signs
