@@ -2,13 +2,15 @@
 
     python scripts/kill_test.py --kills 1000          the long form
     python scripts/kill_test.py --kills 10 --measurements 40
+    python scripts/kill_test.py --kills 400 --lanes 3   supervisor, lanes and their workers
 
 Real processes, a real local Studio over HTTP. A round uploads an archive into an empty Studio
 and is killed again and again until it comes to its end; rounds follow one another, in two processes
 side by side, until there were so many kills. The time between two kills is drawn from an
 exponential distribution: no instant of a run is likelier than another, its start and its end
 included. After each kill of a parent its journal must be whole, and what it calls done must be
-in the Studio and ready. At the end of a round every measurement must be there once, and
+in the Studio and ready. With ``--lanes`` the job has four parts, and each run draws another number
+of lanes, up to that. At the end of a round every measurement must be there once, and
 ``bulkload verify --all`` must find each equal to what was uploaded.
 """
 
@@ -46,6 +48,7 @@ from bulkload.errors import JournalError
 from bulkload.journal import FILE_NAME, LOG_NAME, find
 from bulkload.journal.check import check_journal
 from bulkload.journal.database import connect
+from bulkload.journal.parts import part_folder
 from bulkload.localstudio import LocalStudio, StudioSettings
 
 #: Rounds that run side by side: while one starts a process, the other works.
@@ -57,8 +60,10 @@ SLOWER = 1.03
 #: Part of the kills that go to a child; the others go to the parent.
 CHILDREN = 0.7
 RUN_LIMIT_S = 600.0
-#: Exit code of a run that left something out.
-PARTIAL = 3
+#: Exit codes of a run that left something out, and of one that gave up a part whose lanes died.
+PARTIAL, STOPPED = 3, 5
+#: Parts of a job that is run with lanes.
+PARTS = 4
 ROWS = 60
 
 
@@ -87,7 +92,8 @@ class Account:
     def __str__(self) -> str:
         return (
             f"{self.kills.total()} kills ({self.kills['parents']} of parents, {self.early} of them "
-            f"before the first request; {self.kills['children']} of children), {self.rounds} "
+            f"before the first request; {self.kills['children']} of children; "
+            f"{self.kills['lanes']} of lanes), {self.rounds} "
             f"rounds, {self.measurements} measurements, {self.left_out} runs left out files whose "
             f"reader was killed twice: {len(self.wrong)} lost, twice or falsely done"
         )
@@ -99,6 +105,7 @@ def main() -> int:
     options.add_argument("--kills", type=int, default=1000)
     options.add_argument("--measurements", type=int, default=200)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--lanes", type=int, default=0, help="as many at most, each run")
     options.add_argument("--minutes", type=float, default=240.0, help="no new round after that")
     asked = options.parse_args()
     began = time.monotonic()
@@ -111,6 +118,7 @@ def main() -> int:
             [each] * PROCESSES,
             [asked.measurements] * PROCESSES,
             [asked.minutes] * PROCESSES,
+            [asked.lanes] * PROCESSES,
         ):
             whole.add(account)
     print(f"{time.monotonic() - began:.0f} s: {whole}")
@@ -119,7 +127,7 @@ def main() -> int:
     return 1 if whole.wrong else 0
 
 
-def run_rounds(seed: int, kills: int, measurements: int, minutes: float) -> Account:
+def run_rounds(seed: int, kills: int, measurements: int, minutes: float, lanes: int = 0) -> Account:
     """Run one round after another until there were so many kills."""
     account, chance, began = Account(), random.Random(seed), time.monotonic()
     usual_s = 0.0
@@ -131,7 +139,7 @@ def run_rounds(seed: int, kills: int, measurements: int, minutes: float) -> Acco
             )
             studio = LocalStudio(settings)
             stack.enter_context(portal.wrap_async_context_manager(studio))
-            one = Round(Path(folder), studio, chance, account, measurements)
+            one = Round(Path(folder), studio, chance, account, measurements, lanes=lanes)
             if usual_s:
                 one.run(kills, usual_s * BETWEEN)
             else:
@@ -153,7 +161,10 @@ class Round:
         chance: random.Random,
         account: Account,
         measurements: int,
+        *,
+        lanes: int,
     ) -> None:
+        self._lanes = lanes
         self._folder = folder
         self._studio = studio
         self._chance = chance
@@ -162,8 +173,14 @@ class Round:
         make_archive(folder / "archive", measurements)
         # Every other journal is of the form for a network file system.
         form = (FILE_NAME, LOG_NAME)[account.rounds % 2]
-        (folder / "job").mkdir()
-        (folder / "job" / form).touch()
+        for place in self._places():
+            place.mkdir(parents=True)
+            (place / form).touch()
+
+    def _places(self) -> list[Path]:
+        """Return the folders of the journals."""
+        job = self._folder / "job"
+        return [part_folder(job, part) for part in range(PARTS)] if self._lanes else [job]
 
     def run(self, most_kills: int, between_s: float) -> None:
         """Start the upload, kill it, start it again, until it is done; then judge."""
@@ -176,6 +193,8 @@ class Round:
             elif code == PARTIAL and not is_last and self._lost_readers():
                 # Two of its readers were killed: the file is left out, the next run takes it up.
                 self._account.left_out += 1
+            elif code == STOPPED and self._lanes and not is_last:
+                continue
             else:
                 break
         if code == 0:
@@ -192,6 +211,9 @@ class Round:
         """Run until the parent is killed; return its exit code, None where it was killed."""
         log = (self._folder / "out.txt").open("w", encoding="utf-8")
         command = ["upload", "archive", "--job", "job", "--workers", "2"]
+        if self._lanes:
+            lanes = self._chance.randint(1, self._lanes)
+            command += ["--parts", str(PARTS), "--lanes", str(lanes)]
         before = self._studio.requests.total
         ends_s = time.monotonic() + RUN_LIMIT_S
         with log, self._start(command, log) as process:
@@ -233,9 +255,11 @@ class Round:
             return True
         # A child may end by itself in this very moment.
         with suppress(psutil.NoSuchProcess):
-            if children := process.children():
-                self._chance.choice(children).kill()
-                self._account.kills["children"] += 1
+            if children := process.children(recursive=True):
+                child = self._chance.choice(children)
+                word = "lanes" if "bulkload.lanes.lane" in child.cmdline() else "children"
+                child.kill()
+                self._account.kills[word] += 1
         return False
 
     def _judge_claims(self) -> None:
@@ -243,8 +267,12 @@ class Round:
 
         A copy is read: the next run must find what a crash left behind.
         """
+        for place in self._places():
+            self._judge_journal(place)
+
+    def _judge_journal(self, place: Path) -> None:
         with tempfile.TemporaryDirectory(dir=self._folder) as copies:
-            for file in (self._folder / "job").glob("journal*"):
+            for file in place.glob("journal*"):
                 shutil.copy(file, copies)
             path = find(Path(copies))
             if path is None or not path.stat().st_size:
@@ -278,7 +306,7 @@ class Round:
         ]
         if len(names) != self._measurements:
             account.wrong.append(f"{len(names)} of {self._measurements} are there")
-        if (self._folder / "job" / "spool").exists():
+        if any((place / "spool").exists() for place in self._places()):
             account.wrong.append("the spool outlives the run")
         with (self._folder / "verify.txt").open("w") as log:
             if self._start(["verify", "job", "--all"], log).wait() != 0:

@@ -175,11 +175,14 @@ class PartPlanner:
         return self.request.clock.now().timestamp()
 
     def _journals(self) -> Generator[tuple[int, Store], None, None]:
-        """Yield the journals that there are, one after another."""
+        """Yield the journals that there are, one after another.
+
+        One that a kill left half made is made whole here, as nothing reads it before.
+        """
         for part in self.parts:
             folder = part_folder(self.request.job_dir, part)
             if find(folder) is not None:
-                with Store(folder / FILE_NAME, is_read_only=True) as store:
+                with exclusive(folder), Store(folder / FILE_NAME) as store:
                     yield part, store
 
     def _count_known(self) -> int:
