@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"archives", "client", "client/api", "client/http", "client/limits", "clock",
                "core/flow", "core/rules", "journal", "settings", "sources", "tables", "worker"},
     "lanes": {"clock", "engine", "journal", "settings", "worker"},
-    "report": {"journal"},
+    "report": {"engine", "journal"},
     "evidence": {"client", "engine", "journal", "sources"},
     "localstudio": {"tables"},
     "demo": set(),
@@ -66,7 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 #: A third party has one home.
 HOMES = {
-    "aiohttp": {"client/http", "client/storage", "localstudio"},
+    "aiohttp": {"client/http", "client/storage", "localstudio", "report"},
     "sqlite3": {"journal", "localstudio", "databases"},
     "tenacity": {"client/http"},
     "rich": {"cli"},

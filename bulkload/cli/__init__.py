@@ -63,6 +63,8 @@ for _name, _place, _help, _example in (
      "jobs/archive --out archive-2026.zip"),
     ("merge", "merge:merge", "Bring parts of a job together that were run apart.",
      "jobs/archive from-a from-b"),
+    ("page", "page:page", "Show a job in a browser, while it runs and afterwards.",
+     "jobs/archive --port 8321"),
     ("rollback", "rollback:rollback", "Delete what a job created in Studio.", "jobs/archive"),
     ("help", "manual:show", "Show a page of the manual.", "validation"),
 ):  # fmt: skip

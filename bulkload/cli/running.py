@@ -30,6 +30,7 @@ from bulkload.cli.live_view import shown_live
 from bulkload.cli.local import local_studio
 from bulkload.cli.options import SourceOptions, this_command
 from bulkload.cli.output_paths import check_writable
+from bulkload.cli.page import page_beside
 from bulkload.cli.refusal import refused
 from bulkload.cli.report import report_after
 from bulkload.cli.requests import request_of
@@ -74,6 +75,7 @@ def upload_sources(
     log_json: Path | None,
     references: Path | None,
     report: Path | None,
+    page: tuple[int, ...] | None,
     lane_options: LaneOptions,
     metrics: int | None,
     is_quiet: bool,
@@ -94,6 +96,7 @@ def upload_sources(
     job_dir = job or default_job(sources, target)
     with ExitStack() as stack:
         stack.enter_context(ending.following(job_dir))
+        stack.enter_context(page_beside(job_dir, page, Console(stderr=True)))
         studio = None if local is None else stack.enter_context(local_studio(local))
         dbs = stack.enter_context(source_options.databases(job_dir))
         read = partial(source_options.read, sources, settings.prepare_options, dbs)

@@ -22,6 +22,11 @@ from bulkload.cli.options import (
 from bulkload.core.existing import Existing
 from bulkload.settings import RunSettings
 
+#: A port, or none for a free one; None where no page is asked for.
+PagePort = Annotated[
+    tuple[int, ...] | None, Parameter(consume_multiple=(0, 1), negative=(), group=OUTPUT)
+]
+
 
 def upload(
     *sources: Annotated[str, Parameter(negative=())],
@@ -40,6 +45,7 @@ def upload(
     attach_raw: Annotated[bool, Parameter(negative=(), group=TARGET)] = False,
     references: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     report: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    page: PagePort = None,
     until: Annotated[str | None, Parameter(group=RUN)] = None,
     outage_limit: Annotated[str, Parameter(group=RUN)] = "1h",
     dry_run: Annotated[bool, Parameter(negative=(), group=RUN)] = False,
@@ -79,6 +85,8 @@ def upload(
         refers to them.
     report
         Write the report (.html) here too. It is report.html in the job folder anyway.
+    page
+        Show the run in a browser while it lasts, on this port or a free one.
     until
         Stop by this time, such as 06:00. Or 2026-12-01T06:00; nothing is open then.
     outage_limit
@@ -102,8 +110,7 @@ def upload(
             *sources, source_options=source_options, check_options=check_options,
             prepare_arguments=prepare_arguments, limit_options=limit_options,
         )  # fmt: skip
-    # Not before: `upload --help` needs none of what uploads.
-    from bulkload.cli.running import upload_sources
+    from bulkload.cli.running import upload_sources  # Not before: --help needs none of it.
     from bulkload.cli.shard import Shard, upload_shard
 
     settings = RunSettings(
@@ -125,6 +132,6 @@ def upload(
         return upload_shard(shard, settings, summary, end_options, is_quiet=quiet)
     return upload_sources(
         sources, source_options, settings, url=url, project=project, local=local, job=job,
-        summary=summary, log_json=log_json, references=references, report=report,
+        summary=summary, log_json=log_json, references=references, report=report, page=page,
         lane_options=lane_options, end_options=end_options, metrics=metrics, is_quiet=quiet,
     )  # fmt: skip

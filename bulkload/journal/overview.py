@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from bulkload.core.lifecycle import JobState
 from bulkload.core.tally import outcome_of
+from bulkload.journal.rows import RunRow
 from bulkload.journal.store import Store
 
 #: What stands for an outcome that there is not yet.
@@ -49,6 +50,16 @@ class CellCount(NamedTuple):
     cell: str
     outcome: str
     jobs: int
+
+
+class Brief(NamedTuple):
+    """A measurement in a list."""
+
+    job: int
+    measurement: str
+    outcome: str
+    cause: str
+    rows: int | None
 
 
 class EventCount(NamedTuple):
@@ -126,6 +137,30 @@ def events_over_time(
 ) -> Iterator[EventCount]:
     """Yield the events between two moments (seconds since 1970), in bins of ``width_s``."""
     return map(EventCount._make, store.rows("events_over_time", begin, end, width_s))
+
+
+def events_since(
+    store: Store, after: int, begin: float, width_s: float
+) -> list[tuple[int, str, int, int, int]]:
+    """Return the events with a number above ``after`` that happened from ``begin`` on.
+
+    In bins of ``width_s`` seconds since 1970: bin, name, events, bytes stored, highest number.
+    """
+    return [tuple(row) for row in store.rows("events_since", after, begin, width_s)]
+
+
+def measurements_of(store: Store, run: RunRow, cell: tuple[str, str], limit: int) -> list[Brief]:
+    """Return the first measurements of a cell of a plan."""
+    is_waiting = bool(run.settings.get("is_waiting", True))
+    found = []
+    for row in store.rows("overview_of_cell", run.id, *cell, limit):
+        kind, why = outcome_of(
+            JobState(row["state"]), has_given_up=bool(row["has_given_up"]), is_waiting=is_waiting
+        )
+        outcome = NOT_DONE if kind is None else kind.value
+        brief = Brief(row["id"], row["measurement"], outcome, row["cause"] or why, row["rows"])
+        found.append(brief)
+    return found
 
 
 def last_events(store: Store, after: int, limit: int) -> list[LastEvent]:

@@ -679,6 +679,17 @@ SELECT event.id, event.at, event.name, event.job, job.spec, job.cell, job.measur
 FROM event JOIN job ON job.id=event.job
 WHERE event.id>?1 AND event.name<>'Attempting' ORDER BY event.id DESC LIMIT ?2
 
+-- Events that a reader has not counted yet, of a span of time.
+-- name: events_since
+SELECT CAST(event.at / ?3 AS INTEGER) AS bin, event.name AS name, COUNT(*) AS events,
+    COALESCE(SUM(CASE WHEN event.name='Stored' THEN job.size_bytes END), 0) AS bytes,
+    MAX(event.id) AS last
+FROM event JOIN job ON job.id=event.job WHERE event.id>?1 AND event.at>=?2 GROUP BY 1, 2
+
+-- name: overview_of_cell
+SELECT id, measurement, state, has_given_up, cause, rows FROM job
+WHERE plan_run=? AND spec=? AND cell=? ORDER BY id LIMIT ?
+
 -- name: event_newest
 SELECT MAX(id) AS id, MAX(at) AS at FROM event WHERE id=(SELECT MAX(id) FROM event)
 

@@ -40,3 +40,34 @@ SHOWN_CHARACTERS: Final = 300
 NAMES_SHOWN: Final = 12
 #: Examples shown of each warning and finding.
 EXAMPLES_SHOWN: Final = 5
+
+# -- The live page -------------------------------------------------------------------------------
+
+#: Viewers at once: each costs a stream; a lab's screen and some laptops are far fewer.
+PAGE_CLIENTS: Final = 16
+#: Seconds between two looks at a job that somebody watches; nobody watching, nobody looks.
+LOOK_EVERY_S: Final = 1.0
+#: Share of the time that the page reads the journal: a look that takes 0.2 s is made each 5 s.
+LOOK_SHARE: Final = 0.04
+#: Seconds for which a stream may not take what is sent before it is closed.
+SEND_LIMIT_S: Final = 30.0
+#: Seconds between two signs of life on a stream: proxies and tunnels close one that is silent.
+BEAT_S: Final = 15.0
+#: Cells that have a tile: a browser still scrolls and filters that many at once.
+PAGE_CELLS: Final = 5000
+#: Measurements listed of one cell.
+PAGE_MEASUREMENTS: Final = 1000
+#: Events shown, the newest.
+PAGE_EVENTS: Final = 40
+#: Width of the parts in which the page counts events, in seconds: an hour is 1800 of them.
+COUNT_WIDTH_S: Final = 2.0
+#: Seconds that reading a source again for a plot may take.
+PLOT_TIME_S: Final = 120.0
+#: Largest source that is read again for a plot, in bytes: the run needs the disk and the cores.
+PLOT_SOURCE_BYTES: Final = 256 * 2**20
+#: Plots kept in memory, some 60 kB each.
+PLOTS_KEPT: Final = 32
+#: Seconds that `upload --page` waits for its page to come up; without it the run begins.
+PAGE_START_S: Final = 30.0
+#: Seconds for which the page beside a run outlives it: viewers see how it ended.
+FAREWELL_S: Final = 5.0

@@ -11,7 +11,7 @@ import logging
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -101,6 +101,12 @@ def description(excerpt: Excerpt) -> str:
         rows = ", ".join(f"{row:,}" for row in excerpt.flagged[:5])
         parts.append(f"flagged at row {rows}")
     return "; ".join(parts) + "."
+
+
+def description_in(svg: str) -> str:
+    """Return the description that a plot has in itself, empty where it has none."""
+    found = re.search(r"<desc[^>]*>(.*?)</desc>", svg, re.DOTALL)
+    return "" if found is None else unescape(found[1])
 
 
 #: What matplotlib would write about itself and the time.

@@ -9,13 +9,13 @@ from tests.jobs import Jobs
 
 #: Lines of a screen; commands that take many options may fill a tall one.
 SCREEN = 24
-TALL_SCREEN = 66
+TALL_SCREEN = 70
 TALL = {"plan", "check", "compare", "retry", "show", "upload"}
 
 COMMANDS = [
     "accept", "account", "check", "compare", "demo", "detect", "help", "journal check", "merge",
-    "pack", "plan", "report", "resume", "retry", "rollback", "show", "status", "studio", "survey",
-    "upload", "verify",
+    "pack", "page", "plan", "report", "resume", "retry", "rollback", "show", "status", "studio",
+    "survey", "upload", "verify",
 ]  # fmt: skip
 
 

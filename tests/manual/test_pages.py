@@ -19,7 +19,7 @@ PAGES = {"README": ROOT / "README.md"} | {name: MANUAL / f"{name}.md" for name i
 #: sources of bulkload, or changes the home folder.
 UNTESTED = re.compile(
     r"make \w+( +#.*)?|bulkload --install-completion"
-    r"|(pip|apt|brew) install .+|python scripts/(?P<script>\w+\.py).*"
+    r"|(pip|apt|brew) install .+|ssh -L .+|python scripts/(?P<script>\w+\.py).*"
     r"|export IONWORKS_\w+=.*"
 )
 

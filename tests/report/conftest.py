@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 #: Names of the browser, in the order in which they are looked for.
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 #: How long the browser may take for one act on a busy machine, in milliseconds.
-PATIENCE_MS = 120_000
+PATIENCE_MS = 60_000
 
 
 @dataclass(kw_only=True)
