@@ -125,10 +125,11 @@ def _told(console: Console, found: Comparison, what: str) -> ExitCode:
     if (more := len(found.differences) - NAMED) > 0:
         say(console, f"and {more:,} more")
     rows = f", {found.rows:,} rows" if found.rows else ""
+    sample = f"{found.compared:,} of " if found.compared < found.total else ""
     say(
         console,
         printable(
-            f"{counted(found.compared, 'measurement')} compared with {what}{rows}: "
+            f"{sample}{counted(found.total, 'measurement')} compared with {what}{rows}: "
             f"{counted(len(found.differences), 'difference')}"
         ),
     )

@@ -64,6 +64,8 @@ class CheckedPack:
 class Comparison:
     """What was compared with a pack, and what differs."""
 
+    #: Measurements that could be compared, and those of them that were.
+    total: int = 0
     compared: int = 0
     rows: int = 0
     #: Measurements of which the pack does not know what they hold.
@@ -148,6 +150,7 @@ async def against_studio(
             if one["content_digest"] is None:
                 found.unknown += 1
                 continue
+            found.total += 1
             if is_chosen(number):
                 yield one
             number += 1
@@ -195,6 +198,7 @@ def against_sources(pack: CheckedPack, root: Path) -> Comparison:
         if not one["source_sha256"]:
             found.unknown += 1
             continue
+        found.total += 1
         found.compared += 1
         path = root / one["source"]
         message = _source_difference(path, one)

@@ -73,7 +73,7 @@ def test_a_pack_is_verified_when_the_job_folder_is_gone(
     (tmp_path / "archive").rename(tmp_path / "attic")
     assert checked(jobs, "--sources", "attic").code == 0
     assert checked(jobs, "--sample", "2").out.endswith(
-        "2 measurements compared with Studio, 40 rows: 0 differences\n"
+        "2 of 5 measurements compared with Studio, 40 rows: 0 differences\n"
     )
 
 

@@ -35,6 +35,13 @@ def test_the_summary_says_what_became_of_the_sources(
     # What is gone was told once: it is no news the night after, though it is still named.
     last = jobs.upload("archive")
     assert last.summary["this_run"]["gone"] == 0
+    # So are the two that fail again for the reason that is known.
+    assert last.summary["counts"]["failed"] == 2
+    assert last.summary["this_run"]["newly_failed"] == 0
+    for cause in last.summary["causes"]:
+        assert jobs.command("accept", "job", "--cause", cause, "--reason", "known").code == 0
+    known = jobs.upload("archive")
+    assert (known.code, known.summary["accepted"]) == (0, last.summary["causes"]), known.out
     assert "1 measurements that this job brought into Studio are no longer" in last.out
 
 
