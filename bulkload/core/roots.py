@@ -49,7 +49,7 @@ class Root:
         if self.remedy:
             return f"{words}; would pass with {self.remedy}"
         if self.is_tried:
-            return f"{words}; no transform and no skipped check lets them pass"
+            return f"{words}; no transform and no skipped check helps"
         return words
 
 

@@ -129,5 +129,5 @@ def test_rejected_sources_are_grouped_by_all_their_findings_and_their_remedy() -
         ("empty_file", 1, 0, ("d",)),
     ]
     assert found[0].statement == "time; would pass with --transform reset_time"
-    assert found[1].statement == "time, step; no transform and no skipped check lets them pass"
+    assert found[1].statement == "time, step; no transform and no skipped check helps"
     assert list(by_cause(found)) == ["time"]
