@@ -23,10 +23,13 @@ from bulkload.core.prepare_result import PrepareOptions
 #: seconds, so ten minutes means that the reader hangs.
 TIME_LIMIT_S: Final = 600.0
 
-#: Share of the memory that the job may use which all workers together may take.
+#: Share of the memory that the job may use which a run takes: its own process and its workers.
 MEMORY_SHARE: Final = 0.5
 
-#: Least memory of one worker: the libraries alone need some 150 MiB.
+#: Memory that the process of a run takes itself, in bytes: 70 to 100 MiB measured in an upload.
+PARENT_BYTES: Final = 128 * 2**20
+#: Least memory of one worker, in bytes: its libraries need 90 MiB, a table that is read in chunks
+#: 180 MiB more, and the allocator reserves about as much again.
 MIN_WORKER_MEMORY_BYTES: Final = 512 * 2**20
 
 #: Requests and PUTs in flight: enough to hide 50 ms of latency behind the work of many cores,
@@ -99,7 +102,7 @@ class RunLimits:
     #: One a core that the job may use.
     workers: int = field(default_factory=lambda: machine().cores)
     connections: int = CONNECTIONS
-    #: Memory of all workers together, in bytes.
+    #: Memory of the run and all its workers together, in bytes.
     memory_bytes: int = field(default_factory=lambda: int(machine().memory_bytes * MEMORY_SHARE))
     time_limit_s: float = TIME_LIMIT_S
     spool_limit_bytes: int = SPOOL_LIMIT_BYTES
@@ -108,9 +111,16 @@ class RunLimits:
     grace_s: float = GRACE_S
 
     @property
+    def workers_in_memory(self) -> int:
+        """Workers that have their least memory, at least one."""
+        fitting = (self.memory_bytes - PARENT_BYTES) // MIN_WORKER_MEMORY_BYTES
+        return max(1, min(self.workers, fitting))
+
+    @property
     def worker_memory_bytes(self) -> int:
         """Memory that one worker may use, in bytes."""
-        return max(MIN_WORKER_MEMORY_BYTES, self.memory_bytes // self.workers)
+        share = (self.memory_bytes - PARENT_BYTES) // self.workers_in_memory
+        return max(MIN_WORKER_MEMORY_BYTES, share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,13 @@ from bulkload.core.prepare_result import ExtraChecks, PrepareOptions
 from bulkload.core.rule_names import STRICT_CHECK_NAMES, TransformError, known_transforms
 from bulkload.core.survey.dates import Order
 from bulkload.errors import SettingsError
-from bulkload.settings import CONNECTIONS, GRACE_S, RunLimits
+from bulkload.settings import (
+    CONNECTIONS,
+    GRACE_S,
+    MIN_WORKER_MEMORY_BYTES,
+    PARENT_BYTES,
+    RunLimits,
+)
 
 if TYPE_CHECKING:
     from bulkload.databases.run_databases import Databases
@@ -345,7 +351,8 @@ class LimitOptions:
     connections
         Largest number of requests under way.
     memory
-        Memory of all reader processes, such as 8GiB. By default half of what the job may use.
+        Memory of the run and all its processes, such as 8GiB. By default half of what the job may
+        use. Larger tables are read in chunks, or rejected.
     grace
         Longest wait of a stopping run, such as 20s. Open uploads may end within it.
     """
@@ -362,6 +369,12 @@ class LimitOptions:
                 raise SettingsError(f"--{name} must be at least 1")
         limits = RunLimits() if self.workers is None else RunLimits(workers=self.workers)
         memory_bytes = limits.memory_bytes if self.memory is None else size_bytes(self.memory)
+        least = PARENT_BYTES + MIN_WORKER_MEMORY_BYTES
+        if self.memory is not None and memory_bytes < least:
+            raise SettingsError(
+                f"--memory must be at least {least // 2**20} MiB: {PARENT_BYTES // 2**20} MiB for "
+                f"the run, and {MIN_WORKER_MEMORY_BYTES // 2**20} MiB for a process that reads"
+            )
         return RunLimits(
             workers=limits.workers,
             connections=self.connections,

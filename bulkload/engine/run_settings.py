@@ -38,7 +38,7 @@ def with_kept_settings(kept: Mapping[str, Any], settings: RunSettings) -> RunSet
 def pool_limits(limits: RunLimits) -> PoolLimits:
     """Return what the workers of a run may take."""
     return PoolLimits(
-        workers=limits.workers,
+        workers=limits.workers_in_memory,
         time_limit_s=limits.time_limit_s,
         memory_limit_bytes=limits.worker_memory_bytes,
     )

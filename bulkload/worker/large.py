@@ -103,6 +103,12 @@ def _whole_bytes(path: Path) -> tuple[float, float]:
     return path.stat().st_size, LIBRARIES_BYTES + values * PARQUET_BYTES_A_VALUE
 
 
+def out_of_memory(task: PrepareTask) -> str:
+    """Return the sentence for a file of which the reading was refused an allocation."""
+    memory = "" if task.memory_bytes is None else f" than {_mib(task.memory_bytes)}"
+    return f"reading needed more memory{memory}; allow more with --memory, or split the file"
+
+
 def too_large(reason: str, task: PrepareTask) -> str:
     """Return the sentence for a table of which a rule needs more than there is memory for."""
     memory = "" if task.memory_bytes is None else f" ({_mib(task.memory_bytes)} are allowed)"

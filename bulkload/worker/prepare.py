@@ -35,7 +35,7 @@ from bulkload.core.text import printable, shown
 from bulkload.errors import BulkloadError, MissingExtraError, UnreadableError
 from bulkload.sources.stamp import quick_stamp, stamp
 from bulkload.worker.copies import copied, copy_at
-from bulkload.worker.large import Beat, too_large
+from bulkload.worker.large import Beat, out_of_memory, too_large
 from bulkload.worker.limits import ERROR_TEXT_CHARACTERS, MAX_HASHED_REJECTION_BYTES
 from bulkload.worker.properties_and_files import prepare_file, prepare_properties
 from bulkload.worker.time_series import prepare_time_series
@@ -138,9 +138,7 @@ def _prepared_or_rejected(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
             cause=MEMORY_LIMIT, message=f"{task.job.path}: {too_large(str(error), task)}"
         )
     except MemoryError:
-        return Rejected(
-            cause=MEMORY_LIMIT, message=f"{task.job.path}: not enough memory to read it"
-        )
+        return Rejected(cause=MEMORY_LIMIT, message=f"{task.job.path}: {out_of_memory(task)}")
     # A reader may raise anything for a damaged file; the run must go on and say which file.
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes the file's rejection
         where = traceback.extract_tb(error.__traceback__)[-1]

@@ -58,6 +58,7 @@ def main() -> None:
     tasks: queue.SimpleQueue[object] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     from bulkload.core.prepare_result import PrepareTask, StillReading
+    from bulkload.worker.memory import hold_to
     from bulkload.worker.prepare import prepare, use_one_thread
     from bulkload.worker.work_times import WORK
 
@@ -70,6 +71,7 @@ def main() -> None:
     while True:
         task = tasks.get()
         assert isinstance(task, PrepareTask)
+        hold_to(task.memory_bytes)
         WORK.begin()
         answer = prepare(task, beat=lambda: say(StillReading()))
         say(replace(answer, work_s=WORK.taken()))

@@ -1,0 +1,41 @@
+"""Hold a worker to its memory: the system refuses what would pass it, before it is there.
+
+The pool looks at a worker's memory now and then, and in between a reader can allocate far more
+than it may. Where the system limits a process's data (Linux), an allocation that would pass the
+limit fails, and the file is rejected with that reason. Elsewhere the pool's look remains.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+def hold_to(memory_bytes: int | None) -> None:
+    """Let this process allocate no more than this, what it maps of libraries included.
+
+    Side effects: the process's soft limit of data.
+    """
+    if sys.platform != "linux" or memory_bytes is None:
+        return
+    import resource
+
+    # OpenBLAS takes a buffer when it is first used, and ends the process where it gets none.
+    np.ones((2, 2)) @ np.ones((2, 2))
+    seen = _status()
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    # What is reserved and was never touched takes no memory; libraries take some beside.
+    untouched = seen["VmData"] - seen["RssAnon"]
+    soft = untouched + memory_bytes - seen["RssFile"]
+    if hard != resource.RLIM_INFINITY:
+        soft = min(soft, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _status() -> dict[str, int]:
+    """Return what the kernel says of this process's memory, in bytes."""
+    lines = Path("/proc/self/status").read_text("ascii", errors="replace").splitlines()
+    fields = (line.split() for line in lines if line.startswith(("Vm", "Rss")))
+    return {words[0].rstrip(":"): int(words[1]) * 1024 for words in fields}
