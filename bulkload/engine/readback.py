@@ -69,20 +69,15 @@ async def _time_series(studio: AsyncStudio, measurement_id: str, scratch: Path) 
 
 
 def _content(path: Path) -> TableContent:
-    import pyarrow.parquet as pq
-
     from bulkload.core.digest import content_digest
-    from bulkload.tables.frames import to_frame
+    from bulkload.tables.stored import StoredFrame
 
     try:
-        table = pq.read_table(path)
+        # Stretch by stretch: what was sent in chunks does not fit into the memory here either.
+        with StoredFrame(path) as frame:
+            return TableContent(rows=frame.rows, columns=frame.names, digest=content_digest(frame))
     except (OSError, ValueError) as error:
         raise IntegrityError(f"what Studio returned cannot be read as Parquet: {error}") from error
-    return TableContent(
-        rows=table.num_rows,
-        columns=tuple(table.column_names),
-        digest=content_digest(to_frame(table)),
-    )
 
 
 def difference(meant: TableContent, found: TableContent) -> str | None:

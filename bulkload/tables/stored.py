@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -37,19 +37,24 @@ class StoredFrame(Frame):
     """The columns of a Parquet file."""
 
     def __init__(self, path: Path, rows: int | None = None) -> None:
-        """Open a file that this process has written; ``rows`` takes only the first ones."""
+        """Open a file of flat columns; ``rows`` takes only the first ones.
+
+        Raises ``OSError`` and ``ValueError`` for what is no such file.
+        """
         self._file = pq.ParquetFile(path)
         metadata = self._file.metadata
         super().__init__(metadata.num_rows if rows is None else rows, {})
         schema = self._file.schema_arrow
         self.names = tuple(schema.names)
+        if len(set(self.names)) != metadata.num_columns:
+            raise ValueError("its columns are nested, or two have one name")
         groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
         #: Where each row group begins, and where the last one ends.
         self._bounds = np.concatenate(([0], np.cumsum([group.num_rows for group in groups])))
         #: An empty column of each name, of the type that the whole one has.
         self._types = {
             name: _visible_type(
-                schema.field(name), any(group.column(i).statistics.null_count for group in groups)
+                schema.field(name), any(_may_have_null(group.column(i)) for group in groups)
             )
             for i, name in enumerate(self.names)
         }
@@ -206,6 +211,12 @@ def _joined(parts: list[Column]) -> Column:
         return Column(values)
     nulls = [np.zeros(len(p.values), dtype=bool) if p.nulls is None else p.nulls for p in parts]
     return Column(values, np.concatenate(nulls))
+
+
+def _may_have_null(column: Any) -> bool:
+    """Tell by a column chunk's metadata whether a value may be null."""
+    known = column.statistics
+    return known is None or not known.has_null_count or known.null_count > 0
 
 
 def _visible_type(field: pa.Field, has_null: bool) -> Column:  # noqa: FBT001 - of one field

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from bulkload.core.digest import content_digest
 from bulkload.core.frame import Frame
 from bulkload.core.groups import Groups
+from bulkload.core.limiting import LimitName
 from bulkload.core.prepare_result import MEMORY_LIMIT, Prepared, PrepareTask, Rejected
 from bulkload.core.terms import STEP_COUNT
 from bulkload.errors import UnreadableError
@@ -51,27 +52,30 @@ from bulkload.worker.limits import (
     MAX_ISSUES,
     PARQUET_BYTES_A_VALUE,
     SMALL_BYTES,
+    SMALLEST_BYTES,
     STEP_BYTES,
 )
 from bulkload.worker.spool import extension_path, steps_path
 from bulkload.worker.spooling import hashed
+from bulkload.worker.work_times import WORK
 
 #: Called while a measurement is read that takes long because it is large.
 Beat: TypeAlias = Callable[[], None]
 
 
 def prepare_if_large(
-    options: ReadOptions, task: PrepareTask, beat: Beat
+    options: ReadOptions, task: PrepareTask, beat: Beat, *, is_large: bool = False
 ) -> Prepared | Rejected | None:
     """Prepare a file in chunks where it would not fit into the memory; None: read it whole.
 
+    ``is_large`` says that it does not fit; None then means that it cannot be read in chunks.
     Raises ``UnreadableError`` for one that neither fits nor comes in chunks.
     """
     path, memory_bytes = Path(task.file), task.memory_bytes
-    if memory_bytes is None or path.stat().st_size < SMALL_BYTES:
+    if memory_bytes is None or path.stat().st_size < SMALLEST_BYTES:
         return None
     size, needed = _whole_bytes(path)
-    if needed <= memory_bytes:
+    if needed <= memory_bytes and not is_large:
         return None
     try:
         return prepare_in_chunks(open_large(path, options), task, beat)
@@ -90,9 +94,12 @@ def prepare_if_large(
 
 def _whole_bytes(path: Path) -> tuple[float, float]:
     """Return the bytes of a file's content, and the memory that it needs in one piece."""
-    head = beginning(path, HEAD_BYTES)
-    if not head.startswith(b"PAR1"):
-        size = content_size(path)
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    if not is_parquet:
+        if path.stat().st_size < SMALL_BYTES:
+            return path.stat().st_size, 0.0
+        head, size = beginning(path, HEAD_BYTES), content_size(path)
         values = sum(map(head.count, (b",", b";", b"\t", b"\n"))) * size / max(len(head), 1)
         return size, LIBRARIES_BYTES + size + values * BYTES_A_VALUE
     try:
@@ -169,6 +176,7 @@ def _written(series: ChunkedSeries, path: Path, beat: Beat) -> int:
 def _judged_from_disk(
     frame: StoredFrame, series: ChunkedSeries, task: PrepareTask, path: Path
 ) -> Prepared | Rejected:
+    WORK.enter(LimitName.VALIDATING)
     _check_steps(frame, task)
     facts = series.provenance()
     source, left_out = source_stamp(facts), facts.get("rows_left_out", 0)

@@ -14,6 +14,7 @@ from bulkload.core.frame import Frame
 from bulkload.core.issues import ValidationIssue
 from bulkload.core.limiting import LimitName
 from bulkload.core.prepare_result import (
+    MEMORY_LIMIT,
     Prepared,
     PrepareTask,
     Rejected,
@@ -41,7 +42,13 @@ from bulkload.worker.judging import (
     provenance_of,
     source_stamp,
 )
-from bulkload.worker.large import Beat, prepare_if_large, prepare_in_chunks, too_large
+from bulkload.worker.large import (
+    Beat,
+    out_of_memory,
+    prepare_if_large,
+    prepare_in_chunks,
+    too_large,
+)
 from bulkload.worker.limits import (
     DATABASE_ROW_BYTES,
     LIBRARIES_BYTES,
@@ -60,16 +67,34 @@ def prepare_time_series(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
 
     Raises ``UnreadableError``, ``MissingExtraError`` and ``OSError``.
     """
-    began = time.monotonic()
     path = Path(task.file)
     path.stat()
-    answer: Prepared | Rejected | None = None
-    if task.job.reader == DATABASE:
-        answer = _prepare_if_many_rows(path, task, beat)
-    elif task.job.reader != JOINED:
-        answer = prepare_if_large(_read_options(task), task, beat)
-    if answer is not None:
+    if (answer := _prepare_if_large(path, task, beat)) is not None:
         return answer
+    try:
+        return _prepare_whole(path, task)
+    except MemoryError:
+        # What it takes was estimated too low, and the system refused the rest.
+        pass
+    answer = _prepare_if_large(path, task, beat, is_large=True)
+    if answer is None:
+        raise UnreadableError(out_of_memory(task), cause=MEMORY_LIMIT)
+    return answer
+
+
+def _prepare_if_large(
+    path: Path, task: PrepareTask, beat: Beat, *, is_large: bool = False
+) -> Prepared | Rejected | None:
+    """Prepare in chunks what would not fit; None for what is read whole, or cannot be cut."""
+    if task.job.reader == DATABASE:
+        return _prepare_if_many_rows(path, task, beat, is_large=is_large)
+    if task.job.reader == JOINED:
+        return None
+    return prepare_if_large(_read_options(task), task, beat, is_large=is_large)
+
+
+def _prepare_whole(path: Path, task: PrepareTask) -> Prepared | Rejected:
+    began = time.monotonic()
     series = _read(path, task)
     WORK.enter(LimitName.VALIDATING)
     before = source_stamp(series.provenance)
@@ -147,14 +172,16 @@ def _remedy(
     return find_remedy([str(one.code) for one in errors], judge, may_try)
 
 
-def _prepare_if_many_rows(path: Path, task: PrepareTask, beat: Beat) -> Prepared | Rejected | None:
+def _prepare_if_many_rows(
+    path: Path, task: PrepareTask, beat: Beat, *, is_large: bool
+) -> Prepared | Rejected | None:
     """Prepare a database's measurement in chunks where it would not fit; None: read it whole."""
     # Only here: a worker that reads files does not load it.
     from bulkload.databases.reading import open_measurement
 
     series = open_measurement(path, is_strict=bool(task.checks.strict))
     needed = LIBRARIES_BYTES + series.rows * DATABASE_ROW_BYTES
-    if task.memory_bytes is None or needed <= task.memory_bytes:
+    if not is_large and (task.memory_bytes is None or needed <= task.memory_bytes):
         return None
     try:
         return prepare_in_chunks(series, task, beat)

@@ -26,6 +26,7 @@ from bulkload.core.terms import JobKey
 from bulkload.readers import large, large_text
 from bulkload.tables import parquet
 from bulkload.worker import large as worker_large
+from bulkload.worker import time_series
 from bulkload.worker.prepare import prepare
 from bulkload.worker.spool import extension_path, steps_path
 from tests.archives import series, write
@@ -51,6 +52,7 @@ def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every file be larger than the memory, and the chunks and row groups small."""
     monkeypatch.setattr(worker_large, "LIBRARIES_BYTES", 0)
     monkeypatch.setattr(worker_large, "SMALL_BYTES", 0)
+    monkeypatch.setattr(worker_large, "SMALLEST_BYTES", 0)
     monkeypatch.setattr(worker_large, "BYTES_A_VALUE", 1e12)
     monkeypatch.setattr(worker_large, "PARQUET_BYTES_A_VALUE", 1e12)
     monkeypatch.setattr(large_text, "BLOCK_BYTES", 7_000)
@@ -207,6 +209,20 @@ def test_what_cannot_be_read_in_chunks_says_why_and_what_to_do(
     assert "a reader process may use 1,024 MiB" in found.message
     assert "decimal mark" in found.message
     assert "--memory" in found.message
+
+
+def test_a_file_that_needs_more_than_was_estimated_is_read_in_chunks_after_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, given: PrepareTask) -> Prepared:
+        raise MemoryError
+
+    path = write(tmp_path / "l.csv", series(rows=ROWS))
+    whole = prepare(task(path, tmp_path / "whole.parquet"))
+    monkeypatch.setattr(time_series, "_prepare_whole", refuse)
+    chunks = prepare(replace(task(path, tmp_path / "chunks.parquet"), memory_bytes=MEMORY))
+    assert isinstance(chunks, Prepared), chunks
+    assert replace(chunks, **NO_FILE) == replace(whole, **NO_FILE)
 
 
 def test_steps_beyond_the_memory_are_rejected(tmp_path: Path, all_is_large: None) -> None:
