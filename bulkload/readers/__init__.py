@@ -39,6 +39,9 @@ __all__ = [
 ]
 
 
+#: What Arrow says where no memory is left for the stack of a thread.
+_NO_THREAD: Final = "Failed to launch worker thread"
+
 #: What code raises on data that is not as it should be.
 _NONSENSE: Final = (
     ValueError,
@@ -85,7 +88,12 @@ def _refusing_nonsense(probe: Probe) -> Iterator[None]:
     """Turn what a reader trips over in a damaged file into a refusal of that file."""
     try:
         yield
+    except MemoryError:
+        # Arrow's is a kind of its other errors too, and no fault of the content.
+        raise
     except _NONSENSE as error:
+        if isinstance(error, pa.ArrowException) and _NO_THREAD in str(error):
+            raise MemoryError from error
         words = " ".join(printable(str(error)).split())[:160]
         raise UnreadableError(
             f"{probe.name}: the reader for its format cannot parse its content "

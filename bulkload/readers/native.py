@@ -209,6 +209,8 @@ def parquet_table(content: FileContent) -> pa.Table:
     """Read a Parquet file whole; a damaged or empty one is refused."""
     try:
         table = pq.read_table(pa.BufferReader(content.data), use_threads=False)
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise UnreadableError(
             f"{content.name}: not a readable Parquet file "

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
 
 
 def hold_to(memory_bytes: int | None) -> None:
@@ -22,8 +24,10 @@ def hold_to(memory_bytes: int | None) -> None:
         return
     import resource
 
-    # OpenBLAS takes a buffer when it is first used, and ends the process where it gets none.
+    # What is taken once, at the first use, comes before the limit: OpenBLAS ends the process where
+    # it gets no buffer, and Arrow's parser needs its threads.
     np.ones((2, 2)) @ np.ones((2, 2))
+    pa_csv.read_csv(pa.BufferReader(b"a\n1\n"))
     seen = _status()
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     # What is reserved and was never touched takes no memory; libraries take some beside.
