@@ -86,7 +86,7 @@ def upload(
     report
         Write the report (.html) here too. It is report.html in the job folder anyway.
     page
-        Show the run in a browser while it lasts, on this port or a free one.
+        Show the run in a browser. On this port or a free one, while it lasts.
     until
         Stop by this time, such as 06:00. Or 2026-12-01T06:00; nothing is open then.
     outage_limit

@@ -56,5 +56,5 @@ def test_the_options_of_upload_are_in_groups(jobs: Jobs) -> None:
 
 def test_help_of_bulkload_lists_the_commands_and_names_the_manual(jobs: Jobs) -> None:
     shown = jobs.command("--help").out
-    assert len(shown.rstrip().splitlines()) <= SCREEN + 10
+    assert len(shown.rstrip().splitlines()) <= SCREEN + 12
     assert "bulkload help" in shown.splitlines()[-1]
