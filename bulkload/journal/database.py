@@ -6,6 +6,7 @@ system the journal is a log of its transactions instead (``journal/logged.py``).
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -46,7 +47,7 @@ def connect(path: Path | None, *, is_read_only: bool = False) -> sqlite3.Connect
             connection.row_factory = sqlite3.Row
             return connection
         if is_read_only and path is not None:
-            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            connection = sqlite3.connect(f"{path.resolve().as_uri()}?{_reading(path)}", uri=True)
         else:
             connection = sqlite3.connect(name, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
         connection.isolation_level = None
@@ -55,6 +56,19 @@ def connect(path: Path | None, *, is_read_only: bool = False) -> sqlite3.Connect
     except (sqlite3.DatabaseError, OSError) as error:
         raise JournalError(f"the journal {name} cannot be opened: {error}") from error
     return connection
+
+
+def _reading(path: Path) -> str:
+    """Return how a journal is opened to be read.
+
+    Reading a database in WAL mode writes beside it. Where that is not allowed, one without
+    commits that wait in its WAL is read as it lies: nobody who could change it is at work.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    is_at_rest = not wal.exists() or not wal.stat().st_size
+    return (
+        "mode=ro&immutable=1" if is_at_rest and not os.access(path.parent, os.W_OK) else "mode=ro"
+    )
 
 
 def find(folder: Path) -> Path | None:

@@ -8,6 +8,7 @@ that another process wrote to it, and ends the run.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,7 +22,14 @@ FILE_NAME = "lock.sqlite"
 @contextmanager
 def exclusive(job_dir: Path) -> Iterator[None]:
     """Hold a job folder for the length of the block; ``JournalBusyError`` where another does."""
-    with closing(sqlite3.connect(job_dir / FILE_NAME, timeout=0.0, isolation_level=None)) as held:
+    try:
+        connection = sqlite3.connect(job_dir / FILE_NAME, timeout=0.0, isolation_level=None)
+    except sqlite3.OperationalError as error:
+        # Mostly a folder of another user: the library says no more than that.
+        writable = os.access(job_dir, os.W_OK)
+        why = str(error) if writable else "Permission denied: it may not be written in"
+        raise JournalError(f"{job_dir} cannot be locked: {why}") from error
+    with closing(connection) as held:
         try:
             held.execute("PRAGMA journal_mode=DELETE")
             held.execute("BEGIN EXCLUSIVE")

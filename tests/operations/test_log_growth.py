@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 from bulkload.engine.log import LogFile
+from bulkload.localstudio import LocalStudio
+from tests.archives import archive
+from tests.conftest import ROOT
+from tests.jobs import Jobs
 
 LINE = '{"event": "x"}\n'
 
@@ -35,3 +40,27 @@ def test_the_next_run_takes_the_next_number(tmp_path: Path) -> None:
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["log.1.jsonl.gz", "log.2.jsonl.gz", "log.jsonl"]
     assert lines_in(tmp_path) == [LINE] * 6
+
+
+def test_a_measurement_takes_what_the_manual_says(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    """Between two sizes of one archive: what a job folder takes besides is left out."""
+    page = (ROOT / "bulkload" / "manual" / "operations.md").read_text("utf-8")
+    stated = re.search(r"A measurement adds about ([\d.]+) kB to the log and ([\d.]+) kB", page)
+    assert stated is not None, "the manual says what a measurement takes"
+    jobs.use(studio)
+    sizes = []
+    for count in (10, 60):
+        root = tmp_path / f"of {count}"
+        archive(root, measurements=count, rows=20)
+        (root / "spec 0" / "cell 0").rename(root / "spec 0" / f"cell {count}")
+        job = f"job {count}"
+        assert jobs.upload(root, job=job).counts == {"created": count}
+        sizes.append(
+            [(tmp_path / job / name).stat().st_size for name in ("log.jsonl", "journal.sqlite")]
+        )
+    for (small, large), limit_kb in zip(zip(*sizes, strict=True), stated.groups(), strict=True):
+        taken_kb = (large - small) / 50 / 1000
+        # A database grows by pages.
+        assert 0.4 * float(limit_kb) < taken_kb < 1.3 * float(limit_kb), taken_kb
