@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import io
 import os
 import tempfile
 from collections import OrderedDict
@@ -42,6 +43,7 @@ from bulkload.core.address import (
 )
 from bulkload.core.plan_check import Rule
 from bulkload.core.prepare_result import SourceStamp
+from bulkload.core.systems import fit_name
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 
@@ -97,10 +99,11 @@ def stamp_of(path: str) -> tuple[int, int] | None:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[BinaryIO]:
+def opened(path: str, largest_bytes: int | None = None) -> Iterator[BinaryIO]:
     """Open a member for reading, from its beginning to its end.
 
-    Raises ``UnreadableError`` for a member that is not there or damaged, and ``OSError``.
+    One that is larger than ``largest_bytes`` is opened as an empty file. Raises
+    ``UnreadableError`` for a member that is not there or damaged, and ``OSError``.
     """
     if not is_member(path):
         with _remote(path) as stream:
@@ -109,19 +112,23 @@ def opened(path: str) -> Iterator[BinaryIO]:
     archive, name = innermost(path)
     one = _archive(archive)
     with one.lock:
-        if one.archive.member(name) is None:
+        member = one.archive.member(name)
+        if member is None:
             raise UnreadableError(
                 f"{printable(file_name(name))}: the archive does not hold it, or it is refused "
                 "there; restore it, or plan again",
                 cause="vanished",
             )
+        if largest_bytes is not None and member.size_bytes > largest_bytes:
+            yield io.BytesIO()
+            return
         with _named(name), one.archive.open(name) as stream:
             yield stream
 
 
-def beginning(path: str, size_bytes: int) -> bytes:
-    """Return the first bytes of a member."""
-    with opened(path) as stream:
+def beginning(path: str, size_bytes: int, *, largest_bytes: int | None = None) -> bytes:
+    """Return the first bytes of a member; nothing of one that is larger than a limit."""
+    with opened(path, largest_bytes) as stream:
         return stream.read(size_bytes)
 
 
@@ -174,10 +181,7 @@ def on_disk(path: str) -> Iterator[Path]:
 
 def safe_name(path: str) -> str:
     """Return the name of a copy on disk: the file's own, with what no file system may refuse."""
-    name = "".join(char if char not in '<>:"|?*' else "_" for char in file_name(path))
-    # Long names keep their end: the ending says what a file may be.
-    encoded = name.encode("utf-8", "replace")[-200:]
-    return encoded.decode("utf-8", "ignore").strip() or "member"
+    return fit_name(file_name(path))
 
 
 def _archive(path: str) -> _Opened:

@@ -28,6 +28,7 @@ from bulkload.cli.console import say
 from bulkload.cli.exit_codes import code_of
 from bulkload.cli.help_format import OUTPUT
 from bulkload.cli.limits import NOTIFY_LIMIT_S, ON_END_GRACE_S, ON_END_LIMIT_S
+from bulkload.core.systems import system_of
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.errors import MissingExtraError, SettingsError
@@ -188,7 +189,7 @@ def _notified(services: Sequence[tuple[str, Any]], title: str, text: str) -> lis
 def _command(text: str) -> Sequence[str]:
     """Return the words of a command; no shell ever sees them."""
     try:
-        words = shlex.split(text, posix=sys.platform != "win32")
+        words = shlex.split(text, posix=system_of(sys.platform).quotes_for_posix)
     except ValueError as error:
         raise SettingsError(f"--on-end {text!r}: {error}") from error
     if not words or shutil.which(words[0]) is None:
@@ -210,7 +211,7 @@ def _ran(command: Sequence[str], news: News) -> str | None:
             command,
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,
-            start_new_session=sys.platform != "win32",
+            start_new_session=system_of(sys.platform).has_sessions,
         )
     except OSError as error:
         return f"{what} could not be started: {error.strerror or error}"

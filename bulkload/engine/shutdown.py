@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +17,7 @@ import psutil
 
 from bulkload.clock import Clock
 from bulkload.core.deadline import last_call_s
+from bulkload.core.systems import system_of
 from bulkload.core.tally import ExitCode
 from bulkload.engine.limits import DEADLINE_POLL_S, LAST_GRACE_S
 from bulkload.engine.progress import Progress
@@ -62,6 +64,10 @@ async def obeying_signals(stop: Stop, on_stop: Callable[[ExitCode], None]) -> As
 
 async def _obey(stop: Stop, on_stop: Callable[[ExitCode], None]) -> None:
     last: threading.Timer | None = None
+    if not system_of(sys.platform).hands_signals_on:
+        # There Ctrl-C raises KeyboardInterrupt, which ends the run at once. The journal makes
+        # that safe.
+        await anyio.sleep(math.inf)
     try:
         with anyio.open_signal_receiver(*_obeyed()) as signals:
             async for number in signals:
@@ -72,10 +78,6 @@ async def _obey(stop: Stop, on_stop: Callable[[ExitCode], None]) -> None:
                     last.start()
                 stop.request(code, f"by {number.name}")
                 on_stop(code)
-    except NotImplementedError:
-        # Windows' event loop takes no signal handlers: there Ctrl-C raises KeyboardInterrupt,
-        # which ends the run at once. The journal makes that safe.
-        await anyio.sleep(math.inf)
     finally:
         if last is not None:
             last.cancel()
@@ -83,7 +85,7 @@ async def _obey(stop: Stop, on_stop: Callable[[ExitCode], None]) -> None:
 
 def _obeyed() -> list[signal.Signals]:
     """Return the signals that this system has and that are not ignored, as nohup has SIGHUP."""
-    known = [signal.Signals[name] for name in _EXIT_CODES if hasattr(signal, name)]
+    known = [signal.Signals[name] for name in system_of(sys.platform).ending_signals]
     return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
 
 

@@ -179,11 +179,11 @@ def _head(path: str, *, is_compressed: bool) -> bytes:
 
 
 def _head_of_member(path: str, *, is_compressed: bool) -> bytes:
+    if not is_compressed:
+        return beginning(path, HEAD_BYTES, largest_bytes=MAX_TEXT_BYTES)
     stamp = stamp_of(path)
     if stamp is None or stamp[0] > MAX_TEXT_BYTES:
         return b""
-    if not is_compressed:
-        return beginning(path, HEAD_BYTES)
     from bulkload.readers.content import beginning as packed_beginning
 
     with local_copy(path) as (local, _):

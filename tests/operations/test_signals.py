@@ -49,9 +49,11 @@ def test_a_hangup_that_nohup_ignores_ends_nothing(studio: LocalStudio, tmp_path:
 def test_the_second_signal_ends_a_plan_that_waits_for_a_source(
     studio: LocalStudio, tmp_path: Path
 ) -> None:
-    """A manifest that never answers: a pipe that nobody writes to."""
-    os.mkfifo(tmp_path / "plan.csv")
-    words = ["upload", "plan.csv", "--job", "job", "--workers", "1"]
+    """Metadata that never answer: a pipe that nobody writes to, within the plan's patience."""
+    archive(tmp_path / "archive", measurements=1, rows=20)
+    (tmp_path / "archive" / "spec 0" / "spec.json").unlink()
+    os.mkfifo(tmp_path / "archive" / "spec 0" / "spec.json")
+    words = ["upload", "archive", "--job", "job", "--workers", "1"]
     with running(words, folder=tmp_path, studio=studio) as run:
         until(lambda: bool(run.readers()), "the workers, which start beside the plan")
         run.signal(signal.SIGTERM)
