@@ -55,9 +55,11 @@ def test_the_second_signal_ends_a_plan_that_waits_for_a_source(
     os.mkfifo(tmp_path / "archive" / "spec 0" / "spec.json")
     words = ["upload", "archive", "--job", "job", "--workers", "1"]
     with running(words, folder=tmp_path, studio=studio) as run:
-        until(lambda: bool(run.readers()), "the workers, which start beside the plan")
+        live = tmp_path / "job" / "live.json"
+        until(live.is_file, "the plan being made")
         run.signal(signal.SIGTERM)
-        until((tmp_path / "job").is_dir, "the job folder")
+        # Two signals at once would be one.
+        until(lambda: '"stopping"' in live.read_text("utf-8"), "the first signal being heard")
         began = time.monotonic()
         run.signal(signal.SIGTERM)
         ended = run.wait()
