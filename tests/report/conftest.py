@@ -40,9 +40,13 @@ class Opened:
 Open = Callable[..., Opened]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser; skipped where there is none, which in CI is a failure."""
+    """The browser; skipped where there is none, which in CI is a failure.
+
+    While it is open its own event loop runs in this thread: it ends with the module, so that
+    commands of other tests can run theirs.
+    """
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         reason = f"no browser on the path ({', '.join(NAMES)}); apt-get install chromium"
