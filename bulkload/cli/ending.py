@@ -140,10 +140,8 @@ def _apprise() -> Any:
         import apprise
     except ImportError as error:
         raise MissingExtraError("--notify", "notify") from error
-    # What it logs may name an address; without a handler Python would print it.
-    logger = logging.getLogger("apprise")
-    logger.propagate = False
-    logger.addHandler(logging.NullHandler())
+    # What it logs may name an address, and Python would print it.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     return apprise
 
 
