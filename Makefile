@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 EXTRAS := dev,cyclers,hdf5,archives,cloud,sftp,postgresql,mysql,sqlite,sql,report,notify,metrics,otel
 
-.PHONY: help demo test check mutants bench clean
+.PHONY: help demo test check lint mutants bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -18,14 +18,16 @@ demo: $(READY) ## Make a sample archive and upload it into a local Studio
 	$(BIN)/python -m bulkload demo
 
 test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
-check: $(READY) ## Format, lint, type check, fast tests
+check: lint ## Format, lint, type check, fast tests
+	$(BIN)/python -m pytest -n 2 -m fast
+
+lint: $(READY) ## Format, lint, type check, generated tables
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/manual_tables.py --check
-	$(BIN)/python -m pytest -n 2 -m fast
 
 mutants: $(READY) ## Change decisions one by one: do the tests notice? (MUTANTS=core MINUTES=60)
 	nice -n 15 $(BIN)/python scripts/mutants.py $(MUTANTS) --minutes $(or $(MINUTES),60)
