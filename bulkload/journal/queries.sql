@@ -474,6 +474,11 @@ SELECT cause, COUNT(*) FROM accepted_entry JOIN rejection USING (location)
 WHERE plan_run=?1 GROUP BY cause
 
 -- What did not arrive, with the source as it was looked at last, and who accepted it.
+-- Begun and not ended: what was open in the run that was interrupted.
+-- name: interrupted
+SELECT id FROM job WHERE plan_run=? AND state NOT IN
+    ('planned', 'confirmed', 'ready', 'existing', 'rejected', 'failed') ORDER BY id
+
 -- name: not_arrived
 SELECT job.id AS job, path AS location, job.cause AS cause, job.message AS message,
     job.source_bytes AS source_bytes, job.source_mtime_ns AS source_mtime_ns,

@@ -248,6 +248,10 @@ class Store:
         """Return how many jobs of a run's plan are not final."""
         return int(self._one("count_open", run))
 
+    def interrupted(self, run: int) -> list[int]:
+        """Return the jobs of a plan that were begun and have not ended."""
+        return [row["id"] for row in self.rows("interrupted", run)]
+
     def not_arrived(self, run: int, cause: str | None) -> list[int]:
         """Return the numbers of a plan's jobs that are not in Studio, all or those of a cause."""
         return [row["id"] for row in self.rows("jobs_not_arrived", run, cause)]
