@@ -10,8 +10,6 @@ import zlib
 from collections.abc import Callable
 from typing import IO, BinaryIO, Final, cast
 
-import pyarrow as pa
-
 from bulkload.archives.directory import bomb, broken
 from bulkload.archives.limits import (
     BACK_BYTES,
@@ -22,11 +20,19 @@ from bulkload.archives.limits import (
 )
 from bulkload.errors import UnreadableError
 
+
+def _zstd(raw: BinaryIO) -> BinaryIO:
+    # Here: the parent of an upload does without it.
+    import pyarrow as pa
+
+    return cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(raw), "zstd"))
+
+
 _OPENERS: Final[dict[str, Callable[[BinaryIO], BinaryIO]]] = {
     "gzip": lambda raw: cast("BinaryIO", gzip.GzipFile(fileobj=raw, mode="rb")),
     "bz2": lambda raw: cast("BinaryIO", bz2.BZ2File(raw)),
     "xz": lambda raw: cast("BinaryIO", lzma.LZMAFile(raw)),  # noqa: SIM115
-    "zstd": lambda raw: cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(raw), "zstd")),
+    "zstd": _zstd,
 }
 _DAMAGED: Final = (EOFError, OSError, zlib.error, lzma.LZMAError)
 

@@ -21,8 +21,6 @@ from bulkload.core.text import printable
 from bulkload.engine.single_flight import one_error
 from bulkload.errors import SettingsError
 from bulkload.report.limits import PAGE_START_S
-from bulkload.report.page.server import PageServer
-from bulkload.report.page.stories import be_nice
 
 
 def page(job_dir: Path, *, port: Annotated[int, Parameter(group=RUN)] = 0) -> int:
@@ -38,6 +36,9 @@ def page(job_dir: Path, *, port: Annotated[int, Parameter(group=RUN)] = 0) -> in
     port
         Port to listen on. A free one by default.
     """
+    # Here: an upload, whose page is a process of its own, does not load what serves it.
+    from bulkload.report.page.stories import be_nice
+
     if not job_dir.is_dir():
         raise SettingsError(f"{job_dir} is not a folder; give the folder that --job named")
     be_nice()
@@ -47,6 +48,8 @@ def page(job_dir: Path, *, port: Annotated[int, Parameter(group=RUN)] = 0) -> in
 
 
 async def _serve(job_dir: Path, port: int) -> None:
+    from bulkload.report.page.server import PageServer
+
     async with PageServer(job_dir).serve(port) as address:
         say(Console(), printable(f"page: {address}"))
         await anyio.sleep_forever()

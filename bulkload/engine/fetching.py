@@ -11,7 +11,6 @@ from bulkload.core.prepare_result import Rejected, SourceCopy
 from bulkload.engine.jobs import JobContext
 from bulkload.errors import BulkloadError
 from bulkload.worker.copies import copied
-from bulkload.worker.prepare import unfetched
 
 
 class Fetcher:
@@ -28,6 +27,9 @@ class Fetcher:
                 copied, context.job.path, spool, abandon_on_cancel=True
             )
         except (BulkloadError, OSError) as error:
+            # Here: it loads the libraries of tables, and mostly every source can be copied.
+            from bulkload.worker.prepare import unfetched
+
             self.taken(context)
             return unfetched(context.job, error)
         except BaseException:

@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.core.excerpt import excerpt_from_text
 from bulkload.core.plan_check import CONSEQUENCES
 from bulkload.journal.whole import WholeJob
 from bulkload.report.facts import JobFacts, RejectedFile, gather
@@ -22,7 +21,6 @@ from bulkload.report.limits import (
     PLOTS_MAX,
     PLOTS_PER_PAGE,
 )
-from bulkload.report.plots import plot_svg
 from bulkload.report.render import environment, write_html
 from bulkload.report.view import report_values, way_out
 
@@ -145,9 +143,13 @@ def _plots(facts: JobFacts, pages: _Pages) -> dict[str, Any]:
 
 
 def _drawn(rejected: Iterable[RejectedFile]) -> Iterator[dict[str, Any]]:
-    from markupsafe import Markup
-
     for number, one in enumerate(rejected):
+        # Here: a report without a plot loads no library of tables and none that draws.
+        from markupsafe import Markup
+
+        from bulkload.core.excerpt import excerpt_from_text
+        from bulkload.report.plots import plot_svg
+
         title = f"{one.entry.cell} / {one.entry.measurement}"
         svg = plot_svg(excerpt_from_text(one.excerpt), title, name=f"p{number}")
         yield {

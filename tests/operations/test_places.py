@@ -47,7 +47,11 @@ def test_a_path_that_was_tried_is_left_as_it_was(
 
 @pytest.mark.parametrize(
     ("job", "reason"),
-    [("file/job", "Not a directory"), ("file", "File exists"), ("x" * 300, "File name too long")],
+    [
+        ("file/job", "Not a directory"),
+        ("file", "Not a directory"),
+        ("x" * 300, "File name too long"),
+    ],
 )
 def test_a_job_folder_that_cannot_be_made(
     job: str, reason: str, studio: LocalStudio, tmp_path: Path
