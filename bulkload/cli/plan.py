@@ -91,7 +91,7 @@ def plan(
     """
     console = Console(quiet=as_json)
     prepare_options = prepare_arguments.prepare_options(source_options)
-    if parts is not None or job is not None:
+    if parts is not None:
         settings = RunSettings(checks=check_options.checks(), prepare_options=prepare_options)
         target = target_of(url=url, project=project, local=local)
         return plan_into_parts(sources, source_options, settings, target, job_dir=job, parts=parts)

@@ -252,7 +252,8 @@ def test_the_summary_counts_what_was_read_and_sent(
     ended = jobs.upload("archive", "--summary", "copy.json", "--log-json", "own.jsonl")
     summary = ended.summary
     assert list(summary) == [
-        *("job", "planned", "counts", "causes", "rows", "bytes_read", "bytes_sent", "requests"),
+        *("job", "planned", "counts", "causes", "accepted", "rows", "bytes_read", "bytes_sent"),
+        "requests",
         *("retries", "elapsed_s", "bottleneck", "exit_code", "this_run"),
     ]
     assert list(summary["counts"]) == ["created", "existing", "rejected", "failed", "skipped"]
