@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from bulkload.core import terms
+from bulkload.core.test_columns import TEST_COLUMNS
 
 #: Roles of columns that do not become columns of the result as they are.
 RECORD: Final = "record number"
@@ -22,12 +23,6 @@ STEP_TIME: Final = "step time"
 MODE: Final = "mode"
 Z_IM_NEGATED: Final = "-Z_Im"
 PHASE_NEGATED: Final = "-Z_Phase"
-#: Numbers, or names, of tests and channels: a table may hold the rows of several.
-TEST: Final = "test"
-CHANNEL: Final = "channel"
-CELL: Final = "cell"
-BARCODE: Final = "barcode"
-SERIAL: Final = "serial number"
 #: The time of the test once more, in another unit.
 SECOND_TIME: Final = "second time"
 #: Charge that moved since the record before.
@@ -103,38 +98,8 @@ ELECTRODES: Final = (
 
 #: Columns by which a table may hold several tests or cells, whatever made it. Only without a unit:
 #: ``Cell (V)`` is a voltage, ``Test (Sec)`` a time.
-TESTS: Final = (
-    ColumnRule(TEST, ("test id", "test number", "test no", "test"), kind=Kind.TEXT),
-    ColumnRule(
-        CHANNEL,
-        (
-            *("channel", "channel id", "channel number", "channel no", "channel index", "chl"),
-            *("chan", "slot", "kanal", "canal", "通道", "通道号"),
-        ),
-        kind=Kind.TEXT,
-    ),
-    ColumnRule(
-        CELL,
-        (
-            *("cell id", "cell name", "cell number", "cell no", "cell", "battery id", "battery"),
-            *(
-                "sample id",
-                "sample name",
-                "sample",
-                "specimen",
-                "specimen id",
-                "device",
-                "device id",
-            ),
-            *("dut", "dut id", "unit", "unit id", "module", "module id", "position"),
-            *("zelle", "zellnummer", "cellule", "celda", "电池编号", "电池", "电芯", "样品"),
-        ),
-        kind=Kind.TEXT,
-    ),
-    ColumnRule(BARCODE, ("barcode", "bar code", "条码"), kind=Kind.TEXT),
-    ColumnRule(
-        SERIAL, ("serial number", "serial no", "serial", "cell serial", "sn"), kind=Kind.TEXT
-    ),
+TESTS: Final = tuple(
+    ColumnRule(target, names, kind=Kind.TEXT) for target, names in TEST_COLUMNS.items()
 )
 
 #: What those columns say.

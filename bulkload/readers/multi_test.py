@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkload.core.decisions import DecisionCode
+from bulkload.core.test_columns import CHANNEL, TEST
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import CHANNEL, TELLING, TEST, Dialect, Kind
+from bulkload.readers.dialect import TELLING, Dialect, Kind
 from bulkload.readers.header_match import Matched, TwiceError, match
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.table_source import Grid

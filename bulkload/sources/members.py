@@ -20,6 +20,7 @@ from bulkload.core.path_layout import COMPRESSED_SUFFIXES
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Skip, UploadJob
 from bulkload.core.terms import MeasurementType
+from bulkload.core.test_columns import TEST_COLUMNS
 from bulkload.core.text import shown
 from bulkload.errors import UnreadableError
 from bulkload.sources.entry import Entry, Found, LeftFolder
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from bulkload.readers import ReadOptions
 
 #: Endings of files that may hold several tests, whatever their first bytes are.
-CONTAINERS: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".res"})
+CONTAINERS: Final = frozenset(
+    {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".res", ".h5", ".hdf", ".hdf5"}
+)
 
 #: Endings of texts in which a column may separate several tests.
 TEXTS: Final = frozenset({".csv", ".txt", ".tsv", ".dat"})
@@ -46,19 +49,22 @@ MAX_TEXT_BYTES: Final = 256 * 1024**2
 #: Delimiters of a header with a cell, time, voltage and current: a label above it has fewer.
 MIN_DELIMITERS: Final = 3
 
-#: A field of a header, not of a sentence, that may number tests. The readers know the names.
-_NUMBERING: Final = re.compile(
-    rb"""(?:^|[,;\t])[\xef\xbb\xbf\xff\xfe"' ]*(?:test(?:[ _.\#-]*(?:id|no|number))?"""
-    rb"""|(?:channel|chan|chl)(?:[ _.\#-]*(?:id|no|number|index))?|bar[ _]?code"""
-    rb"""|(?:cell|battery|sample)(?:[ _.\#-]*(?:id|no|number|name))?|zelle"""
-    rb"""|(?:cell[ _.\#-]*)?serial(?:[ _.\#-]*(?:no|number))?)[ #."']*(?:[,;\t]|\r?$)""",
-    re.MULTILINE,
+#: Names of columns that tell tests apart, as bytes; a word ends with a space, a sign or nothing.
+_NAMES: Final = tuple(
+    re.escape(name.encode()).replace(rb"\ ", rb"[ _.\#-]*")
+    for names in TEST_COLUMNS.values()
+    for name in names
 )
 
-#: Each of these names contains it: a line without it need not be searched.
-_WORDS: Final = (
-    *(b"test", b"chan", b"chl", b"cell", b"zelle", b"batt", b"sample", b"serial", b"code"),
+#: A field of a header, not of a sentence, that may tell tests apart.
+_NUMBERING: Final = re.compile(
+    rb"""(?:^|[,;\t])[\xef\xbb\xbf\xff\xfe"' ]*(?:"""
+    + rb"|".join(_NAMES)
+    + rb""")[ #."']*(?:[,;\t]|\r?$)""",
+    re.MULTILINE,
 )
+#: A header has letters where rows of numbers have none but an exponent's.
+_LETTER: Final = re.compile(rb"[a-df-z\x80-\xff]")
 
 
 def split(job: UploadJob, options: Callable[[], ReadOptions]) -> Iterator[UploadJob]:
@@ -150,12 +156,10 @@ def _numbers_tests(path: str, *, is_compressed: bool) -> bool:
         return False
     # UTF-16 has a zero in every other byte.
     text = head.translate(None, b"\0").lower()
-    if not any(word in text for word in _WORDS):
-        return False
     return any(
-        _NUMBERING.search(line) is not None
+        _delimiters(line) >= MIN_DELIMITERS and _NUMBERING.search(line) is not None
         for line in text.splitlines()
-        if any(word in line for word in _WORDS) and _delimiters(line) >= MIN_DELIMITERS
+        if _LETTER.search(line) is not None
     )
 
 

@@ -74,6 +74,8 @@ def read_specifications(path: Path, into: Stated) -> Iterator[Problem | Skip]:
                 yield Skip(where=str(file), rule=Rule.NOT_A_SPECIFICATION_FILE)
     elif path.suffix.lower() in (*DOCUMENT_SUFFIXES, *_SHEET_SUFFIXES) and path.exists():
         yield from _read_file(path, into)
+    elif not path.exists():
+        raise PlanError(f"--specs {path}: there is no such file or folder")
     else:
         known = ", ".join((*DOCUMENT_SUFFIXES, *_SHEET_SUFFIXES))
         raise PlanError(f"--specs {path}: must be a folder or a file of one of {known}")

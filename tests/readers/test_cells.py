@@ -147,3 +147,10 @@ def test_cells_whose_rows_take_turns_are_never_one_test(tmp_path: Path, name: st
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(UnreadableError, match=f"'{name} 1', '{name} 2'"):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["Cell", "Sample", "DUT", "Slot", "SN", "Zellnummer", "电芯"])
+def test_the_plan_knows_the_columns_that_the_readers_know(tmp_path: Path, name: str) -> None:
+    path = table(tmp_path, "a lab's table", name, ("1", "2"))
+    job = UploadJob(key=JobKey("spec", "cell", "run"), path=str(path))
+    assert [one.member for one in split(job, ReadOptions)] == [f"{name} 1", f"{name} 2"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,11 @@ def test_the_command_sees_every_experiment(jobs: Jobs, shared_data: Path) -> Non
     source = shared_data / "databases/beep-indigo/indigo_test_sample.h5"
     ended = jobs.command("show", source, "--no-strict")
     assert ended.out.count("read by hdf5") == 8
+
+
+def test_the_plan_names_every_experiment(jobs: Jobs, shared_data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "archive" / "spec" / "cell"
+    folder.mkdir(parents=True)
+    (folder.parent / "spec.json").write_text('{"name": "spec"}', "utf-8")
+    shutil.copy(shared_data / "databases/beep-indigo/indigo_test_sample.h5", folder / "run.h5")
+    assert "8 measurements of 1 cell" in jobs.command("plan", tmp_path / "archive").out

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 
 from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
+from bulkload.core.test_columns import TEST
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.dialect import EPOCH, MODE, REQUIRED, TEST, ColumnRule, Dialect, Kind, Sign
+from bulkload.readers.dialect import EPOCH, MODE, REQUIRED, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.file_kinds import HDF5
 from bulkload.readers.formats import arbin, generic
 from bulkload.readers.hdf5_tables import Columns, tables

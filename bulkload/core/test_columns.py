@@ -1,0 +1,33 @@
+"""What tables call the columns by which they hold several tests or cells.
+
+The readers tell the tests apart by them, and the plan looks for them in the beginning of a file
+without loading the readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+TEST: Final = "test"
+CHANNEL: Final = "channel"
+CELL: Final = "cell"
+BARCODE: Final = "barcode"
+SERIAL: Final = "serial number"
+
+#: What a column holds -> its names, folded: words in lower case with a space between.
+TEST_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    TEST: ("test id", "test number", "test no", "test"),
+    CHANNEL: (
+        *("channel", "channel id", "channel number", "channel no", "channel index", "chl"),
+        *("chan", "slot", "kanal", "canal", "通道", "通道号"),
+    ),
+    CELL: (
+        *("cell id", "cell name", "cell number", "cell no", "cell", "battery id", "battery"),
+        *("sample id", "sample name", "sample", "specimen", "specimen id", "device"),
+        *("device id", "dut", "dut id", "unit", "unit id", "module", "module id", "position"),
+        *("zelle", "zellnummer", "cellule", "celda", "电池编号", "电池", "电芯", "样品"),
+    ),
+    BARCODE: ("barcode", "bar code", "条码"),
+    SERIAL: ("serial number", "serial no", "serial", "cell serial", "sn"),
+}
