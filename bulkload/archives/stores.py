@@ -127,9 +127,9 @@ def _ours(error: Exception, url: str) -> Exception:
         return changed("its mark is another")
     if isinstance(error, PermissionError) or status in _FORBIDDEN or names & _FORBIDDEN_NAMES:
         hint = next((text for name, text in _HINTS.items() if name in names), "")
-        told = hint or f"the store does not let it be read ({status or 'permission denied'})"
+        problem = hint or f"the store does not let it be read ({status or 'permission denied'})"
         return UnreadableError(
-            f"{told}; grant the credentials of the environment read access to {_authority(url)}",
+            f"{problem}; grant the credentials of the environment read access to {_authority(url)}",
             cause="remote_forbidden",
         )
     # Some libraries say of whatever goes wrong that the file is not there.

@@ -116,15 +116,15 @@ def _counted(snapshot: RunSnapshot) -> list[tuple[str, int]]:
 
 
 def live_lines(
-    snapshot: RunSnapshot, width: int, height: int, told: Sequence[str] = ()
+    snapshot: RunSnapshot, width: int, height: int, liveness: Sequence[str] = ()
 ) -> list[Text]:
     """Return the view of a run, at most ``height`` lines of at most ``width`` columns.
 
-    ``told`` is what is known of its process, where another one shows it.
+    ``liveness`` is what is known of its process, where another one shows it.
     """
     # The last column stays free: some terminals begin a new line when it is written.
     columns = max(20, width - 1)
-    lines = [line for one in told for line in _wrapped(printable(one), columns)]
+    lines = [line for one in liveness for line in _wrapped(printable(one), columns)]
     lines.append(Text(_fitted(headline(snapshot), columns), style="bold"))
     if snapshot.eta is not None:
         lines += _wrapped(f"  {snapshot.eta.basis}", columns, style="dim")

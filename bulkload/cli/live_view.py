@@ -60,8 +60,8 @@ def _say_lines(
     wait: Callable[[Event, float], bool],
 ) -> None:
     while not wait(has_ended, PLAIN_INTERVAL_S):
-        now, told = _parts(snapshot())
-        say(console, "; ".join([*told, plain_line(now)]))
+        now, liveness = _parts(snapshot())
+        say(console, "; ".join([*liveness, plain_line(now)]))
 
 
 def _parts(shown: Shown) -> tuple[RunSnapshot, Sequence[str]]:
@@ -81,10 +81,10 @@ def _redraw(
         redirect_stderr=False, vertical_overflow="crop",
     ) as live:  # fmt: skip
         while not wait(has_ended, REDRAW_EVERY_S):
-            now, told = _parts(snapshot())
+            now, liveness = _parts(snapshot())
             _say_news(console, notices, now)
             width, height = console.size
-            live.update(Group(*live_lines(now, width, height - 1, told)), refresh=True)
+            live.update(Group(*live_lines(now, width, height - 1, liveness)), refresh=True)
     _say_news(console, notices, _parts(snapshot())[0])
 
 

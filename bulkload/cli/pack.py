@@ -81,8 +81,8 @@ def verify_pack(path: Path, *, sources: Path | None, sample: int | None, seed: i
         say(console, "the pack is as it was written, if this is the digest that was printed then:")
         say(console, f"digest: {checked.digest}")
         if sources is not None:
-            return _told(console, against_sources(checked, sources), f"the files in {sources}")
-        return _told(console, _with_studio(checked, sample, seed), "Studio")
+            return _concluded(console, against_sources(checked, sources), f"the files in {sources}")
+        return _concluded(console, _with_studio(checked, sample, seed), "Studio")
 
 
 def _with_studio(checked: CheckedPack, sample: int | None, seed: int) -> Comparison:
@@ -113,7 +113,7 @@ async def _compare(
         return await against_studio(checked, studio, chosen)
 
 
-def _told(console: Console, found: Comparison, what: str) -> ExitCode:
+def _concluded(console: Console, found: Comparison, what: str) -> ExitCode:
     """Print a comparison; raise ``SettingsError`` where nothing was compared."""
     if not found.compared:
         raise SettingsError(

@@ -157,7 +157,7 @@ def carry_out(
     _show(console, request, result)
     if summary is not None:
         write_json(summary, result.report.as_json())
-    _tell_news(request, result, is_quiet=is_quiet, ending=ending)
+    _show_news(request, result, is_quiet=is_quiet, ending=ending)
     _log_dropped_output(request)
     return result.report.exit_code, result.report.counts
 
@@ -169,7 +169,7 @@ def _of_refusal(refusal: str) -> News:
     return News(statement=statement, text=refusal, exit_code=code, summary=None)
 
 
-def _tell_news(
+def _show_news(
     request: RunRequest | LanesRequest, result: RunResult, *, is_quiet: bool, ending: Ending | None
 ) -> None:
     """Print the news of a quiet run, and leave them to what follows the run."""

@@ -25,7 +25,7 @@ from bulkload.cli.help_format import OUTPUT
 from bulkload.cli.json_documents import AsJson, StatusDocument, plain, print_document
 from bulkload.cli.json_lines import ProcessLine
 from bulkload.cli.live_text import plain_line
-from bulkload.cli.watch import is_at_work, live_states, told
+from bulkload.cli.watch import is_at_work, live_states, liveness_lines
 from bulkload.cli.watch import watch as show_until_over
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.roots import by_cause
@@ -135,7 +135,7 @@ def _show_live(console: Console, job_dir: Path) -> None:
     states = live_states(job_dir)
     if all(one.liveness is Liveness.ENDED for one in states):
         return
-    for line in told(states):
+    for line in liveness_lines(states):
         say(console, printable(line))
     if is_at_work(states):
         say(console, plain_line(merged(one.snapshot for one in states)))
@@ -146,11 +146,11 @@ def _show_runs(console: Console, whole: WholeJob, run: RunRow) -> None:
     if whole.is_divided:
         _show_parts(console, whole)
         return
-    say(console, _told(run))
+    say(console, _run_line(run))
     for store in whole.stores():
         newest = store.last_run()
         if newest is not None and newest.id != run.id:
-            say(console, f"{_told(newest)}: {printable(newest.command)}")
+            say(console, f"{_run_line(newest)}: {printable(newest.command)}")
 
 
 def _show_parts(console: Console, whole: WholeJob) -> None:
@@ -187,7 +187,7 @@ def _list(console: Console, whole: WholeJob, cause: str, causes: Mapping[str, in
     return ExitCode.ARRIVED
 
 
-def _told(run: RunRow) -> str:
+def _run_line(run: RunRow) -> str:
     began = datetime.fromtimestamp(run.started_at, UTC)
     state = "has ended" if run.ended_at else "is in progress, or was killed"
     return f"run {run.id} of {began:%Y-%m-%d %H:%M} UTC {state}"

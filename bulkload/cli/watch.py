@@ -23,7 +23,7 @@ def watch(console: Console, job_dir: Path) -> None:
         return
 
     def snapshot() -> tuple[RunSnapshot, Sequence[str]]:
-        return merged(one.snapshot for one in states), told(states)
+        return merged(one.snapshot for one in states), liveness_lines(states)
 
     with shown_live(console, snapshot):
         while is_at_work(states):
@@ -42,16 +42,16 @@ def is_at_work(states: Sequence[LiveState]) -> bool:
     return any(one.liveness in (Liveness.ALIVE, Liveness.PAUSED) for one in states)
 
 
-def told(states: Sequence[LiveState]) -> list[str]:
+def liveness_lines(states: Sequence[LiveState]) -> list[str]:
     """Say of the processes of a job whether they are alive, paused or dead."""
     if len(states) == 1:
-        return [_told_one(states[0], _now())]
+        return [_liveness_of(states[0], _now())]
     counts = Counter(one.liveness for one in states)
     said = ", ".join(f"{counts[word]:,} {word}" for word in Liveness if counts[word])
     return [f"{len(states):,} parts: {said}"]
 
 
-def _told_one(state: LiveState, now: float) -> str:
+def _liveness_of(state: LiveState, now: float) -> str:
     shown = state.snapshot
     process = f"process {shown.pid} on {shown.host}"
     age = duration(max(0.0, now - shown.at))

@@ -113,7 +113,7 @@ class Lane:
         try:
             with one_error():
                 async with anyio.create_task_group() as group:
-                    group.start_soon(self._tell_state, order.part, progress)
+                    group.start_soon(self._send_state, order.part, progress)
                     result = await run_job(request, progress, stop)
                     group.cancel_scope.cancel()
         except BulkloadError as error:
@@ -124,7 +124,7 @@ class Lane:
         finally:
             self._stop = None
 
-    async def _tell_state(self, part: int, progress: Progress) -> None:
+    async def _send_state(self, part: int, progress: Progress) -> None:
         while True:
             self._say(PartState(part, progress.snapshot(), progress.longest_delivery_s))
             await anyio.sleep(STATE_EVERY_S)

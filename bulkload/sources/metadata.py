@@ -108,7 +108,7 @@ class MetadataStore:
         self._folders: OrderedDict[Path, _Folder] = OrderedDict()
         self._problems: list[Problem] = []
         #: Broken files that were reported: a folder may be read again after it was forgotten.
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def of_measurement(self, folder: Path, stems: Sequence[str]) -> Note | None:
         """Return the ``.meta`` file in a folder for the first of the stems that has one."""
@@ -135,7 +135,7 @@ class MetadataStore:
             return note
         return None
 
-    def search_told(self, role: Role, folder: Path, root: Path) -> str:
+    def searched_places(self, role: Role, folder: Path, root: Path) -> str:
         """Return where a parent's file was searched for, and which files did not match."""
         chain = _chain(folder, root)
         places = shown(str(chain[0])) + (
@@ -207,8 +207,8 @@ class MetadataStore:
         self, path: Path, faults: Iterator[tuple[Rule, str]] | list[tuple[Rule, str]]
     ) -> Note:
         where = place_of(path)
-        if where not in self._told:
-            self._told.add(where)
+        if where not in self._reported:
+            self._reported.add(where)
             self._problems += [
                 Problem(where=where, rule=rule, message=message, scope=_scope(rule))
                 for rule, message in faults

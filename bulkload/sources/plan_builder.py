@@ -181,7 +181,7 @@ class Assembler:
 
     def _missing(self, entry: Entry, name: str) -> str:
         what = f"specification {shown(name)}" if name else "a specification"
-        looked = self._store.search_told(Role.SPECIFICATION, entry.folder, entry.root)
+        looked = self._store.searched_places(Role.SPECIFICATION, entry.folder, entry.root)
         if self._stated_in is None:
             return f"{what} was not found; looked for {looked}. Add one, or give --specs"
         stated = f"in {shown(str(self._stated_in))} (--specs)"
@@ -191,7 +191,7 @@ class Assembler:
         note = notes.cell
         name = normalised(entry.job.key.cell) or (note.name if note is not None else "")
         if not name and note is None:
-            looked = self._store.search_told(Role.CELL, entry.folder, entry.root)
+            looked = self._store.searched_places(Role.CELL, entry.folder, entry.root)
             message = (
                 f"the layout has no {{cell}}, and no {looked} names it; "
                 "add the field to --layout, or the file"

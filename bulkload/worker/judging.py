@@ -23,7 +23,7 @@ from bulkload.core.rules.transforms import TransformRecord
 from bulkload.core.steps import summarise_steps
 from bulkload.core.terms import CURRENT, TIME, VOLTAGE
 from bulkload.readers.metadata import header_decisions
-from bulkload.worker.limits import MAX_ISSUES, MAX_TOLD_ISSUES
+from bulkload.worker.limits import MAX_ISSUES, MAX_SHOWN_ISSUES
 
 
 def judged(
@@ -147,13 +147,13 @@ def source_stamp(provenance: Mapping[str, Any]) -> SourceStamp:
 
 def invalid(job: UploadJob, errors: list[ValidationIssue], source: SourceStamp) -> Rejected:
     """Return the rejection of a table that broke rules."""
-    told = [str(one) for one in errors[:MAX_TOLD_ISSUES]]
-    if len(told) > 1:
-        told = [f"({number}) {text}" for number, text in enumerate(told, start=1)]
-    more = len(errors) - len(told)
+    shown = [str(one) for one in errors[:MAX_SHOWN_ISSUES]]
+    if len(shown) > 1:
+        shown = [f"({number}) {text}" for number, text in enumerate(shown, start=1)]
+    more = len(errors) - len(shown)
     return Rejected(
         cause=str(errors[0].code),
-        message=f"{job.path}: {' '.join(told)}{f' (and {more} more findings)' if more else ''}",
+        message=f"{job.path}: {' '.join(shown)}{f' (and {more} more findings)' if more else ''}",
         issues=tuple(errors[:MAX_ISSUES]),
         source=source,
     )

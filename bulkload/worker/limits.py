@@ -38,7 +38,7 @@ REMEDY_ROWS: Final = 1_000_000
 MAX_ISSUES: Final = 100
 
 #: Findings that a file's message tells in full: the account and `bulkload show` have them all.
-MAX_TOLD_ISSUES: Final = 5
+MAX_SHOWN_ISSUES: Final = 5
 
 #: Memory of a worker that has only loaded its libraries, in bytes: 90 MiB measured, and what
 #: validation and encoding need beside the table.

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from bulkload.cli.live_view import PLAIN_INTERVAL_S, shown_live
-from bulkload.cli.watch import is_at_work, told
+from bulkload.cli.watch import is_at_work, liveness_lines
 from bulkload.core.snapshot import Liveness, RunSnapshot
 from bulkload.engine.live_file import LiveState, read_snapshots
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
@@ -160,8 +160,8 @@ def test_a_run_is_watched_from_another_terminal_until_it_ends(
         until(lambda: bool(read_snapshots(folder / "job", time.time())), "the first state")
         with terminal(words, folder=folder, columns=80) as shown:
             shown.read_until(lambda: is_waiting(shown), "the outage on the other screen")
-            told = f"paused: run 1, process {run.process.pid} on "
-            assert any(line.startswith(told) for line in shown.lines)
+            expected = f"paused: run 1, process {run.process.pid} on "
+            assert any(line.startswith(expected) for line in shown.lines)
             assert any(
                 line.startswith("waiting for the server: 1 of 4 done") for line in shown.lines
             )
@@ -181,8 +181,8 @@ def test_who_watches_a_run_hears_that_its_process_died(folder: Path, away: Local
             run.process.kill()
             run.process.wait()
             assert shown.read_to_end() == 0
-        told = f"dead: process {run.process.pid} on "
-        assert any(line.startswith(told) for line in shown.lines)
+        expected = f"dead: process {run.process.pid} on "
+        assert any(line.startswith(expected) for line in shown.lines)
         assert any(line.startswith("to resume: bulkload upload archive") for line in shown.lines)
 
 
@@ -208,16 +208,16 @@ def state(liveness: Liveness, **changes: object) -> LiveState:
 
 
 def test_one_process_is_told_by_its_number_and_several_are_counted() -> None:
-    assert told([state(Liveness.ALIVE)]) == [
+    assert liveness_lines([state(Liveness.ALIVE)]) == [
         "alive: run 1, process 1 on lab, since 2023-11-14 22:13 UTC"
     ]
-    (dead,) = told([state(Liveness.DEAD)])
+    (dead,) = liveness_lines([state(Liveness.DEAD)])
     assert dead.startswith("dead: process 1 on lab is gone without having ended its run, last news")
-    (suspended,) = told([state(Liveness.PAUSED, pauses=())])
+    (suspended,) = liveness_lines([state(Liveness.PAUSED, pauses=())])
     assert suspended.startswith("paused: run 1, process 1 on lab; it was suspended or is stuck")
-    (ended,) = told([state(Liveness.ENDED, exit_code=3)])
+    (ended,) = liveness_lines([state(Liveness.ENDED, exit_code=3)])
     assert ended.endswith("ago, exit code 3")
     parts = [state(Liveness.ENDED), state(Liveness.ALIVE), state(Liveness.ENDED)]
-    assert told(parts) == ["3 parts: 1 alive, 2 ended"]
+    assert liveness_lines(parts) == ["3 parts: 1 alive, 2 ended"]
     assert is_at_work(parts)
     assert not is_at_work(parts[:1])

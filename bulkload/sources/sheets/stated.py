@@ -61,7 +61,7 @@ class StatedSheets:
     def add_carried(self, plan: Path) -> Iterator[Problem]:
         """Add the cells that a plan carries; a sheet that is named goes before them."""
         table, faults = carried_cells(plan)
-        yield from _told(plan, faults, ())
+        yield from _problems_of(plan, faults, ())
         self.add(table.cells.values())
 
     def add(self, records: Iterable[CellRecord]) -> None:
@@ -145,11 +145,11 @@ def read_sheets(options: SheetOptions) -> tuple[StatedSheets, list[Problem]]:
         aliases = {one.alias: one.name for one in records if one.alias}
         stated.known = KnownCells(stated.cells.cells, aliases)
         stated.origin = f"{options.cells}, sheet {grid.name}"
-        problems += _told(options.cells, stated.cells.faults, stated.cells.remarks)
+        problems += _problems_of(options.cells, stated.cells.faults, stated.cells.remarks)
     if options.tests is not None:
         grid, header = _sheet(options.tests, options, problems, is_tests=True)
         stated.tests = read_tests(grid.rows[header.row + 1 :], header, options.order)
-        problems += _told(options.tests, stated.tests.faults, stated.tests.remarks)
+        problems += _problems_of(options.tests, stated.tests.faults, stated.tests.remarks)
     return stated, problems
 
 
@@ -209,7 +209,7 @@ def _about(
         yield _remark(path, f"{path}: the sheet {shown(name)} is not read; {shown(grid.name)} is")
 
 
-def _told(path: Path, faults: Sequence[Fault], remarks: Sequence[str]) -> Iterator[Problem]:
+def _problems_of(path: Path, faults: Sequence[Fault], remarks: Sequence[str]) -> Iterator[Problem]:
     for fault in sorted(faults, key=lambda one: one.row):
         column = f", column {shown(fault.column)}" if fault.column else ""
         message = f"{path}, row {fault.row}{column} {fault.message}"
