@@ -211,9 +211,9 @@ def stored_after(
         case ProcessingReady() if said["is_extending"]:
             return holds(said["measurement_id"], last)
         case Confirmed() if last is not None:
-            is_known = stored["stored_id"] is not None
-            same = (event.measurement_id, last.content_digest)
-            if not is_known or same == (stored["stored_id"], stored["stored_digest"]):
+            # Another record is confirmed only once it was compared with what was prepared last.
+            is_other = event.measurement_id != stored["stored_id"]
+            if is_other or last.content_digest == stored["stored_digest"]:
                 return holds(event.measurement_id, last)
     return stored
 
