@@ -1,4 +1,4 @@
-"""Time as a parameter: whoever waits or stamps takes a ``Clock``."""
+"""Time as a parameter: code that waits or stamps takes a ``Clock``."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@
         ├── UnreachableError             (Transient) nothing was sent: refused, DNS, TLS
         └── AnswerLostError              (Transient) sent, no usable answer: the act may be done
 
-Whoever raises knows whether again makes sense and says so by the type; whoever catches
-asks ``isinstance(error, TransientError)`` and nothing else. All of them survive pickling.
+The code that raises knows whether trying again can help, and states it by the type; the code that
+catches asks ``isinstance(error, TransientError)`` and nothing else. All of them survive pickling.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class MeasurementValidationError(IonworksError, TerminalError):
         self.errors: list[ValidationIssue] = list(errors)
 
     def has_code(self, code: IssueCode) -> bool:
-        """Tell whether any of the errors bears this code."""
+        """Return whether any of the errors has this code."""
         return any(error.code == code for error in self.errors)
 
     def __str__(self) -> str:
@@ -281,7 +281,7 @@ class AnswerLostError(IonworksError, TransientError):
     cause = "answer_lost"
 
 
-#: What ends a run, not one job: whoever turns errors into outcomes lets these pass.
+#: What ends a run, not one job: code that turns errors into outcomes lets these pass.
 RUN_ENDING = (AuthenticationError, ConnectionSetupError, OutageError, JournalError, DiskError)
 
 

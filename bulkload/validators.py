@@ -135,7 +135,7 @@ def validate_positive_current_is_discharge(
 def positive_current_is_charge(
     t: AnyArray, current: AnyArray, voltage: AnyArray
 ) -> tuple[bool, float]:
-    """Tell of one step whether positive current charges the cell, and the doubt (0 to 1)."""
+    """Return for one step whether positive current charges the cell, and the doubt (0 to 1)."""
     arrays = [np.asarray(values, dtype=np.float64) for values in (t, current, voltage)]
     return votes.judge_step(*arrays)
 

@@ -160,7 +160,7 @@ class Running:
 
 
 def is_reader(process: psutil.Process) -> bool:
-    """Tell whether a process is a child that reads files."""
+    """Return whether a process is a child that reads files."""
     try:
         return "bulkload.worker.process" in process.cmdline()
     except psutil.Error:

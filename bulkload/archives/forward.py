@@ -45,11 +45,11 @@ class Bounded(io.RawIOBase):
         self._file = file
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that one can go to a place of it."""
+        """Return True: its position can be set."""
         return True
 
     def tell(self) -> int:
@@ -91,11 +91,11 @@ class Forward(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that one can go to a place of it."""
+        """Return True: its position can be set."""
         return True
 
     def tell(self) -> int:

@@ -225,11 +225,11 @@ class RemoteReader(io.RawIOBase):
         self._file: Any = None
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that one can go to a place of it."""
+        """Return True: its position can be set."""
         return True
 
     def tell(self) -> int:

@@ -1,4 +1,4 @@
-"""``bulkload accept``: known and accepted, so that a scheduler wakes nobody for it."""
+"""``bulkload accept``: known and accepted, so that a scheduler does not report it again."""
 
 from __future__ import annotations
 

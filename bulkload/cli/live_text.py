@@ -233,7 +233,7 @@ def _file(file: FileInHand, columns: int) -> Text:
 
 
 def _path(path: str, columns: int) -> str:
-    """Shorten a path in front: its end tells files apart."""
+    """Shorten a path in front: its end distinguishes files."""
     text = printable(path)
     if cell_len(text) <= columns:
         return text

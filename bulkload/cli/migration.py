@@ -24,7 +24,7 @@ from bulkload.journal.whole import WholeJob
 
 
 def is_migration(job_dir: Path) -> bool:
-    """Tell whether a job has measurements of a database."""
+    """Return whether a job has measurements of a database."""
     return any(read_facts(folder) is not None for folder in folders_of(job_dir).values())
 
 

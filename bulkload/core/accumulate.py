@@ -26,7 +26,7 @@ from bulkload.core.terms import (
     VOLTAGE,
 )
 
-#: A running energy that does not tell directions apart.
+#: A running energy that does not distinguish directions.
 ENERGY: Final = "Energy [W.h]"
 SECONDS_PER_HOUR: Final = 3600.0
 

@@ -283,7 +283,7 @@ def _number_key(name: str) -> list[tuple[int, int | str]]:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """Join words for a message; the finding itself bears all of them."""
+    """Join words for a message; the finding itself has all of them."""
     if len(words) > MAX_LISTED:
         words = [*words[:MAX_LISTED], f"{len(words) - MAX_LISTED:,} more"]
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

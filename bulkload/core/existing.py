@@ -36,7 +36,7 @@ from bulkload.core.prepare_result import Prepared
 from bulkload.core.provenance import RecordedSource
 from bulkload.core.terms import MeasurementType
 
-#: Hexadecimal digits of a hash that a message shows: enough to tell two files apart.
+#: Hexadecimal digits of a hash that a message shows: enough to distinguish two files.
 SHOWN_DIGITS: Final = 12
 
 

@@ -2,7 +2,7 @@
 
 Names are compared in two ways. Names that are equal in Unicode's composed form (NFC) are the
 same name: two sources that have it are in each other's way, an error. Names that differ only
-in case are two names, with a warning: whether Studio tells them apart is not published (it
+in case are two names, with a warning: whether Studio distinguishes them is not published (it
 does not for batches, which are therefore compared without case), and a client that compares
 what it found with what it asked for cannot mistake one for the other.
 

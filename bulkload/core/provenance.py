@@ -15,7 +15,7 @@ from bulkload.core.prepare_result import Prepared
 #: Key of ``test_setup``.
 KEY: Final = "bulkload"
 
-#: What tells sources apart. A record whose rows came from two states of a source has none of it.
+#: What distinguishes sources. A record whose rows came from two states of a source has none of it.
 _HASHES: Final = ("sha256", "content_digest")
 
 #: Decisions about the header change nothing of the data.

@@ -36,7 +36,7 @@ class Cells:
         self._specifications = self._read_specifications()
 
     def faults(self, where: str) -> Iterator[Fault]:
-        """Tell doubled and missing keys."""
+        """Name doubled and missing keys."""
         if self._null_keys:
             message = f"{self._null_keys:,} cells have no key ({self._source.cells.key} is NULL)"
             yield Fault(where=where, rule="cell_missing", message=message)
@@ -61,7 +61,7 @@ class Cells:
         return str(value(row, self._source.measurements.cell))
 
     def knows(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether the cells query gave a measurement's cell."""
+        """Return whether the cells query gave a measurement's cell."""
         return self._key(row) in self._kept or self._key(row) in self._left_out
 
     def why_left_out(self, row: Mapping[str, Any]) -> str:

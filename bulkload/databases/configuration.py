@@ -286,7 +286,7 @@ class SqlSource(_Strict):
 
 
 def is_sql_document(document: Mapping[str, Any]) -> bool:
-    """Tell whether a parsed TOML file describes a database."""
+    """Return whether a parsed TOML file describes a database."""
     source = document.get("source")
     return isinstance(source, Mapping) and isinstance(source.get("sql"), Mapping)
 

@@ -92,7 +92,7 @@ def mark_read(path: Path) -> None:
 
 
 def was_read(path: Path) -> bool:
-    """Tell whether a measurement was read since its file changed last."""
+    """Return whether a measurement was read since its file changed last."""
     mark = path.with_suffix(READ_SUFFIX)
     if not (path.is_file() and mark.is_file()):
         return False

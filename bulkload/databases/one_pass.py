@@ -100,13 +100,13 @@ def read_in_one_pass(
 
 
 def _is_read(folder: Path, key: Key, sums: Sums) -> bool:
-    """Tell whether a worker read the very same test before."""
+    """Return whether a worker read the very same test before."""
     kept = folder / f"{key.stem}{SUFFIX}"
     return was_read(kept) and read_measurement_file(kept).sums == sums
 
 
 def is_mixed(database: PostgreSQL, sql: str) -> bool:
-    """Tell by running one test's query whether its rows lie scattered over the table."""
+    """Find out by running one test's query whether its rows lie scattered over the table."""
     plan = json.loads(database.plan_of(sql))[0]["Plan"]
     touched = plan.get("Shared Hit Blocks", 0) + plan.get("Shared Read Blocks", 0)
     row_bytes = plan["Plan Width"] + ROW_HEADER_BYTES

@@ -215,6 +215,6 @@ def sums_rows(
         except DatabaseLostError:
             raise
         except UnreadableError:
-            # NaN, infinity, or more than an integer holds: told apart by the other form.
+            # NaN, infinity, or more than an integer holds: distinguished by the other form.
             pass
     return database.rows(database.sums_sql(query, columns.all, columns.order_names, key=key))

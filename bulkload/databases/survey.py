@@ -155,7 +155,7 @@ class _Search:
         self._evidence.append(f"every {table}.{link.column} is a {link.table}.{link.key}")
 
     def _keys(self, table: str) -> list[str]:
-        """Return the columns that may tell the tests of a table of samples apart."""
+        """Return the columns that may distinguish the tests of a table of samples."""
         columns = self._tables.columns[table]
         taken = {one.column for one in quantities(columns).values()}
         free = [one for one in columns if one not in taken and names.folded(one) not in names.ORDER]
@@ -236,7 +236,7 @@ class _Search:
     def _from_samples(self, table: str, key: str | None) -> list[str]:
         """Return cells and measurements, where only the samples name them."""
         if key is None:
-            self._questions.append(f"measurements.key: no column of {table} tells tests apart")
+            self._questions.append(f"measurements.key: no column of {table} distinguishes tests")
             key = "?"
         query = f"SELECT DISTINCT {self._name(key)} FROM {self._name(table)}"  # noqa: S608
         return [

@@ -49,12 +49,12 @@ class Tables:
         return [row[column] for row in self.rows(table) if row[column] is not None]
 
     def is_unique(self, table: str, column: str) -> bool:
-        """Tell whether a column has another value in every row."""
+        """Return whether a column has another value in every row."""
         found = self.values(table, column)
         return bool(found) and len(set(found)) == len(found) == len(self.rows(table))
 
     def link(self, table: str, candidates: Sequence[str], others: Sequence[str]) -> Link | None:
-        """Return the link of a table to one of the others that its values and names bear out.
+        """Return the link of a table to one of the others that its values and names support.
 
         Every value has to be one of the other table's key; among several the names decide.
         """

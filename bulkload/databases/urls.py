@@ -101,7 +101,7 @@ class DatabaseUrl:
 
 
 def looks_like_url(text: str) -> bool:
-    """Tell whether a source's text is a database's URL."""
+    """Return whether a source's text is a database's URL."""
     scheme, mark, _ = text.partition("://")
     return bool(mark) and scheme.partition("+")[0].lower() in {*_SCHEMES, "mssql", "oracle"}
 

@@ -1,4 +1,4 @@
-"""Compare a plan with what Studio holds, measurement by measurement, whoever made it."""
+"""Compare a plan with what Studio holds, measurement by measurement, made by this job or not."""
 
 from __future__ import annotations
 

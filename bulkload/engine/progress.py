@@ -1,4 +1,4 @@
-"""Counters of what a run is doing: fed by events, read by whoever shows or sums up the run."""
+"""Counters of what a run is doing: fed by events, read by what shows or sums up the run."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Progress:
         #: Seconds of the workers' work, by the part of it.
         self._work_s: dict[LimitName, float] = {}
         self._throughput = Throughput()
-        #: Held by whoever looks at the totals of the last minutes.
+        #: Held while somebody reads the totals of the last minutes.
         self._asking = Lock()
 
     def begin(self, run: int, command: str, is_stopping: Callable[[], bool]) -> None:

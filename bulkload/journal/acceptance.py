@@ -36,7 +36,7 @@ class LostEntry(NamedTuple):
     spec: str
     cell: str
     measurement: str
-    #: Of the mark that holds, None where there is none.
+    #: Of the mark that holds, or None.
     reason: str | None
     accepted_by: str | None
     accepted_at: float | None

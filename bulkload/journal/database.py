@@ -72,7 +72,7 @@ def _reading(path: Path) -> str:
 
 
 def find(folder: Path) -> Path | None:
-    """Return the file of a folder's journal, None where there is none."""
+    """Return the file of a folder's journal, or None."""
     found = [folder / name for name in (FILE_NAME, LOG_NAME) if (folder / name).is_file()]
     if len(found) > 1:
         raise JournalError(f"{folder} holds two journals, {FILE_NAME} and {LOG_NAME}")

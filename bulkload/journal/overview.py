@@ -169,7 +169,7 @@ def last_events(store: Store, after: int, limit: int) -> list[LastEvent]:
 
 
 def newest_event(store: Store) -> tuple[int, float] | None:
-    """Return number and time of the newest event, None where there is none."""
+    """Return number and time of the newest event, or None."""
     row = store.row("event_newest")
     return None if row is None or row["id"] is None else (row["id"], row["at"])
 

@@ -32,7 +32,7 @@ class JobLayout:
     parts: int
     #: Whether the last plan was written into all of them.
     is_planned: bool
-    #: Tells this job from every other: parts that were done apart belong together by it.
+    #: Distinguishes this job from every other: parts that were done apart belong together by it.
     id: str
 
 

@@ -203,7 +203,7 @@ class Crew:
         self.failures.append((ExitCode.STOPPED if code < 0 else ExitCode.DEFECT, sentence))
 
     async def _pass_on_stop(self) -> None:
-        """Tell the lanes of a stop: first of its grace, then of its end."""
+        """Notify the lanes of a stop: first of its grace, then of its end."""
         with self._stop.intake:
             await anyio.sleep_forever()
         await self._order_stop()

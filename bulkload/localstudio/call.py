@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 JSON_HEADERS: Final = {"Content-Type": "application/json"}
 
-#: Resources whose name is unique within their parent, with whether case alone can tell apart.
+#: Resources whose name is unique within their parent, with whether case alone can distinguish.
 CASE_BLIND_KINDS: Final = frozenset({"cell_batch"})
 
 

@@ -35,7 +35,7 @@ class Keys:
         )
 
     def may_write(self, key: str | None, authorization: str | None) -> bool | None:
-        """Tell what a credential may do: write, only read, or (None) nothing at all."""
+        """Return what a credential may do: write, only read, or (None) nothing at all."""
         given = (authorization or "").removeprefix("Bearer ") or key or ""
         known = self.api_token if authorization else self.api_key
         if hmac.compare_digest(given.encode(), known.encode()):

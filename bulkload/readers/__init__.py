@@ -94,10 +94,10 @@ def _refusing_nonsense(probe: Probe) -> Iterator[None]:
     except _NONSENSE as error:
         if isinstance(error, pa.ArrowException) and _NO_THREAD in str(error):
             raise MemoryError from error
-        words = " ".join(printable(str(error)).split())[:160]
+        error_text = " ".join(printable(str(error)).split())[:160]
         raise UnreadableError(
             f"{probe.name}: the reader for its format cannot parse its content "
-            f"({type(error).__name__}: {words}); copy or export the file again",
+            f"({type(error).__name__}: {error_text}); copy or export the file again",
             cause="nonsense",
         ) from error
 

@@ -50,7 +50,7 @@ def with_tabs(text: Text) -> Text | None:
 
 
 def _is_delimited(data: bytes) -> bool:
-    """Tell by one line a little further down, which nearly every export settles."""
+    """Decide by one line a little further down, which nearly every export settles."""
     end = data.rfind(b"\n", 0, GLANCE_BYTES)
     line = data[data.rfind(b"\n", 0, max(end, 0)) + 1 : end]
     return any(mark in line for mark in (b",", b";", b"\t"))

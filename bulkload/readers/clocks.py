@@ -3,7 +3,7 @@
 The running time of the test, the dates of the rows, and the time within the step are weighed:
 which runs on, which is finer, where they agree. The finer gives the instants. The dates give
 what a running time lacks: pauses, where the manufacturer's own export counts them. The time
-within a step is never the time of the test; it only tells apart what a coarse clock repeats.
+within a step is never the time of the test; it only distinguishes what a coarse clock repeats.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Jumps:
 
 
 def is_whole(seconds: Floats) -> bool:
-    """Tell whether a clock only shows whole seconds."""
+    """Return whether a clock only shows whole seconds."""
     known = seconds[np.isfinite(seconds)]
     return bool(np.all(known == np.round(known)))
 
@@ -61,7 +61,7 @@ def repeats(seconds: Floats, same_step: Flags) -> int:
 
 
 def is_too_coarse(repeated: int, rows: int) -> bool:
-    """Tell whether so many repeated times mean that the clock is coarser than the sampling."""
+    """Return whether so many repeated times mean that the clock is coarser than the sampling."""
     return repeated > max(MAX_REPEATS, MAX_REPEAT_SHARE * rows)
 
 

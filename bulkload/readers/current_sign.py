@@ -130,7 +130,7 @@ def _signed(before: Floats, after: Floats, how: str, evidence: str) -> Settled:
 def _labels(
     mode: pa.ChunkedArray | None, rows: int
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Tell from the mode which rows charge and which discharge."""
+    """Return from the mode which rows charge and which discharge."""
     if mode is None:
         return np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
     coded = mode.combine_chunks().dictionary_encode()

@@ -264,7 +264,9 @@ def _ragged(name: str, layout: TextLayout, row: int, expected: int, found: int) 
     where = f"{name}, line {layout.header_line + row}"
     counts = f"{found} fields where the header has {expected}"
     if found > expected and layout.delimiter == "," and found >= 2 * expected - 1:
-        hint = "decimal commas in a comma-separated file cannot be told apart; export with points"
+        hint = (
+            "decimal commas in a comma-separated file cannot be distinguished; export with points"
+        )
     elif found < expected:
         hint = "a line is cut short, or the delimiter changes; export the file again"
     else:

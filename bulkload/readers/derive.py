@@ -1,6 +1,6 @@
 """Columns that follow from others: time from zero, step and cycle counts, capacity, energy, power.
 
-The rules are the vendor's, so that a file gives the same columns whoever reads it: duplicate
+The rules are the vendor's, so that a file gives the same columns in either reader: duplicate
 times are set apart by a microsecond, a step begins where the cycler's step number changes
 (or, without one, the sign of the current), and capacities and energies restart at each step.
 """
@@ -155,7 +155,7 @@ class Completer:
         return count
 
     def _changes(self, name: str, labels: Values) -> npt.NDArray[np.bool_]:
-        """Tell where a label differs from the one before; a gap in the labels changes nothing."""
+        """Return where a label differs from the one before; a gap in the labels changes nothing."""
         before = self._last.get(name, labels[:1])
         self._last[name] = labels[-1:]
         labels = np.concatenate((before, labels))

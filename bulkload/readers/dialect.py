@@ -53,7 +53,7 @@ class Sign(StrEnum):
 
     CHARGE_POSITIVE = "positive is charge"
     DISCHARGE_POSITIVE = "positive is discharge"
-    #: Magnitudes: only the mode column tells charge from discharge.
+    #: Magnitudes: only the mode column distinguishes charge from discharge.
     UNSIGNED = "unsigned"
     #: Not laid down: the data must prove it.
     UNSTATED = "not stated"
@@ -122,7 +122,7 @@ class Dialect:
     """One table layout of one cycler."""
 
     name: str
-    #: The make, as ``test_setup`` bears it.
+    #: The make, as ``test_setup`` has it.
     cycler: str
     #: Folded names that the header must hold; a group of several needs one of them.
     signature: tuple[tuple[str, ...], ...]

@@ -74,7 +74,7 @@ def _measured(raw: Raw, name: str) -> Floats | None:
 
 
 def _is_spectrum(raw: Raw) -> bool:
-    """Tell whether most rows are of an impedance sweep, which is the working electrode's."""
+    """Return whether most rows are of an impedance sweep, which is the working electrode's."""
     frequency = raw.columns.get(terms.FREQUENCY)
     if frequency is None:
         return False

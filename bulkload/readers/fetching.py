@@ -187,13 +187,13 @@ def _numbered(raw: Raw, name: str, target: str, values: Floats, change: Conversi
 
 
 def _is_no_sensor(degrees: Floats) -> bool:
-    """Tell whether a channel without a sensor logged values that no temperature can have."""
+    """Return whether a channel without a sensor logged values that no temperature can have."""
     known = degrees[np.isfinite(degrees)]
     return bool(known.size) and bool((known < ABSOLUTE_ZERO_DEGC).all())
 
 
 def _kind(column: Matched, grid: Grid) -> Kind:
-    """Tell by its first value whether a duration is a number, hours and minutes, or a date."""
+    """Return by its first value whether a duration is a number, hours and minutes, or a date."""
     if column.kind is not Kind.DURATION:
         return column.kind
     sample = grid.sample(column.index)

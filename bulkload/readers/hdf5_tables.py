@@ -39,9 +39,10 @@ def tables(content: FileContent) -> Mapping[str, Columns]:
         with h5py.File(io.BytesIO(content.data), "r") as file:
             return _tables(file, content.name)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        words = " ".join(printable(str(error)).split())[:120]
+        error_text = " ".join(printable(str(error)).split())[:120]
         raise UnreadableError(
-            f"{content.name}: not a readable HDF5 file ({words}); copy it again", cause="damaged"
+            f"{content.name}: not a readable HDF5 file ({error_text}); copy it again",
+            cause="damaged",
         ) from error
 
 
@@ -79,7 +80,7 @@ def _tables(file: Any, name: str) -> Mapping[str, Columns]:
 
 
 def _is_inside(dataset: Any) -> bool:
-    """Tell whether the values of a dataset lie in this file."""
+    """Return whether the values of a dataset lie in this file."""
     return not (dataset.external or dataset.is_virtual)
 
 

@@ -87,7 +87,7 @@ class Named:
         return self._slashed if dialect.slash_units else self._plain
 
     def fits(self, dialect: Dialect) -> bool:
-        """Tell whether all of the dialect's signature is among the names, units split off."""
+        """Return whether all of the dialect's signature is among the names, units split off."""
         bases = self._bases(dialect)
         return not any(bases.isdisjoint(group) for group in dialect.signature)
 
@@ -106,7 +106,7 @@ class HeaderRow(Named):
 
 
 def may_be_header(texts: int, filled: int) -> bool:
-    """Tell by what it holds whether a row may be a header: several texts, few numbers."""
+    """Return by what it holds whether a row may be a header: several texts, few numbers."""
     return texts >= MIN_COLUMNS and 4 * texts >= 3 * filled
 
 

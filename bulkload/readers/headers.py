@@ -137,7 +137,7 @@ def grid_below(text: Text, header: HeaderLine, dialect: Dialect) -> TextGrid:
 
 
 def _are_units(fields: Sequence[str], dialect: Dialect) -> bool:
-    """Tell whether the row below the header states units: no number, and units that are known."""
+    """Return whether the row below the header states units: no number, and units that are known."""
     if not any(fields) or any(_NUMBER.match(field) for field in fields):
         return False
     return dialect.units_row or sum(map(is_unit, fields)) >= MIN_UNITS

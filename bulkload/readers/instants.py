@@ -56,7 +56,7 @@ def set_time(raw: Raw) -> None:
 
 
 def _same_step(raw: Raw) -> clocks.Flags:
-    """Tell for each row but the first whether it goes on with the step of the row before."""
+    """Return for each row but the first whether it goes on with the step of the row before."""
     step = raw.columns.get(terms.STEP_FROM_CYCLER)
     if step is None:
         return np.ones(max(0, raw.rows - 1), dtype=bool)

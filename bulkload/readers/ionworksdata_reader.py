@@ -136,15 +136,16 @@ def _header(package: Any, path: Path, name: str) -> Mapping[str, Any]:
 
 
 def _refused(name: str, error: Exception) -> UnreadableError:
-    words = " ".join(printable(str(error)).split())[:QUOTE_CHARS]
-    if "automatically detect" in words:
+    error_text = " ".join(printable(str(error)).split())[:QUOTE_CHARS]
+    if "automatically detect" in error_text:
         return UnreadableError(
             f"{name}: no known cycler format fits its content; name the reader with --reader, "
             "or describe the columns in a dialect file",
             cause="unknown_format",
         )
     return UnreadableError(
-        f"{name}: the vendor's reader failed: {type(error).__name__}: {words}", cause="unreadable"
+        f"{name}: the vendor's reader failed: {type(error).__name__}: {error_text}",
+        cause="unreadable",
     )
 
 

@@ -41,7 +41,7 @@ def open_large(path: Path, options: ReadOptions) -> ChunkedSeries:
         is_parquet = file.read(4) == b"PAR1"
     series: _Series = _LargeParquet(path, options) if is_parquet else _LargeText(path, options)
     if numbering(series.names, PLAIN):
-        raise NotInChunksError("a column of it may tell several tests apart")
+        raise NotInChunksError("a column of it may distinguish several tests")
     return series
 
 

@@ -1,4 +1,4 @@
-"""Tables that hold the rows of several tests, told apart by the numbers of test and channel."""
+"""Tables that hold the rows of several tests, distinguished by the numbers of test and channel."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ Codes = npt.NDArray[np.int64]
 class Tests:
     """The tests in a table, in the order of their first rows."""
 
-    #: What tells each from the others, such as ``Test_ID 2``; none where there is only one test.
+    #: What distinguishes each from the others, such as ``Test_ID 2``; none with only one test.
     names: tuple[str, ...]
     #: Which of them each row belongs to; negative: none, its number is missing.
     of_row: Codes
-    #: What the only test may be called, where nothing tells several apart.
+    #: What the only test may be called, where nothing distinguishes several.
     only: tuple[str, ...] = ()
 
 
 def numbering(names: Sequence[str], dialect: Dialect) -> list[Matched]:
-    """Return the columns of a header that tell tests apart."""
+    """Return the columns of a header that distinguish tests."""
     try:
         columns = match(names, [None] * len(names), dialect).columns
     except TwiceError:
@@ -113,7 +113,7 @@ def keep_member_of(table: pa.Table, name: str, member: str | None) -> tuple[pa.T
 
 
 def tests_of(table: pa.Table, name: str) -> Tests:
-    """Tell the tests of a table apart by its columns of tests, cells, channels or codes."""
+    """Separate the tests of a table by its columns of tests, cells, channels or codes."""
     columns = match(table.column_names, [None] * table.num_columns, PLAIN).columns
     return _told_apart(
         [(column, table.column(column.index).cast(pa.string())) for column in columns], name
@@ -152,7 +152,7 @@ def chosen_member(name: str, members: Sequence[str], wanted: str | None) -> str:
 
 
 def _told_apart(columns: Sequence[tuple[Matched, pa.ChunkedArray]], name: str) -> Tests:
-    """Tell tests apart by the columns in which they differ."""
+    """Separate tests by the columns in which they differ."""
     differing: list[tuple[str, list[str], Codes]] = []
     only: list[str] = []
     for column, values in columns:
@@ -188,7 +188,7 @@ def _told_apart(columns: Sequence[tuple[Matched, pa.ChunkedArray]], name: str) -
 
 
 def _is_one_value(values: pa.ChunkedArray) -> bool:
-    """Tell whether all rows have one value: the common case, and quicker than sorting them out."""
+    """Return whether all rows have one value: the common case, and quicker than sorting."""
     if not len(values) or values.null_count:
         return False
     return bool(pc.all(pc.equal(values, values[0])).as_py())
@@ -204,7 +204,7 @@ def _refuse_too_many(header: str, tests: int, name: str) -> None:
 
 
 def _counts_rows(column: Matched, values: pa.ChunkedArray) -> bool:
-    """Tell whether a column has another value in each row: some exports call records channels."""
+    """Return whether a column has another value in each row: some exports call records channels."""
     rows = len(values)
     if column.target == TEST or rows < 2 or values[0] == values[1]:
         return False
@@ -212,7 +212,7 @@ def _counts_rows(column: Matched, values: pa.ChunkedArray) -> bool:
 
 
 def _is_measured(texts: Sequence[str]) -> bool:
-    """Tell whether a column of cells or channels holds fractions: it is a voltage or the like."""
+    """Return whether a column of cells or channels holds fractions: it is a voltage or the like."""
     return any(_FRACTION.fullmatch(text) for text in texts[:MAX_LISTED])
 
 

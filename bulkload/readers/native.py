@@ -63,7 +63,7 @@ _AXES: Final = frozenset({terms.CAPACITY, terms.STOICHIOMETRY, terms.SOC})
 #: Ionworks columns in a header that is read as native because the user says so.
 MIN_NATIVE_COLUMNS: Final = 2
 
-#: Columns that tell a PyProBE file: its time, voltage and current bear Ionworks' names, but its
+#: Columns that tell a PyProBE file: its time, voltage and current have Ionworks' names, but its
 #: current has the other sign.
 _PYPROBE: Final = frozenset({"Step", "Event"})
 
@@ -74,7 +74,7 @@ INDEX: Final = ""
 
 
 def is_native(names: Sequence[str]) -> bool:
-    """Tell whether a header is in the Ionworks column format.
+    """Return whether a header is in the Ionworks column format.
 
     It is with time, steps and what was measured, with a frequency and both parts of the impedance,
     or with a voltage over capacity, stoichiometry or state of charge and no time. A table without
@@ -89,7 +89,7 @@ def is_native(names: Sequence[str]) -> bool:
 
 
 def is_native_parquet(schema: pa.Schema) -> bool:
-    """Tell whether a Parquet file is in the Ionworks column format."""
+    """Return whether a Parquet file is in the Ionworks column format."""
     return _is_ours(schema.names)
 
 
@@ -144,14 +144,14 @@ class Native(Format):
         return Evidence()
 
     def members(self, probe: Probe) -> Sequence[str]:
-        """Name the tests or cells that a column of the table tells apart."""
+        """Name the tests or cells that a column of the table distinguishes."""
         layout = None if probe.kind == PARQUET else native_layout(probe.text)
         names = probe.schema.names if layout is None else layout.names
         columns = numbering(names, PLAIN)
         return tests_of(self._whole(probe).table, probe.name).names if columns else ()
 
     def read(self, probe: Probe, options: ReadOptions) -> Reading:
-        """Read the columns as they are, of one test where a column tells several apart."""
+        """Read the columns as they are, of one test where a column distinguishes several."""
         reading = self._whole(probe)
         table, tests, others = keep_member_of(reading.table, probe.name, options.member)
         if not tests.names:

@@ -81,7 +81,7 @@ def check_plausible(raw: Raw, options: ReadOptions) -> None:
 
 
 def _is_bare(raw: Raw, column: Matched) -> bool:
-    """Tell a column of numbers whose unit is only the dialect's word."""
+    """Return whether a column is of numbers whose unit is only the dialect's word."""
     if column.is_stated or column.target in raw.proved or column.target not in raw.columns:
         return False
     if raw.kinds[column.target] is not Kind.NUMBER:

@@ -152,7 +152,7 @@ def read_spectrum(
 
 
 def tell_sweeps(raw: Raw) -> None:
-    """Tell the rows of a sweep from the others, in place, in a table of both."""
+    """Separate the rows of a sweep from the others, in place, in a table of both."""
     in_parts(raw)
     blank_outside_sweeps(raw)
     _refuse_lost_impedance(raw)

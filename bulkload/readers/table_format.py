@@ -59,7 +59,7 @@ class TableFormat(Format):
         return Evidence()
 
     def members(self, probe: Probe) -> Sequence[str]:
-        """Name the tests: sheets of data, and what a column of test numbers tells apart."""
+        """Name the tests: sheets of data, and what a column of test numbers distinguishes."""
         if probe.kind == WORKBOOK:
             names = list(self._tests(probe.book, probe.name))
             return names if len(names) > 1 else ()

@@ -174,7 +174,7 @@ codecs.register_error("latin1_control", _latin1_control)
 
 
 def _looks_chinese(data: bytes) -> bool:
-    """Tell GBK: it decodes, and most of what is not ASCII becomes common Han characters.
+    """Recognise GBK: it decodes, and most of what is not ASCII becomes common Han characters.
 
     A degree or micro sign of cp1252 stands alone between ASCII bytes; GBK characters come in
     pairs of high bytes, and a word of them in a run.

@@ -96,12 +96,12 @@ def durations(values: pa.ChunkedArray) -> Floats:
 
 
 def looks_like_duration(value: str) -> bool:
-    """Tell whether a value is a duration of hours, minutes and seconds."""
+    """Return whether a value is a duration of hours, minutes and seconds."""
     return re.match(_DURATION.replace("(?P<", "(?P<x"), value) is not None
 
 
 def looks_like_timestamp(value: str) -> bool:
-    """Tell whether a value is a date and time of day."""
+    """Return whether a value is a date and time of day."""
     return any(re.match(p, value) for p in (_YEAR_FIRST, _YEAR_LAST, _DOTTED, _NAMED))
 
 

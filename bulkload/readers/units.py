@@ -103,7 +103,7 @@ def conversion(target: str, unit: str) -> Conversion | None:
 
 
 def is_unit(text: str) -> bool:
-    """Tell whether a text is a unit of anything that is measured."""
+    """Return whether a text is a unit of anything that is measured."""
     return any(_folded(text) in known for known in UNITS.values())
 
 

@@ -39,7 +39,7 @@ _NAMELESS: Final = re.compile(r"__UNNAMED__\d+")
 _SECOND: Final = re.compile(r"(?P<name>.+)_\d+")
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:[.,]\d*)?(?:[eE][-+]?\d+)?")
 
-# It remarks on columns without a value, to whoever listens.
+# It logs a warning on columns without a value.
 logging.getLogger("fastexcel").setLevel(logging.ERROR)
 
 
@@ -196,9 +196,9 @@ def _refused(content: FileContent) -> Iterator[None]:
 
 
 def _damaged(content: FileContent, text: str) -> UnreadableError:
-    words = " ".join(printable(text).split())[:120]
+    error_text = " ".join(printable(text).split())[:120]
     return UnreadableError(
-        f"{content.name}: not a readable workbook ({words}); copy it or save it again",
+        f"{content.name}: not a readable workbook ({error_text}); copy it or save it again",
         cause="damaged",
     )
 

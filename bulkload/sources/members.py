@@ -49,14 +49,14 @@ MAX_TEXT_BYTES: Final = 256 * 1024**2
 #: Delimiters of a header with a cell, time, voltage and current: a label above it has fewer.
 MIN_DELIMITERS: Final = 3
 
-#: Names of columns that tell tests apart, as bytes; a word ends with a space, a sign or nothing.
+#: Names of columns that distinguish tests, as bytes; a word ends with a space, a sign or nothing.
 _NAMES: Final = tuple(
     re.escape(name.encode()).replace(rb"\ ", rb"[ _.\#-]*")
     for names in TEST_COLUMNS.values()
     for name in names
 )
 
-#: A field of a header, not of a sentence, that may tell tests apart.
+#: A field of a header, not of a sentence, that may distinguish tests.
 _NUMBERING: Final = re.compile(
     rb"""(?:^|[,;\t])[\xef\xbb\xbf\xff\xfe"' ]*(?:"""
     + rb"|".join(_NAMES)

@@ -116,8 +116,8 @@ def look(listed: Listed) -> FileFacts:
             return replace(facts, kind=ContentKind.CUT_SHORT, remark="holds nothing but zeros")
         facts = _facts(facts, listed, read)
     except (OSError, UnreadableError, ValueError, RuntimeError) as error:
-        words = " ".join(str(error).split())[:160]
-        return replace(facts, kind=ContentKind.UNREADABLE, remark=f"cannot be read: {words}")
+        error_text = " ".join(str(error).split())[:160]
+        return replace(facts, kind=ContentKind.UNREADABLE, remark=f"cannot be read: {error_text}")
     return replace(facts, digest=hashlib.blake2b(read.head, digest_size=16).hexdigest())
 
 
@@ -175,7 +175,7 @@ def _facts(facts: FileFacts, listed: Listed, read: Beginning) -> FileFacts:
 
 
 def _is_binary(head: bytes) -> bool:
-    """Tell bytes from text: zeros that are no half of a UTF-16 letter."""
+    """Return whether bytes are no text: zeros that are no half of a UTF-16 letter."""
     if b"\0" not in head:
         return False
     is_wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))

@@ -44,7 +44,7 @@ class Listed:
 
     @property
     def is_member(self) -> bool:
-        """Tell whether it lies in an archive."""
+        """Return whether it lies in an archive."""
         return is_elsewhere(self.file)
 
 

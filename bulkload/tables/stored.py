@@ -214,7 +214,7 @@ def _joined(parts: list[Column]) -> Column:
 
 
 def _may_have_null(column: Any) -> bool:
-    """Tell by a column chunk's metadata whether a value may be null."""
+    """Return by a column chunk's metadata whether a value may be null."""
     known = column.statistics
     return known is None or not known.has_null_count or known.null_count > 0
 

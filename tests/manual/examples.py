@@ -68,7 +68,7 @@ def commands(session: str) -> list[Command]:
 
 
 def matches(expected: str, printed: str) -> bool:
-    """Tell whether a command printed what a page shows."""
+    """Return whether a command printed what a page shows."""
     parts = [re.escape(" ".join(part.split())) for part in expected.split("...")]
     return re.fullmatch(r"\s*" + ".*".join(parts) + r"\s*", " ".join(printed.split())) is not None
 

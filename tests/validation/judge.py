@@ -98,7 +98,7 @@ def difference(table: Any, options: Mapping[str, Any]) -> str | None:
 
 
 def same(one: Any, other: Any, tolerance: float) -> bool:
-    """Tell whether two payloads are equal: numbers within a tolerance, NaN like NaN."""
+    """Return whether two payloads are equal: numbers within a tolerance, NaN like NaN."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(
             same(one[key], other[key], tolerance) for key in one

@@ -40,7 +40,7 @@ class AsyncCellBatchClient(Resource):
         )
 
     async def find(self, cell_spec_id: str, name: str) -> CellBatch | None:
-        """Return the batch of this name in whatever case, None where there is none."""
+        """Return the batch of this name in whatever case, or None."""
         # Every page is read: an exact filter would miss "lot-a" where "LOT-A" has the name,
         # and in a substring filter "%" and "_" stand for other letters.
         async for batch in self.list(cell_spec_id):

@@ -102,7 +102,7 @@ class AsyncCellInstanceClient(Resource):
         return self._listing(path, CellInstance.parse, query, limit=limit, offset=offset)
 
     async def find(self, cell_spec_id: str, name: str) -> CellInstance | None:
-        """Return the cell of exactly this name, None where there is none."""
+        """Return the cell of exactly this name, or None."""
         async for instance in self.list(cell_spec_id, name_exact=name):
             if instance.name == name:
                 return instance

@@ -69,7 +69,7 @@ class AsyncCellMeasurementClient(MeasurementExtend):
         skip_checks: Iterable[str] | None = None,
         wait_for_processing: bool = True,  # noqa: FBT001 - positional in the official client
     ) -> CellMeasurement:
-        """Get the measurement of that name, or :meth:`create` it; ``was_created`` tells which.
+        """Get the measurement of that name, or :meth:`create` it; ``was_created`` states which.
 
         A measurement that is there and that the server could not process is a failure here
         too: :class:`MeasurementProcessingError`.

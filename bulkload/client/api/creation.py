@@ -58,7 +58,7 @@ class Creation(Generic[R]):
         return self.parse(answer).marked(created=True)
 
     async def create_or_get(self) -> R:
-        """Get the record of that name, or create it. ``was_created`` tells which."""
+        """Get the record of that name, or create it. ``was_created`` states which."""
         if not self.was_free:
             found = await self.find()
             if found is not None:
@@ -148,7 +148,7 @@ async def until_readable(ask: Callable[[], Awaitable[R | None]]) -> R | None:
 
 
 async def fetch_or_none(fetch: Callable[[str], Awaitable[R]], record_id: str) -> R | None:
-    """Fetch a record by its id, None where there is none."""
+    """Fetch a record by its id, or None."""
     try:
         return await fetch(record_id)
     except ClientError as error:

@@ -96,7 +96,7 @@ class MeasurementRecords(Resource):
         return self._listing("/cell_measurements", parse, query, limit=limit, offset=offset)
 
     async def find(self, cell_instance_id: str, name: str) -> CellMeasurement | None:
-        """Return the measurement of exactly this name, None where there is none."""
+        """Return the measurement of exactly this name, or None."""
         async for measurement in self.list(cell_instance_id, name_exact=name):
             if measurement.name == name:
                 return measurement

@@ -48,7 +48,7 @@ class AsyncProjectClient(Resource):
         return self._listing("/projects", Project.parse, query, limit=limit, offset=offset)
 
     async def find(self, name: str) -> Project | None:
-        """Return the project of exactly this name, None where there is none."""
+        """Return the project of exactly this name, or None."""
         async for project in self.list(name_exact=name):
             if project.name == name:
                 return project

@@ -44,7 +44,7 @@ AWAY: Final = frozenset({502, 503, 504, *range(520, 528)})
 _MAY_PASS: Final = (UnreachableError, AnswerLostError, UnavailableError)
 _WORD: Final = re.compile(r"[a-z]+(?:[_-][a-z]+)*")
 
-#: What ``look`` is: it gives the record that a lost request made, None where there is none.
+#: What ``look`` is: it gives the record that a lost request made, or None.
 LookBack = Callable[[], Awaitable[Any | None]]
 
 

@@ -243,7 +243,7 @@ async def _receive(response: aiohttp.ClientResponse, to: Path, moved: Callable[[
 
 
 def _check_is_store(answer: Answer, url: str) -> None:
-    """Tell a store from a network that answers in its place: no store says 200 with a page."""
+    """Distinguish a store from a network that answers in its place: no store sends a page."""
     if is_web_page(answer):
         raise AnswerLostError(f"a web page came where {host_of(url)} was to answer", answer.status)
 

@@ -80,7 +80,7 @@ def _fit_varying(m: Moments, means: Means, slope: Floats) -> tuple[Floats, Float
 
 
 def _breaks_bounds(means: Means, d: Floats, r: Floats | float) -> Bools:
-    """Tell where the ``v0`` that belongs to ``d`` and ``r`` is out of bounds."""
+    """Return where the ``v0`` that belongs to ``d`` and ``r`` is out of bounds."""
     offset = means.v - d * means.s - r * means.y
     broken: Bools = (offset < means.lowest - means.reach) | (offset > means.highest + means.reach)
     return broken

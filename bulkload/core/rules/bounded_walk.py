@@ -86,7 +86,7 @@ class _Walker:
             self._bind(below, above)
 
     def is_pulled(self) -> Bools:
-        """Tell which steps are not at a minimum."""
+        """Return which steps are not at a minimum."""
         pull = self._gradient()
         violation = np.where(self.at == 0, np.abs(pull), pull * self.at)
         pulled: Bools = ~(violation.max(axis=0) < PRECISION)

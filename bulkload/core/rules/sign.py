@@ -152,7 +152,7 @@ def _by_sign(frame: Frame, column: str, magnitudes: Blocks, rest: float) -> Grou
 
 
 def _is_active(sums: StepSums, frame: Frame, column: str, groups: Groups, rest: float) -> Bools:
-    """Tell which steps have a mean current that is no rest, and move charge."""
+    """Return which steps have a mean current that is no rest, and move charge."""
     mean = np.abs(sums.means[1])
     if np.any(np.abs(mean - rest) < TIE * rest) or np.isnan(mean).any():
         # On the edge the last digit decides, and it depends on the order of summation: sum

@@ -98,7 +98,7 @@ def _is_naive(time: datetime) -> bool:
 
 
 def _is_before(one: datetime, other: datetime) -> bool:
-    """Tell whether ``one`` comes first; False where only one of them has a time zone."""
+    """Return whether ``one`` comes first; False where only one of them has a time zone."""
     return _is_naive(one) == _is_naive(other) and one < other
 
 

@@ -138,7 +138,7 @@ def _settle(votes: Votes, weights: Floats, moved: Floats, rows: Rows, steps: Ind
 
 
 def _matters(for_charge: float, against: float, left: float) -> bool:
-    """Tell whether open votes of this weight could change the verdict, or its figure."""
+    """Return whether open votes of this weight could change the verdict, or its figure."""
     settled = for_charge + against
     if settled <= 0:
         return left > 0
@@ -148,7 +148,7 @@ def _matters(for_charge: float, against: float, left: float) -> bool:
 
 
 def is_flat(sums: StepSums) -> Bools:
-    """Tell which steps have a voltage that does not move."""
+    """Return which steps have a voltage that does not move."""
     span = sums.most_voltage - sums.least_voltage
     largest = np.maximum(np.abs(sums.most_voltage), np.abs(sums.least_voltage))
     flat: Bools = span <= np.maximum(1e-9, 1e-6 * np.maximum(largest, 1.0))
@@ -204,7 +204,7 @@ def judge_rows(time: Floats, current: Floats, voltage: Floats) -> tuple[bool, fl
 
 
 def judge_step(time: Floats, current: Floats, voltage: Floats) -> tuple[bool, float]:
-    """Tell of one step whether positive current charges the cell, and the doubt, from 0 to 1.
+    """Return for one step whether positive current charges the cell, and the doubt, from 0 to 1.
 
     Where there is too little to judge by the doubt is 1.
     """

@@ -305,7 +305,7 @@ def manifest_field(name: str) -> str | None:
 
 
 def _told_apart(field: str, words: str) -> str:
-    """Tell rated from measured where a band above the column says it."""
+    """Distinguish rated from measured where a band above the column says it."""
     if field == "capacity" and _RATED.search(words):
         return "spec.ratings.capacity"
     if field == "capacity" and _MEASURED.search(words):

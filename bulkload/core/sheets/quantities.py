@@ -95,7 +95,7 @@ def read_quantity(cell: object, *, comma_is_decimal: bool | None = None) -> Quan
 
 
 def proves_comma(cells: Iterable[object]) -> bool | None:
-    """Tell whether a comma is the decimal mark in these cells: True, False, None where open."""
+    """Return whether a comma is the decimal mark in these cells: True, False, None where open."""
     votes: set[bool] = set()
     for cell in cells:
         if not isinstance(cell, str):

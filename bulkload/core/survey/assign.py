@@ -287,7 +287,7 @@ def _folder_above(draft: Draft) -> None:
         # It follows from the cell, which is asked for already.
         return
     if level < 0:
-        draft.proposal.doubt(Sureness.OPEN, "nothing tells the specification: fill it in")
+        draft.proposal.doubt(Sureness.OPEN, "nothing states the specification: fill it in")
         return
     draft.proposal.spec = draft.parts[level]
     draft.spans.append((level, 0, len(draft.parts[level]), "spec"))

@@ -1,7 +1,7 @@
 """Which cell a path names, by the names that a sheet of cells states.
 
 Names are compared as people write them: ``LFP_03``, ``lfp-3`` and ``LFP 03`` are one name, unless
-the sheet itself tells them apart. A name counts only as a whole: ``LFP-1`` is not in ``LFP-12``.
+the sheet itself distinguishes them. A name counts only as a whole: ``LFP-1`` is not in ``LFP-12``.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _run(found: re.Match[str]) -> Run:
 
 
 def _stands_alone(text: str, parts: Sequence[Run], at: int, length: int) -> bool:
-    """Tell whether a name ends where its letters and digits do, and is no number by chance."""
+    """Return whether a name ends where its letters and digits do, and is no number by chance."""
     start, end = parts[at].start, parts[at + length - 1].end
     if start and text[start - 1].isalnum():
         return False

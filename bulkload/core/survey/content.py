@@ -77,7 +77,7 @@ def kind_by_suffix(suffix: str) -> ContentKind | None:
 
 
 def last_row_is_cut(head: bytes, tail: bytes) -> bool:
-    """Tell whether a delimited text ends in the middle of a row.
+    """Return whether a delimited text ends in the middle of a row.
 
     The last row has no line end and fewer fields than the rows before it.
     """

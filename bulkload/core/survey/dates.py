@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-#: Years that a test of a battery cycler can bear, in names of four digits and of two.
+#: Years that a test of a battery cycler can have, in names of four digits and of two.
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2099
 FIRST_SHORT_YEAR: Final = 1995

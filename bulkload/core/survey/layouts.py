@@ -110,7 +110,7 @@ def _stem(draft: Draft) -> str:
 
 
 def _is_exact(text: str, drafts: Iterable[Draft]) -> bool:
-    """Tell whether a layout reads every path as the proposal does."""
+    """Return whether a layout reads every path as the proposal does."""
     layout = _parsed(text)
     return layout is not None and all(_agrees(layout, draft) for draft in drafts)
 

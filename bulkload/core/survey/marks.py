@@ -160,7 +160,7 @@ def _temperature(component: str, found: re.Match[str]) -> Iterator[Mark]:
 
 
 def _separates(component: str, sign: int) -> bool:
-    """Tell whether a name uses the hyphen as its separator at another place too."""
+    """Return whether a name uses the hyphen as its separator at another place too."""
     rest = component[:sign] + component[sign + 1 :]
     return "_" not in rest and re.search(r"\w-\w", rest) is not None
 

@@ -112,7 +112,7 @@ def _temperature(draft: Draft) -> str:
     return "" if value is None else f"{value:g}degC"
 
 
-#: What tells measurements of one name apart, in the order in which it is tried.
+#: What distinguishes measurements of one name, in the order in which it is tried.
 _DISTINCTIONS: Final[tuple[Callable[[Draft], str], ...]] = (
     _temperature,
     lambda draft: draft.proposal.start_time[:10],

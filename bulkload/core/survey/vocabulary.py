@@ -18,7 +18,7 @@ def words(name: str) -> list[str]:
 
 
 def has_any(name: str, vocabulary: frozenset[str]) -> bool:
-    """Tell whether a name holds a word of a vocabulary."""
+    """Return whether a name holds a word of a vocabulary."""
     return any(word in vocabulary for word in words(name))
 
 

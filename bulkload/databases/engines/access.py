@@ -89,6 +89,6 @@ def _run(name: str, *arguments: str) -> bytes:
     except subprocess.TimeoutExpired as error:
         raise PlanError(f"{name} did not finish within {EXPORT_TIMEOUT_S} s") from error
     if done.returncode != 0:
-        words = done.stderr.decode("utf-8", "replace").strip()[-200:]
-        raise PlanError(f"{name} failed: {words}; the database may be damaged")
+        error_text = done.stderr.decode("utf-8", "replace").strip()[-200:]
+        raise PlanError(f"{name} failed: {error_text}; the database may be damaged")
     return done.stdout

@@ -191,7 +191,7 @@ class Database(ABC):
         """Return the SQL of a double rounded to a 64-bit integer."""
 
     def improper(self, column: RawColumn) -> str | None:
-        """Return the SQL that tells a value that is none of its kind, None where there is none."""
+        """Return the SQL that tells a value that is none of its kind, or None."""
         del column
         return None
 

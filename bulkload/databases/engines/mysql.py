@@ -116,12 +116,14 @@ class Connection:
             ) from None
         except self._driver.Error as error:
             code = error.args[0] if error.args else 0
-            words = mask(" ".join(str(part) for part in error.args))[:400]
+            error_text = mask(" ".join(str(part) for part in error.args))[:400]
             if code in _LOST:
-                raise DatabaseLostError(f"{self._masked}: the connection broke: {words}") from None
+                raise DatabaseLostError(
+                    f"{self._masked}: the connection broke: {error_text}"
+                ) from None
             if code in _DENIED:
-                raise PlanError(f"{self._masked}: {words}") from None
-            raise UnreadableError(f"{self._masked}: {words}", cause="query_failed") from None
+                raise PlanError(f"{self._masked}: {error_text}") from None
+            raise UnreadableError(f"{self._masked}: {error_text}", cause="query_failed") from None
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return the rows of a small query."""
@@ -260,7 +262,7 @@ class MySQL(Database):
                 return f"CAST({name} AS CHAR CHARACTER SET utf8mb4)"
 
     def improper(self, column: RawColumn) -> str | None:
-        """Tell zero dates: they are no NULL, and no date."""
+        """Name zero dates: they are neither NULL nor dates."""
         if column.fetch is not Fetch.MICROSECONDS:
             return None
         name = f"bl_s.{self.quote(column.name)}"

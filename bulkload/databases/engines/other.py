@@ -52,8 +52,8 @@ class Other(Database):
         try:
             yield
         except self._library.exc.SQLAlchemyError as error:
-            words = mask(" ".join(str(error).split()))[:400]
-            raise UnreadableError(f"{self._masked}: {words}", cause="query_failed") from None
+            error_text = mask(" ".join(str(error).split()))[:400]
+            raise UnreadableError(f"{self._masked}: {error_text}", cause="query_failed") from None
 
     def version(self) -> str:
         """Return the dialect and the server's version."""

@@ -109,23 +109,27 @@ class PostgreSQL(Database):
         try:
             yield
         except self._driver.Error as error:
-            words = mask(" ".join(str(error).split()))[:400]
+            error_text = mask(" ".join(str(error).split()))[:400]
             if self._snapshot is not None:
                 # What one query breaks must not take the snapshot from the others.
                 with suppress(self._driver.Error):
                     self._execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
             state = str(getattr(error, "sqlstate", None) or "")
-            is_unreachable = not state and ("connect" in words or "server closed" in words)
+            is_unreachable = not state and (
+                "connect" in error_text or "server closed" in error_text
+            )
             if state.startswith(_LOST) or is_unreachable:
-                raise DatabaseLostError(f"{self._masked}: the connection broke: {words}") from None
-            if "row-level security" in words:
+                raise DatabaseLostError(
+                    f"{self._masked}: the connection broke: {error_text}"
+                ) from None
+            if "row-level security" in error_text:
                 raise PlanError(
                     f"{self._masked}: row-level security would hide rows from this user: "
-                    f"{words}; read as the tables' owner or a role with BYPASSRLS"
+                    f"{error_text}; read as the tables' owner or a role with BYPASSRLS"
                 ) from None
             if state.startswith(("28", "3D")):
-                raise PlanError(f"{self._masked}: {words}") from None
-            raise UnreadableError(f"{self._masked}: {words}", cause="query_failed") from None
+                raise PlanError(f"{self._masked}: {error_text}") from None
+            raise UnreadableError(f"{self._masked}: {error_text}", cause="query_failed") from None
 
     def version(self) -> str:
         """Return the server's version."""
@@ -247,7 +251,7 @@ class PostgreSQL(Database):
                 return f"{name}::text"
 
     def improper(self, column: RawColumn) -> str | None:
-        """Tell infinite dates."""
+        """Name infinite dates."""
         if column.fetch is not Fetch.MICROSECONDS:
             return None
         return f"NOT isfinite(bl_s.{self.quote(column.name)})"

@@ -127,8 +127,8 @@ class SQLite(Database):
         try:
             yield
         except (sqlite3.Error, self._driver.Error) as error:
-            words = " ".join(str(error).split())[:400]
-            raise UnreadableError(f"{self._name}: {words}", cause="query_failed") from None
+            error_text = " ".join(str(error).split())[:400]
+            raise UnreadableError(f"{self._name}: {error_text}", cause="query_failed") from None
 
     def version(self) -> str:
         """Return the version of the library: the file has none."""
@@ -191,7 +191,7 @@ class SQLite(Database):
         return f"CAST({name} AS TEXT)" if column.fetch is Fetch.CODE else name
 
     def improper(self, column: RawColumn) -> str | None:
-        """Tell values of another storage class than the column is read as."""
+        """Name values of another storage class than the column is read as."""
         if column.fetch is Fetch.CODE:
             return None
         name = f"bl_s.{self.quote(column.name)}"

@@ -144,8 +144,8 @@ class _Exported:
         if not is_needed and b"does not exist" in done.stderr:
             return Text(data=b"", encoding="utf-8", name=self._probe.name)
         if done.returncode != 0 or not done.stdout.strip():
-            words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise self._failed(table, printable(words[-1] if words else "gave nothing")[:120])
+            lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise self._failed(table, printable(lines[-1] if lines else "gave nothing")[:120])
         return Text(data=done.stdout, encoding="utf-8", name=self._probe.name)
 
     def rows(self, table: str) -> list[dict[str, str]]:
@@ -153,9 +153,9 @@ class _Exported:
         text = self.text(table).data.decode("utf-8", "replace")
         return list(csv.DictReader(io.StringIO(text)))
 
-    def _failed(self, table: str, words: str) -> UnreadableError:
+    def _failed(self, table: str, error_text: str) -> UnreadableError:
         return UnreadableError(
-            f"{self._probe.name}: {PROGRAM} cannot read the table {table}: {words}; "
+            f"{self._probe.name}: {PROGRAM} cannot read the table {table}: {error_text}; "
             "the database is damaged or is not an Arbin test",
             cause="damaged",
         )

@@ -143,7 +143,7 @@ def _labels_first(names: Sequence[str], dialect: Dialect) -> list[str]:
 
 
 def _is_marked(names: tuple[str, ...], dialect: Dialect) -> bool:
-    """Bare labels are too common in a text: BDF's own bear a unit after a slash."""
+    """Bare labels are too common in a text: BDF's own have a unit after a slash."""
     return dialect is not LABELS or any(name.endswith(tuple(_SECOND_LABELS)) for name in names)
 
 

@@ -115,7 +115,7 @@ class BioLogicText(Format):
 
 
 def flows(names: Iterable[str]) -> bool:
-    """Tell whether columns are of a technique that lets a current flow.
+    """Return whether columns are of a technique that lets a current flow.
 
     One that controls anything records its control, a current or a charge; a rest does not.
     """

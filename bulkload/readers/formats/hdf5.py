@@ -96,7 +96,7 @@ class Hdf5(Format):
         return Evidence(fits=("is an HDF5 file",)) if probe.kind == HDF5 else Evidence()
 
     def members(self, probe: Probe) -> Sequence[str]:
-        """Name the tests: tables, and what a column of test numbers tells apart."""
+        """Name the tests: tables, and what a column of test numbers distinguishes."""
         names = list(_tests(probe))
         return names if len(names) > 1 else ()
 

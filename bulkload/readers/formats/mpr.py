@@ -236,7 +236,7 @@ def _laid_out(numbers: Sequence[int], meaning: int, unknown_kind: str) -> np.dty
 
 
 def _is_rest(records: Records, technique: str | None) -> bool:
-    """Tell whether the cell was left at open circuit: no current can have flowed."""
+    """Return whether the cell was left at open circuit: no current can have flowed."""
     if flows(records.dtype.names or ()):
         return False
     return technique in _REST or technique is None

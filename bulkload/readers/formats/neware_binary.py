@@ -110,10 +110,10 @@ def _value(node: Any) -> Any:
 
 
 def _unknown(name: str, library: str, error: Exception) -> UnreadableError:
-    words = " ".join(printable(str(error)).split())[:160]
+    error_text = " ".join(printable(str(error)).split())[:160]
     return UnreadableError(
         f"{name}: {library} cannot read this version of the format "
-        f"({type(error).__name__}: {words}); export the test as text",
+        f"({type(error).__name__}: {error_text}); export the test as text",
         cause="unreadable",
     )
 

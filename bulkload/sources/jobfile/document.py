@@ -87,7 +87,7 @@ _SECRETS: Final = ("key", "token", "password", "secret")
 
 
 def is_job_file(path: Path) -> bool:
-    """Tell whether a file is a ``bulkload.toml`` of a job; one of a database is not."""
+    """Return whether a file is a ``bulkload.toml`` of a job; one of a database is not."""
     if path.suffix.lower() != ".toml" or not path.is_file():
         return False
     try:

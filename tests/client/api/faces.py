@@ -115,7 +115,7 @@ def live_face() -> Iterator[Face]:
 
 
 def has_live_key() -> bool:
-    """Tell whether there is a key for the real service."""
+    """Return whether there is a key for the real service."""
     return bool(os.environ.get("IONWORKS_API_KEY") or os.environ.get("IONWORKS_API_TOKEN"))
 
 
