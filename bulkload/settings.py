@@ -18,6 +18,7 @@ from bulkload.core.existing import Existing
 from bulkload.core.machine_limits import MachineLimits, cgroup_files, machine_limits
 from bulkload.core.plan_items import Checks
 from bulkload.core.prepare_result import PrepareOptions
+from bulkload.core.systems import system_of
 
 #: One file may take this long to read and validate: the slowest spreadsheets measured take
 #: seconds, so ten minutes means that the reader hangs.
@@ -67,14 +68,14 @@ def machine(root: Path = Path("/")) -> MachineLimits:
 
 
 def _affinity_cores() -> int | None:
-    # Not every system can bind a process to cores.
-    affinity = getattr(os, "sched_getaffinity", None)
-    return None if affinity is None else len(affinity(0))
+    if not system_of(sys.platform).has_affinity:
+        return None
+    return len(os.sched_getaffinity(0))
 
 
 def _address_space_bytes() -> int | None:
     """Return what ``ulimit -v`` allows, None where there is no limit or no such thing."""
-    if sys.platform == "win32":
+    if not system_of(sys.platform).has_address_space_limit:
         return None
     import resource
 

@@ -17,6 +17,7 @@ from bulkload.cli.console import say
 from bulkload.cli.exit_codes import code_of
 from bulkload.cli.help_format import PageFormatter
 from bulkload.cli.terminal import queued_output
+from bulkload.core.systems import utf8_environment
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.core.version import VERSION
@@ -115,15 +116,14 @@ def main() -> None:
 
 
 def _use_utf8() -> None:
-    """Start again in UTF-8 mode where the locale would read file names otherwise.
-
-    Names are the file system's bytes, and labs write them as UTF-8: under a Latin-1 locale
-    ``Zelle é1`` would arrive as ``Zelle Ã©1``. What the terminal shows keeps its encoding.
-    """
-    if sys.flags.utf8_mode or sys.getfilesystemencoding() == "utf-8":
+    """Start again in UTF-8 mode where the locale would read file names otherwise."""
+    environment = utf8_environment(
+        is_utf8_mode=bool(sys.flags.utf8_mode),
+        names=sys.getfilesystemencoding(),
+        shown=sys.stdout.encoding if sys.stdout is not None else "ascii",
+    )
+    if environment is None:
         return
-    shown = sys.stdout.encoding if sys.stdout is not None else "ascii"
-    environment = {"PYTHONUTF8": "1", "PYTHONIOENCODING": f"{shown}:backslashreplace"}
     command = [sys.executable, "-m", "bulkload", *sys.argv[1:]]
     os.execve(sys.executable, command, os.environ | environment)  # noqa: S606 - ourselves again
 

@@ -14,6 +14,7 @@ from anyio.abc import ObjectReceiveStream
 from cyclopts import Parameter
 from rich.console import Console
 
+from bulkload.cli.command_line import this_command
 from bulkload.cli.console import (
     EXAMPLES,
     NAMES,
@@ -29,13 +30,7 @@ from bulkload.cli.jobfolder import absolute
 from bulkload.cli.json_documents import AsJson, CheckDocument, print_document, problem_lines
 from bulkload.cli.json_lines import LostLine
 from bulkload.cli.live_view import shown_live
-from bulkload.cli.options import (
-    CheckOptions,
-    LimitOptions,
-    PrepareArguments,
-    SourceOptions,
-    this_command,
-)
+from bulkload.cli.options import CheckOptions, LimitOptions, PrepareArguments, SourceOptions
 from bulkload.cli.refusal import refused
 from bulkload.clock import SystemClock
 from bulkload.core.lifecycle import Event, JobState

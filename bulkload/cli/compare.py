@@ -15,18 +15,13 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
+from bulkload.cli.command_line import this_command
 from bulkload.cli.console import counted, say, show_problems
 from bulkload.cli.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.jobfolder import absolute
 from bulkload.cli.json_documents import AsJson, CompareDocument, print_document
 from bulkload.cli.local import local_studio
-from bulkload.cli.options import (
-    CheckOptions,
-    LimitOptions,
-    PrepareArguments,
-    SourceOptions,
-    this_command,
-)
+from bulkload.cli.options import CheckOptions, LimitOptions, PrepareArguments, SourceOptions
 from bulkload.cli.output_paths import check_writable
 from bulkload.cli.refusal import refused
 from bulkload.client.http.events import unobserved

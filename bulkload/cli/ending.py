@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from urllib.parse import quote, urlsplit
 from cyclopts import Parameter
 from rich.console import Console
 
+from bulkload.cli.command_line import command_words
 from bulkload.cli.console import say
 from bulkload.cli.exit_codes import code_of
 from bulkload.cli.help_format import OUTPUT
@@ -32,6 +32,8 @@ from bulkload.core.systems import system_of
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.errors import MissingExtraError, SettingsError
+
+_SYSTEM: Final = system_of(sys.platform)
 
 #: Where addresses come from that must not stand on a command line, which other users can see.
 NOTIFY_VARIABLE: Final = "BULKLOAD_NOTIFY"
@@ -185,11 +187,8 @@ def _notified(services: Sequence[tuple[str, Any]], title: str, text: str) -> lis
 
 
 def _command(text: str) -> Sequence[str]:
-    """Return the words of a command; no shell ever sees them."""
-    try:
-        words = shlex.split(text, posix=system_of(sys.platform).quotes_for_posix)
-    except ValueError as error:
-        raise SettingsError(f"--on-end {text!r}: {error}") from error
+    """Return the words of a command that can be run here."""
+    words = command_words(text, _SYSTEM)
     if not words or shutil.which(words[0]) is None:
         raise SettingsError(f"--on-end {text!r} is no command that can be run here")
     return words
@@ -209,7 +208,8 @@ def _ran(command: Sequence[str], news: News) -> str | None:
             command,
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,
-            start_new_session=system_of(sys.platform).has_sessions,
+            start_new_session=_SYSTEM.has_sessions,
+            creationflags=_SYSTEM.creation_flags,
         )
     except OSError as error:
         return f"{what} could not be started: {error.strerror or error}"
@@ -226,12 +226,10 @@ def _ran(command: Sequence[str], news: News) -> str | None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a command with all that it started, where the system knows groups of processes."""
-    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+    for name in _SYSTEM.group_signals:
         with suppress(OSError):
-            if sys.platform == "win32":
-                process.kill()
-            else:
-                os.killpg(process.pid, number)
+            os.killpg(process.pid, signal.Signals[name])
         with suppress(subprocess.TimeoutExpired):
             process.wait(ON_END_GRACE_S)
             return
+    process.kill()

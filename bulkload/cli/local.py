@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from bulkload.core.systems import system_of
 from bulkload.engine.studios import RunningStudio
 from bulkload.errors import SettingsError
+
+_SYSTEM: Final = system_of(sys.platform)
 
 #: How long a Studio may take until it answers: it starts in about a second.
 START_LIMIT_S: Final = 60.0
@@ -42,7 +45,8 @@ def local_studio(data: Path, *, options: Sequence[str] = ()) -> Iterator[Running
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 # Ctrl-C is for the run, which still needs the Studio to end well.
-                start_new_session=True,
+                start_new_session=_SYSTEM.has_sessions,
+                creationflags=_SYSTEM.creation_flags,
             )
         try:
             _wait_for(port_file, process, errors)

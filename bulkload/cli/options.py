@@ -6,9 +6,6 @@ What reads sources is imported where that is done: every `--help` loads this mod
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,8 +36,6 @@ if TYPE_CHECKING:
     from bulkload.readers import ReadOptions
     from bulkload.sources.sheets.stated import SheetOptions
 
-#: Options of a command that the one which resumes it does not have.
-_NOT_KEPT: Final = ("--until", "--notify")
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -381,19 +376,3 @@ class LimitOptions:
             memory_bytes=memory_bytes,
             grace_s=duration_s(self.grace),
         )
-
-
-def this_command() -> str:
-    """Return the command line that resumes this run.
-
-    Without ``--until``: its time will have passed. Without ``--notify``: an address may hold a
-    password, and this line goes into journal and log.
-    """
-    words = ["bulkload"]
-    given = iter(sys.argv[1:])
-    for word in given:
-        if word in _NOT_KEPT:
-            next(given, None)
-        elif word.partition("=")[0] not in _NOT_KEPT:
-            words.append(word)
-    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

@@ -14,13 +14,14 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
+from bulkload.cli.command_line import this_command
 from bulkload.cli.console import counted, say, show_problems
 from bulkload.cli.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.jobfolder import absolute
 from bulkload.cli.json_documents import AsJson, PlanDocument, plain, print_document, problem_lines
 from bulkload.cli.live_view import shown_live
 from bulkload.cli.local import local_studio
-from bulkload.cli.options import CheckOptions, PrepareArguments, SourceOptions, this_command
+from bulkload.cli.options import CheckOptions, PrepareArguments, SourceOptions
 from bulkload.cli.outlook import show_outlook
 from bulkload.cli.plan_made_from import carried_of
 from bulkload.cli.plan_parts import plan_into_parts

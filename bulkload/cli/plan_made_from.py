@@ -9,8 +9,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from bulkload.cli.command_line import this_command
 from bulkload.cli.jobfolder import absolute
-from bulkload.cli.options import PrepareArguments, SourceOptions, this_command
+from bulkload.cli.options import PrepareArguments, SourceOptions
 from bulkload.clock import SystemClock
 from bulkload.core.plan_items import CellMetadata
 from bulkload.journal import Store

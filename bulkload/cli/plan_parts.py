@@ -8,10 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bulkload.cli.command_line import this_command
 from bulkload.cli.console import counted, say, show_problems
 from bulkload.cli.jobfolder import absolute
 from bulkload.cli.kept_options import kept_options
-from bulkload.cli.options import SourceOptions, this_command
+from bulkload.cli.options import SourceOptions
 from bulkload.cli.refusal import refused
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable

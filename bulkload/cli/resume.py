@@ -9,12 +9,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from bulkload.cli.command_line import this_command
 from bulkload.cli.ending import EndOptions
 from bulkload.cli.help_format import OUTPUT, RUN
 from bulkload.cli.jobfolder import last_upload_of, studio_of, target_in
 from bulkload.cli.kept_options import source_options_from
 from bulkload.cli.lane_options import LaneOptions
-from bulkload.cli.options import LimitOptions, check_dialects, this_command
+from bulkload.cli.options import LimitOptions, check_dialects
 from bulkload.cli.requests import request_of
 from bulkload.cli.running import carry_out
 from bulkload.core.existing import Existing

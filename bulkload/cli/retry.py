@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from bulkload.cli.command_line import this_command
 from bulkload.cli.ending import EndOptions
 from bulkload.cli.help_format import OUTPUT, READING, RUN, TARGET
 from bulkload.cli.jobfolder import studio_of, target_in
@@ -18,7 +19,6 @@ from bulkload.cli.options import (
     LimitOptions,
     PrepareArguments,
     check_dialects,
-    this_command,
 )
 from bulkload.cli.requests import request_again
 from bulkload.cli.running import carry_out

@@ -15,12 +15,12 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
+from bulkload.cli.command_line import this_command
 from bulkload.cli.console import EXAMPLES, counted, say
 from bulkload.cli.jobfolder import studio_of, target_in
 from bulkload.cli.json_documents import AsJson, RollbackDocument, print_document
 from bulkload.cli.json_lines import RecordLine
 from bulkload.cli.live_view import shown_live
-from bulkload.cli.options import this_command
 from bulkload.clock import SystemClock
 from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode

@@ -12,6 +12,7 @@ from typing import Final
 import anyio
 from rich.console import Console
 
+from bulkload.cli.command_line import this_command
 from bulkload.cli.console import (
     EXAMPLES,
     NAMES,
@@ -28,7 +29,7 @@ from bulkload.cli.kept_options import kept_options
 from bulkload.cli.lane_options import LaneOptions
 from bulkload.cli.live_view import shown_live
 from bulkload.cli.local import local_studio
-from bulkload.cli.options import SourceOptions, this_command
+from bulkload.cli.options import SourceOptions
 from bulkload.cli.output_paths import check_writable
 from bulkload.cli.page import page_beside
 from bulkload.cli.refusal import refused

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bulkload.cli.command_line import this_command
 from bulkload.cli.ending import EndOptions
 from bulkload.cli.jobfolder import last_upload_of, studio_of, target_in
 from bulkload.cli.lane_options import LaneOptions
-from bulkload.cli.options import (
-    check_dialects,
-    this_command,
-)
+from bulkload.cli.options import check_dialects
 from bulkload.cli.output_paths import check_writable
 from bulkload.cli.running import carry_out
 from bulkload.core.existing import Existing

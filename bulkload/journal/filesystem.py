@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePath
 from typing import Final
 
 #: File systems on which a shared memory map, which WAL needs, is not shared between machines.
@@ -39,23 +39,27 @@ NETWORK_TYPES: Final = frozenset(
 
 def is_on_network(folder: Path) -> bool:
     """Return whether a folder is on a network file system, as far as the system knows."""
-    path = folder.resolve()
-    if str(path).startswith("\\\\"):
-        return True
     # Only for a journal that is written: `status` does without.
     import psutil
 
-    mounts = {
-        Path(part.mountpoint): part
-        for part in psutil.disk_partitions(all=True)
-        if _holds(Path(part.mountpoint), path)
-    }
-    if not mounts:
+    parts = psutil.disk_partitions(all=True)
+    return is_network_path(
+        folder.resolve(), ((part.mountpoint, part.fstype, part.opts) for part in parts)
+    )
+
+
+def is_network_path(path: PurePath, mounts: Iterable[tuple[str, str, str]]) -> bool:
+    """Return whether an absolute path is on a network file system.
+
+    A mount is its folder, its type, and its options with commas between. The flavour of ``path``
+    decides how names are compared: those of Windows without regard to case.
+    """
+    if str(path).startswith("\\\\"):
+        return True
+    above = {path, *path.parents}
+    holding = [mount for mount in mounts if type(path)(mount[0]) in above]
+    if not holding:
         return False
     # The deepest mount that holds the folder is the one that it is on.
-    found = mounts[max(mounts, key=lambda mount: len(mount.parts))]
-    return found.fstype.lower() in NETWORK_TYPES or "remote" in found.opts.split(",")
-
-
-def _holds(mount: Path, path: Path) -> bool:
-    return os.path.normcase(mount) == os.path.normcase(path) or mount in path.parents
+    _, kind, options = max(holding, key=lambda mount: len(type(path)(mount[0]).parts))
+    return kind.lower() in NETWORK_TYPES or "remote" in options.split(",")

@@ -13,6 +13,7 @@ from typing import Final
 import anyio
 from anyio.abc import Process
 
+from bulkload.core.systems import system_of
 from bulkload.core.tally import ExitCode, RunReport
 from bulkload.engine.shutdown import Stop
 from bulkload.errors import JournalBusyError
@@ -34,6 +35,8 @@ from bulkload.worker.process import encode_message
 
 #: What lanes print, which is nothing unless one fails: the last words of one that died.
 LOG_NAME: Final = "lanes.log"
+
+_SYSTEM: Final = system_of(sys.platform)
 
 #: Ends of a part's run that end the run of all parts: the others would end the same way.
 _ENDS_ALL: Final = frozenset({ExitCode.USAGE, ExitCode.AUTH_FAILED, ExitCode.STOPPED})
@@ -57,7 +60,8 @@ class LaneProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 # Ctrl-C is for the supervisor: it decides how the run ends.
-                start_new_session=True,
+                start_new_session=_SYSTEM.has_sessions,
+                creationflags=_SYSTEM.creation_flags,
             )
         lane = cls(process)
         await lane.send(setup)

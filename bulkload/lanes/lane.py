@@ -17,10 +17,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Self
 
 import anyio
 
+from bulkload.core.systems import system_of
 from bulkload.core.tally import ExitCode
 from bulkload.engine.loop import loop_options
 from bulkload.engine.plan_again import take_up
@@ -44,9 +45,6 @@ from bulkload.lanes.messages import (
 )
 from bulkload.worker.pool import PoolLimits, Preparer, open_pool
 from bulkload.worker.process import encode_message, read_message, take_answers
-
-#: What the supervisor obeys, and a lane does not.
-_IGNORED: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Lane:
@@ -164,9 +162,9 @@ class _Workers:
 
 def main() -> None:
     """Run parts until standard input ends."""
-    for name in _IGNORED:
-        if hasattr(signal, name):
-            signal.signal(signal.Signals[name], signal.SIG_IGN)
+    # What the supervisor obeys, a lane does not.
+    for name in system_of(sys.platform).ending_signals:
+        signal.signal(signal.Signals[name], signal.SIG_IGN)
     answers = take_answers()
     setup = read_message(sys.stdin.buffer)
     if isinstance(setup, LaneSetup):

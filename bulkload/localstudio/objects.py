@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
+
+from bulkload.core.systems import system_of
 
 #: Objects lie in 16 folders, by the first character of their id.
 _SHARDS: Final = tuple(f"{number:x}" for number in range(16))
@@ -26,6 +29,9 @@ def object_key(record_id: str, leaf: str) -> str:
     return f"{record_id}.{leaf}"
 
 
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | system_of(sys.platform).open_flags
+
+
 class Arriving:
     """Bytes on their way in: an object only once they are all here."""
 
@@ -34,9 +40,7 @@ class Arriving:
     def __init__(self, incoming: str, final: str) -> None:
         self._incoming = incoming
         self._final = final
-        self._handle = os.open(
-            incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
-        )
+        self._handle = os.open(incoming, _FLAGS, 0o600)
 
     def write(self, piece: bytes) -> None:
         """Take in a piece."""

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from typing import Self
 
 from aiohttp import web
 
+from bulkload.core.systems import system_of
 from bulkload.localstudio.app import make_app
 from bulkload.localstudio.faults import Faults
 from bulkload.localstudio.processing_queue import Processing
@@ -219,9 +221,10 @@ def _told_to_end() -> Iterator[asyncio.Event]:
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     heard: list[signal.Signals] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows has no handlers on the loop, a thread may set none: there the task is cancelled.
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+    has_handlers = system_of(sys.platform).hands_signals_on
+    for number in (signal.SIGINT, signal.SIGTERM) if has_handlers else ():
+        # A thread may set none: there the task is cancelled.
+        with contextlib.suppress(RuntimeError, ValueError):
             loop.add_signal_handler(number, end.set)
             heard.append(number)
     try:

@@ -14,6 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
+from bulkload.core.systems import system_of
 from bulkload.localstudio.call import JSON_HEADERS
 from bulkload.localstudio.error_answers import ERROR_CODES
 from bulkload.localstudio.faults import FaultKind, FaultRule, Faults, http_date_in
@@ -26,8 +27,8 @@ _Performer = Callable[[FaultRule, web.Request, Act, Faults], Awaitable[web.Strea
 #: Where a storage handler leaves the path of its object, for faults that cut, slow or damage it.
 OBJECT_FILE: Final = web.RequestKey("object_file", Path)
 
-#: On, for zero seconds; Windows has shorter integers there.
-_NO_LINGER: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+#: On, for zero seconds.
+_NO_LINGER: Final = struct.pack(system_of(sys.platform).linger_layout, 1, 0)
 
 
 _HTML: Final = "<!DOCTYPE html><html><body><h1>Please sign in to the network</h1></body></html>"

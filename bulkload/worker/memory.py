@@ -14,13 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from bulkload.core.systems import system_of
+
 
 def hold_to(memory_bytes: int | None) -> None:
     """Let this process allocate no more than this, what it maps of libraries included.
 
     Side effects: the process's soft limit of data.
     """
-    if sys.platform != "linux" or memory_bytes is None:
+    if memory_bytes is None or not system_of(sys.platform).limits_data:
         return
     import resource
 

@@ -26,12 +26,15 @@ import psutil
 from anyio.abc import Process
 
 from bulkload.core.prepare_result import MEMORY_LIMIT, Prepared, PrepareTask, Rejected, StillReading
+from bulkload.core.systems import system_of
 from bulkload.worker.limits import (
     MAX_ANSWER_BYTES,
     MEMORY_POLL_S,
     STDERR_TAIL_CHARACTERS,
 )
 from bulkload.worker.process import HEADER, encode_message
+
+_SYSTEM: Final = system_of(sys.platform)
 
 #: One computing thread a worker: as many workers as cores already use all of them.
 _ONE_THREAD: Final = {
@@ -94,7 +97,8 @@ class _Worker:
                 stderr=stderr,
                 env=os.environ | _ONE_THREAD,
                 # Ctrl-C is for the parent: it decides how the run ends.
-                start_new_session=True,
+                start_new_session=_SYSTEM.has_sessions,
+                creationflags=_SYSTEM.creation_flags,
             )
         return cls(process, stderr_path)
 

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import struct
 import sys
+from pathlib import PureWindowsPath
 
 import pytest
 
-from bulkload.core.systems import MAX_NAME_BYTES, fit_name, system_of
+from bulkload.cli.command_line import command_line, command_words
+from bulkload.core.systems import MAX_NAME_BYTES, fit_name, system_of, utf8_environment
+from bulkload.journal.filesystem import is_network_path
+
+#: As subprocess and os have them on Windows.
+CREATE_NEW_PROCESS_GROUP = 0x200
+O_BINARY = 0x8000
 
 
 def test_windows() -> None:
     windows = system_of("win32")
     assert windows.ending_signals == ("SIGINT", "SIGTERM")
     assert not windows.hands_signals_on
+    assert windows.group_signals == ()
     assert not windows.has_sessions
+    assert windows.creation_flags == CREATE_NEW_PROCESS_GROUP
     assert not windows.has_address_space_limit
+    assert not windows.limits_data
+    assert not windows.has_affinity
+    assert not windows.has_nice
+    assert not windows.has_uvloop
     assert not windows.quotes_for_posix
-    assert not windows.deletes_open_files
+    assert windows.open_flags == O_BINARY
+    assert struct.calcsize(windows.linger_layout) == 4
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "freebsd14"])
@@ -25,13 +41,85 @@ def test_posix(platform: str) -> None:
     posix = system_of(platform)
     assert posix.ending_signals == ("SIGINT", "SIGTERM", "SIGHUP")
     assert posix.hands_signals_on
+    assert posix.group_signals == ("SIGTERM", "SIGKILL")
     assert posix.has_sessions
+    assert posix.creation_flags == 0
+    assert posix.has_address_space_limit
+    assert posix.has_nice
+    assert posix.has_uvloop
     assert posix.quotes_for_posix
+    assert posix.open_flags == 0
+    assert struct.calcsize(posix.linger_layout) == 8
+
+
+def test_what_only_linux_has() -> None:
+    systems = [system_of(name) for name in ("linux", "darwin", "win32")]
+    assert [system.limits_data for system in systems] == [True, False, False]
+    assert [system.has_affinity for system in systems] == [True, False, False]
 
 
 def test_this_system_has_what_is_said_of_it() -> None:
-    for name in system_of(sys.platform).ending_signals:
+    here = system_of(sys.platform)
+    for name in here.ending_signals + here.group_signals:
         assert hasattr(signal, name)
+    assert here.has_affinity == hasattr(os, "sched_getaffinity")
+    assert here.has_nice == hasattr(os, "nice")
+    assert here.open_flags == getattr(os, "O_BINARY", 0)
+
+
+def test_file_names_are_utf8_whatever_the_locale() -> None:
+    assert utf8_environment(is_utf8_mode=False, names="utf-8", shown="cp850") is None
+    assert utf8_environment(is_utf8_mode=True, names="iso8859-1", shown="iso8859-1") is None
+    assert utf8_environment(is_utf8_mode=False, names="iso8859-1", shown="iso8859-1") == {
+        "PYTHONUTF8": "1",
+        "PYTHONIOENCODING": "iso8859-1:backslashreplace",
+    }
+
+
+@pytest.mark.parametrize(
+    ("platform", "text", "words"),
+    [
+        ("linux", "copy 'my file' a\\ b", ["copy", "my file", "a b"]),
+        ("darwin", '"/opt/my tool" x', ["/opt/my tool", "x"]),
+        ("win32", r'"C:\Program Files\tool.exe" C:\out "a b"',
+         [r"C:\Program Files\tool.exe", r"C:\out", "a b"]),
+    ],
+)  # fmt: skip
+def test_words_of_a_command(platform: str, text: str, words: list[str]) -> None:
+    assert command_words(text, system_of(platform)) == words
+
+
+@pytest.mark.parametrize(
+    ("platform", "line"),
+    [
+        ("linux", r"bulkload upload 'D:\my archive' --quiet"),
+        ("win32", r'bulkload upload "D:\my archive" --quiet'),
+    ],
+)
+def test_the_line_that_resumes_a_run(platform: str, line: str) -> None:
+    given = ["upload", r"D:\my archive", "--until", "06:00", "--quiet"]
+    assert command_line(given, system_of(platform)) == line
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        (r"C:\jobs\night", False),
+        (r"z:\jobs\night", True),
+        (r"\\server\share\jobs", True),
+        (r"D:\Mounted\jobs", True),
+        (r"D:\jobs", False),
+        (r"E:\jobs", False),
+    ],
+)
+def test_a_network_drive_of_windows(folder: str, *, expected: bool) -> None:
+    mounts = [
+        ("C:\\", "NTFS", "rw,fixed"),
+        ("Z:\\", "NTFS", "rw,remote"),
+        ("D:\\", "NTFS", "rw,fixed"),
+        ("D:\\mounted", "NTFS", "rw,remote"),
+    ]
+    assert is_network_path(PureWindowsPath(folder), mounts) is expected
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any
 from bulkload.core.decisions import phrase
 from bulkload.core.excerpt import excerpt_from_text
 from bulkload.core.lifecycle import SourcePrepared, SourceRejected
+from bulkload.core.systems import system_of
 from bulkload.core.terms import MeasurementType
 from bulkload.errors import BulkloadError
 from bulkload.journal import JobRow, Store
@@ -168,6 +169,6 @@ async def _read(folder: Path, row: JobRow) -> str:
 
 def be_nice() -> None:
     """Take what the run leaves of the processors, where the system knows of that."""
-    if hasattr(os, "nice"):
+    if system_of(sys.platform).has_nice:
         with suppress(OSError):
             os.nice(10)
