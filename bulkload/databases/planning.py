@@ -29,7 +29,7 @@ from bulkload.databases.planned import (
 )
 from bulkload.databases.query import QueryError, filled, parameters, placeholders, tables_named
 from bulkload.databases.rows import filled_pattern, filtered, value
-from bulkload.databases.session import Session
+from bulkload.databases.session import NO_SNAPSHOT, NO_SNAPSHOT_TEXT, Session, moment_of
 from bulkload.databases.sums import Sums, sums_rows
 from bulkload.errors import PlanError, UnreadableError
 
@@ -100,7 +100,7 @@ class Planner:
 
     def _begin_facts(self) -> Facts:
         source, database = self._source, self._session.database
-        snapshot = database.snapshot
+        snapshot = moment_of(source, database)
         samples = source.samples
         queries = {"cells": source.cells.query, "measurements": source.measurements.query}
         return Facts(
@@ -115,6 +115,7 @@ class Planner:
             if samples is None
             else {n: c.model_dump(exclude_none=True) for n, c in samples.columns.items()},
             order=() if samples is None else samples.order,
+            exceptions=[NO_SNAPSHOT_TEXT] if snapshot is NO_SNAPSHOT else [],
         )
 
     def _lock(self, catalogue: frozenset[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bulkload.core.version import VERSION
 from bulkload.databases.configuration import ColumnMap
+from bulkload.databases.planned import Facts
 from bulkload.databases.proof import CSV_NAME, SourceProof, Status, factor_text
 
 PAGE_NAME: Final = "migration.html"
@@ -75,7 +76,7 @@ def _source(proof: SourceProof) -> str:
             _table(
                 (
                     ("database", facts.version),
-                    ("snapshot", f"{facts.snapshot_id}, taken at {facts.snapshot_time}"),
+                    ("snapshot", _snapshot(facts)),
                     ("profile", facts.profile or "none"),
                     ("configuration (SHA-256)", facts.configuration_sha256),
                     ("order of the rows", ", ".join(facts.order)),
@@ -99,6 +100,11 @@ def _source(proof: SourceProof) -> str:
             f"<pre>{escape(proof.by_hand or 'the database could not be asked')}</pre>",
         )
     )
+
+
+def _snapshot(facts: Facts) -> str:
+    at = facts.snapshot_time
+    return f"{facts.snapshot_id}, taken at {at}" if at else facts.snapshot_id
 
 
 def _statuses(proof: SourceProof) -> str:

@@ -24,7 +24,7 @@ from bulkload.databases.measurement import (
     read_measurement_file,
 )
 from bulkload.databases.samples import OutOfOrderError, Samples
-from bulkload.databases.session import SESSION_NAME, SPOOL_NAME, open_shared
+from bulkload.databases.session import SESSION_NAME, SPOOL_NAME, moment_of, open_shared
 from bulkload.databases.sums import differences
 from bulkload.errors import PlanError, UnreadableError
 from bulkload.readers.reading import NotInChunksError, ReadAgainError, TimeSeries
@@ -146,7 +146,7 @@ class Measurement:
             "mtime_ns": status.st_mtime_ns,
             "sha256": hashlib.sha256(content).hexdigest(),
         }
-        self._end(samples, database.snapshot)
+        self._end(samples, moment_of(self._source, database))
 
     def _tables(self, *, is_whole: bool) -> Generator[pa.Table, None, tuple[Samples, Database]]:
         database = _SESSIONS.get(self._source, self._path.parent)

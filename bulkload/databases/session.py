@@ -33,6 +33,12 @@ SESSION_NAME: Final = "session.json"
 COPY_NAME: Final = "snapshot.sqlite"
 AGAIN_NAME: Final = "asked-again.sqlite"
 SPOOL_NAME: Final = "spool"
+#: What a source without a snapshot was seen in: a session's beginning says nothing of its rows.
+NO_SNAPSHOT: Final = SnapshotInfo(id="none", taken_at="")
+NO_SNAPSHOT_TEXT: Final = (
+    'read without a snapshot (snapshot = "none"): rows that were written meanwhile show only in '
+    "the sums, which are asked for before and after"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +222,13 @@ def open_shared(url: DatabaseUrl, folder: Path) -> Database:
     from bulkload.databases.engines.postgresql import PostgreSQL
 
     return PostgreSQL(url, snapshot=shared.name)
+
+
+def moment_of(source: SqlSource, database: Database) -> SnapshotInfo:
+    """Return the moment that a session sees; ``NO_SNAPSHOT`` where the source asks for none."""
+    # Asked for in any case: PostgreSQL takes its snapshot when it is.
+    taken = database.snapshot
+    return NO_SNAPSHOT if source.snapshot is SnapshotPolicy.NONE else taken
 
 
 @contextmanager

@@ -185,7 +185,12 @@ def test_a_table_without_transactions_has_no_snapshot(mariadb: MyDatabase, tmp_p
     with pytest.raises(PlanError, match="is kept by MyISAM"):
         migrate(path, tmp_path / "job")
     path.write_text(path.read_text().replace('url = "', 'snapshot = "none"\nurl = "'))
-    assert causes(migrate(path, tmp_path / "job")) == {}
+    found = migrate(path, tmp_path / "job")
+    assert causes(found) == {}
+    proof = found.series["test"].provenance["migration"]
+    assert (proof["snapshot_id"], proof["snapshot_time"]) == ("none", "")
+    assert found.facts is not None
+    assert "read without a snapshot" in found.facts.exceptions[0]
 
 
 def test_nothing_of_a_session_stays(postgresql: PgDatabase, tmp_path: Path) -> None:
