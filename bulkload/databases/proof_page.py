@@ -17,11 +17,13 @@ PAGE_NAME: Final = "migration.html"
 MAX_LISTED: Final = 200
 
 _STYLE: Final = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em;
+overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: .5em 0 1.5em; } th, td { text-align: left;
 padding: .25em .9em .25em 0; border-bottom: 1px solid #ccc; vertical-align: top; }
 td.n { text-align: right; } pre { background: #f4f4f4; padding: .8em; white-space: pre-wrap; }
-.yes { color: #05630f; } .no { color: #a40000; } .sign td { padding-top: 2.5em; width: 22em; }
+.yes { color: #05630f; } .no { color: #a40000; }
+.sign { width: 100%; } .sign td { padding-top: 2.5em; }
 @media print { body { margin: 0; } pre, tr { break-inside: avoid; } }
 """
 
@@ -50,6 +52,7 @@ def page(proofs: Sequence[SourceProof], *, job: str, target: str, checked_at: da
     )
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width">',
         f"<title>Migration {escape(job)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>Migration {escape(job)}</h1>",
         verdict,

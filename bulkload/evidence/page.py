@@ -16,11 +16,11 @@ from bulkload.evidence.limits import LISTED_EXCEPTIONS
 PAGE_NAME: Final = "evidence.html"
 
 _STYLE: Final = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em;
+overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: .5em 0 1.5em; } th, td { text-align: left;
 padding: .25em .9em .25em 0; border-bottom: 1px solid #ccc; vertical-align: top; }
-td.n { text-align: right; } code { overflow-wrap: anywhere; }
-.sign td { padding-top: 2.5em; min-width: 16em; }
+td.n { text-align: right; } .sign { width: 100%; } .sign td { padding-top: 2.5em; width: 50%; }
 @media print { body { margin: 0; } tr { break-inside: avoid; } }
 """
 

@@ -36,6 +36,28 @@ class Opened:
             for node in one["nodes"]
         ]
 
+    def too_wide(self) -> list[str]:
+        """Return what makes the page wider than its window, as it stands; empty where nothing does.
+
+        What scrolls within itself may be as wide as it likes.
+        """
+        found: list[str] = self.page.evaluate(_TOO_WIDE)
+        return found
+
+    def unfold(self) -> None:
+        """Open all that is folded."""
+        self.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+
+
+#: The page's width where it is more than the window's, and the elements whose content stands out.
+_TOO_WIDE = """() => {
+    const root = document.documentElement;
+    if (root.scrollWidth <= root.clientWidth) return [];
+    const wide = [...document.querySelectorAll('body *')].filter(
+        one => one.scrollWidth > root.clientWidth && getComputedStyle(one).overflowX === 'visible');
+    return [`${root.scrollWidth} pixels`, ...wide.map(
+        one => `${one.localName}#${one.id} in ${one.parentNode.id}: ${one.scrollWidth}`)];
+}"""
 
 Open = Callable[..., Opened]
 

@@ -50,7 +50,7 @@ def test_it_is_accessible(open_page: Open, page: str, width: int, scheme: str) -
     expect(window.locator("#story-plot img")).to_be_visible()
     assert opened.said == []
     assert opened.violations() == []
-    assert window.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.too_wide() == []
 
 
 def test_it_asks_its_own_server_only(open_page: Open, page: str) -> None:
@@ -155,7 +155,10 @@ def test_whatever_names_and_messages_hold_is_text(open_page: Open, tmp_path: Pat
         opened = open_page(address, width=400)
         window = opened.page
         expect(window.locator("#cell-count")).to_contain_text("2 of 2 cells")
+        assert opened.too_wide() == []
         window.locator(".tile").first.click()
+        expect(window.locator("#cell-list button")).to_have_count(40)
+        assert opened.too_wide() == []
         window.locator("#cell-list button").nth(19).click()
         expect(window.locator("#story-plot img")).to_be_visible()
         assert opened.said == []
@@ -167,7 +170,11 @@ def test_whatever_names_and_messages_hold_is_text(open_page: Open, tmp_path: Pat
         assert LONG in text
         assert "\\u202egnp.exe \\x1b[2J" in text
         assert "\u202e" not in text
-        assert window.evaluate("document.documentElement.scrollWidth") <= 400
+        assert opened.too_wide() == []
+        opened.unfold()
+        window.get_by_role("combobox", name="Outcome").select_option("rejected")
+        expect(window.locator("#cell-rows tr")).to_have_count(2)
+        assert opened.too_wide() == []
         assert opened.violations() == []
 
 
