@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from bulkload.cli.options import SourceOptions
+from bulkload.cli.options.shared import SourceOptions
 from bulkload.core.plan_items import Checks
 from bulkload.core.prepare_result import PrepareOptions
 from bulkload.core.survey.propose import Knowledge

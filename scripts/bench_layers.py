@@ -35,7 +35,7 @@ import anyio
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bulkload.cli.local import local_studio  # noqa: E402
+from bulkload.cli.jobs.local_studio import local_studio  # noqa: E402
 from bulkload.clock import Clock, SystemClock  # noqa: E402
 from bulkload.engine.loop import loop_options  # noqa: E402
 from bulkload.engine.studios import RunningStudio  # noqa: E402

@@ -37,7 +37,7 @@ from prometheus_client import generate_latest
 from rich.console import Console, Group
 from rich.live import Live
 
-from bulkload.cli.live_text import live_lines
+from bulkload.cli.live.text import live_lines
 from bulkload.clock import SystemClock
 from bulkload.engine.metrics import SnapshotCollector
 from bulkload.engine.progress import Progress
@@ -51,7 +51,7 @@ import bulkload.engine.live_file as live_file
 if os.environ["WATCHED"] == "no":
     live_file.WRITE_EVERY_S = 1e9
 from bulkload.cli import run
-from bulkload.cli.terminal import queued_output
+from bulkload.cli.output.terminal import queued_output
 began = time.perf_counter()
 with queued_output():
     code = run(sys.argv[1:])

@@ -10,7 +10,7 @@ from dataclasses import fields
 from types import ModuleType
 from typing import Final, get_args
 
-from bulkload.cli import json_documents, json_lines
+from bulkload.cli.output import json_documents, json_lines
 from bulkload.client.http import events as wire
 from bulkload.core import lifecycle, limiting, snapshot
 from bulkload.engine.log import OTHER_EVENTS

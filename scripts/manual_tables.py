@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulkload.cli import app
-from bulkload.cli.manual import pages
+from bulkload.cli.commands.help import pages
 from bulkload.core.campaign import CampaignCode
 from bulkload.core.decisions import DecisionCode
 from bulkload.core.issues import ExtraCode, IssueCode

@@ -1,7 +1,7 @@
 """List every message to people with its code and the line that has it, by reading the source.
 
 ``python scripts/messages.py`` prints a table as Markdown; words after it choose folders or modules
-(``python scripts/messages.py engine cli/running``). A message is a text of at least three words
+(``python scripts/messages.py engine cli/jobs/run``). A message is a text of at least three words
 that is no docstring, pattern or statement of SQL. In a message ``{...}`` is a value, and
 ``[a|b]`` is one of several texts. Its code is the cause, rule or issue code beside it; where
 there is none, the class of the exception, or the call or assignment that takes the text.

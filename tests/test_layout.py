@@ -21,7 +21,7 @@ PURE = {
 }  # fmt: skip
 
 #: Folder -> folders of ours that it may import, besides itself, `core` and `errors`. A top module
-#: is a folder of one. `client` and `core` are rooms of several folders, each with a row.
+#: is a folder of one. `cli`, `client` and `core` are rooms of several folders, each with a row.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "clock": set(),
@@ -54,12 +54,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evidence": {"client", "engine", "journal", "sources"},
     "localstudio": {"tables"},
     "demo": set(),
-    "cli": {"archives", "client", "client/http", "clock", "core/rules", "core/sheets",
-            "core/survey", "databases", "demo", "engine", "evidence", "journal", "lanes",
-            "localstudio", "readers", "report", "settings", "sources", "surveying", "validators",
-            "worker"},
-    "bulk": {"archives", "cli", "clock", "core/survey", "engine", "journal", "readers",
-             "settings", "sources", "surveying"},
+    "cli": {"cli/options", "cli/output"},
+    "cli/output": {"journal"},
+    "cli/options": {"cli/output", "core/survey", "databases", "lanes", "readers", "settings",
+                    "sources"},
+    "cli/live": {"cli/output", "engine"},
+    "cli/jobs": {"archives", "cli/live", "cli/options", "cli/output", "core/survey", "engine",
+                 "journal", "lanes", "report", "settings"},
+    "cli/commands": {"archives", "cli", "cli/jobs", "cli/live", "cli/options", "cli/output",
+                     "client", "client/http", "clock", "core/rules", "core/sheets", "core/survey",
+                     "databases", "demo", "engine", "evidence", "journal", "lanes", "localstudio",
+                     "readers", "report", "settings", "sources", "surveying", "validators",
+                     "worker"},
+    "bulk": {"archives", "cli", "cli/commands", "cli/jobs", "cli/options", "clock", "core/survey",
+             "engine", "journal", "readers", "settings", "sources", "surveying"},
     "__init__": {"bulk", "client"},
     "__main__": {"cli"},
 }  # fmt: skip
@@ -69,13 +77,13 @@ HOMES = {
     "aiohttp": {"client/http", "client/storage", "localstudio", "report"},
     "sqlite3": {"journal", "localstudio", "databases"},
     "tenacity": {"client/http"},
-    "rich": {"cli"},
+    "rich": {"cli", "cli/commands", "cli/jobs", "cli/live", "cli/output"},
     "jinja2": {"report"},
     "markupsafe": {"report"},
     "matplotlib": {"report"},
-    "apprise": {"cli"},
+    "apprise": {"cli/jobs"},
     "structlog": {"engine"},
-    "cyclopts": {"cli"},
+    "cyclopts": {"cli", "cli/commands", "cli/jobs", "cli/options", "cli/output"},
     "pathspec": {"sources"},
     "opentelemetry": {"engine"},
     "prometheus_client": {"engine"},

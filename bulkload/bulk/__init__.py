@@ -22,10 +22,10 @@ import pandas as pd
 
 from bulkload.archives.access import on_disk
 from bulkload.bulk.request import Reading, Request, Source
-from bulkload.cli.check import STAGES, check_all
-from bulkload.cli.jobfolder import absolute
-from bulkload.cli.kept_options import kept_options
-from bulkload.cli.local import local_studio
+from bulkload.cli.commands.check import STAGES, check_all
+from bulkload.cli.jobs.folder import absolute
+from bulkload.cli.jobs.local_studio import local_studio
+from bulkload.cli.options.kept import kept_options
 from bulkload.clock import SystemClock
 from bulkload.core.lifecycle import Event
 from bulkload.core.outcome import Outcome, OutcomeKind

@@ -12,8 +12,8 @@ import pandas as pd
 
 from bulkload.bulk.frames import Frames, write_frames
 from bulkload.cli import app
-from bulkload.cli.jobfolder import default_job
-from bulkload.cli.options import (
+from bulkload.cli.jobs.folder import default_job
+from bulkload.cli.options.shared import (
     CheckOptions,
     LimitOptions,
     PrepareArguments,

@@ -13,10 +13,10 @@ from cyclopts import App, CycloptsError
 from cyclopts.argument import ArgumentCollection
 from rich.console import Console
 
-from bulkload.cli.console import say
-from bulkload.cli.exit_codes import code_of
-from bulkload.cli.help_format import PageFormatter
-from bulkload.cli.terminal import queued_output
+from bulkload.cli.output.console import say
+from bulkload.cli.output.exit_codes import code_of
+from bulkload.cli.output.help_format import PageFormatter
+from bulkload.cli.output.terminal import queued_output
 from bulkload.core.systems import utf8_environment
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
@@ -67,10 +67,10 @@ for _name, _place, _help, _example in (
     ("page", "page:page", "Show a job in a browser, while it runs and afterwards.",
      "jobs/archive --port 8321"),
     ("rollback", "rollback:rollback", "Delete what a job created in Studio.", "jobs/archive"),
-    ("help", "manual:show", "Show a page of the manual.", "validation"),
+    ("help", "help:show", "Show a page of the manual.", "validation"),
 ):  # fmt: skip
     app.command(
-        f"bulkload.cli.{_place}",
+        f"bulkload.cli.commands.{_place}",
         name=_name,
         help=_help,
         help_epilogue=f"Example: bulkload {_name} {_example}",
@@ -78,7 +78,7 @@ for _name, _place, _help, _example in (
 app.register_install_completion_command(help="Let your shell complete commands and options.")
 journal: Final = App(name="journal", help="Check a job's journal.", help_format="plaintext")
 journal.command(
-    "bulkload.cli.journal:check",
+    "bulkload.cli.commands.journal:check",
     help="Check that a job's journal is intact.",
     help_epilogue="Example: bulkload journal check jobs/archive",
 )
@@ -99,7 +99,7 @@ def _options_of_job_file(
     paths = [Path(word.value) for word in words if word.value.lower().endswith(_STATING)]
     if paths:
         # Only here: `bulkload --help` must not load what reads it.
-        from bulkload.cli.job_file import fill_options
+        from bulkload.cli.options.job_file import fill_options
 
         fill_options(arguments, paths, app["upload"])
 

@@ -10,7 +10,7 @@ from pathlib import PureWindowsPath
 
 import pytest
 
-from bulkload.cli.command_line import command_line, command_words
+from bulkload.cli.options.command_line import command_line, command_words
 from bulkload.core.systems import MAX_NAME_BYTES, fit_name, system_of, utf8_environment
 from bulkload.journal.filesystem import is_network_path
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkload.cli.manual import pages
+from bulkload.cli.commands.help import pages
 from tests.conftest import ROOT
 from tests.jobs import Jobs
 from tests.manual.examples import Page, blocks, commands, matches

@@ -15,8 +15,8 @@ from threading import Event
 import pytest
 from rich.console import Console
 
-from bulkload.cli.live_view import PLAIN_INTERVAL_S, shown_live
-from bulkload.cli.watch import is_at_work, liveness_lines
+from bulkload.cli.live.view import PLAIN_INTERVAL_S, shown_live
+from bulkload.cli.live.watch import is_at_work, liveness_lines
 from bulkload.core.snapshot import Liveness, RunSnapshot
 from bulkload.engine.live_file import LiveState, read_snapshots
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio

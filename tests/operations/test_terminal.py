@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from bulkload.cli.terminal import QUEUE_LIMIT_BYTES, OutputQueue
+from bulkload.cli.output.terminal import QUEUE_LIMIT_BYTES, OutputQueue
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive
 from tests.jobs import PATIENCE_S, environment_of, until

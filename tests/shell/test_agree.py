@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkload.cli.console import counted
+from bulkload.cli.output.console import counted
 from bulkload.errors import UnreadableError
 from bulkload.localstudio import LocalStudio
 from bulkload.readers import detect, list_members, read

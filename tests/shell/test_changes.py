@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkload.cli.console import change_line
+from bulkload.cli.output.console import change_line
 from bulkload.journal.report import Change, Evidence
 from bulkload.localstudio import LocalStudio
 from tests.archives import specification

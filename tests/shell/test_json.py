@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bulkload.cli.terminal import QUEUE_LIMIT_BYTES, queued_output, write_whole
+from bulkload.cli.output.terminal import QUEUE_LIMIT_BYTES, queued_output, write_whole
 from bulkload.localstudio import LocalStudio
 from tests.archives import archive
 from tests.jobs import Ended, Jobs

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bulkload.cli.manual import pages
+from bulkload.cli.commands.help import pages
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive
 from tests.jobs import Jobs, running

@@ -205,7 +205,7 @@ def test_a_command_that_fails_is_said_and_changes_nothing(
     assert (ended.code, ended.counts) == (0, {"created": 3})
     assert f"the command of --on-end ({sys.executable}) ended with 7\n" in ended.err
     # One that does not end is ended, with what it started.
-    monkeypatch.setattr("bulkload.cli.ending.ON_END_LIMIT_S", 0.5)
+    monkeypatch.setattr("bulkload.cli.jobs.ending.ON_END_LIMIT_S", 0.5)
     hangs = shlex.join([sys.executable, "-c", "import threading; threading.Event().wait()"])
     ended = jobs.upload("archive", "--on-end", hangs)
     assert ended.code == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bulkload.cli import app
-from bulkload.cli.man_pages import man_pages
+from bulkload.cli.commands.man_pages import man_pages
 from tests.jobs import Jobs
 
 _COMPLETE = """
@@ -82,7 +82,7 @@ def test_man_shows_a_page_without_a_warning(name: str, jobs: Jobs) -> None:
 
 
 def test_text_of_a_page_is_no_request_and_no_escape() -> None:
-    from bulkload.cli.man_pages import _escaped
+    from bulkload.cli.commands.man_pages import _escaped
 
     assert _escaped(".SH x\\y -z") == "\\&.SH x\\ey \\-z"
     assert _escaped("'quoted' \"twice\"") == "\\(aqquoted\\(aq \\(dqtwice\\(dq"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from bulkload.cli.plotting import Plots
+from bulkload.cli.commands.show_plot import Plots
 from bulkload.demo import write_archive
 from tests.archives import series, specification, write
 from tests.jobs import Jobs, StartStudio, running

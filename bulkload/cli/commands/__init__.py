@@ -1,0 +1,1 @@
+"""Commands: a module for each, and beside it what it alone needs."""

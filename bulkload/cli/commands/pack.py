@@ -1,0 +1,138 @@
+"""``bulkload pack``: evidence to keep, and the check of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Final
+
+import anyio
+from cyclopts import Parameter
+from rich.console import Console
+
+from bulkload.cli.jobs.folder import studio_of
+from bulkload.cli.output.console import counted, say
+from bulkload.cli.output.help_format import OUTPUT
+from bulkload.client.http.events import unobserved
+from bulkload.core.tally import ExitCode
+from bulkload.core.text import printable
+from bulkload.engine.single_flight import one_error
+from bulkload.engine.studios import RunningStudio, opener
+from bulkload.engine.target import Target
+from bulkload.errors import SettingsError
+from bulkload.evidence.checking import (
+    CheckedPack,
+    Comparison,
+    against_sources,
+    against_studio,
+    checked_pack,
+)
+from bulkload.evidence.writing import write_pack
+from bulkload.journal import find
+from bulkload.journal.lock import exclusive
+from bulkload.journal.parts import part_folders
+from bulkload.settings import RunSettings
+
+#: Differences that are named one by one.
+NAMED: Final = 100
+
+
+def pack(job_dir: Path, *, out: Annotated[Path | None, Parameter(group=OUTPUT)] = None) -> int:
+    """Write what a job can prove into one file or folder, to be kept and checked without the job.
+
+    It holds plan, account, hashes, ids, versions, proofs, exceptions with who accepted them, and
+    evidence.html, the page for the person who signs. A digest over all is printed: keep it
+    elsewhere. `bulkload verify PACK` checks a pack.
+
+    Parameters
+    ----------
+    job_dir
+        The job's folder.
+    out
+        Where to write it. A .zip file, or a new folder; JOB-evidence.zip by default.
+    """
+    path = out or Path(f"{job_dir.resolve().name}-evidence.zip")
+    with ExitStack() as stack:
+        for folder in part_folders(job_dir):
+            if find(folder) is not None:
+                stack.enter_context(exclusive(folder))
+        written = write_pack(job_dir, path)
+    say(Console(), printable(f"{counted(written.files, 'file')} packed into {written.path}"))
+    say(Console(), f"digest: {written.digest}")
+    return ExitCode.ARRIVED
+
+
+def verify_pack(path: Path, *, sources: Path | None, sample: int | None, seed: int) -> int:
+    """Check a pack, and compare it with Studio or with the sources; return the exit code.
+
+    ``sample`` is how many measurements are read back, None for all.
+    """
+    console = Console()
+    with checked_pack(path) as checked:
+        for problem in checked.problems:
+            say(console, printable(problem))
+        if checked.problems:
+            say(console, "the pack is not as it was written, so nothing was compared with it")
+            return ExitCode.PARTIAL
+        say(console, "the pack is as it was written, if this is the digest that was printed then:")
+        say(console, f"digest: {checked.digest}")
+        if sources is not None:
+            return _concluded(console, against_sources(checked, sources), f"the files in {sources}")
+        return _concluded(console, _with_studio(checked, sample, seed), "Studio")
+
+
+def _with_studio(checked: CheckedPack, sample: int | None, seed: int) -> Comparison:
+    kept = checked.about["target"]
+    target = Target(url=kept["url"], project_id=kept["project"])
+    total = sum(one["content_digest"] is not None for one in checked.measurements())
+    with studio_of(target) as running, one_error():
+        chosen = _chosen(total, sample, seed)
+        return anyio.run(partial(_compare, checked, target, running, chosen))
+
+
+def _chosen(total: int, sample: int | None, seed: int) -> Callable[[int], bool]:
+    if sample is None or sample >= total:
+        return lambda _: True
+    # Reproducible by its seed; it keeps no secret.
+    chance = random.Random(seed)  # noqa: S311 - chance that can be replayed, no secret
+    numbers = frozenset(chance.sample(range(total), sample))
+    return numbers.__contains__
+
+
+async def _compare(
+    checked: CheckedPack,
+    target: Target,
+    running: RunningStudio | None,
+    chosen: Callable[[int], bool],
+) -> Comparison:
+    async with opener(running, target)(unobserved, RunSettings()) as studio:
+        return await against_studio(checked, studio, chosen)
+
+
+def _concluded(console: Console, found: Comparison, what: str) -> ExitCode:
+    """Print a comparison; raise ``SettingsError`` where nothing was compared."""
+    if not found.compared:
+        raise SettingsError(
+            f"nothing was compared with {what}: of {counted(found.unknown, 'measurement')} the "
+            "pack does not know the content"
+        )
+    for difference in islice(found.differences, NAMED):
+        say(console, printable(difference))
+    if (more := len(found.differences) - NAMED) > 0:
+        say(console, f"and {more:,} more")
+    rows = f", {found.rows:,} rows" if found.rows else ""
+    sample = f"{found.compared:,} of " if found.compared < found.total else ""
+    say(
+        console,
+        printable(
+            f"{sample}{counted(found.total, 'measurement')} compared with {what}{rows}: "
+            f"{counted(len(found.differences), 'difference')}"
+        ),
+    )
+    if found.unknown:
+        say(console, f"not compared, because the pack does not know them: {found.unknown:,}")
+    return ExitCode.PARTIAL if found.differences else ExitCode.ARRIVED

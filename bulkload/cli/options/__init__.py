@@ -1,0 +1,1 @@
+"""Options: what several commands share, and where their values come from."""

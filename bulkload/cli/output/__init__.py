@@ -1,0 +1,1 @@
+"""What is printed, and how a process ends: text, JSON, help, exit codes."""
