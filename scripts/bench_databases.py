@@ -183,6 +183,8 @@ def bench_postgresql(folder: Path, rows: int, tests: int, memory: str) -> None:
     print(f"  sums of the proof             {sums_s:8.1f} s")
     print(f"    of them distinct keys       {distinct_s:8.1f} s")
     print(f"  proof / COPY                  {sums_s / copy_s:8.2f}    (aim: at most 0.25)")
+    print(f"  proof / reading               {sums_s / read_s:8.2f}")
+    print(f"  proof / database to Studio    {sums_s / upload_s:8.2f}")
     print(f"  mixed table in one pass       {pass_s:8.1f} s")
     print(f"  one pass / clustered          {pass_s / read_s:8.2f}    (aim: at most 1.3)")
 

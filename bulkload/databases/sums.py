@@ -205,16 +205,27 @@ def differences(database: Sums, read: Sums) -> list[str]:
 def sums_rows(
     database: Database, query: str, columns: RawColumns, key: str = ""
 ) -> list[dict[str, Any]]:
-    """Ask a database for its sums: quickly, and with care where a value has none."""
+    """Ask a database for its sums, a row for each value of ``key`` where there is one."""
+    names = columns.order_names
+    if not database.counts_keys_apart or not names:
+        return _sums_rows(database, query, columns, names, key)
+    rows = _sums_rows(database, query, columns, (), key)
+    counted = database.rows(database.keys_sql(query, names, key=key))
+    keys = {one.get("bl_key"): one for one in counted}
+    return [{**keys[row.get("bl_key")], **row} for row in rows]
+
+
+def _sums_rows(
+    database: Database, query: str, columns: RawColumns, order: Sequence[str], key: str
+) -> list[dict[str, Any]]:
+    """Ask quickly, and with care where a value has no sum."""
     if database.fails_on_overflow:
-        quick = database.sums_sql(
-            query, columns.all, columns.order_names, key=key, is_guarded=False
-        )
+        quick = database.sums_sql(query, columns.all, order, key=key, is_guarded=False)
         try:
             return database.rows(quick)
         except DatabaseLostError:
             raise
         except UnreadableError:
-            # NaN, infinity, or more than an integer holds: distinguished by the other form.
+            # NaN, infinity, or more than an integer holds: told apart by the other form.
             pass
-    return database.rows(database.sums_sql(query, columns.all, columns.order_names, key=key))
+    return database.rows(database.sums_sql(query, columns.all, order, key=key))

@@ -105,6 +105,8 @@ class Database(ABC):
     rounding: Rounding = Rounding.TO_EVEN
     #: Whether a value too large for an integer fails the query, rather than change.
     fails_on_overflow = False
+    #: Whether sums are added up in parallel where no distinct keys are counted with them.
+    counts_keys_apart = False
     #: What keeps the engine from computing an inner query's columns anew at each use.
     barrier = ""
 
@@ -259,9 +261,7 @@ class Database(ABC):
                 outer.append(f"SUM(t{i}) AS improper{i}")
         if order:
             within += [f"o{i}" for i in range(len(order))]
-            outer.append(f"{self.distinct([f'o{i}' for i in range(len(order))])} AS distinct_keys")
-            first = " OR ".join(f"o{i} IS NULL" for i in range(len(order)))
-            outer.append(f"SUM(CASE WHEN {first} THEN 1 ELSE 0 END) AS null_keys")
+            outer += self._counts_of_keys(order)
         grouping = ""
         if key:
             inner.append(f"bl_s.{self.quote(key)} AS bl_key")
@@ -271,6 +271,25 @@ class Database(ABC):
         inside = f"SELECT {', '.join(inner)} FROM ({query}) bl_s{self.barrier}"  # noqa: S608 - one SELECT
         terms = f"SELECT {', '.join(within)} FROM ({inside}) bl_t{self.barrier}"  # noqa: S608 - of it
         return f"SELECT {', '.join(outer)} FROM ({terms}) bl_u{grouping}"  # noqa: S608 - of it
+
+    def keys_sql(self, query: str, order: Sequence[str], *, key: str = "") -> str:
+        """Return the query of the counts of order keys alone; with ``key`` as in ``sums_sql``."""
+        inner = [f"bl_s.{self.quote(name)} AS o{i}" for i, name in enumerate(order)]
+        outer, grouping = self._counts_of_keys(order), ""
+        if key:
+            inner.append(f"bl_s.{self.quote(key)} AS bl_key")
+            outer.append("bl_key")
+            grouping = " GROUP BY bl_key"
+        inside = f"SELECT {', '.join(inner)} FROM ({query}) bl_s"  # noqa: S608 - one SELECT
+        return f"SELECT {', '.join(outer)} FROM ({inside}) bl_t{grouping}"  # noqa: S608 - of it
+
+    def _counts_of_keys(self, order: Sequence[str]) -> list[str]:
+        names = [f"o{i}" for i in range(len(order))]
+        is_missing = " OR ".join(f"{name} IS NULL" for name in names)
+        return [
+            f"{self.distinct(names)} AS distinct_keys",
+            f"SUM(CASE WHEN {is_missing} THEN 1 ELSE 0 END) AS null_keys",
+        ]
 
     def _term(self, name: str, column: RawColumn, *, is_guarded: bool) -> str:
         """Return the SQL of what is added up of a value; NULL where that has no sum."""

@@ -63,6 +63,7 @@ class PostgreSQL(Database):
     """A session of PostgreSQL or Timescale."""
 
     fails_on_overflow = True
+    counts_keys_apart = True
 
     def __init__(self, url: DatabaseUrl, *, snapshot: str | None = None) -> None:
         """Open a session; ``snapshot`` is one that another session exports."""
