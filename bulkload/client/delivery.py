@@ -30,8 +30,9 @@ class Delivery:
     #: keyboard, an hour for a run at night.
     outage_limit_s: float = OUTAGE_LIMIT_S
     timeouts: Timeouts = field(default_factory=Timeouts)
-    #: Whether a wrong proxy, certificate or address, before the first answer of Studio itself,
-    #: ends the work at once: a run at night must say so, a notebook may wait for its network.
+    #: Whether a wrong proxy, certificate or address, before the first answer of Studio itself, or
+    #: of a store, ends the work at once: a run at night must say so, a notebook may wait for its
+    #: network.
     ends_on_wrong_setup: bool = False
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = field(default_factory=SystemClock)
@@ -60,5 +61,6 @@ class Delivery:
             budget=budget,
             streams=self.streams,
             outage_limit_s=self.outage_limit_s,
+            ends_on_wrong_setup=self.ends_on_wrong_setup,
         )
         return transport, caller, storage

@@ -35,6 +35,7 @@ from bulkload.client.storage.s3_errors import (
     REFUSED_CREDENTIALS,
     s3_error_of,
 )
+from bulkload.client.storage.signed_urls import wire_url
 from bulkload.client.storage.storage_session import StorageSession
 from bulkload.client.storage.store_answers import reported_md5
 from bulkload.errors import (
@@ -76,6 +77,7 @@ class MultipartTarget:
         absent = [name for name, value in known.items() if not value]
         if absent:
             raise ClientError(f"the multipart target lacks {', '.join(absent)}")
+        wire_url(known["endpoint"])
         return cls(**known)
 
     @property

@@ -60,6 +60,7 @@ class Storage:
         progress_timeout_s: float = PROGRESS_TIMEOUT_S,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
         part_bytes: int = PART_BYTES,
+        ends_on_wrong_setup: bool = False,
         http: StorageHttp | None = None,
     ) -> None:
         """``http`` makes the single attempts, where they do not go over real connections."""
@@ -72,7 +73,12 @@ class Storage:
             policy=policy or RetryPolicy(),
             budget=budget or RetryBudget(),
         )
-        self._session = StorageSession(shared, streams=streams, outage_limit_s=outage_limit_s)
+        self._session = StorageSession(
+            shared,
+            streams=streams,
+            outage_limit_s=outage_limit_s,
+            ends_on_wrong_setup=ends_on_wrong_setup,
+        )
         self._http = http or StorageHttp(
             connections=streams,
             progress_timeout_s=progress_timeout_s,

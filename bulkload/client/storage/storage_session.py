@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
 
 from bulkload.client.http.api_session import TIMED_OUT
 from bulkload.client.http.attempts import Attempts, RetryContext
 from bulkload.client.http.circuit_breaker import CircuitBreaker, Passage
 from bulkload.client.http.events import Exchanged
+from bulkload.client.storage.signed_urls import host_of
 from bulkload.client.storage.streams import StreamLimiter
 from bulkload.core.flow.outage import OutageMonitor
-from bulkload.errors import AnswerLostError, IntegrityError, IonworksError, UnreachableError
+from bulkload.errors import (
+    AnswerLostError,
+    ConnectionSetupError,
+    IntegrityError,
+    IonworksError,
+    UnreachableError,
+)
 
 T = TypeVar("T")
 
@@ -34,10 +40,19 @@ class _Attempt:
 class StorageSession:
     """Repeats acts on a store, and bounds how many are made at a time."""
 
-    def __init__(self, shared: RetryContext, *, streams: int, outage_limit_s: float) -> None:
+    def __init__(
+        self,
+        shared: RetryContext,
+        *,
+        streams: int,
+        outage_limit_s: float,
+        ends_on_wrong_setup: bool = False,
+    ) -> None:
         self.shared = shared
         self.streams = StreamLimiter(streams, clock=shared.clock, observer=shared.observer)
         self._outage_limit_s = outage_limit_s
+        #: False once a store has answered: what its way is wrong for later, may pass.
+        self._ends_on_wrong_setup = ends_on_wrong_setup
         #: One breaker a store; there are as many as the API hands out hosts: one or two.
         self._breakers: dict[str, CircuitBreaker] = {}
 
@@ -83,6 +98,8 @@ class StorageSession:
         except IonworksError as error:
             self._learn(self._breaker(attempt.url), error, began, passage)
             self._tell(attempt, began, error)
+            if error.remedy is not None and self._ends_on_wrong_setup:
+                raise ConnectionSetupError(f"{error}; {error.remedy}") from error
             raise
         self._learn(self._breaker(attempt.url), None, began, passage)
         self._tell(attempt, began, None)
@@ -106,12 +123,14 @@ class StorageSession:
         self, breaker: CircuitBreaker, error: IonworksError | None, began: float, passage: Passage
     ) -> None:
         if error is None:
+            self._ends_on_wrong_setup = False
             breaker.succeeded(began)
         elif error.cause == TIMED_OUT or error.status_code in EDGE_TIMEOUTS:
             self.streams.timed_out(error.message)
         elif isinstance(error, UnreachableError | AnswerLostError) or error.status_code in _AWAY:
             breaker.failed(str(error), passage)
         elif not isinstance(error, IntegrityError):
+            self._ends_on_wrong_setup = False
             breaker.succeeded(began)
 
     def _breaker(self, url: str) -> CircuitBreaker:
@@ -125,8 +144,3 @@ class StorageSession:
                 observer=self.shared.observer,
             )
         return breaker
-
-
-def host_of(url: str) -> str:
-    """Name a store without what may be secret of its URL."""
-    return urlsplit(url).netloc.rpartition("@")[2]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final
 
 from bulkload.client.http.answers import error_of, words_of
 from bulkload.client.http.wire import Answer
+from bulkload.client.storage.signed_urls import NOT_THE_STORE
 from bulkload.core.text import one_line
 from bulkload.errors import (
+    AnswerLostError,
     ClientError,
     ExpiredUrlError,
     IonworksError,
@@ -47,8 +50,13 @@ _OPAQUE_ETAG_HEADERS: Final = (
 def storage_error_of(answer: Answer, *, now: datetime) -> IonworksError:
     """Return the error that a store's answer stands for."""
     error = error_of(answer, now=now)
-    # A redirect that was not followed, or a second one, is a refusal.
-    if isinstance(error, TransientError) and not 300 <= answer.status < 400:
+    if 300 <= answer.status < 400:
+        # Where it leads to stays out of it: a signed URL is a secret.
+        error = AnswerLostError("storage sends the request on, and on again", answer.status)
+    if isinstance(error, TransientError):
+        is_stranger = 300 <= answer.status < 400 or error.remedy is not None
+        if is_stranger and answer.status != HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            error.remedy = NOT_THE_STORE
         return error
     said = _xml_text(answer.body) or words_of(answer.body)
     kind = _kind(answer.status, said)

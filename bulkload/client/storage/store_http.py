@@ -33,8 +33,13 @@ from bulkload.client.limits import (
     WRITE_BYTES,
 )
 from bulkload.client.storage.body import Body, Sending
-from bulkload.client.storage.signed_urls import KEEPING_THE_METHOD, redirected, wire_url
-from bulkload.client.storage.storage_session import host_of
+from bulkload.client.storage.signed_urls import (
+    NOT_THE_STORE,
+    host_of,
+    redirected,
+    store_of,
+    wire_url,
+)
 from bulkload.client.storage.store_answers import reported_md5, reported_size, storage_error_of
 from bulkload.errors import AnswerLostError, ClientError, IntegrityError
 
@@ -68,6 +73,8 @@ class StorageHttp:
         self._progress_timeout_s = progress_timeout_s
         self._answer_timeout_s = answer_timeout_s
         self._session: aiohttp.ClientSession | None = None
+        #: The stores that the API named: requests go to no other.
+        self._named: set[tuple[str, int] | None] = set()
         #: The proxy of each store that was asked: reading the environment costs as much as a PUT.
         self._proxies: dict[str, str | None] = {}
 
@@ -81,9 +88,10 @@ class StorageHttp:
         self, url: str, body: Body, content_type: str, sending: Sending, now: datetime
     ) -> None:
         """Store a body; compare what the store reports with what was sent."""
+        self._named.add(store_of(url))
         with anyio.move_on_after(self._progress_timeout_s) as patience:
             answer = await self._put(url, body, content_type, sending, patience)
-            if answer.status in KEEPING_THE_METHOD and (there := redirected(url, answer)):
+            if (there := redirected(url, answer, self._named, is_put=True)) is not None:
                 # Once: a store that sends on and on has not stored it.
                 sending.begin()
                 answer = await self._put(there, body, content_type, sending, patience)
@@ -149,9 +157,12 @@ class StorageHttp:
 
     async def get(self, url: str, to: Path, now: datetime) -> int:
         """Fetch an object to a file and return its length; compare it with what was announced."""
+        self._named.add(store_of(url))
         got = await self._get(url, to)
-        if isinstance(got, Answer) and (there := redirected(url, got)) is not None:
-            got = await self._get(there, to)
+        if isinstance(got, Answer):
+            there = redirected(url, got, self._named, is_put=False)
+            if there is not None:
+                got = await self._get(there, to)
         if isinstance(got, Answer):
             raise storage_error_of(got, now=now)
         return got
@@ -245,7 +256,11 @@ async def _receive(response: aiohttp.ClientResponse, to: Path, moved: Callable[[
 def _check_is_store(answer: Answer, url: str) -> None:
     """Distinguish a store from a network that answers in its place: no store sends a page."""
     if is_web_page(answer):
-        raise AnswerLostError(f"a web page came where {host_of(url)} was to answer", answer.status)
+        error = AnswerLostError(
+            f"a web page came where {host_of(url)} was to answer", answer.status
+        )
+        error.remedy = NOT_THE_STORE
+        raise error
 
 
 def _compare(sending: Sending, body: Body, answer: Answer) -> None:

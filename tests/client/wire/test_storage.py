@@ -320,7 +320,6 @@ SAYS = {
         (400, "nothing", ClientError),
         (404, "nothing", ClientError),
         (413, "nothing", ClientError),
-        (302, "nothing", ClientError),
     ],
 )
 @in_virtual_time
