@@ -180,7 +180,7 @@ def test_the_job_folder_bears_the_whole_name_of_a_folder(
 
 def test_the_demo_shows_the_whole_job_and_leaves_nothing_running(tmp_path: Path) -> None:
     with running(["demo", "--folder", "demo"], folder=tmp_path, job="demo/job") as run:
-        ended = run.wait(60)
+        ended = run.wait()
         assert not run.children()
     assert ended.code == 0, ended.out + ended.err
     assert ended.counts == {"created": 49, "existing": 1, "rejected": 5, "skipped": 1}

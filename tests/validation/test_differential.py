@@ -21,8 +21,8 @@ from tests.validation.made import spectrum, step_table
 from tests.validation.mutator import MUTATIONS, RATED, WINDOW, mutated
 
 #: Made frames in all, over parts so that the parts can run side by side.
-FRAMES = 20_000
-PARTS = 10
+FRAMES = 8_000
+PARTS = 4
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
