@@ -60,7 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
                     "sources"},
     "cli/live": {"cli/output", "engine"},
     "cli/jobs": {"archives", "cli/live", "cli/options", "cli/output", "core/survey", "engine",
-                 "journal", "lanes", "report", "settings"},
+                 "journal", "lanes", "report", "settings", "sources"},
     "cli/commands": {"archives", "cli", "cli/jobs", "cli/live", "cli/options", "cli/output",
                      "client", "client/http", "clock", "core/rules", "core/sheets", "core/survey",
                      "databases", "demo", "engine", "evidence", "journal", "lanes", "localstudio",

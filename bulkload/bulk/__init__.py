@@ -25,7 +25,7 @@ from bulkload.bulk.request import Reading, Request, Source
 from bulkload.cli.commands.check import STAGES, check_all
 from bulkload.cli.jobs.folder import absolute
 from bulkload.cli.jobs.local_studio import local_studio
-from bulkload.cli.options.kept import kept_options
+from bulkload.cli.options.kept import kept_options, listings_of
 from bulkload.clock import SystemClock
 from bulkload.core.lifecycle import Event
 from bulkload.core.outcome import Outcome, OutcomeKind
@@ -222,8 +222,16 @@ async def _carry_out(request: Request, progress: Progress) -> RunResult:
                 stack.enter_context, local_studio(request.local)
             )
         databases = stack.enter_context(options.databases(request.job_dir))
-        read_again = partial(options.read, sources, prepare, databases)
-        make_plan = planner(read_again, settings, sources, request.job_dir, goes_on=options.go_on)
+        listings = listings_of(sources, options, request.job_dir)
+        read_again = partial(options.read, sources, prepare, databases, listings=listings)
+        make_plan = planner(
+            read_again,
+            settings,
+            sources,
+            request.job_dir,
+            goes_on=options.go_on,
+            listings=listings,
+        )
         return await run_job(
             RunRequest(
                 job_dir=request.job_dir,

@@ -33,7 +33,7 @@ def retry_into(
     Side effects: the plan's rows belong to ``run``; a ``Restarted`` event for each such job.
     """
     with store.transaction():
-        jobs, skips, rejected = store.take_over_plan(run)
+        jobs, skips, rejected = store.take_over_plan(run, store.plan_before(run))
         for job in _to_retry(store, run, cause):
             kept = Treatment() if is_as_planned else treatment_of(store, job)
             put_treatment(store, run, job, kept.then(treatment))
@@ -50,7 +50,7 @@ def take_up(store: Store, run: int, _on_entry: Callable[[], None]) -> PlanAccoun
     """
     at = SystemClock().now().timestamp()
     with store.transaction():
-        jobs, skips, rejected = store.take_over_plan(run)
+        jobs, skips, rejected = store.take_over_plan(run, store.plan_before(run))
         for job in store.interrupted(run):
             events.append(store, run, job, at, Restarted(reason="interrupted"))
         store.try_again(run)

@@ -225,10 +225,10 @@ def write_plan(
 ) -> PlanAccount:
     """Write a plan, or a part's share of one, which may be empty; return the account of it."""
     account = PlanAccount(goes_on=goes_on)
-    run_wide = _run_wide(checks, prepare_options)
+    wide = run_wide(checks, prepare_options)
     is_first = not store.count_jobs()
     batch = PlanBatch(store, run)
-    writer = _Writer(store, run, account, run_wide, at, has_treatments(store), is_first, batch)
+    writer = _Writer(store, run, account, wide, at, has_treatments(store), is_first, batch)
     store.begin_spellings()
     stream = iter(items)
     is_open = True
@@ -382,7 +382,7 @@ def _is_same(job: UploadJob, first: UploadJob) -> bool:
     return job.path == first.path or have_same_content(Path(job.path), Path(first.path))
 
 
-def _run_wide(checks: Checks, prepare_options: PrepareOptions) -> str:
+def run_wide(checks: Checks, prepare_options: PrepareOptions) -> str:
     """Return all that decides, for every job alike, what preparing the same bytes gives."""
     dialects = (
         None

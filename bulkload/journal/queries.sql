@@ -261,6 +261,9 @@ SELECT payload FROM cell WHERE spec=? AND cell=?
 INSERT INTO skip VALUES (?, ?, ?) ON CONFLICT (location) DO UPDATE
 SET rule=excluded.rule, plan_run=excluded.plan_run WHERE plan_run<>excluded.plan_run
 
+-- name: skip_by_rule
+SELECT 1 FROM skip WHERE plan_run=? AND rule=? LIMIT 1
+
 -- name: rejection_get
 SELECT message FROM rejection WHERE location=? AND plan_run=?
 
@@ -473,12 +476,20 @@ UNION ALL
 SELECT cause, COUNT(*) FROM accepted_entry JOIN rejection USING (location)
 WHERE plan_run=?1 GROUP BY cause
 
--- What did not arrive, with the source as it was looked at last, and who accepted it.
+-- Where nothing of the source has changed, the other states stay as they are.
+-- name: unsettled
+SELECT id FROM job WHERE plan_run=?
+AND state NOT IN ('planned', 'confirmed', 'ready', 'existing') ORDER BY id
+
+-- name: rejection_causes
+SELECT DISTINCT cause FROM job WHERE plan_run=? AND state='rejected'
+
 -- Begun and not ended: what was open in the run that was interrupted.
 -- name: interrupted
 SELECT id FROM job WHERE plan_run=? AND state NOT IN
     ('planned', 'confirmed', 'ready', 'existing', 'rejected', 'failed') ORDER BY id
 
+-- What did not arrive, with the source as it was looked at last, and who accepted it.
 -- name: not_arrived
 SELECT job.id AS job, path AS location, job.cause AS cause, job.message AS message,
     job.source_bytes AS source_bytes, job.source_mtime_ns AS source_mtime_ns,

@@ -180,9 +180,17 @@ class Store:
             self.write("rejection_add", f"{row['message']}; {message}", location)
         return row is None
 
-    def take_over_plan(self, run: int) -> tuple[int, int, int]:
-        """Make the newest plan this run's; return its numbers of jobs, skips and rejections."""
-        before = self._one("plan_before", run)
+    def has_skip(self, run: int, rule: str) -> bool:
+        """Return whether a run's plan leaves an entry out by a rule."""
+        return self.row("skip_by_rule", run, rule) is not None
+
+    def plan_before(self, run: int) -> int | None:
+        """Return the newest run before this one that had a plan."""
+        found: int | None = self._one("plan_before", run)
+        return found
+
+    def take_over_plan(self, run: int, before: int | None) -> tuple[int, int, int]:
+        """Make an earlier run's plan this one's; return its numbers of jobs, skips, rejections."""
         statements = ("plan_take_jobs", "plan_take_skips", "plan_take_rejections")
         jobs, skips, rejected = (self.write(one, run, before).rowcount for one in statements)
         return jobs, skips, rejected
@@ -247,6 +255,14 @@ class Store:
     def count_open(self, run: int) -> int:
         """Return how many jobs of a run's plan are not final."""
         return int(self._one("count_open", run))
+
+    def rejection_causes(self, run: int) -> frozenset[str]:
+        """Return why jobs of a run's plan are rejected."""
+        return frozenset(row[0] for row in self.rows("rejection_causes", run))
+
+    def unsettled(self, run: int) -> list[int]:
+        """Return the jobs of a run's plan that may have to begin again, with the same source."""
+        return [row[0] for row in self.rows("unsettled", run)]
 
     def interrupted(self, run: int) -> list[int]:
         """Return the jobs of a plan that were begun and have not ended."""

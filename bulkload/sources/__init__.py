@@ -25,6 +25,7 @@ from bulkload.sources.jobfile.defaults import with_defaults
 from bulkload.sources.jobfile.document import JobFile, PatternDefaults, is_job_file, read_job_file
 from bulkload.sources.joining import FOLDER, Links, joined, links_of
 from bulkload.sources.json_yaml_toml import is_encodable
+from bulkload.sources.listings import Listings
 from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_frame, read_manifest
 from bulkload.sources.manifest_header import ManifestOptions
 from bulkload.sources.members import looked_at_ahead
@@ -57,6 +58,7 @@ def read_source(
     selection: Selection | None = None,
     accepts_drift: bool = False,
     joins: Path | None = None,
+    listings: Listings | None = None,
 ) -> Iterator[PlanItem]:
     """Yield the plan of one or several sources (folders, manifests, plans, tables) as one stream.
 
@@ -65,7 +67,7 @@ def read_source(
     a source that is a database's ``.toml`` file. ``selection`` says which
     entries are taken; the others are skipped, each with its rule. ``accepts_drift`` takes the
     sources of a plan as they are now, not as the plan saw them. ``joins`` is the folder for the
-    files that name the parts of tests in several files.
+    files that name the parts of tests in several files. ``listings`` notes what each folder held.
 
     Each specification comes before its first job and each cell's metadata before the cell's
     first job; a name that two sources claim is found across sources.
@@ -106,7 +108,8 @@ def read_source(
             base = Path(os.path.abspath(part.source)).parent  # noqa: PTH100 - links stay as they are
             links = links_of(Path(part.source), base)
             options_of_part = replace(manifest_options, links=links)
-        entries = with_defaults(_entries(part, options_of_part, databases, stated), part.defaults)
+        found = _entries(part, options_of_part, databases, stated, listings)
+        entries = with_defaults(found, part.defaults)
         if split is not as_one:
             entries = looked_at_ahead(entries)
         yield from assembler.items(joined(entries, links, joins or Path(FOLDER)))
@@ -117,6 +120,7 @@ def _entries(
     options: ManifestOptions,
     databases: Databases | None,
     stated: dict[str, Specification],
+    listings: Listings | None,
 ) -> Found:
     source = part.source
     if not isinstance(source, str | Path):
@@ -125,8 +129,10 @@ def _entries(
         return walk_remote(place(source), part.layout, part.selection, options.order)
     path = Path(source)
     if path.is_dir() and is_encodable(str(source)):
-        return walk(path, part.layout, part.selection, options.order)
+        return walk(path, part.layout, part.selection, options.order, listings)
     if archive_form(str(source)) is not None and path.is_file():
+        if listings is not None:
+            listings.add_archive(str(path.absolute()))
         return walk_archive(path, part.layout, part.selection, options.order)
     found = _found(path, options, databases, stated)
     return _taken(found, part.selection, path.absolute().parent)

@@ -27,6 +27,7 @@ from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.core.text import shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.json_yaml_toml import is_encodable
+from bulkload.sources.listings import Listings
 from bulkload.sources.metadata import role_of
 from bulkload.sources.patience import patience
 from bulkload.sources.selection import Selection
@@ -51,14 +52,18 @@ _TEMPORARY_SUFFIXES: Final = (".tmp", ".temp", ".part", ".partial", ".crdownload
 
 
 def walk(
-    source: Path, layout: Layout | Layouts, selection: Selection, order: Order | None = None
+    source: Path,
+    layout: Layout | Layouts,
+    selection: Selection,
+    order: Order | None = None,
+    listings: Listings | None = None,
 ) -> Found:
     """Yield the contents of a folder; an unreadable folder or file is reported and passed over.
 
-    ``order`` is that of day and month in dates of names.
+    ``order`` is that of day and month in dates of names. ``listings`` notes what each folder held.
     """
     root = Path(os.path.abspath(source))  # noqa: PTH100  (links in the path stay as they are)
-    walker = _Walker(root, os.path.realpath(root), layout, order)
+    walker = _Walker(root, os.path.realpath(root), layout, order, listings)
     yield from walker.folder(root, (), frozenset(), selection)
 
 
@@ -107,6 +112,7 @@ class _Walker:
     real_root: str
     layout: Layout | Layouts
     order: Order | None
+    listings: Listings | None = None
 
     def folder(
         self,
@@ -151,11 +157,14 @@ class _Walker:
     def _list(self, path: Path, parts: tuple[str, ...], selection: Selection) -> _Listing:
         listing = _Listing([], [], [], [])
         with os.scandir(path) as entries:
-            for entry in sorted(entries, key=lambda item: (normalised(item.name), item.name)):
-                report = _left_out(path, entry)
-                report = report or self._place(path, parts, entry, listing, selection)
-                if report is not None:
-                    listing.reports.append(report)
+            found = sorted(entries, key=lambda item: (normalised(item.name), item.name))
+        if self.listings is not None:
+            self.listings.add(str(path), found)
+        for entry in found:
+            report = _left_out(path, entry)
+            report = report or self._place(path, parts, entry, listing, selection)
+            if report is not None:
+                listing.reports.append(report)
         return listing
 
     def _place(

@@ -72,7 +72,7 @@ def write_everything(store: Store) -> None:
     store.end_run(first, 3.5, {"exit_code": 3})
     second = store.begin_run("again", {"url": None}, 4.5)
     with store.transaction():
-        store.take_over_plan(second)
+        store.take_over_plan(second, store.plan_before(second))
         store.replan_job(second, 1, path="n.csv", payload=job_to_text(job), options_digest="x")
         events.append(store, second, 1, 5.5, Restarted(reason="again"))
 

@@ -17,6 +17,7 @@ from bulkload.journal.parts import read_layout
 from bulkload.lanes.budget import parts_of_new_job
 from bulkload.lanes.planning import PartPlanner, layout_for
 from bulkload.lanes.request import LanesRequest, OnEntry, with_lanes, without_lanes
+from bulkload.sources.listings import Listings
 
 
 def request_of(
@@ -26,8 +27,12 @@ def request_of(
     *,
     studio: RunningStudio | None,
     goes_on: bool,
+    listings: Listings | None = None,
 ) -> RunRequest | LanesRequest:
-    """Return a request to plan a job from its sources and run it, with lanes or without."""
+    """Return a request to plan a job from its sources and run it, with lanes or without.
+
+    ``listings`` is where ``read`` notes what folders hold, None where it does not.
+    """
     layout = layout_for(
         job.job_dir,
         lane_options.parts,
@@ -36,7 +41,9 @@ def request_of(
         default=lambda: parts_of_new_job(lane_options.lanes, read),
     )
     if layout is None:
-        make_plan = planner(read, job.settings, job.sources, job.job_dir, goes_on=goes_on)
+        make_plan = planner(
+            read, job.settings, job.sources, job.job_dir, goes_on=goes_on, listings=listings
+        )
         return without_lanes(job, studio=studio, make_plan=make_plan)
     if job.log_path is not None:
         raise SettingsError(

@@ -22,7 +22,7 @@ from bulkload.cli.jobs.report_after import report_after
 from bulkload.cli.jobs.requests import request_of
 from bulkload.cli.live.view import shown_live
 from bulkload.cli.options.command_line import this_command
-from bulkload.cli.options.kept import kept_options
+from bulkload.cli.options.kept import kept_options, listings_of
 from bulkload.cli.options.lanes import LaneOptions
 from bulkload.cli.options.shared import SourceOptions
 from bulkload.cli.output.console import (
@@ -100,22 +100,22 @@ def upload_sources(
         stack.enter_context(page_beside(job_dir, page, Console(stderr=True)))
         studio = None if local is None else stack.enter_context(local_studio(local))
         dbs = stack.enter_context(source_options.databases(job_dir))
-        read = partial(source_options.read, sources, settings.prepare_options, dbs)
+        listings = listings_of(sources, source_options, job_dir)
+        read = partial(
+            source_options.read, sources, settings.prepare_options, dbs, listings=listings
+        )
         request = request_of(
             JobRequest(
-                job_dir=job_dir,
-                target=target,
-                sources=absolute(sources),
-                source_options=kept_options(source_options),
-                settings=settings,
-                command=this_command(),
+                job_dir=job_dir, target=target, sources=absolute(sources), settings=settings,
+                source_options=kept_options(source_options), command=this_command(),
                 log_path=log_json,
             ),
             read,
             lane_options,
             studio=studio,
             goes_on=source_options.go_on,
-        )
+            listings=listings,
+        )  # fmt: skip
         code, _ = carry_out(
             request, summary=summary, report=report, metrics=metrics, is_quiet=is_quiet,
             ending=ending,

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bulkload.cli.options.shared import SheetArguments, SourceOptions
+
+if TYPE_CHECKING:
+    from bulkload.sources.listings import Listings
 
 
 def kept_options(options: SourceOptions) -> dict[str, Any]:
     """Return options as values of JSON; no secret is among them."""
     return _json_able(asdict(options))
+
+
+def listings_of(sources: Sequence[str], options: SourceOptions, job_dir: Path) -> Listings | None:
+    """Return what notes the listings of a job's sources, None where those do not say all."""
+    # Only where sources are planned: what reads them takes long to load.
+    from bulkload.sources.listings import FILE_NAME, Listings, is_listed
+
+    if not all(map(is_listed, sources)):
+        return None
+    sheets = options.sheet_arguments
+    files = [one for one in (options.specs, sheets.cells, sheets.tests) if one is not None]
+    return Listings(job_dir / FILE_NAME, kept_options(options), files)
 
 
 def _json_able(values: Mapping[str, Any]) -> dict[str, Any]:

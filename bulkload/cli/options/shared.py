@@ -34,6 +34,7 @@ from bulkload.settings import (
 if TYPE_CHECKING:
     from bulkload.databases.run_databases import Databases
     from bulkload.readers import ReadOptions
+    from bulkload.sources.listings import Listings
     from bulkload.sources.sheets.stated import SheetOptions
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
@@ -199,6 +200,7 @@ class SourceOptions:
         sources: Sequence[str],
         prepare_options: PrepareOptions,
         databases: Databases | None = None,
+        listings: Listings | None = None,
     ) -> Iterable[PlanItem]:
         """Yield the plan of all sources; raise ``SettingsError`` for a layout with an error."""
         # Only where sources are read: `--help` is to be quick.
@@ -224,6 +226,7 @@ class SourceOptions:
             selection=Selection.of(self.include, self.exclude),
             accepts_drift=self.accept_drift,
             joins=None if databases is None else databases.job_dir / FOLDER,
+            listings=listings,
         )
 
 
