@@ -15,9 +15,9 @@ _TOKEN: Final = re.compile(
     r"(?P<comment>--[^\n]*|/\*.*?\*/)"
     r"|(?P<quoted>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`|\[[^\]\n]*\])"
     r"|(?P<cast>::)"
-    r"|(?P<parameter>:[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<placeholder>\{[A-Za-z_][A-Za-z0-9_]*\})"
-    r"|(?P<word>[A-Za-z_][A-Za-z0-9_$]*)"
+    r"|(?P<parameter>:[^\W\d]\w*)"
+    r"|(?P<placeholder>\{[^\W\d]\w*\})"
+    r"|(?P<word>[^\W\d][\w$]*)"
     r"|(?P<other>.)",
     re.DOTALL,
 )

@@ -6,29 +6,24 @@ so that the file is refused until a person has decided.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from bulkload.core import terms
 from bulkload.databases import survey_names as names
 from bulkload.databases.engines.base import Database
 from bulkload.databases.session import open_own, opened
-from bulkload.databases.survey_names import Quantity, quantities
+from bulkload.databases.survey_columns import SampleColumns, text
+from bulkload.databases.survey_names import quantities
 from bulkload.databases.survey_relations import Link, Tables
 from bulkload.databases.urls import Engine, parse_url
 from bulkload.errors import BulkloadError, PlanError
 
 #: Tables whose columns are looked at.
 MAX_TABLES: Final = 500
-#: Share of the rows that have to agree before a sign is proposed.
-CLEAR: Final = 0.9
-
 #: Profile -> tables that only its databases have.
 _PROFILES: Final[Mapping[str, frozenset[str]]] = {
     "battery-archive": frozenset({"cell_metadata", "cycle_timeseries"}),
@@ -38,14 +33,6 @@ _PROFILES: Final[Mapping[str, frozenset[str]]] = {
 _NEWARE_COLUMNS: Final = frozenset({"main_first_table", "main_second_table"})
 
 _NEEDED: Final = (terms.TIME, terms.VOLTAGE, terms.CURRENT)
-#: Units of columns whose name alone says what they hold.
-_PLAIN_UNITS: Final = {
-    terms.TIME: "s",
-    terms.CHARGE_CAPACITY: "A.h",
-    terms.DISCHARGE_CAPACITY: "A.h",
-    terms.TEMPERATURE: "degC",
-}
-_COUNTED: Final = frozenset({terms.STEP_FROM_CYCLER, terms.CYCLE_FROM_CYCLER})
 #: Identifiers that every engine takes as they stand.
 _PLAIN: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _RESERVED: Final = frozenset(
@@ -75,7 +62,8 @@ def propose(url: str, base: Path) -> Proposal:
         for name, columns in tables.items():
             if {column.lower() for column in columns} >= _NEWARE_COLUMNS:
                 return _by_profile(parsed.masked, "neware-bts", [f"{name}.main_first_table"])
-        return _Search(Tables(database, tables), parsed.masked).proposal()
+        is_mysql = parsed.engine is Engine.MYSQL
+        return _Search(Tables(database, tables), parsed.masked, is_mysql=is_mysql).proposal()
 
 
 def _tables(database: Database, engine: Engine) -> dict[str, list[str]]:
@@ -111,9 +99,10 @@ def _by_profile(masked: str, profile: str, tables: Sequence[str]) -> Proposal:
 class _Search:
     """Finds what a home-made database keeps where."""
 
-    def __init__(self, tables: Tables, masked: str) -> None:
+    def __init__(self, tables: Tables, masked: str, *, is_mysql: bool) -> None:
         self._tables = tables
         self._masked = masked
+        self._is_mysql = is_mysql
         self._evidence: list[str] = []
         self._questions: list[str] = []
 
@@ -122,19 +111,33 @@ class _Search:
         all_columns = self._tables.columns
         samples = [name for name, columns in all_columns.items() if _is_samples(columns)]
         if not samples:
+            long = [f"{name} ({', '.join(found)})" for name, columns in all_columns.items()
+                    if (found := names.long_shape(columns))]  # fmt: skip
+            hint = f"; one value a row, shape = 'long': {'; '.join(long)}" if long else ""
             raise PlanError(
                 f"{self._masked}: none of {len(all_columns)} tables has columns for time, voltage "
-                "and current; write [source.sql] by hand"
+                f"and current{hint}; write [source.sql] by hand"
             )
         chosen = max(samples, key=self._tables.count)
         others = [name for name in all_columns if name not in samples]
-        lines = ["[source.sql]", f"url = {_text(self._masked)}", ""]
+        lines = ["[source.sql]", f"url = {text(self._masked)}", ""]
         naming = self._tables.names_tables(samples)
+        read = {chosen} if naming is None else naming.tables
+        if rest := [name for name in samples if name not in read]:
+            self._questions.append(
+                f"{', '.join(rest)}: also columns for time, voltage and current, and not read"
+            )
         if naming is not None:
-            table, column = naming
-            example = self._tables.rows(table)[0][column]
-            self._evidence.append(f"{table}.{column} names tables of samples, such as {example}")
-            lines += self._from_tests(table, others, sample_table=column)
+            chosen = max(naming.tables, key=self._tables.count)
+            place, prefix = f"{naming.table}.{naming.column}", naming.prefix
+            after = f", behind {prefix!r}," if prefix else ""
+            self._evidence.append(f"{place}{after} names tables of samples, such as {chosen}")
+            lines += self._from_tests(
+                naming.table,
+                others,
+                sample_table="sample_table" if prefix else naming.column,
+                naming=self._joined(prefix, naming.column) if prefix else None,
+            )
             lines += ["", *self._samples(chosen, None)]
         else:
             self._evidence.append(f"{chosen} has columns for time, voltage and current")
@@ -151,6 +154,12 @@ class _Search:
             toml="\n".join(lines) + "\n", evidence=self._evidence, open_questions=self._questions
         )
 
+    def _joined(self, prefix: str, column: str) -> str:
+        """Return the SQL of a table's name that begins with a prefix and ends with a value."""
+        parts = self._tables.database.text_literal(prefix), f"t.{self._name(column)}"
+        both = f"CONCAT({', '.join(parts)})" if self._is_mysql else " || ".join(parts)
+        return f"{both} AS sample_table"
+
     def _say(self, table: str, link: Link) -> None:
         self._evidence.append(f"every {table}.{link.column} is a {link.table}.{link.key}")
 
@@ -163,7 +172,9 @@ class _Search:
         known = [one for one in free if any(word.search(names.folded(one)) for word in words)]
         few = [one for one in free if one not in known and self._repeats(table, one)]
         serial = [one for one in few if names.folded(one) in names.CELL_NAMES]
-        return [*known, *serial, *(one for one in few if names.folded(one).endswith(" id"))]
+        elsewhere = {c for other, cs in self._tables.columns.items() if other != table for c in cs}
+        rest = [one for one in few if one in elsewhere or names.folded(one).endswith("id")]
+        return [*known, *serial, *rest]
 
     def _repeats(self, table: str, column: str) -> bool:
         values = self._tables.values(table, column)
@@ -176,41 +187,53 @@ class _Search:
         *,
         key: str | None = None,
         sample_table: str | None = None,
+        naming: str | None = None,
     ) -> list[str]:
-        """Return cells and measurements, where a table has one row a test."""
+        """Return cells and measurements, where a table has one row a test.
+
+        ``sample_table`` is the column that names its table of samples; ``naming`` the SQL of it.
+        """
         columns = self._tables.columns[table]
         if key is None:
             key = next((one for one in columns if self._tables.is_unique(table, one)), columns[0])
         free = [one for one in columns if one not in {key, sample_table}]
+        further, join = [] if naming is None else [naming], ""
+        if (parameter := _parameter(key)) != key:
+            further.append(f"t.{self._name(key)} AS {parameter}")
         link = self._tables.link(table, free, [one for one in others if one != table])
         if link is None:
             cell = names.named(free, names.CELL_NAMES) or key
-            lines, source, shown = self._cells(table, cell, is_own=False), table, cell
-            query = f"SELECT * FROM {self._name(table)}"  # noqa: S608 - for a person to read
+            is_of_cells = bool(names.CELL_WORDS.search(names.folded(table)))
+            is_own = is_of_cells and self._tables.is_unique(table, cell)
+            lines, source, shown = self._cells(table, cell, is_own=is_own), table, cell
         else:
             self._say(table, link)
             source = link.table
             own = [one for one in self._tables.columns[source] if one != link.key]
             name = next((c for c in own if self._is_cell_name(source, c)), link.key)
             lines, shown = self._cells(source, name, is_own=True), link.column
-            query = f"SELECT * FROM {self._name(table)}"  # noqa: S608 - for a person to read
             if name != link.key:
                 shown = "cell_name"
                 self._evidence.append(f"{source}.{name} names the cells")
-                query = (
-                    f"SELECT t.*, c.{self._name(name)} AS cell_name FROM {self._name(table)} t "  # noqa: S608
-                    f"JOIN {self._name(source)} c ON t.{self._name(link.column)} = "
+                further.append(f"c.{self._name(name)} AS cell_name")
+                join = (
+                    f" JOIN {self._name(source)} c ON t.{self._name(link.column)} = "
                     f"c.{self._name(link.key)}"
                 )
+            self._ask_about_flags(source)
+        self._ask_about_flags(table)
+        query = f"SELECT * FROM {self._name(table)}"  # noqa: S608 - for a person to read
+        if further:
+            query = f"SELECT t.*, {', '.join(further)} FROM {self._name(table)} t{join}"  # noqa: S608
         lines += [
             "[source.sql.measurements]",
-            f"query = {_text(query)}",
-            f"cell = {_text(shown)}",
-            f"name = {_text(self._test_name(table, key, None if link is None else link.column))}",
-            f"key = {_text(key)}",
+            f"query = {text(query)}",
+            f"cell = {text(shown)}",
+            f"name = {text(self._test_name(table, key, None if link is None else link.column))}",
+            f"key = {text(parameter)}",
         ]
         if sample_table is not None:
-            lines.append(f"table = {_text(sample_table)}")
+            lines.append(f"table = {text(sample_table)}")
         return lines + self._start(free)
 
     def _is_cell_name(self, table: str, column: str) -> bool:
@@ -231,21 +254,23 @@ class _Search:
         if column is None:
             return []
         self._questions.append(f"measurements.start_time: the zone of {column}, if it states none")
-        return [f'# start_time = {{ column = {_text(column)}, zone = "Europe/Berlin" }}']
+        return [f'# start_time = {{ column = {text(column)}, zone = "Europe/Berlin" }}']
 
     def _from_samples(self, table: str, key: str | None) -> list[str]:
         """Return cells and measurements, where only the samples name them."""
         if key is None:
             self._questions.append(f"measurements.key: no column of {table} distinguishes tests")
             key = "?"
-        query = f"SELECT DISTINCT {self._name(key)} FROM {self._name(table)}"  # noqa: S608
+        parameter = _parameter(key)
+        shown = self._name(key) if parameter == key else f"{self._name(key)} AS {parameter}"
+        query = f"SELECT DISTINCT {shown} FROM {self._name(table)}"  # noqa: S608
         return [
             *self._cells(table, key, is_own=False),
             "[source.sql.measurements]",
-            f"query = {_text(query)}",
-            f"cell = {_text(key)}",
-            f"name = {_text(f'test {{{key}}}')}",
-            f"key = {_text(key)}",
+            f"query = {text(query)}",
+            f"cell = {text(parameter)}",
+            f"name = {text(f'test {{{parameter}}}')}",
+            f"key = {text(parameter)}",
         ]
 
     def _cells(self, table: str, key: str, *, is_own: bool) -> list[str]:
@@ -259,17 +284,17 @@ class _Search:
             stated += ", ".join(columns)
         else:
             self._evidence.append(f"{table}.{spec} says what kind a cell is")
-            stated = f"specification = {_text('{' + spec + '}')}"
+            stated = f"specification = {text('{' + spec + '}')}"
         lines = [
             "[source.sql.cells]",
-            f"query = {_text(f'SELECT {chosen} FROM {self._name(table)}')}",  # noqa: S608
-            f"key = {_text(key)}",
+            f"query = {text(f'SELECT {chosen} FROM {self._name(table)}')}",  # noqa: S608
+            f"key = {text(key)}",
             stated,
         ]
         for column in columns if is_own else ():
             base, unit = names.unit_of(column, ("A.h", "mA.h"))
             if base in names.RATED and unit is not None:
-                lines.append(f'rated_capacity = {{ column = {_text(column)}, unit = "{unit}" }}')
+                lines.append(f'rated_capacity = {{ column = {text(column)}, unit = "{unit}" }}')
                 break
         return [*lines, ""]
 
@@ -277,18 +302,39 @@ class _Search:
         """Return the samples' query; ``key``: its column, and that of the measurement."""
         columns = self._tables.columns[table]
         found = quantities(columns)
-        where = "" if key is None else f" WHERE {self._name(key[0])} = :{key[1]}"
+        where = "" if key is None else f" WHERE {self._name(key[0])} = :{_parameter(key[1])}"
         source = "{table}" if key is None and self._is_named() else self._name(table)
         order = names.named(columns, names.ORDER) or found[terms.TIME].column
-        rows = self._tables.rows(table)
+        self._ask_about_flags(table)
+        meant = SampleColumns(
+            table=table,
+            kinds=self._tables.kinds(table),
+            order=order,
+            rows=self._tables.rows(table),
+            found=found,
+            evidence=self._evidence,
+            questions=self._questions,
+        )
         return [
             "[source.sql.samples]",
-            f"query = {_text(f'SELECT * FROM {source}{where}')}",  # noqa: S608
-            f"order = [{_text(order)}]",
+            f"query = {text(f'SELECT * FROM {source}{where}')}",  # noqa: S608
+            f"order = [{text(order)}]",
             "",
             "[source.sql.samples.columns]",
-            *(self._column(target, one, rows, found) for target, one in found.items()),
+            *meant.lines(frozenset({order, *(() if key is None else (key[0],))})),
         ]
+
+    def _ask_about_flags(self, table: str) -> None:
+        """Ask about columns that say which rows are to be taken for gone."""
+        for column in self._tables.columns[table]:
+            held = set(self._tables.values(table, column))
+            if names.folded(column) in names.FLAGS and len(held) > 1:
+                question = (
+                    f"{table}.{column}: differs between rows, and all are taken; leave out by "
+                    "WHERE those that count as deleted"
+                )
+                if question not in self._questions:
+                    self._questions.append(question)
 
     def _is_named(self) -> bool:
         return any("names tables of samples" in one for one in self._evidence)
@@ -299,95 +345,11 @@ class _Search:
             return identifier
         return identifier if identifier == "?" else self._tables.database.quote(identifier)
 
-    def _column(
-        self,
-        name: str,
-        quantity: Quantity,
-        rows: Sequence[Mapping[str, Any]],
-        found: Mapping[str, Quantity],
-    ) -> str:
-        column = quantity.column
-        if name in _COUNTED:
-            return f"{_text(name)} = {{ column = {_text(column)} }}"
-        unit = self._unit(name, quantity, rows)
-        stated = "" if unit is None else f', unit = "{unit}"'
-        if unit is None:
-            self._questions.append(f"the unit of {column}")
-        sign = self._sign(column, rows, found) if name == terms.CURRENT else ""
-        return f"{_text(name)} = {{ column = {_text(column)}{stated}{sign} }}"
 
-    def _unit(self, name: str, quantity: Quantity, rows: Sequence[Mapping[str, Any]]) -> str | None:
-        column = quantity.column
-        if quantity.unit is not None:
-            self._evidence.append(f"{column} is named after its unit")
-            return quantity.unit
-        if name != terms.VOLTAGE:
-            # Seconds and degrees are what they are called; a current may be A or mA.
-            return _PLAIN_UNITS.get(name)
-        values = np.abs(_numbers(rows, column))
-        middle = float(np.median(values)) if len(values) else 0.0
-        for unit, scale in (("V", 1.0), ("mV", 1000.0)):
-            if 0.5 * scale <= middle <= 6.0 * scale:
-                self._evidence.append(
-                    f"{column}: the middle value is {middle:g}, a voltage in {unit}"
-                )
-                return unit
-        return None
-
-    def _sign(
-        self, column: str, rows: Sequence[Mapping[str, Any]], found: Mapping[str, Quantity]
-    ) -> str:
-        voltage, order = found[terms.VOLTAGE].column, found[terms.TIME].column
-        whole = [row for row in rows if None not in (row[column], row[voltage], row[order])]
-        share, moving = _rising(_ordered(whole, order, column, voltage), column, voltage)
-        if share >= CLEAR or share <= 1 - CLEAR:
-            positive = "charge" if share >= CLEAR else "discharge"
-            self._evidence.append(
-                f"{column}: the voltage rises with a positive current in {share:.0%} of "
-                f"{moving} rows, so positive is {positive}"
-            )
-            return f', positive = "{positive}"'
-        self._questions.append(f"the sign of {column}: positive = 'charge' or 'discharge'")
-        return ""
+def _parameter(column: str) -> str:
+    """Return the name of a column's value in a query: no parameter has a blank in its name."""
+    return column if column == "?" or column.isidentifier() else "test_key"
 
 
 def _is_samples(columns: Sequence[str]) -> bool:
     return all(name in quantities(columns) for name in _NEEDED)
-
-
-def _ordered(
-    rows: Sequence[Mapping[str, Any]], order: str, *measured: str
-) -> list[Mapping[str, Any]]:
-    """Put the rows in the order of their time, the tests one after the other."""
-
-    def place(row: Mapping[str, Any]) -> tuple[str, float]:
-        rest = [str(v) for k, v in row.items() if k not in {order, *measured} and _is_id(k)]
-        at = row[order]
-        return " ".join(rest), float(at) if isinstance(at, int | float) else 0.0
-
-    return sorted(rows, key=place)
-
-
-def _is_id(column: str) -> bool:
-    name = names.folded(column)
-    return bool(names.TEST_WORDS.search(name) or names.CELL_WORDS.search(name))
-
-
-def _rising(rows: Sequence[Mapping[str, Any]], column: str, voltage: str) -> tuple[float, int]:
-    """Return in what share of how many rows the voltage rises with a positive current."""
-    current, volts = _numbers(rows, column), _numbers(rows, voltage)
-    if len(current) <= 2 or len(current) != len(volts):
-        return 0.5, 0
-    steady = (current[1:] * current[:-1] > 0) & (np.diff(volts) != 0)
-    rises = (np.diff(volts) > 0) == (current[1:] > 0)
-    return (float(rises[steady].mean()) if steady.any() else 0.5), int(steady.sum())
-
-
-def _text(value: str) -> str:
-    """Write a text of TOML; JSON's strings are TOML's."""
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _numbers(rows: Sequence[Mapping[str, Any]], column: str) -> np.ndarray[Any, Any]:
-    found = (row[column] for row in rows)
-    return np.array([float(v) for v in found if isinstance(v, int | float)], dtype=np.float64)

@@ -102,6 +102,8 @@ class Quantity(NamedTuple):
 
     column: str
     unit: str | None
+    #: Whether its name is that of a clock, not of a time that begins at zero.
+    is_clock: bool = False
 
 
 #: What a column may be that is no quantity -> its names, folded.
@@ -128,13 +130,35 @@ RATED: Final = _words(
     "kapazitaet, nennkapazitat, nennkapazitaet, capacite nominale, capacidad nominal, "
     "额定容量, 标称容量"
 )
+#: Names of columns that say when a sample was taken.
+CLOCKS: Final = _words(
+    "timestamp, time stamp, ts, date time, datetime, dt, epoch, unix time, unixtime, jd, "
+    "julian day, julian date, excel time, recorded at, measured at, logged at, created at, "
+    "zeitstempel, zeitpunkt, datum zeit, datum uhrzeit, horodatage, date heure, fecha hora, "
+    "marca de tiempo, 时间戳, 日期时间"
+)
+#: Names of the columns of code and value, where a row holds one value.
+_CODES: Final = _words(
+    "code, type, data type, channel, channel id, kind, quantity, quantity id, variable, "
+    "variable id, signal, signal id, parameter, attribute, attribute id, metric, kanal, grosse, "
+    "grandeur, magnitud, 类型"
+)
+_VALUES: Final = _words("value, data value, val, reading, wert, messwert, valeur, valor, 值, 数值")
+#: Names of columns that say which rows are to be taken for gone.
+FLAGS: Final = _words(
+    "deleted, is deleted, del, removed, is removed, hidden, archived, invalid, is invalid, valid, "
+    "is valid, active, is active, deleted at, geloscht, ungultig, gultig, aktiv, supprime, "
+    "valide, actif, borrado, eliminado, valido, activo, 删除, 已删除, 有效"
+)
 STARTS: Final = _words(
     "start, started, start time, start date, begin, began, date, date time, created, "
     "datum, beginn, startzeit, debut, inicio, fecha, 开始时间, 日期"
 )
 #: Words of a table's or a column's name by which cells are known.
 CELL_WORDS: Final = re.compile(r"cell|sample|batter|zell|cellule|celda|电池|probe")
-TEST_WORDS: Final = re.compile(r"test|meas|experiment|run|versuch|messung|prueff|essai|ensayo|测试")
+TEST_WORDS: Final = re.compile(
+    r"test|meas|experiment|run|versuch|messung|pruf|pruef|essai|ensayo|测试"
+)
 
 
 def folded(name: str) -> str:
@@ -150,7 +174,21 @@ def quantities(columns: Sequence[str]) -> dict[str, Quantity]:
     for column in columns:
         for target, quantity in _meanings(column):
             found.setdefault(target, quantity)
+    if terms.TIME not in found:
+        clocks = [one for one in columns if _clock_unit(one) is not None]
+        if clocks:
+            found[terms.TIME] = Quantity(clocks[0], _clock_unit(clocks[0]) or None, is_clock=True)
     return found
+
+
+def _clock_unit(column: str) -> str | None:
+    """Return the unit that the name of a clock states, empty for none; None for no clock."""
+    whole = folded(column)
+    base, _, last = whole.rpartition(" ")
+    if whole in CLOCKS:
+        return ""
+    unit = _UNITS.get(last)
+    return unit if base in CLOCKS and unit in _UNITS_OF[terms.TIME] else None
 
 
 def _meanings(column: str) -> list[tuple[str, Quantity]]:
@@ -165,6 +203,12 @@ def _meanings(column: str) -> list[tuple[str, Quantity]]:
         elif whole in names:
             found.append((target, Quantity(column, None)))
     return found
+
+
+def long_shape(columns: Sequence[str]) -> list[str]:
+    """Return the columns of code and value of a table that holds one value a row; none: empty."""
+    found = [named(columns, _CODES), named(columns, _VALUES)]
+    return [one for one in found if one is not None] if None not in found else []
 
 
 def unit_of(column: str, allowed: Sequence[str]) -> tuple[str, str | None]:

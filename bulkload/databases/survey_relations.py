@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from bulkload.databases import survey_names as names
-from bulkload.databases.engines.base import Database
+from bulkload.databases.engines.base import Database, Kind
 
 #: Rows of a table that are looked at.
 LOOKED_AT_ROWS: Final = 5000
@@ -21,6 +21,15 @@ class Link(NamedTuple):
     column: str
     table: str
     key: str
+
+
+class Naming(NamedTuple):
+    """A column whose values name the tables of samples, behind a prefix that may be empty."""
+
+    table: str
+    column: str
+    prefix: str
+    tables: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -38,6 +47,10 @@ class Tables:
             query = f"SELECT * FROM {quoted} LIMIT {LOOKED_AT_ROWS}"  # noqa: S608 - quoted
             self._rows[table] = self.database.rows(query)
         return self._rows[table]
+
+    def kinds(self, table: str) -> Mapping[str, Kind]:
+        """Return what a table's columns hold."""
+        return self.database.kinds(f"SELECT * FROM {self.database.quote(table)}")  # noqa: S608
 
     def count(self, table: str) -> int:
         """Return the number of a table's rows."""
@@ -71,16 +84,24 @@ class Tables:
             return None
         return best[1]
 
-    def names_tables(self, samples: Sequence[str]) -> tuple[str, str] | None:
-        """Return the table and column whose values are names of tables of samples."""
-        if len(samples) < 2:
-            return None
-        for table in self.columns:
-            for row in [] if table in samples else self.rows(table)[:1]:
-                for column, value in row.items():
-                    if value in samples:
-                        return table, column
-        return None
+    def names_tables(self, samples: Sequence[str]) -> Naming | None:
+        """Return the column whose values are, or end, the names of tables of samples."""
+        found = []
+        for table, columns in self.columns.items():
+            for column in [] if table in samples or len(samples) < 2 else columns:
+                held = {str(value) for value in self.values(table, column)}
+                for prefix in {_prefix(one, held) for one in samples}:
+                    named = {f"{prefix}{value}" for value in held}
+                    if prefix is not None and named and named <= set(samples):
+                        found.append(Naming(table, column, prefix, frozenset(named)))
+        # That which names the most; a whole name rather than the end of one.
+        return max(found, key=lambda one: (len(one.tables), not one.prefix), default=None)
+
+
+def _prefix(name: str, ends: set[str]) -> str | None:
+    """Return what stands before the longest of these ends in a name, None for none of them."""
+    found = [end for end in ends if end and name.endswith(end)]
+    return name.removesuffix(max(found, key=len)) if found else None
 
 
 def _affinity(column: str, table: str, key: str) -> int:
@@ -96,6 +117,8 @@ def _affinity(column: str, table: str, key: str) -> int:
         theirs.removesuffix("n"),
     }
     if stem and stem in {one.replace(" ", "") for one in singular} and whole in _KEYS:
+        return 3
+    if mine.replace(" ", "") in {f"{one}{whole}".replace(" ", "") for one in singular}:
         return 3
     if stem and whole.replace(" ", "").startswith(stem):
         return 2

@@ -1,0 +1,218 @@
+"""What a survey must notice in home-made databases, and what then becomes of them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkload.databases.survey import propose
+from bulkload.errors import PlanError
+from tests.databases.conftest import MyDatabase
+from tests.databases.reads import causes, migrate
+from tests.databases.worlds import cycling, write_toml
+
+pytestmark = pytest.mark.xdist_group("databases")
+
+MADE = cycling()
+COUNT = len(MADE.time)
+#: 2018-06-01 08:00 UTC, in seconds since 1970.
+BEGIN_S = 1_527_840_000
+CELLS = ("cells (id, serial, model)", [(1, "S1", "M1")])
+
+Values = Callable[[int], Sequence[object]]
+
+
+def lab(folder: Path, *tables: tuple[str, Sequence[Sequence[object]]]) -> None:
+    with closing(sqlite3.connect(folder / "lab.db")) as database, database:
+        for definition, rows in tables:
+            name = definition.partition(" (")[0]
+            database.execute(f"CREATE TABLE {definition}")
+            marks = ", ".join("?" * len(rows[0]))
+            database.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+
+
+def rows_of(values: Values) -> list[Sequence[object]]:
+    return [values(n) for n in range(COUNT)]
+
+
+def volts_and_amps(n: int) -> tuple[float, float]:
+    return float(MADE.voltage[n]), float(MADE.current[n])
+
+
+def test_clocks_in_milliseconds_and_german_names(tmp_path: Path) -> None:
+    lab(
+        tmp_path,
+        ('Zellen ("Zellnummer", "Zelltyp", "Nennkapazität_Ah" REAL)', [("Z1", "LG", 5.0)]),
+        ('"Prüfungen" ("PrüfNr", "Zellnummer", "Bezeichnung")', [(1, "Z1", "alt"), (2, "Z1", "b")]),
+        (
+            'Messwerte ("PrüfNr", "Zeitstempel_ms", "Spannung_mV", "Strom_mA", "Schritt")',
+            [
+                (
+                    *(test, 1000 * BEGIN_S + int(1000 * MADE.time[n])),
+                    *(round(1000 * value) for value in volts_and_amps(n)),
+                    int(MADE.step[n]),
+                )
+                for test in (1, 2)
+                for n in range(COUNT)
+            ],
+        ),
+    )
+    found = propose("sqlite:///lab.db", tmp_path)
+    assert found.open_questions == []
+    migration = migrate(write_toml(tmp_path, found.toml), tmp_path / "job")
+    assert sorted(migration.series) == ["alt", "b"]
+    assert migration.column("alt", "Time [s]") == MADE.time.tolist()
+    assert migration.series["alt"].header == {"start_time": "2018-06-01T08:00:00+00:00"}
+
+
+@pytest.mark.parametrize(
+    ("column", "first", "a_day"),
+    [("jd", 2458270.25, 1.0), ("date_time", 43252.25, 1.0), ("ts", BEGIN_S + 0.5, 86400.0)],
+)
+def test_days_and_seconds_as_doubles(
+    column: str, first: float, a_day: float, tmp_path: Path
+) -> None:
+    values = [(1, first + t / 86400 * a_day, *volts_and_amps(n)) for n, t in enumerate(MADE.time)]
+    lab(tmp_path, CELLS, (f"samples (cell_id, {column} REAL, voltage_v, current_a)", values))
+    found = propose("sqlite:///lab.db", tmp_path)
+    assert found.open_questions == []
+    migration = migrate(write_toml(tmp_path, found.toml), tmp_path / "job")
+    assert migration.column("test 1", "Time [s]") == pytest.approx(MADE.time, abs=1e-3)
+
+
+def test_a_table_a_test_named_by_its_number(tmp_path: Path) -> None:
+    samples = rows_of(lambda n: (int(1000 * MADE.time[n]), *volts_and_amps(n)))
+    lab(
+        tmp_path,
+        CELLS,
+        ("tests (test_id, cell_id, name)", [(1, 1, "a"), (2, 1, "b")]),
+        ("data_1 (t_ms, u_v, i_a)", samples),
+        ("data_2 (t_ms, u_v, i_a)", samples),
+        ("data_old (t_ms, u_v, i_a)", samples),
+    )
+    found = propose("sqlite:///lab.db", tmp_path)
+    assert found.open_questions == [
+        "data_old: also columns for time, voltage and current, and not read"
+    ]
+    migration = migrate(write_toml(tmp_path, found.toml), tmp_path / "job")
+    assert sorted(migration.series) == ["a", "b"]
+    assert causes(migration) == {}
+
+
+def test_names_with_blanks_and_reserved_words(tmp_path: Path) -> None:
+    lab(
+        tmp_path,
+        ('"Order" ("Cell Id", "Serial No", "Cell Type")', [(1, "S1", "M"), (2, "S2", "M")]),
+        ('"Group" ("Test Id", "Cell Id", "Test Name")', [(1, 1, "x"), (2, 2, "x")]),
+        (
+            '"Data Points" ("Test Id", "Time (s)", "Voltage (V)", "Current (A)")',
+            [(t, float(MADE.time[n]), *volts_and_amps(n)) for t in (1, 2) for n in range(COUNT)],
+        ),
+    )
+    found = propose("sqlite:///lab.db", tmp_path)
+    assert found.open_questions == []
+    migration = migrate(write_toml(tmp_path, found.toml), tmp_path / "job")
+    assert sorted(migration.series) == ["S1 / x", "S2 / x"]
+
+
+def test_chinese_names_are_names_of_parameters(mariadb: MyDatabase, tmp_path: Path) -> None:
+    values = ", ".join(
+        f"(1, {n}, {MADE.time[n]}, {MADE.voltage[n]}, {1000 * MADE.current[n]})"
+        for n in range(COUNT)
+    )
+    mariadb.run(
+        "CREATE TABLE 电池 (编号 varchar(9), 型号 varchar(9))",
+        "INSERT INTO 电池 VALUES ('B1', 'X')",
+        "CREATE TABLE 测试 (测试编号 int, 电池编号 varchar(9), 名称 varchar(9))",
+        "INSERT INTO 测试 VALUES (1, 'B1', '循环')",
+        "CREATE TABLE 数据 (测试编号 int unsigned, 序号 int unsigned, 测试时间_s double, "
+        "电压_V double, 电流_mA double)",
+        f"INSERT INTO 数据 VALUES {values}",
+    )
+    found = propose(mariadb.url, tmp_path)
+    assert found.open_questions == []
+    migration = migrate(write_toml(tmp_path, found.toml), tmp_path / "job")
+    assert migration.column("循环", "Current [A]") == pytest.approx(-MADE.current)
+    assert migration.facts is not None
+    assert migration.facts.tables == {"数据": COUNT}
+
+
+def asked(folder: Path, definition: str, values: Values) -> list[str]:
+    """Return what is asked about a table of samples of one cell."""
+    lab(folder, CELLS, (f"samples ({definition})", rows_of(lambda n: (1, *values(n)))))
+    return propose("sqlite:///lab.db", folder).open_questions
+
+
+def test_a_current_without_sign_is_asked_for_with_the_column_that_has_it(tmp_path: Path) -> None:
+    (question,) = asked(
+        tmp_path,
+        "cell_id, t_s, u_v, i_a, state",
+        lambda n: (
+            float(MADE.time[n]),
+            *(abs(value) for value in volts_and_amps(n)),
+            "CHG" if MADE.current[n] > 0 else "DCH",
+        ),
+    )
+    assert "it is never negative" in question
+    assert "CASE WHEN state IN ('DCH') THEN -i_a ELSE i_a END" in question
+
+
+def test_rows_that_count_as_deleted_are_asked_for(tmp_path: Path) -> None:
+    (question,) = asked(
+        tmp_path,
+        "cell_id, t_s, u_v, i_a, deleted",
+        lambda n: (float(MADE.time[n]), *volts_and_amps(n), int(n == 3)),
+    )
+    assert question.startswith("samples.deleted: differs between rows")
+
+
+def test_a_time_that_restarts_is_asked_for(tmp_path: Path) -> None:
+    (question,) = asked(
+        tmp_path,
+        "cell_id, n, time_s, u_v, i_a",
+        lambda n: (n, float(MADE.time[n % 12]), *volts_and_amps(n)),
+    )
+    assert question.startswith("time_s: falls in the order of n")
+
+
+def test_decimal_commas_and_blobs_are_asked_for(tmp_path: Path) -> None:
+    questions = asked(
+        tmp_path,
+        "cell_id, t_s, u_v TEXT, i_a",
+        lambda n: (b"\0", f"{MADE.voltage[n]:.3f}".replace(".", ","), b"\0"),
+    )
+    assert questions[0].startswith("t_s: holds blobs")
+    assert questions[1].startswith("u_v: holds text such as '3,7")
+    assert questions[2].startswith("i_a: holds blobs")
+
+
+def test_totals_that_run_on_are_told_by_their_values(tmp_path: Path) -> None:
+    lab(
+        tmp_path,
+        CELLS,
+        (
+            "samples (cell_id, t_s, u_v, i_a, cycle, charge_capacity_ah, discharge_capacity_ah)",
+            rows_of(
+                lambda n: (
+                    *(1, float(MADE.time[n]), *volts_and_amps(n), int(MADE.cycle[n])),
+                    *(float(MADE.charge[n]), float(MADE.discharge[n])),
+                )
+            ),
+        ),
+    )
+    found = propose("sqlite:///lab.db", tmp_path)
+    assert found.open_questions == []
+    # The discharge ends its cycle: it is set back there in any case.
+    assert found.toml.count('runs_on_through = "cycle"') == 1
+    migration = migrate(write_toml(tmp_path, found.toml), tmp_path / "job")
+    assert migration.column("test 1", "Charge capacity [A.h]")[12:24] == [0.0] * 12
+
+
+def test_the_long_shape_is_named(tmp_path: Path) -> None:
+    lab(tmp_path, CELLS, ("data (test_id, time_s, code, value)", [(1, 0.0, 21, 3.7)]))
+    with pytest.raises(PlanError, match=r"shape = 'long': data \(code, value\)"):
+        propose("sqlite:///lab.db", tmp_path)
