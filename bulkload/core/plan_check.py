@@ -280,10 +280,13 @@ def _name_fault(name: str) -> tuple[Rule, str] | None:
 
 
 def _invisible(name: str) -> str:
-    """Name the first character that takes no place or turns the direction of reading."""
+    """Name the first character that takes no place or turns the direction of reading.
+
+    Empty without one. Every character of that category has a name in Unicode.
+    """
     for character in name:
         if unicodedata.category(character) == "Cf":
-            return f"U+{ord(character):04X} ({unicodedata.name(character, 'no name')})"
+            return f"U+{ord(character):04X} ({unicodedata.name(character)})"
     return ""
 
 

@@ -188,3 +188,51 @@ def test_steps_that_go_well_grow() -> None:
         limit *= factor
         expected.append(limit)
     assert tried == pytest.approx(expected)
+
+
+def test_the_instant_of_a_change_belongs_to_the_new_rate() -> None:
+    rate = limited(40.0)
+    serve(rate, 0.0, 0.975, 40.0)  # 40 calls, the first of them began with the change
+    assert rate.served(1.0, 1.0) is True
+
+
+def test_exactly_four_fifths_of_the_rate_are_in_use() -> None:
+    rate = limited(40.0)
+    assert serve(rate, 0.0, 0.75, 40.0) == []  # 31 calls
+    assert rate.served(1.0, 1.0) is True
+
+
+def test_what_is_in_use_is_counted_over_the_whole_proof() -> None:
+    rate = limited(40.0)
+    assert rate.refused(now=0.5, began=0.2)  # 20 a second are tried, for three seconds
+    assert serve(rate, 0.6, 3.0, 10.0) == []  # 31 calls of 48
+    assert rate.limit == 20.0
+
+
+def test_a_proof_close_to_what_was_refused_ends_the_search_there() -> None:
+    rate = limited(40.0)
+    assert serve(rate, 0.1, 1.0, 40.0) != []  # 40 is proved, 80 is tried
+    now = 2.0
+    for tried in (80.0, 60.0, 50.0, 45.0):
+        assert rate.limit == tried
+        assert rate.refused(now=now, began=now)
+        serve(rate, now + 0.5, 3.0, 40.0)
+        now += 4.0
+    assert rate.limit == 42.5  # between 40 and 45
+    assert serve(rate, now, 3.0, 42.5) == []  # proved, and 45 is less than 6 % above it
+    assert rate.limit == 42.5
+
+
+def stray_after(rate: Rate, calls: int, begin: float) -> bool:
+    """Serve that many calls within 16 s, then answer 429 once: is it a stray?"""
+    for n in range(calls):
+        rate.served(begin + n / 40.0, begin + n / 40.0)
+    return not rate.refused(now=begin + 16.5, began=begin + 16.5)
+
+
+def test_a_stray_429_needs_twenty_seconds_at_four_fifths() -> None:
+    rate = settled()  # changed last at 60 s
+    assert stray_after(rate, 640, begin=61.0)
+    # The count begins anew with each 429.
+    assert not stray_after(rate, 639, begin=80.0)
+    assert not stray_after(settled(), 639, begin=61.0)

@@ -96,6 +96,7 @@ def test_attempts_are_bounded_whatever_the_answers() -> None:
         (format_datetime(NOW - timedelta(days=1), usegmt=True), 0.0),
         (format_datetime(NOW + timedelta(days=1), usegmt=True), RETRY_AFTER_CAP_S),
         ("Thu, 01 Jan 2026 12:00:10", 10.0),
+        ("Thu, 01 Jan 2026 14:00:10 +0200", 10.0),
         ("Thu, 99 Foo 2026", None),
     ],
 )
