@@ -38,8 +38,9 @@ def write_survey_toml(
 ) -> None:
     """Write the layouts that a survey proposes, each with how many paths fit it.
 
-    A layout that would read another name than is proposed is written as a comment. ``cell_of``
-    returns the cell that a name in a path means.
+    A layout that would read other names than are proposed is written as a comment. Of one that
+    most of its paths follow, the few that it would misread are excluded. ``cell_of`` returns the
+    cell that a name in a path means.
     """
     base = Path(os.path.abspath(path)).parent  # noqa: PTH100 - links in it stay as they are
     order, found = _best(survey, sources, sheets.order, cell_of)
@@ -55,7 +56,8 @@ def write_survey_toml(
         remarks=(
             "Proposed by a survey. Correct it, and give it to `bulkload plan` or `upload`.",
             "A layout that is a comment reads other names than the survey proposes, or a date",
-            "that can be two: run the survey's plan (--out) for those files.",
+            "that can be two: run the survey's plan (--out) for those files, and for those that",
+            "are excluded because the layout would read something else.",
         ),
     )
     write_job_file(path, job)
@@ -84,7 +86,7 @@ def _best(
 
 
 def _unread(found: Sequence[_OfSource]) -> int:
-    return sum(ways.unread for _, _, ways in found)
+    return sum(ways.unread + len(ways.misread) for _, _, ways in found)
 
 
 def _source(path: str, prefix: str, proposals: Sequence[Proposal], ways: Ways) -> ProposedSource:
@@ -93,6 +95,10 @@ def _source(path: str, prefix: str, proposals: Sequence[Proposal], ways: Ways) -
     if len(excluded) > MAX_EXCLUDED:
         remarks.append(f"{len(excluded):,} files are left out by the survey's plan (--out) only.")
         excluded = []
+    # Never left away: without it the file would go under a wrong name.
+    excluded += [
+        Line(text=_pattern(name, prefix), remark=fault) for name, fault in ways.misread.items()
+    ]
     return ProposedSource(
         path=path,
         layouts=[
@@ -127,9 +133,13 @@ def _excluded(prefix: str, proposals: Sequence[Proposal]) -> Iterator[Line]:
             yield Line(text=f"*{ending}", remark=f"{len(members):,} files: {', '.join(rules)}")
             continue
         for one in left_out:
-            name = one.facts.path.removeprefix(prefix)
-            escaped = "".join(f"\\{c}" if c in _SPECIAL else c for c in name)
-            yield Line(text=f"/{escaped}", remark=one.rule)
+            yield Line(text=_pattern(one.facts.path, prefix), remark=one.rule)
+
+
+def _pattern(path: str, prefix: str) -> str:
+    """Return the pattern that matches one file of a source."""
+    name = path.removeprefix(prefix)
+    return "/" + "".join(f"\\{c}" if c in _SPECIAL else c for c in name)
 
 
 def _relative(path: Path, base: Path) -> str:

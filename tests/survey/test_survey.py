@@ -19,7 +19,7 @@ from bulkload.core.survey.dates import Order
 from bulkload.core.survey.layouts import ProposedLayout
 from bulkload.core.survey.proposal import FileFacts, Proposal, Sureness
 from bulkload.core.survey.propose import Knowledge, propose
-from bulkload.core.survey.ways import runnable_ways
+from bulkload.core.survey.ways import Ways, runnable_ways
 from bulkload.localstudio import LocalStudio
 from bulkload.surveying.surveyor import survey_sources
 from tests.archives import series, specification, write
@@ -318,6 +318,56 @@ def test_a_layout_that_would_name_otherwise_is_written_as_a_comment() -> None:
     assert [one.text for one in ways.active] == [good]
     assert [one.text for one in ways.others] == [greedy]
     assert ways.unread == 1
+
+
+def test_a_layout_with_one_exception_is_run_and_the_exception_excluded() -> None:
+    text = "a/{cell}_{measurement}.*"
+
+    def file(name: str, cell: str, measurement: str, layout: str = text) -> Proposal:
+        facts = FileFacts(path=f"a/{name}", size_bytes=1, modified_s=0.0, kind=ContentKind.DATA)
+        return Proposal(facts=facts, cell=cell, measurement=measurement, layout=layout)
+
+    def ways_of(*proposals: Proposal) -> Ways:
+        layout = ProposedLayout(folder="a", text=text, fitting=3, total=4, is_exact=True)
+        return runnable_ways([layout], proposals)
+
+    habit = [file(f"c{at}_RPT.csv", f"c{at}", "RPT") for at in range(3)]
+    exception = file("new_c3_RPT.csv", "c3", "RPT", "a/*{cell}_{measurement}.*")
+    ways = ways_of(*habit, exception)
+    assert [one.text for one in ways.active] == [text]
+    assert ways.misread == {
+        "a/new_c3_RPT.csv": "the layout would read measurement 'c3_RPT', proposed is 'RPT'"
+    }
+    assert not ways.unread
+    # As many exceptions as paths that fit: no habit.
+    others = [file(f"new_c{at}_RPT.csv", f"c{at}", "RPT") for at in range(3, 6)]
+    ways = ways_of(*habit, *others)
+    assert [one.text for one in ways.others] == [text]
+    assert not ways.misread
+
+
+def test_a_toml_leaves_out_by_name_what_its_layout_would_misread(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    lab(tmp_path)
+    for cell in range(3, 7):
+        name = f"k{cell}_RPT_{10 + cell}.04.2023_25degC.csv"
+        write(tmp_path / "lab" / "RPT" / name, series(rows=20 + cell))
+    write(tmp_path / "lab" / "RPT" / "neu_k1_RPT_19.04.2023_25degC.csv", series(rows=40))
+    cells = tmp_path / "cells.csv"
+    text = cells.read_text("utf-8").rstrip("\n").splitlines()
+    line = next(one for one in text if "K-01" in one)
+    more = [line.replace("K-01", f"K-0{cell}") for cell in range(3, 7)]
+    cells.write_text("\n".join([*text, *more]) + "\n", "utf-8")
+    arguments = ("survey", "lab", "--cells", "cells.csv")
+    jobs.command(*arguments, "--toml", "bulkload.toml", "--out", "plan.csv")
+    written = (tmp_path / "bulkload.toml").read_text("utf-8")
+    stated = tomllib.loads(written)["source"][0]
+    assert "RPT/{cell}_{measurement}_{date}_{temperature}.*" in stated["layout"]
+    assert "/RPT/neu_k1_RPT_19.04.2023_25degC.csv" in stated["exclude"], written
+    assert "the layout would read" in written
+    row = {one["path"]: one for one in rows_of(tmp_path / "plan.csv")}
+    assert row["lab/RPT/neu_k1_RPT_19.04.2023_25degC.csv"]["cell"] == "K-01"
 
 
 def test_a_row_that_nobody_has_decided_is_named(jobs: Jobs, tmp_path: Path) -> None:

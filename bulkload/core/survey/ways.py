@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 from bulkload.core.layouts import Layouts, Way
 from bulkload.core.path_layout import Layout
 from bulkload.core.survey.content import ContentKind
 from bulkload.core.survey.dates import Order, date_of
-from bulkload.core.survey.layouts import ProposedLayout
+from bulkload.core.survey.layouts import HABIT, ProposedLayout
 from bulkload.core.survey.marks import temperature_of
 from bulkload.core.survey.proposal import Proposal
+from bulkload.core.text import shown
+
+#: Paths that a layout may misread and be run all the same, each of them excluded by name: a person
+#: looks at a few; of more the layout is not what the names follow.
+MAX_MISREAD: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,8 @@ class Ways:
     others: tuple[ProposedLayout, ...]
     #: Files to be uploaded that no active layout reads.
     unread: int
+    #: Path -> what an active layout would misread in it: these have to be excluded.
+    misread: Mapping[str, str] = field(default_factory=dict)
 
 
 def runnable_ways(
@@ -34,6 +43,7 @@ def runnable_ways(
 ) -> Ways:
     """Choose the layouts that, tried in turn, read every path as it is proposed.
 
+    A layout that most of its paths follow stays, and the few that it misreads are named.
     ``cell_of`` returns the cell that a name in a path means, by the sheet of cells.
     """
     data = [
@@ -50,18 +60,31 @@ def runnable_ways(
     ordered = sorted(parsed, key=lambda text: (-_literal(text), text))
     while True:
         ways = Layouts(tuple(parsed[text][1] for text in ordered))
-        wrong, unread = set[str](), 0
+        right, unread = Counter[str](), 0
+        misread: dict[str, dict[str, str]] = defaultdict(dict)
         for path, proposal in data:
             way = ways.first(path)
-            unread += way is None
-            if way is not None and not _agrees(way, path, proposal, cell_of, order):
-                wrong.add(way.text)
+            if way is None:
+                unread += 1
+                continue
+            fault = _fault(way, path, proposal, cell_of, order)
+            if fault is None:
+                right[way.text] += 1
+            else:
+                misread[way.text][proposal.facts.path] = fault
+        wrong = {text for text, paths in misread.items() if not _holds(right[text], len(paths))}
         if not wrong:
             break
         ordered = [text for text in ordered if text not in wrong]
     active = tuple(parsed[text][0] for text in ordered)
     others = tuple(one for one in layouts if one.text in needed and one.text not in ordered)
-    return Ways(active, others, unread)
+    named = {path: fault for paths in misread.values() for path, fault in paths.items()}
+    return Ways(active, others, unread, named)
+
+
+def _holds(right: int, misread: int) -> bool:
+    """Return whether a layout is a habit with exceptions, not an exception itself."""
+    return HABIT <= right > misread <= MAX_MISREAD
 
 
 def _literal(text: str) -> int:
@@ -73,34 +96,39 @@ def _literal(text: str) -> int:
     return count
 
 
-def _agrees(
+def _fault(
     way: Way,
     path: Sequence[str],
     proposal: Proposal,
     cell_of: Callable[[str], str],
     order: Order | None,
-) -> bool:
-    fields = way.match(path)
-    if fields is None:
-        return False
-    # Without the field nothing says which cell it is.
-    if proposal.cell and "cell" not in fields:
-        return False
-    stated = {
-        "measurement": fields["measurement"]
-        + (f" part {fields['part']}" if "part" in fields else ""),
+) -> str | None:
+    """Return what a layout misreads in a path that it fits, None where it reads what is proposed.
+
+    Without a field for the cell nothing says which cell it is.
+    """
+    fields = way.match(path) or {}
+    part = f" part {fields['part']}" if "part" in fields else ""
+    read: dict[str, object] = {
+        "measurement": fields.get("measurement", "") + part,
         "cell": cell_of(fields["cell"]) if "cell" in fields else "",
         "spec": fields.get("spec", proposal.spec),
         "batch": fields.get("batch", proposal.batch),
     }
-    if any(getattr(proposal, name) != value for name, value in stated.items()):
-        return False
-    try:
-        day = date_of(fields["date"], order) or "" if "date" in fields else proposal.start_time
-    except ValueError:
-        return False
-    temperature = fields.get("temperature")
-    return day == proposal.start_time and (
-        proposal.temperature_degc
-        == (proposal.temperature_degc if temperature is None else temperature_of(temperature))
-    )
+    if "date" in fields:
+        try:
+            read["start_time"] = date_of(fields["date"], order) or ""
+        except ValueError as error:
+            return f"the layout would read the date {shown(fields['date'])}: it {error}"
+    if "temperature" in fields:
+        read["temperature_degc"] = temperature_of(fields["temperature"])
+    for name, value in read.items():
+        proposed = getattr(proposal, name)
+        if value != proposed:
+            label = name.partition("_")[0] if name != "start_time" else "date"
+            return f"the layout would read {label} {_said(value)}, proposed is {_said(proposed)}"
+    return None
+
+
+def _said(value: object) -> str:
+    return "none" if value in ("", None) else shown(value) if isinstance(value, str) else f"{value}"
