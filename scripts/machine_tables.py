@@ -24,8 +24,8 @@ _WORDS: Final = {"int": "integer", "float": "number", "str": "string", "bool": "
 def documents() -> Iterator[Row]:
     """Yield object, field, type and meaning of everything that ``--json`` prints."""
     for _, node in _classes(json_documents):
-        title = (ast.get_docstring(node) or "").strip("`.")
-        yield from _rows(f"`{title}`", node)
+        title = (ast.get_docstring(node) or "").rstrip(".").replace("``", "`")
+        yield from _rows(title, node)
     for name, node in _classes(json_lines):
         yield from _rows(f"`{name}`", node)
 
@@ -89,9 +89,9 @@ def _rows(owner: str, node: ast.ClassDef) -> Iterator[Row]:
 
 
 def _shown_type(annotation: str) -> str:
-    text = re.sub(r"Mapping\[.*\]$", "object", annotation)
+    text = re.sub(r"Mapping\[[^\[\]]*\]", "object", annotation)
     text = re.sub(r"(?:Sequence|tuple)\[([\w\[\], ]+?)(?:, \.\.\.)?\]", r"array of \1", text)
-    text = text.replace("Mapping[str, Any]", "object").replace(" | ", " or ")
+    text = text.replace(" | ", " or ")
     return re.sub(r"\w+", lambda word: _shown_word(word[0]), text)
 
 

@@ -11,6 +11,7 @@ from anyio.abc import ObjectReceiveStream, ObjectSendStream
 
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.comparison import (
+    RESULTS,
     Compared,
     ComparisonCounts,
     Mark,
@@ -23,10 +24,12 @@ from bulkload.core.existing import FoundRecord
 from bulkload.core.lifecycle import JobState
 from bulkload.core.plan_items import UploadJob
 from bulkload.core.prepare_result import Prepared, Rejected
+from bulkload.core.snapshot import StageName
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.engine.contents import StudioContents
 from bulkload.engine.limits import READERS
 from bulkload.engine.plan_reader import PlanReader
+from bulkload.engine.progress import Progress
 from bulkload.engine.readback import TableContent, difference, read_back
 from bulkload.errors import AuthenticationError, BulkloadError, OutageError
 from bulkload.journal import JobRow, Store
@@ -50,6 +53,7 @@ class Comparison:
         prepare: PrepareJob,
         scratch: Path,
         on_result: Callable[[Compared], None],
+        progress: Progress,
         reads_all: bool = False,
     ) -> None:
         """With ``reads_all``, hashes prove nothing: every measurement is read back."""
@@ -61,6 +65,7 @@ class Comparison:
         self._scratch = scratch
         self._on_result = on_result
         self._reads_all = reads_all
+        self._progress = progress
         self.counts = ComparisonCounts()
 
     async def run(self) -> ComparisonCounts:
@@ -99,6 +104,7 @@ class Comparison:
 
     def _tell(self, result: Compared) -> None:
         self.counts[result.mark] += 1
+        self._progress.counts[RESULTS[result.mark]] += 1
         self._on_result(result)
 
     async def _specification(
@@ -128,12 +134,17 @@ class Comparison:
             key = JobKey(spec, cell, name)
             # A name whose source the plan holds and cannot send is named as not compared.
             if self._store.find_job(key) is None:
+                # The plan does not have it: one more than was foreseen.
+                self._progress.planned += 1
                 self._tell(Compared(mark=Mark.MISSING_HERE, key=key, measurement_id=found.id))
 
     async def _compare_all(self, pairs: ObjectReceiveStream[_Pair]) -> None:
         async with pairs:
             async for row, found in pairs:
+                self._progress.entered(row.id, StageName.COMPARE, row.path)
                 verdict = await self._verdict(row, found)
+                self._progress.left(row.id)
+                self._progress.stages.done[StageName.COMPARE] += 1
                 self._tell(
                     Compared(
                         mark=verdict.mark,

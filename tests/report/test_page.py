@@ -265,9 +265,11 @@ def test_a_port_that_is_taken_is_said_and_the_run_goes_on(
         taken.listen()
         port = taken.getsockname()[1]
         ended = jobs.upload("lab", "--page", str(port))
+        again = [jobs.command(name, "job", "--page", str(port)) for name in ("resume", "retry")]
         alone = jobs.command("page", "job", "--port", str(port))
-    assert ended.code == 0
-    assert f"page: the page cannot listen on port {port}" in ended.err
+    for one in (ended, *again):
+        assert one.code == 0
+        assert f"page: the page cannot listen on port {port}" in one.err
     assert (alone.code, "give another one" in alone.err) == (2, True)
 
 

@@ -111,6 +111,46 @@ def test_compare(job: Jobs) -> None:
     assert "no entry fits" in refused["statement"]
 
 
+def test_upload_and_resume_and_retry(job: Jobs) -> None:
+    again = document(job.command("upload", "archive", "--job", "job", "--workers", "1", "--json"))
+    assert again["summary"] == json.loads((job.folder / "job" / "summary.json").read_text("utf-8"))
+    assert again["summary"]["counts"]["created"] == 2
+    (lost,) = again["lost"]
+    assert (lost["cause"], Path(lost["path"]).name) == ("unknown_format", "bad.csv")
+    assert (again["refusal"], again["problem_count"], again["stopped_because"]) == ("", 0, "")
+    assert again["statement"].endswith("exit code 3 (finished, something is rejected or failed)")
+    resumed = document(job.command("resume", "job", "--workers", "1", "--json", "--quiet"))
+    assert resumed["command"] == "bulkload resume job --workers 1 --json --quiet"
+    retried = document(job.command("retry", "job", "--workers", "1", "--json"))
+    assert [one["cause"] for one in retried["lost"]] == ["unknown_format"]
+    dry = document(job.command("upload", "archive", "--workers", "1", "--dry-run", "--json"))
+    assert (dry["planned"], dry["fit"]) == (3, 2)
+    wrong = ("--layout", "{cell}/{measurement}.*", "--job", "other", "--json")
+    refused = document(job.command("upload", "archive", *wrong))
+    assert (refused["exit_code"], refused["summary"], refused["lost"]) == (2, None, [])
+    assert refused["refusal"]
+    assert refused["problems"]
+
+
+def test_accept_and_pack_and_the_check_of_a_pack(job: Jobs) -> None:
+    cause = ("--cause", "unknown_format", "--json")
+    accepted = document(job.command("accept", "job", *cause, "--reason", "aborted"))
+    assert [Path(one["path"]).name for one in accepted["entries"]] == ["bad.csv"]
+    assert (accepted["not_accepted"], accepted["reason"]) == (0, "aborted")
+    undone = document(job.command("accept", "job", *cause, "--undo"))
+    assert (len(undone["entries"]), undone["not_accepted"], undone["reason"]) == (1, 1, "")
+    written = document(job.command("pack", "job", "--out", "pack.zip", "--json"))
+    checked = document(job.command("verify", "pack.zip", "--json"))
+    assert (checked["digest"], checked["problems"]) == (written["digest"], [])
+    assert (checked["compared_with"], checked["compared"]) == ("Studio", 2)
+    assert checked["differences"] == []
+    pack = job.folder / "pack.zip"
+    pack.write_bytes(pack.read_bytes().replace(b"about.json", b"about.jsom"))
+    damaged = document(job.command("verify", "pack.zip", "--json"))
+    assert (damaged["exit_code"], damaged["compared"], damaged["compared_with"]) == (3, 0, "")
+    assert damaged["problems"]
+
+
 def test_verify_and_rollback(job: Jobs) -> None:
     verified = document(job.command("verify", "job", "--all", "--json"))
     assert (verified["compared"], verified["differences"], verified["exit_code"]) == (2, [], 0)

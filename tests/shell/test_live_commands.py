@@ -26,8 +26,8 @@ def last_shown(monkeypatch: pytest.MonkeyPatch) -> list[RunSnapshot]:
         yield
         kept.append(snapshot())
 
-    for name in ("check", "plan", "rollback", "survey", "verify"):
-        monkeypatch.setattr(import_module(f"bulkload.cli.{name}"), "shown_live", look)
+    for name in ("check", "compare", "plan", "rollback", "survey", "verify"):
+        monkeypatch.setattr(import_module(f"bulkload.cli.commands.{name}"), "shown_live", look)
     return kept
 
 
@@ -73,6 +73,16 @@ def test_verify_and_rollback(job: Jobs, last_shown: list[RunSnapshot]) -> None:
     assert done(compared) == {StageName.COMPARE: 3}
     assert (compared.planned, compared.counts) == (3, {"equal": 3})
     assert compared.requests > 0
+    next((job.folder / "archive").rglob("run 0.csv")).unlink()
+    assert job.command("compare", "archive", "--workers", "1").code == 3
+    planned, side_by_side = last_shown.pop(-2), last_shown.pop()
+    assert done(planned) == {StageName.PLAN: 3, StageName.COMPARE: 0}
+    assert done(side_by_side) == {StageName.PLAN: 3, StageName.COMPARE: 2}
+    assert {word: count for word, count in side_by_side.counts.items() if count} == {
+        "equal": 2, "missing in Studio": 1, "missing in the source": 1
+    }  # fmt: skip
+    assert (side_by_side.planned, side_by_side.files_in_hand) == (4, 0)
+    assert side_by_side.requests > 0
     assert job.command("rollback", "job", "--yes").code == 0
     deleted = last_shown.pop()
     # Three measurements, their cell and its specification.

@@ -16,6 +16,8 @@ from rich.console import Console
 from bulkload.cli.jobs.folder import journal_of
 from bulkload.cli.output.console import EXAMPLES, counted, say
 from bulkload.cli.output.help_format import RUN
+from bulkload.cli.output.json_documents import AcceptDocument, AsJson, print_document
+from bulkload.cli.output.json_lines import LostLine
 from bulkload.clock import SystemClock
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
@@ -41,6 +43,7 @@ def accept(
     cause: Annotated[str | None, Parameter(group=RUN)] = None,
     reason: Annotated[str | None, Parameter(group=RUN)] = None,
     undo: Annotated[bool, Parameter(negative=(), group=RUN)] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Mark rejected and failed entries as known and accepted: they no longer cause exit code 3.
 
@@ -59,6 +62,8 @@ def accept(
         Why it is accepted, for those who read the account. Needed unless with --undo.
     undo
         Take the mark back.
+    as_json
+        Print the result as one JSON object. `bulkload help machines` has its fields.
     """
     request = _request(files, cause, reason, undo=undo)
     # A part that is not here (not run yet, or on another machine) has nothing to accept.
@@ -79,7 +84,10 @@ def accept(
                     if one is store:
                         request.carry_out(store, entry)
         left = sum(not one.is_accepted for store in stores for one in _lost(store))
-    _tell(request, [entry for _, entry in chosen], left)
+    marked = [entry for _, entry in chosen]
+    if as_json:
+        return print_document(_document(request, marked, left))
+    _tell(request, marked, left)
     return ExitCode.ARRIVED
 
 
@@ -165,6 +173,18 @@ def _nothing(job_dir: Path, stores: Sequence[Store], request: _Request) -> str:
     return (
         f"no rejected or failed entry of {job_dir} is that; its causes: {causes}. "
         "`bulkload status JOB_DIR --list CAUSE` shows their files"
+    )
+
+
+def _document(request: _Request, entries: Sequence[LostEntry], left: int) -> AcceptDocument:
+    return AcceptDocument(
+        entries=[
+            LostLine(path=one.location, cause=one.cause, message=one.message) for one in entries
+        ],
+        not_accepted=left,
+        by=request.mark.accepted_by,
+        reason=request.mark.reason,
+        exit_code=ExitCode.ARRIVED,
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, Annotated, Final
 
@@ -19,21 +20,24 @@ from bulkload.cli.jobs.folder import absolute
 from bulkload.cli.jobs.local_studio import local_studio
 from bulkload.cli.jobs.output_paths import check_writable
 from bulkload.cli.jobs.refusal import refused
+from bulkload.cli.live.view import shown_live
 from bulkload.cli.options.command_line import this_command
 from bulkload.cli.options.shared import CheckOptions, LimitOptions, PrepareArguments, SourceOptions
 from bulkload.cli.output.console import counted, say, show_problems
 from bulkload.cli.output.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.output.json_documents import AsJson, CompareDocument, print_document
-from bulkload.client.http.events import unobserved
 from bulkload.clock import SystemClock
 from bulkload.core.comparison import RESULTS, Compared, ComparisonCounts, Mark
 from bulkload.core.plan_items import PlanItem
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
+from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.compare import Comparison
+from bulkload.engine.limits import READERS
 from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.plan_writer import PlanAccount, plan_into
+from bulkload.engine.progress import Progress
 from bulkload.engine.run_settings import pool_limits
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.studios import RunningStudio, opener, target_of
@@ -97,26 +101,37 @@ def compare(
         prepare_options=prepare_arguments.prepare_options(source_options),
         limits=limit_options.limits(),
     )
+    progress = Progress(SystemClock(), (StageName.PLAN, StageName.COMPARE))
     with ExitStack() as stack:
         studio = None if local is None else stack.enter_context(local_studio(local))
         store = stack.enter_context(Store(None))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bulkload-compare-")))
         databases = stack.enter_context(source_options.databases(scratch))
         read = source_options.read(sources, settings.prepare_options, databases)
-        run, account = _planned(store, read, settings, sources, goes_on=source_options.go_on)
+        with shown_live(Console(stderr=True), progress.snapshot):
+            run, account = _planned(
+                store, read, settings, sources, goes_on=source_options.go_on, progress=progress
+            )
         if account.refusal:
             show_problems(console, account.problems, account.problem_count)
             refusal = refused(account, absolute(sources))
             say(console, refusal)
             return _concluded(ComparisonCounts(), [], refusal, None) if as_json else ExitCode.USAGE
         results = stack.enter_context((scratch / "results.jsonl").open("w+", encoding="utf-8"))
-        report = _Report(console, results, is_written=out is not None or as_json)
+        keep = partial(_keep, results)
         stack.enter_context(one_error())
         asked = _Asked(
             store=store, run=run, settings=settings, target=target, studio=studio,
-            scratch=scratch, report=report, reads_all=read_all,
+            scratch=scratch, on_result=keep, reads_all=read_all, progress=progress,
         )  # fmt: skip
-        counts = anyio.run(partial(_compare, asked))
+        progress.counts["skipped"] = account.skips
+        progress.plan_is_complete(account.planned, compare=READERS)
+        # Also of what a dead network ended, the results so far are shown.
+        with (
+            _finally_shown(console, results, is_written=out is not None),
+            shown_live(Console(stderr=True), progress.snapshot),
+        ):
+            counts = anyio.run(partial(_compare, asked))
         if out is not None:
             write_table(out, _rows(results), COLUMNS)
         if as_json:
@@ -150,6 +165,7 @@ def _planned(
     sources: Sequence[str],
     *,
     goes_on: bool,
+    progress: Progress,
 ) -> tuple[int, PlanAccount]:
     at = SystemClock().now().timestamp()
     run = store.begin_run(this_command(), {}, at)
@@ -162,27 +178,32 @@ def _planned(
         at=at,
         sources=absolute(sources),
         goes_on=goes_on,
+        on_entry=progress.found,
     )
     return run, account
 
 
-class _Report:
-    """Prints results as they come, or keeps them for a file and prints the first of note."""
+def _keep(results: IO[str], one: Compared) -> None:
+    results.write(json.dumps(_row(one)) + "\n")
 
-    def __init__(self, console: Console, results: IO[str], *, is_written: bool) -> None:
-        self._console = console
-        self._results = results
-        self._is_written = is_written
-        self._shown = 0
 
-    def on_result(self, one: Compared) -> None:
-        """Take a result."""
-        if self._is_written:
-            self._results.write(json.dumps(_row(one)) + "\n")
-        if not self._is_written or (one.mark is not Mark.EQUAL and self._shown < SHOWN):
-            self._shown += 1
-            why = f": {one.message}" if one.message else ""
-            say(self._console, printable(f"{one.mark.value} {one.name}{why}"))
+@contextmanager
+def _finally_shown(console: Console, results: IO[str], *, is_written: bool) -> Iterator[None]:
+    """Print the results when the block ends, however it does: within it the live view is drawn.
+
+    Of what is written to a file only the first are printed that are not equal.
+    """
+    try:
+        yield
+    finally:
+        rows = _rows(results)
+        if is_written:
+            rows = islice((one for one in rows if one["mark"] != Mark.EQUAL.value), SHOWN)
+        for one in () if console.quiet else rows:
+            key = (one["spec"], one["cell"], one["measurement"])
+            name = one["path"] if one["cell"] is None else " / ".join(map(str, key))
+            why = f": {one['message']}" if one["message"] else ""
+            say(console, printable(f"{one['mark']} {name}{why}"))
 
 
 def _row(one: Compared) -> dict[str, Cell]:
@@ -223,8 +244,9 @@ class _Asked:
     target: Target
     studio: RunningStudio | None
     scratch: Path
-    report: _Report
+    on_result: Callable[[Compared], None]
     reads_all: bool
+    progress: Progress
 
 
 async def _compare(asked: _Asked) -> ComparisonCounts:
@@ -233,7 +255,8 @@ async def _compare(asked: _Asked) -> ComparisonCounts:
         limits = pool_limits(settings.limits)
         pool = await stack.enter_async_context(open_pool(limits, asked.scratch))
         open_studio = opener(asked.studio, asked.target)
-        studio = await stack.enter_async_context(open_studio(unobserved, settings))
+        on_wire = asked.progress.wire.on_wire
+        studio = await stack.enter_async_context(open_studio(on_wire, settings))
 
         async def prepare(row: JobRow) -> Prepared | Rejected:
             task = PrepareTask(
@@ -242,10 +265,12 @@ async def _compare(asked: _Asked) -> ComparisonCounts:
                 prepare_options=settings.prepare_options,
                 spool_path=None,
             )
-            return await pool.prepare(task)
+            answer = await pool.prepare(task)
+            asked.progress.worked(answer.work_s)
+            return answer
 
         comparison = Comparison(
             asked.store, asked.run, studio, prepare=prepare, scratch=asked.scratch,
-            on_result=asked.report.on_result, reads_all=asked.reads_all,
+            on_result=asked.on_result, reads_all=asked.reads_all, progress=asked.progress,
         )  # fmt: skip
         return await comparison.run()

@@ -11,6 +11,7 @@ from rich.console import Console
 from bulkload.cli.jobs.folder import absolute
 from bulkload.cli.jobs.local_studio import local_studio
 from bulkload.cli.jobs.run import carry_out
+from bulkload.cli.options.run_output import RunOutput
 from bulkload.cli.output.console import say
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.path_layout import Layout
@@ -57,7 +58,7 @@ def demo(*, folder: Path | None = None) -> int:
             command=f"bulkload upload {archive} --local {data} --job {job}",
             open_studio=opener(studio, target),
         )
-        code, counts = carry_out(request, summary=None, report=None, is_quiet=False)
+        code, counts = carry_out(request, RunOutput())
     say(console, "\nFive of the files are bad on purpose; the causes above say how. See also:")
     say(console, f"  {job / 'summary.json'}    the summary of the run")
     say(console, f"  {job / 'report.html'}    the run as a page, with plots")

@@ -17,6 +17,12 @@ from rich.console import Console
 from bulkload.cli.jobs.folder import studio_of
 from bulkload.cli.output.console import counted, say
 from bulkload.cli.output.help_format import OUTPUT
+from bulkload.cli.output.json_documents import (
+    AsJson,
+    PackCheckDocument,
+    PackDocument,
+    print_document,
+)
 from bulkload.client.http.events import unobserved
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
@@ -41,7 +47,12 @@ from bulkload.settings import RunSettings
 NAMED: Final = 100
 
 
-def pack(job_dir: Path, *, out: Annotated[Path | None, Parameter(group=OUTPUT)] = None) -> int:
+def pack(
+    job_dir: Path,
+    *,
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    as_json: AsJson = False,
+) -> int:
     """Write what a job can prove into one file or folder, to be kept and checked without the job.
 
     It holds plan, account, hashes, ids, versions, proofs, exceptions with who accepted them, and
@@ -54,6 +65,8 @@ def pack(job_dir: Path, *, out: Annotated[Path | None, Parameter(group=OUTPUT)] 
         The job's folder.
     out
         Where to write it. A .zip file, or a new folder; JOB-evidence.zip by default.
+    as_json
+        Print the result as one JSON object. `bulkload help machines` has its fields.
     """
     path = out or Path(f"{job_dir.resolve().name}-evidence.zip")
     with ExitStack() as stack:
@@ -61,28 +74,62 @@ def pack(job_dir: Path, *, out: Annotated[Path | None, Parameter(group=OUTPUT)] 
             if find(folder) is not None:
                 stack.enter_context(exclusive(folder))
         written = write_pack(job_dir, path)
+    if as_json:
+        return print_document(
+            PackDocument(
+                out=str(written.path),
+                files=written.files,
+                digest=written.digest,
+                exit_code=ExitCode.ARRIVED,
+            )
+        )
     say(Console(), printable(f"{counted(written.files, 'file')} packed into {written.path}"))
     say(Console(), f"digest: {written.digest}")
     return ExitCode.ARRIVED
 
 
-def verify_pack(path: Path, *, sources: Path | None, sample: int | None, seed: int) -> int:
+def verify_pack(
+    path: Path, *, sources: Path | None, sample: int | None, seed: int, as_json: bool
+) -> int:
     """Check a pack, and compare it with Studio or with the sources; return the exit code.
 
     ``sample`` is how many measurements are read back, None for all.
     """
-    console = Console()
+    console = Console(quiet=as_json)
     with checked_pack(path) as checked:
+        what, found, code = "", Comparison(), ExitCode.PARTIAL
         for problem in checked.problems:
             say(console, printable(problem))
         if checked.problems:
             say(console, "the pack is not as it was written, so nothing was compared with it")
-            return ExitCode.PARTIAL
-        say(console, "the pack is as it was written, if this is the digest that was printed then:")
-        say(console, f"digest: {checked.digest}")
-        if sources is not None:
-            return _concluded(console, against_sources(checked, sources), f"the files in {sources}")
-        return _concluded(console, _with_studio(checked, sample, seed), "Studio")
+        else:
+            say(
+                console,
+                "the pack is as it was written, if this is the digest that was printed then:",
+            )
+            say(console, f"digest: {checked.digest}")
+            if sources is None:
+                what, found = "Studio", _with_studio(checked, sample, seed)
+            else:
+                what, found = f"the files in {sources}", against_sources(checked, sources)
+            code = _concluded(console, found, what)
+        return print_document(_document(checked, found, what, code)) if as_json else code
+
+
+def _document(
+    checked: CheckedPack, found: Comparison, what: str, code: ExitCode
+) -> PackCheckDocument:
+    return PackCheckDocument(
+        problems=checked.problems,
+        digest=checked.digest,
+        compared_with=what,
+        total=found.total,
+        compared=found.compared,
+        rows=found.rows,
+        unknown=found.unknown,
+        differences=found.differences,
+        exit_code=code,
+    )
 
 
 def _with_studio(checked: CheckedPack, sample: int | None, seed: int) -> Comparison:

@@ -16,8 +16,9 @@ from bulkload.cli.jobs.run import carry_out
 from bulkload.cli.options.command_line import this_command
 from bulkload.cli.options.kept import source_options_from
 from bulkload.cli.options.lanes import LaneOptions
+from bulkload.cli.options.run_output import RunOutput
 from bulkload.cli.options.shared import LimitOptions, check_dialects
-from bulkload.cli.output.help_format import OUTPUT, RUN
+from bulkload.cli.output.help_format import RUN
 from bulkload.core.existing import Existing
 from bulkload.engine.request import JobRequest
 from bulkload.engine.run_settings import with_kept_settings
@@ -31,7 +32,7 @@ def resume(
     *,
     limit_options: LimitOptions = LimitOptions(),
     lanes: Annotated[int | None, Parameter(group=RUN)] = None,
-    quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
+    output: RunOutput = RunOutput(),
     end_options: EndOptions = EndOptions(),
 ) -> int:
     """Go on with a job, as its last upload was asked for: sources, options and target.
@@ -44,8 +45,6 @@ def resume(
         The job's folder.
     lanes
         Processes that deliver, where the job has parts. One for each four cores by default.
-    quiet
-        Print only news: nothing after a run that found none. And errors, and what resumes it.
     """
     last = last_upload_of(job_dir)
     kept = {} if last is None else last.settings
@@ -85,4 +84,4 @@ def resume(
             studio=studio,
             goes_on=options.go_on,
         )
-        return carry_out(request, summary=None, report=None, is_quiet=quiet, ending=ending)[0]
+        return carry_out(request, output, ending=ending)[0]

@@ -15,13 +15,14 @@ from bulkload.cli.jobs.requests import request_again
 from bulkload.cli.jobs.run import carry_out
 from bulkload.cli.options.command_line import this_command
 from bulkload.cli.options.lanes import LaneOptions
+from bulkload.cli.options.run_output import RunOutput
 from bulkload.cli.options.shared import (
     CheckOptions,
     LimitOptions,
     PrepareArguments,
     check_dialects,
 )
-from bulkload.cli.output.help_format import OUTPUT, READING, RUN, TARGET
+from bulkload.cli.output.help_format import READING, RUN, TARGET
 from bulkload.clock import SystemClock
 from bulkload.core.existing import Existing
 from bulkload.core.treatment import Treatment
@@ -81,7 +82,7 @@ def retry(
     existing: Annotated[Existing | None, Parameter(group=TARGET)] = None,
     wait: Annotated[bool | None, Parameter(group=TARGET)] = None,
     treatment_options: TreatmentOptions = TreatmentOptions(),
-    quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
+    output: RunOutput = RunOutput(),
     end_options: EndOptions = EndOptions(),
 ) -> int:
     """Upload again only what did not arrive: all of it, or what has one cause.
@@ -104,8 +105,6 @@ def retry(
         Names that Studio has: reuse, verify or fail. As the last upload was asked by default.
     wait
         Wait for Studio's processing, or not. As the last upload was asked by default.
-    quiet
-        Print only news: nothing after a run that found none. And errors, and what resumes it.
     """
     target = target_in(job_dir)
     check_counts(lanes=lanes, parts=None)
@@ -142,4 +141,4 @@ def retry(
         )
         job = JobRequest(job_dir=job_dir, target=target, settings=settings, command=this_command())
         request = request_again(job, make_plan, LaneOptions(lanes=lanes), studio=studio)
-        return carry_out(request, summary=None, report=None, is_quiet=quiet, ending=ending)[0]
+        return carry_out(request, output, ending=ending)[0]

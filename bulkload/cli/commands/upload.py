@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from bulkload.cli.jobs.ending import EndOptions
 from bulkload.cli.options.lanes import LaneOptions
+from bulkload.cli.options.run_output import RunOutput
 from bulkload.cli.options.shared import (
     CheckOptions,
     LimitOptions,
@@ -21,11 +22,6 @@ from bulkload.cli.options.shared import (
 from bulkload.cli.output.help_format import OUTPUT, RUN, TARGET
 from bulkload.core.existing import Existing
 from bulkload.settings import RunSettings
-
-#: A port, or none for a free one; None where no page is asked for.
-PagePort = Annotated[
-    tuple[int, ...] | None, Parameter(consume_multiple=(0, 1), negative=(), group=OUTPUT)
-]
 
 
 def upload(
@@ -45,14 +41,12 @@ def upload(
     attach_raw: Annotated[bool, Parameter(negative=(), group=TARGET)] = False,
     references: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     report: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
-    page: PagePort = None,
     until: Annotated[str | None, Parameter(group=RUN)] = None,
     outage_limit: Annotated[str, Parameter(group=RUN)] = "1h",
     dry_run: Annotated[bool, Parameter(negative=(), group=RUN)] = False,
     summary: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     log_json: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
-    metrics: Annotated[int | None, Parameter(group=OUTPUT)] = None,
-    quiet: Annotated[bool, Parameter(negative=(), group=OUTPUT)] = False,
+    output: RunOutput = RunOutput(),
     end_options: EndOptions = EndOptions(),
     lane_options: LaneOptions = LaneOptions(),
 ) -> int:
@@ -85,8 +79,6 @@ def upload(
         refers to them.
     report
         Write the report (.html) here too. It is report.html in the job folder anyway.
-    page
-        Show the run in a browser. On this port or a free one, while it lasts.
     until
         Stop by this time, such as 06:00. Or 2026-12-01T06:00; nothing is open then.
     outage_limit
@@ -97,11 +89,6 @@ def upload(
         Write the summary (.json) here too.
     log_json
         Write the log here, not into the job folder.
-    metrics
-        Serve metrics for Prometheus on this local port. 0 takes a free one; at the end
-        they are in metrics.prom of the job folder.
-    quiet
-        Print only news: nothing after a run that found none. And errors, and what resumes it.
     """
     if dry_run:
         from bulkload.cli.commands.check import check
@@ -109,6 +96,7 @@ def upload(
         return check(
             *sources, source_options=source_options, check_options=check_options,
             prepare_arguments=prepare_arguments, limit_options=limit_options,
+            as_json=output.as_json,
         )  # fmt: skip
     from bulkload.cli.commands.upload_shard import Shard, upload_shard
     from bulkload.cli.jobs.run import upload_sources  # Not before: --help needs none of it.
@@ -129,9 +117,9 @@ def upload(
             prepare_arguments != PrepareArguments(), project, local, references, report, job,
         )  # fmt: skip
         shard = Shard(sources, lane_options, is_as_planned=not any(fixed) and not log_json)
-        return upload_shard(shard, settings, summary, end_options, is_quiet=quiet)
+        return upload_shard(shard, settings, summary, end_options, output)
     return upload_sources(
         sources, source_options, settings, url=url, project=project, local=local, job=job,
-        summary=summary, log_json=log_json, references=references, report=report, page=page,
-        lane_options=lane_options, end_options=end_options, metrics=metrics, is_quiet=quiet,
+        summary=summary, log_json=log_json, references=references, report=report,
+        lane_options=lane_options, end_options=end_options, output=output,
     )  # fmt: skip

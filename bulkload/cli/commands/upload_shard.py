@@ -12,6 +12,7 @@ from bulkload.cli.jobs.output_paths import check_writable
 from bulkload.cli.jobs.run import carry_out
 from bulkload.cli.options.command_line import this_command
 from bulkload.cli.options.lanes import LaneOptions
+from bulkload.cli.options.run_output import RunOutput
 from bulkload.cli.options.shared import check_dialects
 from bulkload.core.existing import Existing
 from bulkload.engine.request import JobRequest
@@ -39,8 +40,7 @@ def upload_shard(
     asked: RunSettings,
     summary: Path | None,
     end_options: EndOptions,
-    *,
-    is_quiet: bool,
+    output: RunOutput,
 ) -> int:
     """Run the parts of a shard; return the exit code.
 
@@ -86,7 +86,7 @@ def upload_shard(
             make_plan=lambda planner, _: planner.as_planned(),
             shard=parts,
         )
-        return carry_out(request, summary=summary, report=None, is_quiet=is_quiet, ending=ending)[0]
+        return carry_out(request, output, summary=summary, ending=ending)[0]
 
 
 def _job_of(sources: Sequence[str]) -> tuple[Path, JobLayout]:

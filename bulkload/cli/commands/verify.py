@@ -91,10 +91,8 @@ def verify(
         raise SettingsError("--sample must be at least 1")
     chosen_seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     if is_pack(job_dir):
-        if as_json:
-            raise SettingsError("--json is for a job folder; a pack is checked for people")
         size = None if all_ else sample or DEFAULT_SAMPLE
-        return verify_pack(job_dir, sources=sources, sample=size, seed=chosen_seed)
+        return verify_pack(job_dir, sources=sources, sample=size, seed=chosen_seed, as_json=as_json)
     if sources is not None:
         raise SettingsError("--sources is for a pack; a job folder knows its sources: give --all")
     target = target_in(job_dir)

@@ -20,10 +20,12 @@ from bulkload.cli.jobs.page_beside import page_beside
 from bulkload.cli.jobs.refusal import refused
 from bulkload.cli.jobs.report_after import report_after
 from bulkload.cli.jobs.requests import request_of
+from bulkload.cli.jobs.run_document import document_of, document_of_refusal
 from bulkload.cli.live.view import shown_live
 from bulkload.cli.options.command_line import this_command
 from bulkload.cli.options.kept import kept_options, listings_of
 from bulkload.cli.options.lanes import LaneOptions
+from bulkload.cli.options.run_output import RunOutput
 from bulkload.cli.options.shared import SourceOptions
 from bulkload.cli.output.console import (
     EXAMPLES,
@@ -35,6 +37,7 @@ from bulkload.cli.output.console import (
     show_remarks,
     show_report,
 )
+from bulkload.cli.output.json_documents import print_document
 from bulkload.cli.output.terminal import dropped_output
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.run_news import news_text
@@ -44,6 +47,7 @@ from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import open_log
 from bulkload.engine.loop import loop_options
 from bulkload.engine.metrics import served_metrics
+from bulkload.engine.plan_writer import PlanAccount
 from bulkload.engine.progress import Progress
 from bulkload.engine.request import JobRequest, RunRequest
 from bulkload.engine.run import PlanInvalidError, RunResult, run_job
@@ -76,10 +80,8 @@ def upload_sources(
     log_json: Path | None,
     references: Path | None,
     report: Path | None,
-    page: tuple[int, ...] | None,
     lane_options: LaneOptions,
-    metrics: int | None,
-    is_quiet: bool,
+    output: RunOutput,
     end_options: EndOptions,
 ) -> int:
     """Plan sources and upload what they hold; return the exit code."""
@@ -97,7 +99,6 @@ def upload_sources(
     job_dir = job or default_job(sources, target)
     with ExitStack() as stack:
         stack.enter_context(ending.following(job_dir))
-        stack.enter_context(page_beside(job_dir, page, Console(stderr=True)))
         studio = None if local is None else stack.enter_context(local_studio(local))
         dbs = stack.enter_context(source_options.databases(job_dir))
         listings = listings_of(sources, source_options, job_dir)
@@ -116,10 +117,7 @@ def upload_sources(
             goes_on=source_options.go_on,
             listings=listings,
         )  # fmt: skip
-        code, _ = carry_out(
-            request, summary=summary, report=report, metrics=metrics, is_quiet=is_quiet,
-            ending=ending,
-        )  # fmt: skip
+        code, _ = carry_out(request, output, summary=summary, report=report, ending=ending)
     if references is not None:
         with WholeJob(job_dir) as whole:
             write_references(whole.plans(), references)
@@ -128,39 +126,47 @@ def upload_sources(
 
 def carry_out(
     request: RunRequest | LanesRequest,
+    output: RunOutput,
     *,
-    summary: Path | None,
-    report: Path | None,
-    is_quiet: bool,
-    metrics: int | None = None,
+    summary: Path | None = None,
+    report: Path | None = None,
     ending: Ending | None = None,
 ) -> tuple[ExitCode, Mapping[OutcomeKind, int]]:
     """Run a job and print its progress and report; return the exit code and the counts."""
-    console = Console(quiet=is_quiet)
-    try:
-        act = partial(_watched, request, metrics=metrics, is_quiet=is_quiet)
-        result = anyio.run(act, backend_options=loop_options())
-    except PlanInvalidError as error:
-        account = error.account
-        errors = Console(stderr=True)
-        show_problems(errors, account.problems, account.problem_count)
-        refusal = refused(account, request.sources)
-        say(errors, refusal)
-        if ending is not None:
-            ending.news = _of_refusal(refusal)
-        return ExitCode.USAGE, {}
-    show_problems(console, result.plan.warnings, len(result.plan.warnings))
-    _show_gone(console, result.plan.gone)
-    # Several shards may end at once, and none of them sees the whole job.
-    is_shard = isinstance(request, LanesRequest) and request.is_shard
-    if result.report.exit_code not in _INTERRUPTED and not is_shard:
-        report_after(request.job_dir, report, Console(stderr=True))
-    _show(console, request, result)
-    if summary is not None:
-        write_json(summary, result.report.as_json())
-    _show_news(request, result, is_quiet=is_quiet, ending=ending)
-    _log_dropped_output(request)
+    errors, console = Console(stderr=True), Console(quiet=output.quiet or output.as_json)
+    with page_beside(request.job_dir, output.page, errors):
+        try:
+            act = partial(_watched, request, output)
+            result = anyio.run(act, backend_options=loop_options())
+        except PlanInvalidError as error:
+            return _refuse(error.account, request, output, ending), {}
+        show_problems(console, result.plan.warnings, len(result.plan.warnings))
+        _show_gone(console, result.plan.gone)
+        # Several shards may end at once, and none of them sees the whole job.
+        is_shard = isinstance(request, LanesRequest) and request.is_shard
+        if result.report.exit_code not in _INTERRUPTED and not is_shard:
+            report_after(request.job_dir, report, errors)
+        _show(console, request, result, as_json=output.as_json)
+        if summary is not None:
+            write_json(summary, result.report.as_json())
+        _show_news(request, result, output, ending)
+        _log_dropped_output(request)
     return result.report.exit_code, result.report.counts
+
+
+def _refuse(
+    account: PlanAccount, request: JobRequest, output: RunOutput, ending: Ending | None
+) -> ExitCode:
+    """Say why a plan cannot be run."""
+    errors = Console(stderr=True)
+    show_problems(errors, account.problems, account.problem_count)
+    refusal = refused(account, request.sources)
+    say(errors, refusal)
+    if ending is not None:
+        ending.news = _of_refusal(refusal)
+    if output.as_json:
+        print_document(document_of_refusal(request, account, refusal))
+    return ExitCode.USAGE
 
 
 def _of_refusal(refusal: str) -> News:
@@ -171,7 +177,7 @@ def _of_refusal(refusal: str) -> News:
 
 
 def _show_news(
-    request: RunRequest | LanesRequest, result: RunResult, *, is_quiet: bool, ending: Ending | None
+    request: RunRequest | LanesRequest, result: RunResult, output: RunOutput, ending: Ending | None
 ) -> None:
     """Print the news of a quiet run, and leave them to what follows the run."""
     report = result.report
@@ -181,7 +187,7 @@ def _show_news(
         gone=result.plan.gone.names,
         stopped_because=result.stopped_because,
     )
-    if is_quiet and text:
+    if output.quiet and not output.as_json and text:
         say(Console(), text)
         if not report.is_finished:
             # The last line, also of a quiet run, is the command that resumes it.
@@ -219,13 +225,11 @@ def _log_dropped_output(request: JobRequest) -> None:
             logger.warning("terminal.output_dropped", **asdict(one))
 
 
-async def _watched(
-    request: RunRequest | LanesRequest, *, metrics: int | None, is_quiet: bool
-) -> RunResult:
+async def _watched(request: RunRequest | LanesRequest, output: RunOutput) -> RunResult:
     has_lanes = isinstance(request, LanesRequest)
     progress = LanesProgress(request.clock) if has_lanes else Progress(request.clock)
     stop = Stop(request.settings.limits.grace_s)
-    errors = Console(stderr=True, quiet=is_quiet)
+    errors = Console(stderr=True, quiet=output.quiet)
 
     def announce(_: ExitCode) -> None:
         errors.print(
@@ -236,8 +240,8 @@ async def _watched(
     until = request.settings.until
     with ExitStack() as stack:
         stack.enter_context(one_error())
-        if metrics is not None:
-            serving = served_metrics(metrics, progress.snapshot, request.job_dir)
+        if output.metrics is not None:
+            serving = served_metrics(output.metrics, progress.snapshot, request.job_dir)
             say(errors, f"metrics: {stack.enter_context(serving)}")
         stack.enter_context(shown_live(errors, progress.snapshot))
         async with obeying_signals(stop, announce), anyio.create_task_group() as group:
@@ -252,9 +256,14 @@ async def _watched(
     return result
 
 
-def _show(console: Console, request: RunRequest | LanesRequest, result: RunResult) -> None:
+def _show(
+    console: Console, request: RunRequest | LanesRequest, result: RunResult, *, as_json: bool
+) -> None:
     parts = request.parts if isinstance(request, LanesRequest) else None
     with WholeJob(request.job_dir, parts) as whole:
+        if as_json:
+            print_document(document_of(request, result, whole))
+            return
         show_changes(console, whole.decisions(NAMES))
         show_remarks(console, whole.warnings(EXAMPLES), whole.changes(), whole.treatments())
         show_findings(console, whole.findings())

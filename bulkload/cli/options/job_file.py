@@ -18,7 +18,7 @@ from bulkload.sources.schema import unknown
 from bulkload.sources.tables import TABLE_SUFFIXES
 
 #: Options that say what one run is asked for, not what the job is.
-_OF_A_RUN: Final = frozenset(("dry_run", "quiet", "until"))
+_OF_A_RUN: Final = frozenset(("dry_run", "json", "quiet", "until"))
 
 #: Options of a file, by their keys, with their lines.
 _Stated = Mapping[str, tuple[Any, int]]

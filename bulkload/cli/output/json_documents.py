@@ -221,9 +221,106 @@ class CompareDocument:
     exit_code: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDocument:
+    """``bulkload upload --json``, ``resume --json``, ``retry --json``."""
+
+    #: The job's folder.
+    job: str
+    #: The command that resumes the job.
+    command: str
+    #: What `summary.json` has; null where the plan cannot be run.
+    summary: Mapping[str, Any] | None
+    #: Every entry of the plan that is rejected or failed, accepted ones too.
+    lost: Sequence[LostLine]
+    #: How the run ended, in a line.
+    statement: str
+    #: Why it stopped before its end, empty where it did not.
+    stopped_because: str
+    #: All problems of the plan counted; `problems` names at most the first 1,000.
+    problem_count: int
+    #: What is in the way.
+    problems: Sequence[ProblemLine]
+    #: What stops nothing, and may be a mistake.
+    warnings: Sequence[ProblemLine]
+    #: Why the plan cannot be run, empty where it was.
+    refusal: str
+    #: Exit code of the command.
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptDocument:
+    """``bulkload accept --json``."""
+
+    #: The entries that are accepted now, with `--undo` those that no longer are.
+    entries: Sequence[LostLine]
+    #: Rejected and failed entries that are not accepted, of the whole job.
+    not_accepted: int
+    #: Who accepted them, or took it back.
+    by: str
+    #: Why, empty with `--undo`.
+    reason: str
+    #: Exit code of the command.
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackDocument:
+    """``bulkload pack --json``."""
+
+    #: The pack that was written.
+    out: str
+    #: Files in it.
+    files: int
+    #: The digest over all of it.
+    digest: str
+    #: Exit code of the command.
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackCheckDocument:
+    """``bulkload verify PACK --json``."""
+
+    #: What is wrong with the pack itself; where anything is, nothing was compared.
+    problems: Sequence[str]
+    #: The digest over all of it, empty where the pack is not whole.
+    digest: str
+    #: What it was compared with, Studio or a folder of sources; empty for nothing.
+    compared_with: str
+    #: Measurements that could be compared.
+    total: int
+    #: Those of them that were.
+    compared: int
+    #: Rows that were compared.
+    rows: int
+    #: Measurements of which the pack does not know what they hold.
+    unknown: int
+    #: What differs.
+    differences: Sequence[str]
+    #: Exit code of the command.
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeDocument:
+    """``bulkload merge --json``."""
+
+    #: The job's folder.
+    job: str
+    #: What became of the parts to their number.
+    parts: Mapping[str, int]
+    #: Parts of the job that are not in the folder.
+    missing_parts: Sequence[str]
+    #: Exit code of the command.
+    exit_code: int
+
+
 Document = (
-    AccountDocument | CheckDocument | CompareDocument | DetectDocument | JournalDocument
-    | PlanDocument | RollbackDocument | ShowDocument | StatusDocument | SurveyDocument
+    AcceptDocument | AccountDocument | CheckDocument | CompareDocument | DetectDocument
+    | JournalDocument | MergeDocument | PackCheckDocument | PackDocument | PlanDocument
+    | RollbackDocument | RunDocument | ShowDocument | StatusDocument | SurveyDocument
     | VerifyDocument
 )  # fmt: skip
 
