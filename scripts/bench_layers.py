@@ -250,6 +250,7 @@ async def _whole_run(bench: layers.Bench, layer: str, meter: _Meter) -> None:
     from bulkload.engine.run import run_job
     from bulkload.engine.shutdown import Stop
     from bulkload.engine.target import Target
+    from bulkload.journal.journal import Journal, open_journal
     from bulkload.settings import RunLimits, RunSettings
     from bulkload.worker.pool import open_pool
 
@@ -263,6 +264,12 @@ async def _whole_run(bench: layers.Bench, layer: str, meter: _Meter) -> None:
         else:
             async with open_pool(*arguments) as pool:
                 yield pool
+
+    @asynccontextmanager
+    async def journal_of(*arguments: Any) -> AsyncIterator[Journal]:
+        async with open_journal(*arguments) as journal:
+            yield journal
+        # All is delivered: what follows is the account.
         meter.off()
 
     def plan(store: Any, run: int, *_: Any) -> Any:
@@ -280,6 +287,7 @@ async def _whole_run(bench: layers.Bench, layer: str, meter: _Meter) -> None:
         open_studio=lambda observer, _: bench.open_client(
             Delivery(connections=32, observer=observer)
         ),
+        open_journal=journal_of,
         clock=clock,
         open_pool=preparing,
     )

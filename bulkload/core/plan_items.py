@@ -11,7 +11,7 @@ from bulkload.core.issues import Severity
 from bulkload.core.terms import JobKey, MeasurementType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Checks:
     """How a measurement is validated. None means: not stated, take the run's or the ratings."""
 
@@ -23,7 +23,7 @@ class Checks:
     voltage_window: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class UploadJob:
     """One measurement's upload, as the plan states it. Small, picklable, JSON-able."""
 

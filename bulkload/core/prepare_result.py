@@ -1,4 +1,8 @@
-"""What crosses between the run and its workers: a path and a small record, never a table."""
+"""What crosses between the run and its workers: a path and a small record, never a table.
+
+The records that cross for every measurement have no slots: a frozen record that has them is
+pickled by code in Python, field by field, the others by C.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ class ExtraChecks(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PrepareOptions:
     """How the run prepares every measurement, beside what each one states."""
 
@@ -59,7 +63,7 @@ class SourceCopy:
     stamp_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PrepareTask:
     """What a worker needs to prepare one measurement."""
 
@@ -103,7 +107,7 @@ class PrepareTask:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SourceStamp:
     """What a source file was when it was read."""
 
@@ -117,7 +121,7 @@ class StillReading:
     """The worker's sign that it is reading a large measurement: an answer follows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Prepared:
     """The worker's answer for a measurement that can be sent."""
 

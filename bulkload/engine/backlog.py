@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import anyio
@@ -19,13 +20,28 @@ class Backlog:
         self._cap = cap
         self._clock = clock
         self._on_change = on_change
-        self._room = anyio.Event()
+        #: Those that wait for a place, in their order: a place wakes one, not all of them.
+        self._queue: deque[anyio.Event] = deque()
 
     async def enter(self) -> None:
         """Take a place for a measurement that is about to be sent, once there is one."""
-        while not self._cap.has_room:
-            await self._room.wait()
+        if not self._cap.has_room:
+            turn = anyio.Event()
+            self._queue.append(turn)
+            try:
+                await turn.wait()
+            except BaseException:
+                self._abandon(turn)
+                raise
+            return
         self._cap.confirmed()
+
+    def _abandon(self, turn: anyio.Event) -> None:
+        """Give a place up that was waited for, or already given."""
+        if turn.is_set():
+            self.leave()
+        else:
+            self._queue.remove(turn)
 
     def join(self) -> None:
         """Count a measurement that was confirmed without being held back: an earlier run's."""
@@ -43,5 +59,7 @@ class Backlog:
         self._wake()
 
     def _wake(self) -> None:
-        self._room.set()
-        self._room = anyio.Event()
+        """Give the free places to those that wait."""
+        while self._queue and self._cap.has_room:
+            self._cap.confirmed()
+            self._queue.popleft().set()

@@ -163,23 +163,31 @@ class LogWatcher:
     """Writes what happens to jobs and on the wire into the log.
 
     A single exchange and the intent before an act are not lines of the log: they would bury
-    what a person looks for.
+    what a person looks for. Six of each measurement are: they go into the file directly, as the
+    logger would render them.
     """
 
-    def __init__(self, logger: FilteringBoundLogger) -> None:
+    def __init__(self, logger: FilteringBoundLogger, file: LogFile) -> None:
+        """``file`` is what the logger writes to."""
         self._logger = logger
+        self._file = file
+        self._bound = structlog.get_context(logger)
 
     def on_event(self, context: JobContext, event: Event) -> None:
         """Write an event of a job."""
         if not isinstance(event, Attempting):
-            self._logger.info(
-                type(event).__name__, job=context.id, key=str(context.job.key), **_fields(event)
-            )
+            self._write(event, {"job": context.id, "key": str(context.job.key)})
 
     def on_wire(self, event: WireEvent) -> None:
         """Write a decision of delivery."""
         if not isinstance(event, Exchanged):
-            self._logger.info(type(event).__name__, **_fields(event))
+            self._write(event, {})
+
+    def _write(self, event: Event | WireEvent, of_job: Mapping[str, object]) -> None:
+        kind = type(event)
+        fields = {name: getattr(event, field) for name, field in _named(cast(Hashable, kind))}
+        line = {**self._bound, **of_job, **fields, "event": kind.__name__}
+        self._file.line(_rendered(None, "info", line))
 
     def on_backlog_limit(self, limit: int) -> None:
         """Write how many measurements Studio may have waiting from now on."""
@@ -188,12 +196,10 @@ class LogWatcher:
 
 @cache
 def _named(kind: Hashable) -> tuple[tuple[str, str], ...]:
-    """Return the names that the fields of an event have in the log, and their own."""
+    """Return the names that the fields of an event have in the log, and their own.
+
+    Those that only the journal needs are left out.
+    """
     names = [field.name for field in fields(cast(Any, kind))]
     named = ((_NAMES.get(name, name), name) for name in names)
     return tuple((name, field) for name, field in named if name)
-
-
-def _fields(event: Event | WireEvent) -> dict[str, object]:
-    """Return the fields of an event, without those that only the journal needs."""
-    return {name: getattr(event, field) for name, field in _named(cast(Hashable, type(event)))}

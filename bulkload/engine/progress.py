@@ -175,12 +175,14 @@ class Progress:
         """Have a job enter a stage, or wait for it."""
         if not is_waiting:
             self.on_move(context, stage)
+        if self.stages.has(context.id, stage, is_waiting=is_waiting):
+            return
         self.stages.put(
             context.id,
             stage,
             self._clock.monotonic(),
             path=context.job.path,
-            key=str(context.job.key),
+            key=context.job.key,
             is_waiting=is_waiting,
         )
 

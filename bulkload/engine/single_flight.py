@@ -36,6 +36,8 @@ class SingleFlight:
 
     async def get(self, key: object, act: Callable[[], Awaitable[str]]) -> str:
         """Return the answer for a key; the first caller acts, the others wait for it."""
+        if (known := self._answers.get(key)) is not None:
+            return known
         lock = self._locks.setdefault(key, anyio.Lock())
         try:
             async with lock:

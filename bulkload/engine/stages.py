@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from bulkload.core.snapshot import FileInHand, StageName
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     path: str
-    key: str
+    #: What names the measurement once it is asked for.
+    key: object
     since: float
     is_waiting: bool
 
@@ -37,18 +37,22 @@ class Stages:
         self._busy_s: dict[StageName, float] = dict.fromkeys(names, 0.0)
         self._counted_at: dict[StageName, float] = dict.fromkeys(names, now)
 
+    def has(self, job: Hashable, stage: StageName, *, is_waiting: bool = False) -> bool:
+        """Return whether a measurement is in a stage, or waits for it."""
+        place = self._places[stage].get(job)
+        return place is not None and place.is_waiting is is_waiting
+
     @property
     def in_hand(self) -> int:
         """How many are under way."""
         return len(self._stage_of)
 
     def put(
-        self, job: Hashable, stage: StageName, now: float, *, path: str, key: str = "",
+        self, job: Hashable, stage: StageName, now: float, *, path: str, key: object = "",
         is_waiting: bool = False,
     ) -> None:  # fmt: skip
         """Have a measurement enter a stage, or wait for it."""
-        place = self._places[stage].get(job)
-        if place is not None and place.is_waiting is is_waiting:
+        if self.has(job, stage, is_waiting=is_waiting):
             return
         self.take(job, now)
         self._count(stage, now)
@@ -81,7 +85,7 @@ class Stages:
             # A copy in one step: another thread may look on.
             for place in tuple(islice(places.values(), each)):
                 yield FileInHand(
-                    path=place.path, key=place.key, stage=stage, age_s=now - place.since
+                    path=place.path, key=str(place.key), stage=stage, age_s=now - place.since
                 )
 
     def _count(self, stage: StageName, now: float) -> None:

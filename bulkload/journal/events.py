@@ -108,9 +108,7 @@ def append(store: Store, run: int, job: int, at: float, *events: Event) -> JobSt
 def _set(store: Store, job: int, columns: dict[str, Any]) -> None:
     """Write columns into a job's row, and forget them."""
     if columns:
-        # The column names are ours: no text from outside is joined into SQL.
-        assignments = ", ".join(f"{name}=?" for name in columns)
-        store.write("job_set", *columns.values(), job, assignments=assignments)
+        store.write("job_set", *columns.values(), job, columns=tuple(columns))
         columns.clear()
 
 

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -67,15 +68,23 @@ class Store:
 
     def row(self, statement: str, *values: object) -> sqlite3.Row | None:
         """Return the first row of a statement."""
-        with _failing("read"):
+        # Written out, here and below: a context manager costs more than most statements.
+        try:
             found: sqlite3.Row | None = self._connection.execute(SQL[statement], values).fetchone()
-            return found
+        except sqlite3.Error as error:
+            raise _failure("read", error) from error
+        return found
 
-    def write(self, statement: str, *values: object, **names: str) -> sqlite3.Cursor:
-        """Carry out a statement; ``names`` are names of columns to be put into it."""
-        with _failing("written"):
-            sql = SQL[statement].format(**names) if names else SQL[statement]
-            return self._connection.execute(sql, values)
+    def write(
+        self, statement: str, *values: object, columns: tuple[str, ...] = ()
+    ) -> sqlite3.Cursor:
+        """Carry out a statement; ``columns`` are those that it assigns, where it does not say."""
+        try:
+            return self._connection.execute(
+                _assigning(statement, columns) if columns else SQL[statement], values
+            )
+        except sqlite3.Error as error:
+            raise _failure("written", error) from error
 
     # -- Runs -------------------------------------------------------------------------------
 
@@ -371,4 +380,15 @@ def _failing(act: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise JournalError(f"the journal cannot be {act}: {error}") from error
+        raise _failure(act, error) from error
+
+
+def _failure(act: str, error: sqlite3.Error) -> JournalError:
+    return JournalError(f"the journal cannot be {act}: {error}")
+
+
+@cache
+def _assigning(statement: str, columns: tuple[str, ...]) -> str:
+    """Return a statement that assigns columns: made once for each set that events assign."""
+    # The column names are ours: no text from outside is joined into SQL.
+    return SQL[statement].format(assignments=", ".join(f"{name}=?" for name in columns))

@@ -190,7 +190,7 @@ class Pool:
         self._workers: dict[int, _Worker] = {}
         #: The free slots; the one used last is taken first, so that few files need few workers.
         self._idle = list(reversed(range(limits.workers)))
-        self._free = anyio.Semaphore(limits.workers)
+        self._free = anyio.Semaphore(limits.workers, fast_acquire=True)
         #: Held by the one file that has all workers: two that collect them would wait for ever.
         self._alone = anyio.Lock()
 

@@ -147,7 +147,7 @@ def test_the_stream_sends_the_state_and_then_only_cells_that_changed(job: Path, 
         run = store.begin_run("bulkload retry job", {"is_waiting": True}, BEGAN.timestamp() + 9000)
         with store.transaction():
             store.take_over_plan(run, store.plan_before(run))
-            store.write("job_set", "planned", 1, assignments="state=?")
+            store.write("job_set", "planned", 1, columns=("state",))
             rejected = SourceRejected(cause="empty_file", message="empty")
             events.append(store, run, 1, BEGAN.timestamp() + 9001, rejected)
     changed = json.loads(viewer.event("cells"))

@@ -51,7 +51,7 @@ def test_a_change_of_level_keeps_the_name_of_what_changed(tmp_path: Path) -> Non
     """A line's own ``level`` says how grave it is."""
     logger, file = open_log(tmp_path / "log.jsonl")
     with file:
-        LogWatcher(logger).on_wire(
+        LogWatcher(logger, file).on_wire(
             LevelChanged(service="api", level="window", value=3.0, reason="quick answers")
         )
     line = json.loads((tmp_path / "log.jsonl").read_text("utf-8"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -19,6 +20,9 @@ from bulkload.client.limits import GZIP_FROM_BYTES
 
 #: Fastest level: the link is the bottleneck only where a body is large.
 GZIP_LEVEL: Final = 1
+
+#: What needs no escape, as nearly every name of an endpoint and every id.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 #: Types whose text is their value.
 _AS_TEXT: Final = (PurePath, UUID)
@@ -115,6 +119,8 @@ def join_path(*segments: str) -> str:
 
 
 def _escape(segment: str) -> str:
+    if _PLAIN.fullmatch(segment):
+        return segment
     if segment in {".", ".."}:
         # Dots need no escape, yet a server would walk up the path for these two.
         return segment.replace(".", "%2E")

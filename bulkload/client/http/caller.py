@@ -174,9 +174,10 @@ class Caller:
     async def _attempt(self, request: Request, endpoint: str, read: Callable[[Answer], T]) -> T:
         """Wait for the turn of one attempt, and make it."""
         while True:
-            await self._wait_for(endpoint)
-            async with self._limiter.slot() as is_timely:
-                if not is_timely:
+            if self._paused:
+                await self._wait_for(endpoint)
+            async with self._limiter.slot():
+                if not await self._limiter.wait_for_turn():
                     continue
                 async with self._breaker.passage() as passage:
                     # While it waited, the endpoint may have been paused; and after an outage

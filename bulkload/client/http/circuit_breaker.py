@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Final
 
 import anyio
 
@@ -22,6 +23,10 @@ class Passage:
     is_probe: bool
     #: Whether an outage ended while it waited: what was decided before it may no longer hold.
     has_waited: bool
+
+
+#: The passage of a service that answers.
+_FREE: Final = nullcontext(Passage(is_probe=False, has_waited=False))
 
 
 class CircuitBreaker:
@@ -50,15 +55,15 @@ class CircuitBreaker:
         """True during an outage."""
         return self._monitor.is_down
 
-    @asynccontextmanager
-    async def passage(self) -> AsyncIterator[Passage]:
+    def passage(self) -> AbstractAsyncContextManager[Passage]:
         """Wait until a request may be sent, and hold the turn of a probe while it is.
 
         Raises ``OutageError`` once the outage has lasted longer than its limit.
         """
-        if not self.is_down:
-            yield Passage(is_probe=False, has_waited=False)
-            return
+        return self._waiting() if self.is_down else _FREE
+
+    @asynccontextmanager
+    async def _waiting(self) -> AsyncIterator[Passage]:
         async with self._turn:
             if await self._wait_for_probe():
                 yield Passage(is_probe=True, has_waited=False)

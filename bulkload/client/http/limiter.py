@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Literal
 
 import anyio
@@ -13,12 +11,26 @@ from bulkload.clock import Clock
 from bulkload.core.flow.pacing import Rate, Window
 
 
-async def take(slots: anyio.CapacityLimiter, holder: object) -> None:
-    """Take a slot, and let others run first only where none is free."""
-    try:
-        slots.acquire_on_behalf_of_nowait(holder)
-    except anyio.WouldBlock:
-        await slots.acquire_on_behalf_of(holder)
+class Slot:
+    """One slot of a limiter, held for the length of a block.
+
+    Held by itself: a task may wait for a slot while another of its own calls holds one.
+    """
+
+    __slots__ = ("_slots",)
+
+    def __init__(self, slots: anyio.CapacityLimiter) -> None:
+        self._slots = slots
+
+    async def __aenter__(self) -> None:
+        # Others run first only where none is free.
+        try:
+            self._slots.acquire_on_behalf_of_nowait(self)
+        except anyio.WouldBlock:
+            await self._slots.acquire_on_behalf_of(self)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._slots.release_on_behalf_of(self)
 
 
 class CallLimiter:
@@ -31,23 +43,20 @@ class CallLimiter:
         self._rate = Rate()
         self._slots = anyio.CapacityLimiter(int(self._window.limit))
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[bool]:
-        """Hold one place in the window, at its time in the rate.
+    def slot(self) -> Slot:
+        """Hold one place in the window for the length of the block."""
+        return Slot(self._slots)
+
+    async def wait_for_turn(self) -> bool:
+        """Wait for the time of one call in the rate; its slot is held.
 
         False where the rate changed meanwhile: come again, the time was another rate's.
         """
-        # A task may wait for a slot while another of its own calls holds one.
-        holder = object()
-        await take(self._slots, holder)
-        try:
-            changes = self._rate.changes
-            wait_s = self._rate.reserve(self._clock.monotonic())
-            if wait_s > 0:
-                await self._clock.sleep(wait_s)
-            yield changes == self._rate.changes
-        finally:
-            self._slots.release_on_behalf_of(holder)
+        changes = self._rate.changes
+        wait_s = self._rate.reserve(self._clock.monotonic())
+        if wait_s > 0:
+            await self._clock.sleep(wait_s)
+        return changes == self._rate.changes
 
     def served(self, began: float) -> None:
         """Record a call that was served; its slot is still held."""

@@ -79,7 +79,7 @@ class HttpTransport:
             ) as response:
                 return Answer(
                     status=response.status,
-                    headers={name.lower(): value for name, value in response.headers.items()},
+                    headers=response.headers,
                     body=await self._read(response),
                 )
         except aiohttp.InvalidURL as error:
@@ -88,7 +88,10 @@ class HttpTransport:
             raise translate(error, self._host) from error
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        body = bytearray()
+        first = await response.content.readany()
+        if response.content.at_eof():
+            return first
+        body = bytearray(first)
         async for chunk in response.content.iter_any():
             body += chunk
             if len(body) > MAX_ANSWER_BYTES:

@@ -27,7 +27,7 @@ class Answer:
     """What the server said, unread: any status, any body."""
 
     status: int
-    #: Names in lower case.
+    #: Looked up by names in lower case.
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 

@@ -223,7 +223,7 @@ async def _answer(response: aiohttp.ClientResponse) -> Answer:
             break  # what a store says at length is of no use
     return Answer(
         status=response.status,
-        headers={name.lower(): value for name, value in response.headers.items()},
+        headers=response.headers,
         body=bytes(body[:MAX_STORE_ANSWER_BYTES]),
     )
 
@@ -241,11 +241,10 @@ async def _receive(response: aiohttp.ClientResponse, to: Path, moved: Callable[[
             size_bytes += len(chunk)
             moved(len(chunk))
             await anyio.to_thread.run_sync(write, file, chunk)
-    headers = {name.lower(): value for name, value in response.headers.items()}
     announced = response.content_length
     if announced is not None and announced != size_bytes:
         raise AnswerLostError(f"{size_bytes} bytes came where {announced} were announced")
-    expected = reported_md5(headers)
+    expected = reported_md5(response.headers)
     if expected is not None and expected != md5.hexdigest():
         raise IntegrityError(
             "the content from storage does not have the MD5 that it announced", 200

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from bulkload.client.http.events import LevelChanged, Observer
-from bulkload.client.http.limiter import take
+from bulkload.client.http.limiter import Slot
 from bulkload.clock import Clock
 from bulkload.core.flow.goodput import Streams
 
@@ -30,16 +30,13 @@ class StreamLimiter:
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """Hold one stream."""
-        # A task may hold several: an upload in parts has more than one stream.
-        holder = object()
-        await take(self._slots, holder)
-        self._streams.started(self._clock.monotonic())
-        try:
-            yield
-        finally:
-            self._streams.finished(self._clock.monotonic())
-            self._slots.release_on_behalf_of(holder)
-            self._resize("goodput")
+        async with Slot(self._slots):
+            self._streams.started(self._clock.monotonic())
+            try:
+                yield
+            finally:
+                self._streams.finished(self._clock.monotonic())
+                self._resize("goodput")
 
     def moved(self, size_bytes: int) -> None:
         """Record bytes that went out."""
