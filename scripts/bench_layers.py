@@ -297,13 +297,12 @@ async def _whole_run(bench: layers.Bench, layer: str, meter: _Meter) -> None:
 
 def _replace_children(folder: Path) -> None:
     """Have the pool start children that answer at once."""
-    start = anyio.open_process
+    start = asyncio.create_subprocess_exec
 
-    async def instead(command: Any, **options: Any) -> Any:
-        del command
-        return await start([sys.executable, "-c", layers.CHILD, str(folder)], **options)
+    async def instead(*_: Any, **options: Any) -> Any:
+        return await start(sys.executable, "-c", layers.CHILD, str(folder), **options)
 
-    anyio.open_process = instead
+    asyncio.create_subprocess_exec = instead
 
 
 if __name__ == "__main__":

@@ -266,11 +266,14 @@ class _NoJournal:
     def __init__(self) -> None:
         self._states: dict[int, JobState] = {}
 
-    async def append(self, job: int, *happened: Event) -> JobState:
+    async def append(
+        self, job: int, *happened: Event, then: Callable[[JobState], None]
+    ) -> JobState:
         state = self._states.get(job, JobState.PLANNED)
         for event in happened:
             state = advance(state, event)
         self._states[job] = state
+        then(state)
         return state
 
 

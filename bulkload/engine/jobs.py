@@ -119,11 +119,15 @@ class Recorder:
     async def record(self, context: JobContext, *events: Event) -> None:
         """Make the pending events and these durable, all or none, then apply each to the job."""
         happened = (*context.pending_events, *events)
-        context.state = await self._journal.append(context.id, *happened)
         context.pending_events.clear()
-        for event in happened:
-            _change(context, event)
-            self._watcher.on_event(context, event)
+
+        def take_effect(state: JobState) -> None:
+            context.state = state
+            for event in happened:
+                _change(context, event)
+                self._watcher.on_event(context, event)
+
+        await self._journal.append(context.id, *happened, then=take_effect)
 
     async def keep_parent(self, parent: Parent) -> None:
         """Record that this run made a parent."""

@@ -172,13 +172,13 @@ class Pipeline:
         """Bring a job as far as it goes without its source, and hand it to its next stage."""
         step = await self._parts.steps.run(context)
         if step is Step.PREPARE and is_remote(context.job.path):
-            await self._to_fetch.send(context)
+            await _pass_on(self._to_fetch, context)
         elif step is Step.PREPARE:
-            await self._to_prepare.send(context)
+            await _pass_on(self._to_prepare, context)
         elif step is Step.WAIT and self._parts.settings.is_waiting:
             self._parts.backlog.join()
             self._parts.progress.moved(context, StageName.PROCESSING)
-            await self._to_wait.send(context)
+            await _pass_on(self._to_wait, context)
         else:
             self._parts.progress.left(context.id)
 
@@ -191,7 +191,7 @@ class Pipeline:
                     await self._reject(context, answer)
                     continue
                 context.copy = answer
-                await fetched.send(context)
+                await _pass_on(fetched, context)
 
     async def _reject(self, context: JobContext, answer: Rejected) -> None:
         self._parts.spool.remove(context.id)
@@ -214,7 +214,7 @@ class Pipeline:
                     await self._reject(context, answer)
                     continue
                 self._take_up(context, answer, task)
-                await prepared.send(context)
+                await _pass_on(prepared, context)
 
     def _task(self, context: JobContext) -> PrepareTask:
         parts, stored = self._parts, context.stored
@@ -256,10 +256,18 @@ class Pipeline:
                     self._parts.spool.remove(context.id)
                 if step is Step.WAIT and self._parts.settings.is_waiting:
                     self._parts.progress.moved(context, StageName.PROCESSING)
-                    await confirmed.send(context)
+                    await _pass_on(confirmed, context)
                 else:
                     self._parts.progress.left(context.id)
                     self._parts.backlog.leave()
+
+
+async def _pass_on(jobs: JobsOut, context: JobContext) -> None:
+    """Give a job to the next stage, and let others run first only where that is full."""
+    try:
+        jobs.send_nowait(context)
+    except anyio.WouldBlock:
+        await jobs.send(context)
 
 
 def _stream(capacity: int) -> tuple[JobsOut, Jobs]:

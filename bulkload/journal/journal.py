@@ -28,24 +28,33 @@ from bulkload.journal.store import Store
 
 
 class Write:
-    """A write on its way to the disk."""
+    """A write on its way to the disk; ``done`` is what its sender waits for."""
 
-    __slots__ = ("act", "error", "result")
+    __slots__ = ("_then", "act", "done", "error", "result")
 
-    def __init__(self, act: Callable[[Store], Any]) -> None:
+    def __init__(
+        self, act: Callable[[Store], Any], then: Callable[[Any], None] | None = None
+    ) -> None:
+        """``then`` is called with the result once it is on disk, in the loop."""
         self.act = act
+        self._then = then
         self.result: Any = None
         self.error: Exception | None = None
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def finish(self) -> None:
+        """Let what was written take effect, also where its sender was cancelled meanwhile."""
+        if self.error is None and self._then is not None:
+            try:
+                self._then(self.result)
+            except Exception as error:  # noqa: BLE001 - the sender must get it, not the loop
+                self.error = error
+        if not self.done.done():
+            self.done.set_result(None)
 
 
-class Batch:
-    """Writes that are handed over together, and the event that their senders wait for."""
-
-    __slots__ = ("done", "writes")
-
-    def __init__(self) -> None:
-        self.writes: list[Write] = []
-        self.done = anyio.Event()
+#: Writes that are handed over together.
+Batch = list[Write]
 
 
 class Journal:
@@ -62,11 +71,17 @@ class Journal:
         #: When the last batch was handed over, in seconds of the loop's clock.
         self._handed_over_at = 0.0
 
-    async def append(self, job: int, *happened: Event) -> JobState:
-        """Make events durable, all or none, and return the job's new state."""
+    async def append(
+        self, job: int, *happened: Event, then: Callable[[JobState], None] | None = None
+    ) -> JobState:
+        """Make events durable, all or none, and return the job's new state.
+
+        ``then`` is called with it as soon as they are on disk: also where the caller is cancelled
+        before it hears of it.
+        """
         at = self._now()
         state: JobState = await self._write(
-            lambda store: events.append(store, self.run, job, at, *happened)
+            lambda store: events.append(store, self.run, job, at, *happened), then
         )
         return state
 
@@ -82,18 +97,18 @@ class Journal:
         """Forget a parent that was deleted."""
         await self._write(lambda store: store.drop_parent(kind, parent_id))
 
-    async def _write(self, act: Callable[[Store], Any]) -> Any:
-        write = Write(act)
+    async def _write(
+        self, act: Callable[[Store], Any], then: Callable[[Any], None] | None = None
+    ) -> Any:
+        write = Write(act, then)
         batch = self._batch
         if batch is None:
-            batch = self._batch = Batch()
+            batch = self._batch = []
             self._gather()
-        batch.writes.append(write)
-        if len(batch.writes) == MAX_GROUP:
+        batch.append(write)
+        if len(batch) == MAX_GROUP:
             self._hand_over()
-        # A cancelled sender must still know whether its event was written: the wait is short.
-        with anyio.CancelScope(shield=True):
-            await batch.done.wait()
+        await write.done
         if write.error is not None:
             raise write.error
         return write.result
@@ -137,7 +152,7 @@ class Journal:
         item = self._queue.get()
         while item is not None:
             group.append(item)
-            if sum(len(batch.writes) for batch in group) >= MAX_GROUP:
+            if sum(map(len, group)) >= MAX_GROUP:
                 return group, True
             try:
                 item = self._queue.get_nowait()
@@ -148,7 +163,7 @@ class Journal:
 
 def commit(store: Store, group: list[Batch]) -> None:
     """Make a group of batches durable together, or record in each write why it is not."""
-    writes = [write for batch in group for write in batch.writes]
+    writes = [write for batch in group for write in batch]
     if not writes:
         return
     try:
@@ -161,9 +176,10 @@ def commit(store: Store, group: list[Batch]) -> None:
 
 
 def release(group: list[Batch]) -> None:
-    """Let the senders of a group go on."""
+    """Let what a group wrote take effect, and its senders go on."""
     for batch in group:
-        batch.done.set()
+        for write in batch:
+            write.finish()
 
 
 @asynccontextmanager

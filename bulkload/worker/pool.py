@@ -9,6 +9,7 @@ happens costs that file only.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import signal
@@ -23,7 +24,6 @@ from typing import Final, Protocol
 
 import anyio
 import psutil
-from anyio.abc import Process
 
 from bulkload.core.prepare_result import MEMORY_LIMIT, Prepared, PrepareTask, Rejected, StillReading
 from bulkload.core.systems import system_of
@@ -74,13 +74,13 @@ class _WorkerDiedError(Exception):
 class _Worker:
     """One worker process and the pipes to it."""
 
-    def __init__(self, process: Process, stderr_path: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, stderr_path: Path) -> None:
         self.process = process
         self._stderr_path = stderr_path
         #: When its memory was looked at, in seconds of the monotonic clock.
         self._looked_at = 0.0
-        #: The bytes of an answer that have arrived.
-        self._arrived = bytearray()
+        #: Length in bytes of the answer whose header has arrived.
+        self._announced: int | None = None
         #: Created once: creating one costs more system calls than reading the memory. None where
         #: the worker has ended already.
         self._observed: psutil.Process | None = None
@@ -90,8 +90,9 @@ class _Worker:
     @classmethod
     async def start(cls, stderr_path: Path) -> _Worker:
         with stderr_path.open("wb") as stderr:
-            process = await anyio.open_process(
-                [sys.executable, "-X", "faulthandler", "-m", "bulkload.worker.process"],
+            # anyio's streams around the same pipes would cost more than the pipes.
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-X", "faulthandler", "-m", "bulkload.worker.process"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -102,13 +103,10 @@ class _Worker:
             )
         return cls(process, stderr_path)
 
-    async def send(self, task: PrepareTask) -> None:
-        """Send a task; raise ``_WorkerDiedError`` where the worker has ended."""
+    def send(self, task: PrepareTask) -> None:
+        """Send a task to a worker that has none. One that has ended gives no answer."""
         assert self.process.stdin is not None
-        try:
-            await self.process.stdin.send(encode_message(task))
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            raise await self._died() from error
+        self.process.stdin.write(encode_message(task))
 
     async def answer(self) -> Prepared | Rejected | StillReading:
         """Wait for the answer, or for a sign that it takes longer.
@@ -117,24 +115,18 @@ class _Worker:
         """
         assert self.process.stdout is not None
         try:
-            while (size := self._answer_size()) > len(self._arrived):
-                self._arrived += await self.process.stdout.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
+            if self._announced is None:
+                header = await self.process.stdout.readexactly(HEADER.size)
+                self._announced = int(HEADER.unpack(header)[0])
+                if self._announced > MAX_ANSWER_BYTES:
+                    raise _WorkerDiedError("the reader process gave an answer that cannot be read")
+            body = await self.process.stdout.readexactly(self._announced)
+        except (asyncio.IncompleteReadError, OSError) as error:
             raise await self._died() from error
-        body = self._arrived[HEADER.size : size]
-        del self._arrived[:size]
+        self._announced = None
         answer = pickle.loads(body)  # noqa: S301 - our own worker, over our own pipe
         assert isinstance(answer, Prepared | Rejected | StillReading)
         return answer
-
-    def _answer_size(self) -> int:
-        """Return the length of an answer in bytes, header included, as far as it is known."""
-        if len(self._arrived) < HEADER.size:
-            return HEADER.size
-        size: int = HEADER.unpack_from(self._arrived)[0]
-        if size > MAX_ANSWER_BYTES:
-            raise _WorkerDiedError("the reader process gave an answer that cannot be read")
-        return HEADER.size + size
 
     async def _died(self) -> _WorkerDiedError:
         """Wait for the worker's end and return it as an error."""
@@ -170,10 +162,11 @@ class _Worker:
     async def end(self) -> None:
         """Kill the worker and wait until it has ended."""
         with anyio.CancelScope(shield=True):
-            if self.process.returncode is None:
+            with suppress(ProcessLookupError):
                 self.process.kill()
+            assert self.process.stdin is not None
+            self.process.stdin.close()
             await self.process.wait()
-            await self.process.aclose()
 
 
 class Pool:
@@ -249,22 +242,23 @@ class Pool:
         self, worker: _Worker, task: PrepareTask, memory_limit_bytes: int
     ) -> Prepared | Rejected:
         """Have a worker prepare a file; end the worker where that takes too much time or memory."""
-        limits = self._limits
+        limit_s = self._limits.time_limit_s
         is_answered = False
         try:
-            with anyio.move_on_after(limits.time_limit_s) as time_limit:
-                await worker.send(replace(task, memory_bytes=memory_limit_bytes))
-                # The system reports no growth of memory: it has to be polled.
-                while not worker.is_seen_above(memory_limit_bytes):
-                    with anyio.move_on_after(MEMORY_POLL_S):
-                        answer = await worker.answer()
-                        if isinstance(answer, StillReading):
-                            time_limit.deadline = anyio.current_time() + limits.time_limit_s
-                            continue
+            worker.send(replace(task, memory_bytes=memory_limit_bytes))
+            deadline = anyio.current_time() + limit_s
+            # The system reports no growth of memory: it has to be polled, and so is the time.
+            while not worker.is_seen_above(memory_limit_bytes):
+                wait_s = min(MEMORY_POLL_S, deadline - anyio.current_time())
+                if wait_s <= 0:
+                    return _over_time(task, limit_s)
+                with anyio.move_on_after(wait_s):
+                    answer = await worker.answer()
+                    if not isinstance(answer, StillReading):
                         is_answered = True
                         return answer
-                return _over_memory(task, memory_limit_bytes)
-            return _over_time(task, limits.time_limit_s)
+                    deadline = anyio.current_time() + limit_s
+            return _over_memory(task, memory_limit_bytes)
         finally:
             # An answer that it may still give belongs to no task.
             if not is_answered:

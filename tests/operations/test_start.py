@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-import anyio
 import pytest
 
 from bulkload.localstudio import LocalStudio
@@ -64,7 +64,7 @@ def test_a_job_with_nothing_to_do_starts_no_process(
     async def refuse(*words: Any, **_: Any) -> NoReturn:
         pytest.fail(f"a process was started: {words}")
 
-    monkeypatch.setattr(anyio, "open_process", refuse)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
     monkeypatch.setattr(subprocess, "Popen", refuse)
     again = jobs.upload("archive")
     assert again.code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -14,7 +15,6 @@ from typing import Any
 import anyio
 import psutil
 import pytest
-from anyio.abc import Process
 
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
@@ -100,15 +100,15 @@ async def gone(child: psutil.Process) -> None:
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that will hold the number of each child that is started."""
-    start = anyio.open_process
+    start = asyncio.create_subprocess_exec
     born: list[int] = []
 
-    async def counting(*words: Any, **options: Any) -> Process:
+    async def counting(*words: Any, **options: Any) -> asyncio.subprocess.Process:
         process = await start(*words, **options)
         born.append(process.pid)
         return process
 
-    monkeypatch.setattr(anyio, "open_process", counting)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", counting)
     return born
 
 
@@ -278,9 +278,9 @@ async def test_a_child_that_dies_at_its_birth_is_replaced(
     tmp_path: Path, good: PrepareTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed, and gone, before its parent has so much as looked at it."""
-    start, born = anyio.open_process, 0
+    start, born = asyncio.create_subprocess_exec, 0
 
-    async def stillborn(*words: Any, **options: Any) -> Process:
+    async def stillborn(*words: Any, **options: Any) -> asyncio.subprocess.Process:
         nonlocal born
         born += 1
         process = await start(*words, **options)
@@ -289,7 +289,7 @@ async def test_a_child_that_dies_at_its_birth_is_replaced(
             await process.wait()
         return process
 
-    monkeypatch.setattr(anyio, "open_process", stillborn)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", stillborn)
     async with pool_of(tmp_path) as pool:
         assert isinstance(await pool.prepare(good), Prepared)
     assert born == 2

@@ -33,7 +33,7 @@ from bulkload.core.lifecycle import (
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.terms import JobKey
 from bulkload.journal import JobRow, Store
-from bulkload.journal.journal import Batch, Journal, Write, commit, release
+from bulkload.journal.journal import Journal, Write, commit, release
 from bulkload.journal.limits import GATHER_S
 from bulkload.sources.stamp import stamp
 from bulkload.worker.pool import PoolLimits
@@ -67,22 +67,26 @@ class InlineJournal(Journal):
         # The simulated crash is the process's, not the machine's: no flush is needed for it.
         self._writer._connection.execute("PRAGMA synchronous=OFF")
 
-    async def append(self, job: int, *happened: Event) -> JobState:
+    async def append(
+        self, job: int, *happened: Event, then: Callable[[JobState], None] | None = None
+    ) -> JobState:
         """Append events; compare what they claim with the Studio."""
-        state = await super().append(job, *happened)
+        state = await super().append(job, *happened, then=then)
         for event in happened:
             self._judge.check(self.reader, job, event)
         return state
 
-    async def _write(self, act: Callable[[Store], Any]) -> Any:
+    async def _write(
+        self, act: Callable[[Store], Any], then: Callable[[Any], None] | None = None
+    ) -> Any:
         await self._world.step()
-        write = Write(act)
-        if (batch := self._batch) is None:
-            batch = self._batch = Batch()
+        write = Write(act, then)
+        if self._batch is None:
+            self._batch = []
             delay_s = self._world.chance.uniform(0.0, GATHER_S)
             asyncio.get_running_loop().call_later(delay_s, self._flush)
-        batch.writes.append(write)
-        await batch.done.wait()
+        self._batch.append(write)
+        await write.done
         if write.error is not None:
             raise write.error
         return write.result

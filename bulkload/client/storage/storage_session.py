@@ -31,7 +31,7 @@ _AWAY: Final = frozenset({502, 503, *range(520, 524)})
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    url: str
+    store: str
     method: str
     sent_bytes: Callable[[], int]
     received_bytes: Callable[[], int]
@@ -58,12 +58,13 @@ class StorageSession:
 
     async def persist(self, url: str, act: Callable[[], Awaitable[T]]) -> T:
         """Repeat ``act`` until it succeeds or must be given up: storing twice is storing once."""
-        breaker = self._breaker(url)
+        store = host_of(url)
+        breaker = self._breaker(store)
         return await Attempts(
             self.shared,
             act,
             service="storage",
-            endpoint=host_of(url),
+            endpoint=store,
             is_ambiguous=lambda _: False,
             is_excused=lambda: breaker.is_down,
         ).run()
@@ -81,8 +82,9 @@ class StorageSession:
 
         ``sent_bytes`` and ``received_bytes`` tell afterwards how far it got.
         """
-        attempt = _Attempt(url, method, sent_bytes, received_bytes)
-        breaker = self._breaker(url)
+        store = host_of(url)
+        attempt = _Attempt(store, method, sent_bytes, received_bytes)
+        breaker = self._breaker(store)
         while True:
             async with self.streams.slot(), breaker.passage() as passage:
                 if not passage.has_waited:
@@ -96,12 +98,12 @@ class StorageSession:
         try:
             result = await send()
         except IonworksError as error:
-            self._learn(self._breaker(attempt.url), error, began, passage)
+            self._learn(self._breaker(attempt.store), error, began, passage)
             self._tell(attempt, began, error)
             if error.remedy is not None and self._ends_on_wrong_setup:
                 raise ConnectionSetupError(f"{error}; {error.remedy}") from error
             raise
-        self._learn(self._breaker(attempt.url), None, began, passage)
+        self._learn(self._breaker(attempt.store), None, began, passage)
         self._tell(attempt, began, None)
         return result
 
@@ -110,7 +112,7 @@ class StorageSession:
             Exchanged(
                 service="storage",
                 method=attempt.method,
-                endpoint=host_of(attempt.url),
+                endpoint=attempt.store,
                 status=200 if error is None else error.status_code,
                 cause=None if error is None else error.cause,
                 seconds=self.shared.clock.monotonic() - began,
@@ -133,11 +135,10 @@ class StorageSession:
             self._ends_on_wrong_setup = False
             breaker.succeeded(began)
 
-    def _breaker(self, url: str) -> CircuitBreaker:
-        host = host_of(url)
-        breaker = self._breakers.get(host)
+    def _breaker(self, store: str) -> CircuitBreaker:
+        breaker = self._breakers.get(store)
         if breaker is None:
-            breaker = self._breakers[host] = CircuitBreaker(
+            breaker = self._breakers[store] = CircuitBreaker(
                 "storage",
                 OutageMonitor(limit_s=self._outage_limit_s),
                 clock=self.shared.clock,
