@@ -7,6 +7,9 @@ Both readers run in this one process on one thread, turn by turn; the processor 
 turn counts, that of programs such as mdb-export included. Reading is from path to finished
 table, detection included. The memory figure is the peak of a fresh process that reads a
 generated Neware export, less its size before the read.
+
+With ``--against PATH``, another checkout, both read every file by turns, in processes of their
+own: speed and memory as after / before (see ``bench_against``).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import os
 # Before anything imports the vendor's parser: one thread, as in a child of bulkload.
 os.environ["POLARS_MAX_THREADS"] = "1"
 
+import argparse
 import hashlib
 import multiprocessing
 import resource
@@ -30,6 +34,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from bulkload.readers import read
+from scripts.bench_against import ratios_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("BULKLOAD_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -168,8 +173,20 @@ def memory_line() -> str:
     )
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Print the figures."""
+    parser = argparse.ArgumentParser(description="Speed and memory of reading, format by format.")
+    parser.add_argument("--against", type=Path, help="another checkout, read by turns with this")
+    parser.add_argument("--only", default="", help="part of the names of the formats to read")
+    options = parser.parse_args(arguments)
+    if options.against is not None:
+        files = {
+            label: SHARED_DATA / "cycler" / name
+            for label, name in FILES.items()
+            if options.only.lower() in label.lower()
+        }
+        print("\n".join(ratios_table(files, options.against, ROOT)))
+        return 0
     print("\n".join(speed_table()))
     print()
     print(floor_line())
