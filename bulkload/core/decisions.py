@@ -72,6 +72,8 @@ class DecisionCode(StrEnum):
     CYCLES_DERIVED = "cycles_derived"
     #: Numbers of steps or cycles that are not whole were cut.
     NUMBERS_CUT = "numbers_cut"
+    #: Marks of an instrument for overload, or for no number, were taken as no value.
+    OVERLOADS_LEFT_OUT = "overloads_left_out"
     #: The data proved a unit that the header does not state.
     UNIT_PROVED = "unit_proved"
     #: Commas were read as decimal marks.

@@ -20,10 +20,12 @@ TEST_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     TEST: ("test id", "test number", "test no", "test"),
     CHANNEL: (
         *("channel", "channel id", "channel number", "channel no", "channel index", "chl"),
-        *("chan", "slot", "kanal", "canal", "通道", "通道号"),
+        *("chan", "slot", "kanal", "kanalnummer", "canal", "voie", "通道", "通道号"),
     ),
     CELL: (
         *("cell id", "cell name", "cell number", "cell no", "cell", "battery id", "battery"),
+        *("battery name", "battery number", "battery no", "batterie", "batteriename"),
+        *("batterie nr", "batterienummer", "prüfling", "batería", "bateria", "pila"),
         *("sample id", "sample name", "sample", "specimen", "specimen id", "device"),
         *("device id", "dut", "dut id", "unit", "unit id", "module", "module id", "position"),
         *("zelle", "zellnummer", "cellule", "celda", "电池编号", "电池", "电芯", "样品"),

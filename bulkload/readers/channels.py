@@ -88,7 +88,9 @@ _SETTING: Final = re.compile(
 
 #: A sensor by its name: with a unit it is measured, though ``Auxiliary channel TU1 T(°C)`` holds a
 #: word of bookkeeping. What was set or bounds something is not.
-_SENSOR: Final = re.compile(r"\baux|temp|therm|press|druck|sensor|force|kraft|温度|压力|辅助")
+_SENSOR: Final = re.compile(
+    r"\baux|temp|therm|press|druck|sensor|force|kraft|flow|electrode|potential|温度|压力|辅助"
+)
 _STATED: Final = re.compile(r"\b(set|set ?point|setting|soll|target|limit|range|control)\b")
 
 #: Words at the end of a name that are its unit: ``temperature_2_C``, ``Pressure_Psi``.
@@ -111,9 +113,10 @@ def channel(name: str, heading: Heading, unit: str | None, *, slash: bool) -> Ch
     """
     if not heading.base or len(name) > MAX_NAME_CHARS:
         return Reason.NAMELESS
-    if _DERIVED.search(heading.base) or (unit is not None and "/" in unit.strip("/")):
-        return Reason.DERIVED
     is_sensor = unit is not None and _SENSOR.search(heading.base) is not None
+    is_share = unit is not None and "/" in unit.strip("/") and not is_sensor
+    if _DERIVED.search(heading.base) or is_share:
+        return Reason.DERIVED
     if _SETTING.search(heading.base) and (not is_sensor or _STATED.search(heading.base)):
         return Reason.SETTING
     base = written_base(name, slash=slash)

@@ -32,6 +32,10 @@ RESTART_SHARE: Final = 0.01
 MAX_REPEATS: Final = 3
 MAX_REPEAT_SHARE: Final = 0.01
 
+#: Share of the rows before which the time may go back: a clock that was put, a stale record. Rows
+#: that stand in no order have it before half of them.
+MAX_BACK_SHARE: Final = 0.2
+
 #: Rows after a jump of the dates in which its opposite makes it a slip of one date.
 SLIP_ROWS: Final = 3
 

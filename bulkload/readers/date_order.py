@@ -9,7 +9,7 @@ with the same header. What nothing settles stays open: no start time is taken fr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from bulkload.readers import timestamps as clock
 from bulkload.readers.file_kinds import TEXT, WORKBOOK
+from bulkload.readers.plain_clock import PlainDates, plain_dates
 from bulkload.readers.probe import Probe
 
 Floats = npt.NDArray[np.float64]
@@ -144,26 +145,32 @@ def open_dates(stamps: pa.ChunkedArray) -> OpenDates | Order | None:
     settles it, and else both readings. Raises ``ClockError`` for dates that no reading fits.
     """
     some = np.linspace(0, len(stamps) - 1, min(len(stamps), DATES_SAMPLED)).astype(np.int64)
-    sampled = [text for text in stamps.take(pa.array(some)).to_pylist() if text]
+    few = stamps.take(pa.array(some))
+    plain = plain_dates(few)
+    if plain is not None:
+        order = _by_number(*plain.numbers[:2]) if plain.is_open else None
+        return _all_dates(stamps) if order is None and plain.is_open else order
+    sampled = [text for text in few.to_pylist() if text]
     if not sampled or clock.numbers_of_date(sampled[0]) is None:
         return None
     # Most tests are settled by a few of their dates: all are looked at where they are not.
     numbers = [found for text in sampled if (found := clock.numbers_of_date(text))]
-    if max(a for a, _ in numbers) <= 12 >= max(b for _, b in numbers):
-        return _all_dates(stamps)
-    return _by_number(numbers)
+    return _by_number(*np.array(numbers).T) or _all_dates(stamps)
 
 
-def _by_number(known: Sequence[tuple[int, int]]) -> Order | None:
+def _by_number(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Order | None:
     """Return the order that a number above 12 gives."""
-    first, second = max(a for a, _ in known), max(b for _, b in known)
-    if first > 12 and second > 12:
+    is_above = bool(first.max() > 12), bool(second.max() > 12)
+    if all(is_above):
         raise clock.ClockError("dates of which no number is always a month")
-    return Order(first > 12, "a number above 12") if max(first, second) > 12 else None
+    return Order(is_above[0], "a number above 12") if any(is_above) else None
 
 
 def _all_dates(stamps: pa.ChunkedArray) -> OpenDates | Order | None:
     """Look at the different dates of a column, each once."""
+    plain = plain_dates(stamps)
+    if plain is not None:
+        return _plain_order(stamps, plain)
     coded = pc.utf8_slice_codeunits(pc.utf8_ltrim_whitespace(stamps), 0, 10).combine_chunks()
     coded = coded.dictionary_encode()
     days: dict[tuple[int, int] | None, int] = {}
@@ -174,11 +181,25 @@ def _all_dates(stamps: pa.ChunkedArray) -> OpenDates | Order | None:
     known = [numbers for numbers in days if numbers is not None]
     if not known or len(known) < len(days):
         return None
-    order = _by_number(known)
+    order = _by_number(*np.array(known).T)
     if order is not None or all(a == b for a, b in known):
         return order
     index = coded.indices.fill_null(len(of_value)).to_numpy(zero_copy_only=False)
     date_of_row = np.array([*of_value, -1], dtype=np.int64)[index]
+    return _beside_changes(stamps, date_of_row)
+
+
+def _plain_order(stamps: pa.ChunkedArray, plain: PlainDates) -> OpenDates | Order | None:
+    """Look at the dates of a column that has digits only."""
+    first, second, year = plain.numbers
+    order = _by_number(first, second)
+    if order is not None or bool((first == second).all()):
+        return order
+    return _beside_changes(stamps, (year * 100 + first) * 100 + second)
+
+
+def _beside_changes(stamps: pa.ChunkedArray, date_of_row: npt.NDArray[np.int64]) -> OpenDates:
+    """Return both readings of the rows beside a change of date; negative: no date there."""
     valid = np.flatnonzero(date_of_row >= 0)
     change = np.flatnonzero(np.diff(date_of_row[valid])) + 1
     places = np.unique(np.concatenate(([0, len(valid) - 1], change - 1, change)))

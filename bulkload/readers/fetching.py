@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from bulkload.core import terms
+from bulkload.core.decisions import DecisionCode
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers import timestamps as clock
@@ -26,6 +27,10 @@ from bulkload.readers.units import UNITS, Conversion, conversion
 _NUMBER: Final = re.compile(
     r"[-+]?(\d[\d.,]*|[.,]\d+)([eE][-+]?\d+)?|[-+]?(nan|inf)", re.IGNORECASE
 )
+
+#: Instruments write 9.9E37 for what is beyond their range, and 9.91E37 for no number (SCPI 1999,
+#: Vol. 1, 7.2.1.4-5): no quantity of a test is so large.
+OVERLOAD: Final = 9.899e37
 
 #: Name of the columns that hold the unit of the column before them.
 _UNIT_BESIDE: Final = frozenset({"unit", "units", "einheit"})
@@ -133,7 +138,7 @@ def _take(raw: Raw, column: Matched, kind: Kind, values: pa.ChunkedArray) -> Col
     use = ColumnUse(column.name, column.target)
     if kind is Kind.NUMBER:
         change = _change(raw, column)
-        numbers = _changed(as_floats(values), change)
+        numbers = _changed(_within_range(raw, column.name, as_floats(values)), change)
         if column.target.endswith("[degC]") and _is_no_sensor(numbers):
             return replace(use, reason=Reason.NO_SENSOR)
         raw.columns[column.target] = numbers
@@ -161,7 +166,7 @@ def _keep(
         values = numbers
     if values.null_count == len(values):
         return ColumnUse(name, "", reason=Reason.EMPTY)
-    changed = _changed(as_floats(values), other.change)
+    changed = _changed(_within_range(raw, name, as_floats(values)), other.change)
     if other.target.endswith("[degC]") and _is_no_sensor(changed):
         return ColumnUse(name, "", reason=Reason.NO_SENSOR)
     target = terms.TEMPERATURE if other.is_temperature and first else other.target
@@ -184,6 +189,25 @@ def _numbered(raw: Raw, name: str, target: str, values: Floats, change: Conversi
     target = f"{base} {count}{bracket}{unit}"
     raw.columns[target] = values
     return ColumnUse(name, target, change)
+
+
+def _within_range(raw: Raw, name: str, values: Floats) -> Floats:
+    """Return values without the marks of an instrument for overload and no number."""
+    sizes = np.abs(values)
+    if not float(np.fmax.reduce(sizes, initial=0.0)) >= OVERLOAD:
+        return values
+    marks = (sizes >= OVERLOAD) & (sizes < np.inf)
+    if not marks.any():
+        return values
+    raw.decide(
+        DecisionCode.OVERLOADS_LEFT_OUT,
+        f"{int(marks.sum())} values of {printable(name.strip())!r} are an instrument's mark for "
+        "overload or no number (9.9E37): taken as no value",
+        evidence="values",
+        rows=int(marks.sum()),
+        columns=(name,),
+    )
+    return np.where(marks, np.nan, values)
 
 
 def _is_no_sensor(degrees: Floats) -> bool:

@@ -97,6 +97,14 @@ _ZIP_MEMBERS: Final = (
 #: How kinds begin that take "an".
 _VOWELS: Final = ("A", "EC", "HDF", "O", "RAR", "old")
 
+_LAND: Final = (
+    "a data file of LAND's cycler program (LANHE), whose layout its maker has not published; "
+    "export the test from LANDdt as text or as a workbook and upload that"
+)
+
+#: Binary files without a mark of their own, by their suffix: what they are, and what to do.
+UNMARKED: Final = {".cex": _LAND, ".ccs": _LAND}
+
 #: What a text is that is no table, by its beginning in lower case.
 _MARKUP: Final = (
     (b"<!doctype html", "an HTML page"),

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
@@ -40,7 +41,11 @@ def set_time(raw: Raw) -> None:
     """
     same_step = _same_step(raw)
     time = _instants(raw, same_step)
+    _refuse_disorder(raw, time)
     repeated = clocks.repeats(time, same_step)
+    if clocks.is_too_coarse(repeated, raw.rows) and _leave_out_doubled(raw, time):
+        set_time(raw)
+        return
     if clocks.is_too_coarse(repeated, raw.rows):
         time = _told_apart(raw, time, same_step, repeated)
         repeated = clocks.repeats(time, same_step)
@@ -53,6 +58,40 @@ def set_time(raw: Raw) -> None:
             rows=moved,
         )
     raw.columns[terms.TIME] = time
+
+
+def _refuse_disorder(raw: Raw, time: Floats) -> None:
+    """Refuse rows that stand in no order: what follows from the rows before would be wrong."""
+    back = int(np.count_nonzero(np.diff(time) < 0.0))
+    if back > max(clocks.MAX_REPEATS, clocks.MAX_BACK_SHARE * raw.rows):
+        raise UnreadableError(
+            f"{raw.name}: the time goes back in {back:,} of {raw.rows:,} rows, more than "
+            f"{clocks.MAX_BACK_SHARE:.0%}, and no record number orders them; sort the rows by "
+            "time, or export the test again",
+            cause="rows_out_of_order",
+        )
+
+
+def _leave_out_doubled(raw: Raw, time: Floats) -> bool:
+    """Leave out rows that say in all columns what the row before says; tell whether any did.
+
+    Only where all rows with the time of the row before are such: else its clock is coarse.
+    """
+    repeated = np.diff(time) == 0.0
+    same = repeated.copy()
+    for values in raw.columns.values():
+        same &= (values[1:] == values[:-1]) | (
+            (values[1:] != values[1:]) & (values[:-1] != values[:-1])
+        )
+    for texts in raw.texts.values():
+        text = pc.fill_null(texts, "")
+        equal = pc.equal(text.slice(1), text.slice(0, len(text) - 1))
+        same &= np.asarray(equal.to_numpy(zero_copy_only=False), dtype=bool)
+    if not np.array_equal(same, repeated):
+        return False
+    mask = np.concatenate(([False], same))
+    raw.leave_out(mask, "rows that repeat the row before in every column", evidence="values")
+    return True
 
 
 def _same_step(raw: Raw) -> clocks.Flags:

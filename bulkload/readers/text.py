@@ -11,6 +11,7 @@ import numpy as np
 
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import FileContent
+from bulkload.readers.file_kinds import UNMARKED
 
 #: Longest line accepted, in bytes. A cycler's widest row is a few kilobytes; a longer
 #: "line" is a binary file or one that lost its line ends.
@@ -72,7 +73,7 @@ class Text:
 def decode(content: FileContent) -> Text:
     """Return the content as text, or refuse what is not text."""
     data, encoding = _to_utf8(content)
-    _refuse_binary(content.name, data[:HEAD_BYTES])
+    _refuse_binary(content, data[:HEAD_BYTES])
     _refuse_endless_line(content.name, data)
     if data.isspace() or not data:
         raise UnreadableError(
@@ -113,7 +114,7 @@ def _to_utf8(content: FileContent) -> tuple[bytes, str]:
         return _checked(content.name, data, unmarked), unmarked
     if data.isascii():
         return data, "ascii"
-    _refuse_binary(content.name, data[:HEAD_BYTES])
+    _refuse_binary(content, data[:HEAD_BYTES])
     # Often only the preamble is more than ASCII: then only the preamble needs to be decoded.
     end = data.find(b"\n", HEAD_BYTES) + 1
     if not 0 < end < len(data) or np.frombuffer(data, np.uint8, offset=end).max() > ASCII_MAX:
@@ -195,14 +196,15 @@ def _looks_chinese(data: bytes) -> bool:
     return paired >= 4 and paired >= 0.5 * foreign
 
 
-def _refuse_binary(name: str, head: bytes) -> None:
+def _refuse_binary(content: FileContent, head: bytes) -> None:
     if b"\0" in head or len(head.translate(None, _BINARY_BYTES)) < 0.99 * len(head):
         begin = " ".join(f"{byte:02x}" for byte in head[:8])
-        raise UnreadableError(
-            f"{name}: a binary file of an unknown kind (bytes {begin}); export "
-            "the test as text or as a workbook and upload that",
-            cause="not_text",
+        what = UNMARKED.get(
+            content.suffix,
+            f"a binary file of an unknown kind (bytes {begin}); export the test as text or as a "
+            "workbook and upload that",
         )
+        raise UnreadableError(f"{content.name}: {what}", cause="not_text")
 
 
 def _refuse_endless_line(name: str, data: bytes) -> None:

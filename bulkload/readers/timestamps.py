@@ -11,10 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bulkload.readers.plain_clock import plain_dates, plain_durations
+
 Floats = npt.NDArray[np.float64]
 
 _DURATION: Final = (
-    r"^\s*(?:(?P<d>\d+)\s*[d-]\s*|:(?P<e>\d+):)?(?P<h>\d+):(?P<m>\d+):(?P<s>\d+(?:[.,]\d*)?)\s*$"
+    r"^\s*(?:(?P<d>\d+)\s*(?:days?,?|[d.-])\s*|:(?P<e>\d+):)?"
+    r"(?P<h>\d+):(?P<m>\d+):(?P<s>\d+(?:[.,]\d*)?)\s*$"
 )
 
 #: The same with the days written as ``0d``: quicker, as nothing in it is optional.
@@ -53,15 +56,6 @@ _SHEET_DAYS: Final = (30_000.0, 80_000.0)
 #: Seconds since 1970 that it can be: 1982 to 2119.
 _UNIX_SECONDS: Final = (3.8e8, 4.7e9)
 
-
-#: Widths of plain durations in one column: hours have few digits, and fractions one length.
-MAX_WIDTHS: Final = 12
-
-#: Seconds in a unit of each part of a duration: hours, minutes, seconds, and their fraction.
-_PLACES: Final = (3600.0, 60.0, 1.0, 0.0)
-
-#: Digits of hours: more than a thousand years are no test.
-MAX_HOUR_DIGITS: Final = 7
 
 #: So many dates are read one by one.
 FEW_VALUES: Final = 100
@@ -105,59 +99,6 @@ def looks_like_timestamp(value: str) -> bool:
     return any(re.match(p, value) for p in (_YEAR_FIRST, _YEAR_LAST, _DOTTED, _NAMED))
 
 
-def plain_durations(values: pa.ChunkedArray) -> Floats | None:
-    """Read ``12:03:04`` or ``123:03:04.250`` as seconds, None where a value is anything else.
-
-    Many times quicker than a pattern: digits of the same place are one column of bytes.
-    """
-    texts = values.combine_chunks()
-    if texts.null_count or not pa.types.is_string(texts.type) or not len(texts):
-        return None
-    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32)
-    offsets = offsets[texts.offset : texts.offset + len(texts) + 1]
-    data = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)
-    widths = np.diff(offsets)
-    seconds = np.empty(len(texts))
-    different = np.unique(widths)
-    if len(different) > MAX_WIDTHS:
-        return None
-    for width in different:
-        if len(different) == 1:
-            rows: slice | npt.NDArray[np.intp] = slice(None)
-            chars = data[offsets[0] : offsets[-1]].reshape(-1, int(width))
-        else:
-            rows = np.flatnonzero(widths == width)
-            chars = data[offsets[rows, None] + np.arange(width)]
-        found = _same_width(chars)
-        if found is None:
-            return None
-        seconds[rows] = found
-    return seconds
-
-
-def _same_width(chars: npt.NDArray[np.uint8]) -> Floats | None:
-    """Read durations that have their colons and points in the same places, ``(n, width)``."""
-    marks = [place for place, char in enumerate(chars[0]) if not 48 <= char <= 57]
-    kinds = bytes(chars[0, marks]).decode("latin-1")
-    ends = [*marks, chars.shape[1]]
-    if kinds not in {"::", "::.", "::,"} or ends[0] > MAX_HOUR_DIGITS:
-        return None
-    if not (chars[:, marks] == chars[0, marks]).all():
-        return None
-    total = np.zeros(len(chars))
-    for begin, end, unit in zip((0, *(m + 1 for m in marks)), ends, _PLACES, strict=False):
-        if not 1 <= end - begin <= MAX_HOUR_DIGITS:
-            return None
-        number = np.zeros(len(chars), dtype=np.int32)
-        for place in range(begin, end):
-            digit = chars[:, place] - np.uint8(48)
-            if (digit > 9).any():
-                return None
-            number = number * 10 + digit
-        total += number * (unit or 10.0 ** (begin - end))
-    return total
-
-
 def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> Floats:
     """Read dates and times, or seconds since 1970, as seconds since 1970; zone-less ones as UTC.
 
@@ -165,10 +106,20 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> Floats:
     """
     if pa.types.is_floating(values.type):
         return np.asarray(values.to_numpy(), dtype=np.float64)
+    plain = plain_dates(values)
+    if plain is not None:
+        seconds = plain.seconds(day_first=day_first)
+        if seconds is None:
+            raise ClockError(str(values[0].as_py()))
+        return seconds
     if len(values) <= FEW_VALUES:
         few = _few(values, day_first=day_first)
         if few is not None:
             return few
+    return _by_pattern(values, day_first=day_first)
+
+
+def _by_pattern(values: pa.ChunkedArray, *, day_first: bool) -> Floats:
     first = next((text for value in values if (text := value.as_py())), "")
     if re.match(_DOTTED, first):
         parts = _parts(values, _DOTTED)
@@ -350,6 +301,8 @@ def _seconds_of_day(parts: pa.ChunkedArray) -> Floats:
     half = np.asarray(pc.utf8_lower(pc.struct_field(parts, "half")).to_numpy(zero_copy_only=False))
     hour = np.where(half == "pm", hour % 12 + 12, np.where(half == "am", hour % 12, hour))
     minute, second = np.nan_to_num(_floats(parts, "mi")), np.nan_to_num(_floats(parts, "s"))
+    if max(hour.max(initial=0) - 24, minute.max(initial=0) - 59, second.max(initial=0) - 61) > 0:
+        raise ClockError("a time of day that does not exist")
     return hour * 3600.0 + minute * 60.0 + second - _zone_seconds(parts)
 
 

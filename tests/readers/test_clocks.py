@@ -17,7 +17,7 @@ from bulkload.readers.formats.neware_binary import RECORDS
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.reading import ReadOptions
 from bulkload.readers.table_source import ArrayGrid
-from bulkload.readers.timestamps import durations
+from bulkload.readers.timestamps import ClockError, durations, timestamps
 
 START = datetime(2024, 6, 5, 10, tzinfo=UTC)
 
@@ -224,6 +224,33 @@ def test_plain_durations_are_read_as_their_pattern_reads_them() -> None:
     assert durations(values).tolist() == [0.0, 35999.0, 442801.25, 0.001, 3723.5]
 
 
+@pytest.mark.parametrize("text", ["1.02:03:04.5", "1 day, 2:03:04.5", "1 days 02:03:04.5"])
+def test_days_before_hours_are_read(text: str) -> None:
+    """As .NET, Python and pandas write them; values below a day may have none."""
+    values = pa.chunked_array([pa.array([text, "2:03:04"])])
+    assert durations(values).tolist() == [93784.5, 7384.0]
+
+
+DATES = {
+    "year first": ("2024-02-29 23:59:59.5", "2024-03-01 00:00:00.5"),
+    "no leading zeros": ("2/29/2024 11:59:59.5 PM", "3/1/2024 12:00:00.5 AM"),
+    "points": ("29.02.2024 23:59:59,5", "01.03.2024 00:00:00,5"),
+    "a blank in front": (" 2024/02/29 23:59:59.5", " 2024/03/01 00:00:00.5"),
+}
+
+
+@pytest.mark.parametrize("texts", DATES.values(), ids=DATES)
+def test_dates_of_digits_are_read_as_their_pattern_reads_them(texts: tuple[str, str]) -> None:
+    values = pa.chunked_array([pa.array(texts)])
+    assert timestamps(values).tolist() == [1709251199.5, 1709251200.5]
+
+
+@pytest.mark.parametrize("text", ["2023-02-29 10:00:00", "31/04/2024 10:00", "2024-01-01 25:00"])
+def test_a_date_that_does_not_exist_is_none(text: str) -> None:
+    with pytest.raises(ClockError):
+        timestamps(pa.chunked_array([pa.array([text, text])]), day_first=True)
+
+
 DATE_AND_CLOCK = {
     "a lab's table": "Date,Time,Current (A),Voltage (V)",
     "German": "Datum,Zeit,Strom [A],Spannung [V]",
@@ -252,3 +279,29 @@ def test_a_running_time_beside_a_date_stays_one(tmp_path: Path) -> None:
     path.write_text("\n".join(["Date,Time (h),Current (A),Voltage (V)", *rows]) + "\n")
     series = read(path)
     assert series.table["Time [s]"].to_pylist() == [10_800.0 * i for i in range(30)]
+
+
+PLAIN_TABLES = {
+    "a lab's table": "Test Time (s),Current (A),Voltage (V),Mode",
+    "German": "Zeit [s],Strom [A],Spannung [V],Zustand",
+}
+
+
+@pytest.mark.parametrize("header", PLAIN_TABLES.values(), ids=PLAIN_TABLES)
+def test_rows_that_stand_twice_are_left_out(tmp_path: Path, header: str) -> None:
+    rows = [f"{10 * i},1.0,{3 + i / 500:.3f},C" for i in range(30) for _ in range(2)]
+    path = tmp_path / "cell.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    series = read(path)
+    assert time(series) == [10.0 * i for i in range(30)]
+    assert [d.rows for d in series.decisions if d.code == "rows_left_out"] == [30]
+
+
+@pytest.mark.parametrize("header", PLAIN_TABLES.values(), ids=PLAIN_TABLES)
+def test_rows_in_no_order_are_refused_for_that(tmp_path: Path, header: str) -> None:
+    rows = [f"{10 * (i * 7 % 30)},1.0,{3 + i * 7 % 30 / 500:.3f},C" for i in range(30)]
+    path = tmp_path / "cell.csv"
+    path.write_text("\n".join([header, *rows[::-1]]) + "\n")
+    with pytest.raises(UnreadableError, match="sort the rows by time") as caught:
+        read(path)
+    assert caught.value.cause == "rows_out_of_order"

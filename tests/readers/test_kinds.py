@@ -119,3 +119,12 @@ def test_what_is_read_is_still_named_under_a_text_suffix(shared_data: Path, tmp_
     path.write_bytes(source.read_bytes())
     with pytest.raises(UnreadableError, match=r"a BioLogic \.mpr file; give it its right suffix"):
         read(path)
+
+
+@pytest.mark.parametrize("suffix", [".cex", ".ccs"])
+def test_a_binary_without_a_mark_is_named_by_its_suffix(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"cell{suffix}"
+    path.write_bytes(bytes(range(256)) * 8)
+    with pytest.raises(UnreadableError, match="LANDdt as text or as a workbook") as caught:
+        read(path)
+    assert caught.value.cause == "not_text"
