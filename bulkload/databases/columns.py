@@ -130,13 +130,13 @@ def _fetch(name: str, one: ColumnMap, kind: Kind, where: str) -> Fetch:
         if kind in {Kind.ANY, Kind.TEXT} and one.zone is not None:
             return Fetch.TEXT
         raise PlanError(
-            f"samples: {where}: {one.column!r} holds {kind}; state its unit, its ticks where it "
-            "counts from 1970, or its zone where it is a date and time"
+            f"samples: {where}: {one.column!r} holds {_what(kind)}; state its unit, its ticks "
+            "where it counts from 1970, or its zone where it is a date and time"
         )
     if is_number and kind in {Kind.TEXT, Kind.OTHER}:
         raise PlanError(
-            f"samples: {where}: {one.column!r} holds {kind}, and a number is needed; cast it in "
-            "the query, and say there what a decimal comma or an empty text means"
+            f"samples: {where}: {one.column!r} holds {_what(kind)}, and a number is needed; "
+            "cast it in the query, and say there what a decimal comma or an empty text means"
         )
     if kind is Kind.OTHER:
         raise PlanError(
@@ -144,6 +144,10 @@ def _fetch(name: str, one: ColumnMap, kind: Kind, where: str) -> Fetch:
             "the query"
         )
     return Fetch.NUMBER if is_number or kind is not Kind.TEXT else Fetch.TEXT
+
+
+def _what(kind: Kind) -> str:
+    return "neither numbers nor text" if kind is Kind.OTHER else kind.value
 
 
 def _clock_fetch(name: str, one: ColumnMap, kind: Kind, where: str) -> Fetch:

@@ -310,7 +310,11 @@ class Planner:
         message = (
             f"{', '.join(sorted(named))} hold {total:,} rows, and the measurements and what is "
             f"left out account for {claimed:,}: {abs(total - claimed):,} rows "
-            + ("belong to no measurement" if total > claimed else "are counted twice")
+            + (
+                "belong to no measurement"
+                if total > claimed
+                else "are counted twice, or the samples query makes several samples of a row"
+            )
         )
         if facts.unclaimed:
             message = f"{message} ({facts.unclaimed})"

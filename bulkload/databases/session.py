@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,6 +40,8 @@ NO_SNAPSHOT_TEXT: Final = (
     'read without a snapshot (snapshot = "none"): rows that were written meanwhile show only in '
     "the sums, which are asked for before and after"
 )
+
+_NUMBER_CAST: Final = re.compile(r"\bas\s+(real|float|double|num|dec|int)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,11 @@ class Session:
         folder.mkdir(parents=True, exist_ok=True)
         self._forget()
         self.database, self._shared = self._open()
+        if self.url.engine in {Engine.SQLITE, Engine.ACCESS} and _casts(source):
+            self.warnings.append(
+                "samples.query makes numbers by CAST, and SQLite casts any text: 'n/a' to 0 and "
+                "'3,7' to 3, without an error; leave such values out, or replace them, in the query"
+            )
 
     def _open(self) -> tuple[Database, SharedSnapshot]:
         policy = self.source.snapshot
@@ -222,6 +230,10 @@ def open_shared(url: DatabaseUrl, folder: Path) -> Database:
     from bulkload.databases.engines.postgresql import PostgreSQL
 
     return PostgreSQL(url, snapshot=shared.name)
+
+
+def _casts(source: SqlSource) -> bool:
+    return source.samples is not None and _NUMBER_CAST.search(source.samples.query) is not None
 
 
 def moment_of(source: SqlSource, database: Database) -> SnapshotInfo:

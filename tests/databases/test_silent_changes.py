@@ -328,6 +328,29 @@ def test_numbers_as_text_are_refused(my: Lab) -> None:
         my.migrate()
 
 
+CAST = "SELECT n, t, CAST(v AS {kind}) AS v, i FROM samples WHERE cell = :cell"
+
+
+def cast_in_query(lab: Lab, kind: str) -> Path:
+    lab.make(["('a', 1, 0, '3.5', 0)", "('a', 2, 1, '3,7', 0)"], v="varchar(20)")
+    path = toml(lab.folder, lab.url)
+    plain = "SELECT * FROM samples WHERE cell = :cell"
+    return write_toml(lab.folder, path.read_text().replace(plain, CAST.format(kind=kind)))
+
+
+def test_a_cast_of_mysql_that_changes_a_value_is_refused(my: Lab) -> None:
+    """It would make 3 of '3,7', with no more than a warning."""
+    found = migrate(cast_in_query(my, "DOUBLE"), my.folder / "job")
+    assert causes(found) == {"test": "improper_value"}
+    assert "Truncated incorrect DOUBLE value: '3,7'" in str(found.rejected["test"])
+
+
+def test_a_cast_of_sqlite_is_told_to_the_person_who_signs(lite: Lab) -> None:
+    found = migrate(cast_in_query(lite, "REAL"), lite.folder / "job")
+    assert found.facts is not None
+    assert "'3,7' to 3, without an error" in found.facts.exceptions[0]
+
+
 @pytest.mark.parametrize("engine", ["pg", "my", "lite"])
 def test_sums_are_the_same_digit_for_digit_in_every_engine(
     engine: str, request: pytest.FixtureRequest

@@ -107,6 +107,21 @@ def test_truncate_before_the_lock_is_noticed(postgresql: PgDatabase, tmp_path: P
             session.lock(["samples"])
 
 
+def test_a_materialized_view_is_locked_by_reading_it(
+    postgresql: PgDatabase, tmp_path: Path
+) -> None:
+    """LOCK TABLE does not know it, and one that is refreshed would show a snapshot nothing."""
+    postgresql.run(TABLE, ROWS, "CREATE MATERIALIZED VIEW seen AS SELECT * FROM samples")
+    path = toml(tmp_path, postgresql.url)
+    path.write_text(path.read_text().replace("SELECT * FROM samples", "SELECT * FROM seen"))
+
+    def refresh() -> None:
+        with pytest.raises(Exception, match="lock timeout"):
+            postgresql.run("SET lock_timeout = '100ms'", "REFRESH MATERIALIZED VIEW seen")
+
+    assert read_while(path, tmp_path / "job", refresh) == [3.5, 3.6]
+
+
 def test_row_level_security_is_an_error_and_not_fewer_rows(
     postgresql: PgDatabase, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ one moment, one process holds the session and reads for all (``serial``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -47,6 +48,8 @@ _NEEDED: Final = 5
 _TRANSACTIONAL: Final = frozenset({"innodb", "rocksdb", "tokudb", "ndbcluster"})
 #: Codes of errors after which the connection is of no use.
 _LOST: Final = frozenset({1053, 1077, 1078, 1079, 1080, 1927, 2002, 2003, 2006, 2013, 2055})
+#: Warnings of a query that went on with another value than the one it was given.
+_CHANGED: Final = re.compile(r"Truncated incorrect (?!date|time)\w+ value|Cast to (un)?signed")
 #: Codes of errors that mean: not these credentials, not this database.
 _DENIED: Final = frozenset({1044, 1045, 1049, 1698})
 
@@ -130,7 +133,16 @@ class Connection:
         with self._translated_errors(), self._connection.cursor() as cursor:
             cursor.execute(sql)
             names = [column[0] for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
+            found = [dict(zip(names, row, strict=True)) for row in cursor]
+            cursor.execute("SHOW WARNINGS")
+            changed = [text for _, _, text in cursor if _CHANGED.search(text)]
+        if changed:
+            raise UnreadableError(
+                f"{self._masked}: a cast, or a comparison of text with a number, takes a value "
+                f"for another ({changed[0]}); say in the query what it means",
+                cause="improper_value",
+            )
+        return found
 
     def kinds(self, sql: str) -> Mapping[str, Kind]:
         """Return what the columns of a query hold."""

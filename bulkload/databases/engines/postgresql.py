@@ -7,7 +7,7 @@ switched off: a server that would filter rows raises instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -46,7 +46,8 @@ _SAVEPOINT: Final = "bl_before_query"
 #: Classes of SQLSTATE after which the connection is of no use: connection, operator, system.
 _LOST: Final = ("08", "57", "58")
 _CATALOGUE: Final = """
-SELECT n.nspname AS schema, c.relname AS name, pg_table_is_visible(c.oid) AS visible
+SELECT n.nspname AS schema, c.relname AS name, pg_table_is_visible(c.oid) AS visible,
+       c.relkind IN ('m', 'f') AS locks_by_reading
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%'
@@ -75,6 +76,7 @@ class PostgreSQL(Database):
         self._masked = url.masked
         self._imported = snapshot
         self._snapshot: SnapshotInfo | None = None
+        self._locked_by_reading: set[str] = set()
         with self._translated_errors():
             self._connection = driver.connect(url.uri("postgresql"), autocommit=True)
         try:
@@ -160,16 +162,21 @@ class PostgreSQL(Database):
     def tables(self) -> frozenset[str]:
         """Return tables and views: those on the search path also without their schema."""
         found = self.rows(_CATALOGUE)
-        names = {f"{row['schema']}.{row['name']}" for row in found}
-        return frozenset(names | {str(row["name"]) for row in found if row["visible"]})
+        self._locked_by_reading = _names_of(row for row in found if row["locks_by_reading"])
+        return frozenset(_names_of(found))
 
     def lock(self, tables: Sequence[str]) -> None:
         """Lock tables; raises where one was emptied between the snapshot and the lock."""
         if not tables:
             return
-        named = ", ".join(self.quote(name) for name in sorted(tables))
+        # Materialised views and foreign tables know no LOCK: reading them takes the same lock.
+        read = self._locked_by_reading.intersection(tables)
+        named = ", ".join(self.quote(name) for name in sorted(set(tables) - read))
         with self._translated_errors():
-            self._execute(f"LOCK TABLE {named} IN ACCESS SHARE MODE")
+            if named:
+                self._execute(f"LOCK TABLE {named} IN ACCESS SHARE MODE")
+            for name in sorted(read):
+                self._execute(f"SELECT 1 FROM {self.quote(name)} LIMIT 0")  # noqa: S608 - quoted
         oids = ", ".join(
             f"{self.text_literal(self.quote(name))}::regclass" for name in sorted(tables)
         )
@@ -268,6 +275,13 @@ class PostgreSQL(Database):
     def halves(self, term: str) -> tuple[str, str]:
         """Return the whole term: PostgreSQL adds int8 up as numeric."""
         return "", term
+
+
+def _names_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return names with their schema, and those on the search path also without it."""
+    found = list(rows)
+    names = {f"{row['schema']}.{row['name']}" for row in found}
+    return names | {str(row["name"]) for row in found if row["visible"]}
 
 
 def _kind(field: pa.Field) -> Kind:
