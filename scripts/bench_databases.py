@@ -174,6 +174,8 @@ def bench_postgresql(folder: Path, rows: int, tests: int, memory: str) -> None:
         upload_s, peak = upload(folder, toml, memory)
         mixed = load_configuration(write_toml(folder, "mixed", url, "mixed"))
         pass_s = _one_pass(mixed, folder, tests)
+        # Before and after: the machine's other work comes and goes within minutes.
+        clustered_s = (read_s + _read(source, tests)) / 2
     print(f"PostgreSQL, {count:,} rows in {tests} tests, 10 columns")
     print(f"  COPY TO STDOUT                {copy_s:8.1f} s  {count / copy_s:12,.0f} rows/s")
     print(f"  reading, one test at a time   {read_s:8.1f} s  {count / read_s:12,.0f} rows/s")
@@ -186,7 +188,7 @@ def bench_postgresql(folder: Path, rows: int, tests: int, memory: str) -> None:
     print(f"  proof / reading               {sums_s / read_s:8.2f}")
     print(f"  proof / database to Studio    {sums_s / upload_s:8.2f}")
     print(f"  mixed table in one pass       {pass_s:8.1f} s")
-    print(f"  one pass / clustered          {pass_s / read_s:8.2f}    (aim: at most 1.3)")
+    print(f"  one pass / clustered          {pass_s / clustered_s:8.2f}    (aim: at most 1.3)")
 
 
 def _queries(source: SqlSource, database: Any, tests: int) -> list[str]:
@@ -203,6 +205,21 @@ def _read_all(source: SqlSource, tests: int) -> tuple[float, float, float]:
     with closing(open_own(source.database)) as database:
         queries = _queries(source, database, tests)
         columns = raw_columns(source.samples, database.kinds(queries[0]))
+
+        def distinct() -> None:
+            for query in queries:
+                database.rows(f"SELECT COUNT(DISTINCT test_time) AS n FROM ({query}) q")
+
+        sums_s = timed(lambda: [query_sums(database, query, columns) for query in queries])
+        return _read(source, tests), sums_s, timed(distinct)
+
+
+def _read(source: SqlSource, tests: int) -> float:
+    """Return the seconds of reading all tests, one at a time."""
+    assert source.samples is not None
+    with closing(open_own(source.database)) as database:
+        queries = _queries(source, database, tests)
+        columns = raw_columns(source.samples, database.kinds(queries[0]))
         types = {f"c{i}": column.type for i, column in enumerate(columns.all)}
 
         def read() -> None:
@@ -210,13 +227,7 @@ def _read_all(source: SqlSource, tests: int) -> tuple[float, float, float]:
                 for batch in database.batches(database.samples_sql(query, columns.all), types):
                     del batch
 
-        def distinct() -> None:
-            for query in queries:
-                database.rows(f"SELECT COUNT(DISTINCT test_time) AS n FROM ({query}) q")
-
-        read_s = timed(read)
-        sums_s = timed(lambda: [query_sums(database, query, columns) for query in queries])
-        return read_s, sums_s, timed(distinct)
+        return timed(read)
 
 
 def _one_pass(source: SqlSource, folder: Path, tests: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 MICROSECONDS: Final = 1_000_000
+_OFFSET: Final = re.compile(r"\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)\Z")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -41,10 +43,21 @@ def utc_of_local(values: pa.Array | pa.ChunkedArray, zone: str, what: str) -> pa
     return pc.cast(early, pa.int64())
 
 
-def moments_of_text(values: pa.Array | pa.ChunkedArray, what: str) -> pa.ChunkedArray:
-    """Return ISO dates and times as local microseconds; raises ``UnreadableError``."""
+def states_zone(text: str) -> bool:
+    """Return whether a date and time ends with its offset from UTC, or with Z."""
+    return _OFFSET.search(text) is not None
+
+
+def moments_of_text(
+    values: pa.Array | pa.ChunkedArray, what: str, *, has_zone: bool
+) -> pa.ChunkedArray:
+    """Return ISO dates and times as microseconds, of UTC where all state their offset.
+
+    Raises ``UnreadableError`` for one that is none, or states its offset and should not.
+    """
     try:
-        return pc.cast(pc.cast(values, pa.timestamp("us")), pa.int64())
+        moments = pc.cast(values, pa.timestamp("us", "UTC" if has_zone else None))
+        return pc.cast(moments, pa.int64())
     except pa.ArrowInvalid as error:
         raise UnreadableError(
             f"{what} holds what is no date and time of the form 2020-01-31 12:00:00: "

@@ -16,6 +16,7 @@ from bulkload.databases.clocks import (
     iso_of_ticks,
     moments_of_text,
     seconds_since,
+    states_zone,
     utc_of_local,
 )
 from bulkload.databases.columns import RawColumns
@@ -66,6 +67,8 @@ class Mapper:
         #: The least and the greatest time, in seconds.
         self.time_range_s: tuple[float, float] = (np.nan, np.nan)
         self._first_tick: int | None = None
+        #: Whether the first text of the clock states its offset: all others have to do the same.
+        self._has_zone: bool | None = None
         self._has_begun = False
         self._completer = Completer(self.largest_current)
 
@@ -162,7 +165,9 @@ class Mapper:
                 f"{values.null_count:,} rows have no {name!r} ({one.column} is NULL)",
                 cause="no_time",
             )
-        ticks, per_second = _ticks(values, fetch, one, name)
+        if fetch is Fetch.TEXT and self._has_zone is None:
+            self._has_zone = states_zone(values[0].as_py())
+        ticks, per_second = _ticks(values, fetch, one, name, has_zone=bool(self._has_zone))
         counted = ticks.to_numpy().astype(np.int64)
         if self._first_tick is None:
             self._first_tick = int(counted[0])
@@ -280,14 +285,21 @@ def _decoded(name: str, one: ColumnMap, values: pa.Array) -> pa.Array:
     return pa.array(words, pa.string()).take(coded.indices)
 
 
-def _ticks(values: pa.Array | pa.ChunkedArray, fetch: Fetch, one: ColumnMap, name: str) -> Any:
+def _ticks(
+    values: pa.Array | pa.ChunkedArray,
+    fetch: Fetch,
+    one: ColumnMap,
+    name: str,
+    *,
+    has_zone: bool,
+) -> Any:
     """Return a clock's values as whole ticks of UTC, and the ticks in a second."""
     if fetch is Fetch.WHOLE:
         assert one.ticks is not None
         return values, TICKS_PER_SECOND[one.ticks]
     if fetch is Fetch.TEXT:
-        values = moments_of_text(values, repr(one.column))
-    if one.zone is not None:
+        values = moments_of_text(values, repr(one.column), has_zone=has_zone)
+    if one.zone is not None and not has_zone:
         values = utc_of_local(values, one.zone, f"{name!r} ({one.column})")
     return values, MICROSECONDS
 
@@ -299,5 +311,7 @@ def _start_time(raw: pa.Table, columns: RawColumns, one: ColumnMap | None) -> st
     first = raw.column(index).slice(0, 1)
     if not raw.num_rows or first.null_count:
         return None
-    ticks, per_second = _ticks(first, columns.all[index].fetch, one, START_TIME)
+    fetch = columns.all[index].fetch
+    has_zone = fetch is Fetch.TEXT and states_zone(first[0].as_py())
+    ticks, per_second = _ticks(first, fetch, one, START_TIME, has_zone=has_zone)
     return iso_of_ticks(ticks[0].as_py(), per_second)

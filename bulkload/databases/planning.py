@@ -31,6 +31,7 @@ from bulkload.databases.query import QueryError, filled, parameters, placeholder
 from bulkload.databases.rows import filled_pattern, filtered, value
 from bulkload.databases.session import NO_SNAPSHOT, NO_SNAPSHOT_TEXT, Session, moment_of
 from bulkload.databases.sums import Sums, sums_rows
+from bulkload.databases.unused import Unused
 from bulkload.errors import PlanError, UnreadableError
 
 
@@ -43,6 +44,7 @@ class Planner:
         self._where = where
         self._columns: dict[tuple[str, ...], RawColumns] = {}
         self._written: set[Path] = set()
+        self._unused = Unused(self._source)
         #: Sums of the tests that one pass has read, by the stem of the measurement's file.
         self._passed: Mapping[str, Sums] = {}
         self.facts: Facts | None = None
@@ -82,6 +84,7 @@ class Planner:
         self._read_in_one_pass([row for row, _ in planned], catalogue)
         for row, cell in planned:
             yield from self._measurement(row, cell, facts, catalogue)
+        facts.exceptions += self._unused.sentences()
         if source.samples is not None:
             yield from self._totals(facts, catalogue)
         self._forget_others()
@@ -195,6 +198,7 @@ class Planner:
             yield Fault(where=place, rule="bad_value", message=f"{place}: {error}")
             return
         file_path, sums = self._write(row, sql)
+        self._unused.add(self._session.database, sql)
         facts.rows_planned += sums.rows
         yield PlannedMeasurement(
             where=place, cell=cell, name=name, path=file_path, is_file=False, start_time=start

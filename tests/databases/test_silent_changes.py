@@ -328,6 +328,39 @@ def test_numbers_as_text_are_refused(my: Lab) -> None:
         my.migrate()
 
 
+def test_what_no_column_of_the_mapping_holds_is_told(lite: Lab) -> None:
+    lite.make(["('a', 1, 0, 3.5, 0, 7)"], spare="int")
+    found = lite.migrate()
+    assert found.facts is not None
+    assert found.facts.exceptions == ["columns of the samples query that are not migrated: spare"]
+
+
+def test_codes_of_the_long_shape_that_nothing_holds_are_counted(lite: Lab) -> None:
+    lite.run("CREATE TABLE samples (cell, n, code, value)")
+    values = "('a', 1, 1, 0), ('a', 1, 2, 3.5), ('a', 1, 3, 0.0), ('a', 1, 99, 1)"
+    lite.run(f"INSERT INTO samples VALUES {values}")
+    text = TOML.format(url=lite.url, time='{ code = 1, unit = "s" }', further="")
+    text = text.replace('column = "v"', "code = 2").replace('column = "i"', "code = 3")
+    shape = 'order = ["n"]\nshape = "long"\ncode = "code"\nvalue = "value"'
+    path = write_toml(lite.folder, text.replace('order = ["n"]', shape))
+    found = migrate(path, lite.folder / "job")
+    assert causes(found) == {}
+    assert found.facts is not None
+    assert found.facts.exceptions[0].startswith("the 1 rows of the code 99 are not migrated")
+
+
+@pytest.mark.parametrize("second", ["2018-06-01T08:00:10+02:00", "2018-06-01 08:00:10"])
+def test_text_that_states_its_offset_needs_no_zone_but_in_all_rows(second: str, lite: Lab) -> None:
+    lite.make(
+        ["('a', 1, '2018-06-01T06:00:00Z', 3.5, 0)", f"('a', 2, '{second}', 3.6, 0)"], t="text"
+    )
+    found = lite.migrate('{ column = "t", zone = "Europe/Berlin" }')
+    if second.endswith("00"):
+        assert read(found, "Time [s]") == [0.0, 10.0]
+    else:
+        assert causes(found) == {"test": "not_a_timestamp"}
+
+
 CAST = "SELECT n, t, CAST(v AS {kind}) AS v, i FROM samples WHERE cell = :cell"
 
 
