@@ -25,6 +25,8 @@ _ORDERS: Final = {
 }
 #: Files left out that are named one by one: more of them are for the plan (``--out``).
 MAX_EXCLUDED: Final = 200
+#: What is not uploaded itself and must not be left out: what is in it, or beside it, would be too.
+_LOOKED_INTO: Final = frozenset({ContentKind.METADATA, ContentKind.ARCHIVE})
 #: Characters that mean something in a pattern.
 _SPECIAL: Final = frozenset("\\*?[]!# ")
 
@@ -122,9 +124,7 @@ def _excluded(prefix: str, proposals: Sequence[Proposal]) -> Iterator[Line]:
         by_ending[one.facts.path[one.facts.path.rfind(".") :].lower()].append(one)
     for ending, members in sorted(by_ending.items()):
         left_out = [
-            one
-            for one in members
-            if one.upload is False and one.facts.kind is not ContentKind.METADATA
+            one for one in members if one.upload is False and one.facts.kind not in _LOOKED_INTO
         ]
         rules = sorted({one.rule for one in left_out})
         # An ending that may hold data tomorrow is not left out as a whole.

@@ -339,11 +339,38 @@ def test_a_layout_with_one_exception_is_run_and_the_exception_excluded() -> None
         "a/new_c3_RPT.csv": "the layout would read measurement 'c3_RPT', proposed is 'RPT'"
     }
     assert not ways.unread
-    # As many exceptions as paths that fit: no habit.
-    others = [file(f"new_c{at}_RPT.csv", f"c{at}", "RPT") for at in range(3, 6)]
-    ways = ways_of(*habit, *others)
-    assert [one.text for one in ways.others] == [text]
-    assert not ways.misread
+    # Two paths are no habit, and of dozens of exceptions nobody looks at each.
+    many = [file(f"new_c{at}_RPT.csv", f"c{at}", "RPT") for at in range(3, 30)]
+    for proposals in ([*habit[:2], exception], [*habit, *many]):
+        ways = ways_of(*proposals)
+        assert [one.text for one in ways.others] == [text]
+        assert not ways.misread
+
+
+def test_a_layout_begins_with_the_date_of_a_folder_and_reads_archives_as_the_plan_does(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    lab(tmp_path)
+    root = tmp_path / "lab"
+    for cell in ("k1", "k2"):
+        for day in ("2024-03-12_formacion", "2024-03-19_ciclado"):
+            write(root / day / f"{cell}__{day[11:14]}1.csv", series(seed=len(day) + ord(cell[1])))
+    with zipfile.ZipFile(root / "week.zip", "w") as packed:
+        for cell in ("k1", "k2"):
+            write(tmp_path / "life.csv", series(seed=ord(cell[1]) + 40))
+            packed.write(tmp_path / "life.csv", f"{cell}__life__25degC.csv")
+        packed.writestr("read me.txt", "hello")
+    jobs.command("survey", "lab", "--cells", "cells.csv", "--toml", "bulkload.toml")
+    written = (tmp_path / "bulkload.toml").read_text("utf-8")
+    stated = tomllib.loads(written)["source"][0]
+    assert "{date}_*/{cell}__{measurement}.*" in stated["layout"], written
+    # An archive that is left out would take its tests along.
+    assert not any(one.endswith("week.zip") for one in stated["exclude"])
+    assert "files fit none" not in written
+    rows = jobs.command("plan", "bulkload.toml", "--out", "plan.csv")
+    assert rows.code in (0, 3), rows.out
+    paths = {row["path"] for row in rows_of(tmp_path / "plan.csv")}
+    assert any(path.endswith("lab/week.zip!/k1__life__25degC.csv") for path in paths), paths
 
 
 def test_a_toml_leaves_out_by_name_what_its_layout_would_misread(

@@ -13,6 +13,8 @@ from bulkload.core.survey.proposal import Draft, Sureness
 
 #: Paths that must share a pattern for it to count as a habit, not as a misfit among others.
 HABIT: Final = 3
+#: What stands between the parts of a name.
+_SEPARATORS: Final = " _-."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +81,15 @@ def _component(draft: Draft, index: int) -> str:
     for start, end, field in spans:
         if start < at:
             continue
-        shown += ("*" if text[at:start].strip(" _-.") else text[at:start]) + f"{{{field}}}"
+        shown += _between(text[at:start]) + f"{{{field}}}"
         at = end
-    return shown + ("*" if text[at:].strip(" _-.") else text[at:])
+    return shown + _between(text[at:])
+
+
+def _between(text: str) -> str:
+    """Write what stands between fields as a pattern; its outer separators end the fields."""
+    core = text.strip(_SEPARATORS)
+    return text.replace(core, "*", 1) if core else text
 
 
 def _stem(draft: Draft) -> str:
@@ -95,7 +103,7 @@ def _stem(draft: Draft) -> str:
         if start < at:
             continue
         between = text[at:start]
-        core = between.strip(" _-.+")
+        core = between.strip(_SEPARATORS + "+")
         if core:
             lead, tail = between[: between.index(core)], between[between.index(core) + len(core) :]
             pieces.append(lead + ("*" if is_named else "{measurement}") + tail)

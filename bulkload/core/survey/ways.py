@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from bulkload.core.address import layout_parts
 from bulkload.core.layouts import Layouts, Way
 from bulkload.core.path_layout import Layout
 from bulkload.core.survey.content import ContentKind
@@ -43,11 +44,12 @@ def runnable_ways(
 ) -> Ways:
     """Choose the layouts that, tried in turn, read every path as it is proposed.
 
-    A layout that most of its paths follow stays, and the few that it misreads are named.
+    A layout that several paths follow stays, and the few that it misreads are named.
     ``cell_of`` returns the cell that a name in a path means, by the sheet of cells.
     """
     data = [
-        (one.facts.path.split("/"), one)
+        # As the plan reads them: in an archive there are two forms.
+        ([*layout_parts(tuple(one.facts.path.split("/")))], one)
         for one in proposals
         if one.facts.kind is ContentKind.DATA and one.upload is not False
     ]
@@ -62,20 +64,22 @@ def runnable_ways(
         ways = Layouts(tuple(parsed[text][1] for text in ordered))
         right, unread = Counter[str](), 0
         misread: dict[str, dict[str, str]] = defaultdict(dict)
-        for path, proposal in data:
-            way = ways.first(path)
-            if way is None:
+        for forms, proposal in data:
+            found = next(((way, one) for one in forms if (way := ways.first(one))), None)
+            if found is None:
                 unread += 1
                 continue
+            way, path = found
             fault = _fault(way, path, proposal, cell_of, order)
             if fault is None:
                 right[way.text] += 1
             else:
                 misread[way.text][proposal.facts.path] = fault
-        wrong = {text for text, paths in misread.items() if not _holds(right[text], len(paths))}
+        wrong = [text for text, paths in misread.items() if not _holds(right[text], len(paths))]
         if not wrong:
             break
-        ordered = [text for text in ordered if text not in wrong]
+        # One at a time: its paths go to the next layout that they fit, if there is one.
+        ordered.remove(max(wrong, key=lambda text: (len(misread[text]) - right[text], text)))
     active = tuple(parsed[text][0] for text in ordered)
     others = tuple(one for one in layouts if one.text in needed and one.text not in ordered)
     named = {path: fault for paths in misread.values() for path, fault in paths.items()}
@@ -84,7 +88,7 @@ def runnable_ways(
 
 def _holds(right: int, misread: int) -> bool:
     """Return whether a layout is a habit with exceptions, not an exception itself."""
-    return HABIT <= right > misread <= MAX_MISREAD
+    return right >= HABIT and misread <= MAX_MISREAD
 
 
 def _literal(text: str) -> int:
