@@ -38,18 +38,19 @@ def moments(seed: int) -> list[tuple[int, float]]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("form", [FILE_NAME, LOG_NAME])
+@pytest.mark.parametrize(("form", "is_plain"), [(FILE_NAME, False), (LOG_NAME, True)])
 def test_killed_ten_times_an_upload_still_brings_each_measurement_once(
-    form: str, start_studio: StartStudio, tmp_path: Path
+    form: str, *, is_plain: bool, start_studio: StartStudio, tmp_path: Path
 ) -> None:
-    """With the journal of a disk, and with that of a network file system."""
+    """With the journal of a disk, and with that of a network file system; on either loop."""
     keep(tmp_path / "job" / form)
+    loop = plain_loop(tmp_path / "loop") if is_plain else {}
     made = archive(tmp_path / "archive", specs=3, cells=4, measurements=5, rows=200)
     studio = start_studio(latency_s=0.02, processing_s=0.2)
     readers: list[psutil.Process] = []
     killed = 0
     for count, delay_s in moments(SEED):
-        with running(COMMAND, folder=tmp_path, studio=studio) as run:
+        with running(COMMAND, folder=tmp_path, studio=studio, environment=loop) as run:
             readers += kill_at(run, studio, count, delay_s)
             killed += run.process.returncode < 0
             moment = f"{studio.requests.total} requests (drawn: {count} and {delay_s * 1e3:.0f} ms)"
@@ -57,7 +58,7 @@ def test_killed_ten_times_an_upload_still_brings_each_measurement_once(
     assert killed == KILLS, "the upload was over before the last moment: lower REQUESTS"
     until(lambda: not any(is_reader(one) for one in readers), "children outlive their parent")
 
-    with running(COMMAND, folder=tmp_path, studio=studio) as run:
+    with running(COMMAND, folder=tmp_path, studio=studio, environment=loop) as run:
         ended = run.wait()
         assert not run.children()
     assert ended.code == 0, ended.out + ended.err
@@ -81,6 +82,13 @@ def keep(journal: Path) -> None:
     """Let a folder's journal be of this form: one that is not begun decides it."""
     journal.parent.mkdir()
     journal.touch()
+
+
+def plain_loop(folder: Path) -> dict[str, str]:
+    """Return an environment whose uvloop, where it is installed, is asyncio's own loop."""
+    folder.mkdir()
+    (folder / "uvloop.py").write_text("from asyncio import new_event_loop\n", "utf-8")
+    return {"PYTHONPATH": str(folder)}
 
 
 def kill_at(run: Running, studio: LocalStudio, count: int, delay_s: float) -> list[psutil.Process]:
