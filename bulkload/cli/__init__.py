@@ -19,7 +19,7 @@ from bulkload.cli.output.help_format import PageFormatter
 from bulkload.cli.output.terminal import queued_output
 from bulkload.core.systems import utf8_environment
 from bulkload.core.tally import ExitCode
-from bulkload.core.text import printable
+from bulkload.core.text import is_encodable, printable
 from bulkload.core.version import VERSION
 from bulkload.errors import BulkloadError, JobFileError
 
@@ -131,6 +131,9 @@ def _use_utf8() -> None:
 def run(tokens: list[str]) -> int:
     """Run a command and return its exit code; every error becomes one sentence."""
     console = Console(stderr=True)
+    if not_text := [token for token in tokens if not is_encodable(token)]:
+        say(console, printable(f"bulkload: {not_text[0]}: is not valid UTF-8; rename it"))
+        return ExitCode.USAGE
     try:
         result = app(tokens, exit_on_error=False, print_error=True, error_console=console)
     except CycloptsError:

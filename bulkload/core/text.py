@@ -27,6 +27,11 @@ def printable(text: str) -> str:
     )
 
 
+def is_encodable(text: str) -> bool:
+    """Return whether a text can be written as UTF-8; half a surrogate pair cannot."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def one_line(text: str) -> str:
     """Return a server's text as one printable line of at most ``MAX_MESSAGE_CHARACTERS``."""
     line = printable(_CONTROL.sub(" ", text).strip())

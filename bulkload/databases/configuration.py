@@ -293,6 +293,8 @@ def is_sql_document(document: Mapping[str, Any]) -> bool:
 
 def load_configuration(path: Path) -> SqlSource:
     """Read ``[source.sql]`` of a TOML file; raises ``PlanError``."""
+    if path.exists() and not path.is_file():
+        raise PlanError(f"{path}: is no file: a folder, a pipe or a device")
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

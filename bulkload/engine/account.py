@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,14 @@ def write_account(
 
     Side effects: the file appears, or replaces an older one, whole.
     """
-    rows = _rows(stores, job_dir, is_waiting=is_waiting)
-    if (first := next(rows, None)) is None:
-        raise SettingsError(f"{job_dir} has a journal without an upload")
-    return write_table(path, chain([first], rows), ACCOUNT_COLUMNS)
+    # Closed before the journals are, whatever prevents the writing.
+    with closing(_rows(stores, job_dir, is_waiting=is_waiting)) as rows:
+        if (first := next(rows, None)) is None:
+            raise SettingsError(f"{job_dir} has a journal without an upload")
+        return write_table(path, chain([first], rows), ACCOUNT_COLUMNS)
 
 
-def _rows(stores: Iterable[Store], job_dir: Path, *, is_waiting: bool) -> Iterator[dict[str, Any]]:
+def _rows(stores: Iterable[Store], job_dir: Path, *, is_waiting: bool) -> Generator[dict[str, Any]]:
     proved = proofs(job_dir)
     for store in stores:
         if (last := store.last_upload()) is not None:

@@ -17,14 +17,13 @@ from bulkload.core.layouts import Layouts
 from bulkload.core.path_layout import Layout
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import PlanItem, Problem, Scope, Skip, Specification, UploadJob
-from bulkload.core.text import shown
+from bulkload.core.text import is_encodable, shown
 from bulkload.errors import PlanError
 from bulkload.sources.entry import Entry, Found
 from bulkload.sources.folder import walk, walk_archive, walk_remote
 from bulkload.sources.jobfile.defaults import with_defaults
 from bulkload.sources.jobfile.document import JobFile, PatternDefaults, is_job_file, read_job_file
 from bulkload.sources.joining import FOLDER, Links, joined, links_of
-from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.listings import Listings
 from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_frame, read_manifest
 from bulkload.sources.manifest_header import ManifestOptions

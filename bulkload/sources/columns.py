@@ -18,10 +18,9 @@ from bulkload.core.address import is_url
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.survey.dates import Order
 from bulkload.core.terms import JobKey, MeasurementType
-from bulkload.core.text import shown
+from bulkload.core.text import is_encodable, shown
 from bulkload.errors import PlanError
 from bulkload.sources import field_parsers as cells
-from bulkload.sources.json_yaml_toml import is_encodable
 
 COLUMNS: Final = (
     *("spec", "cell", "batch", "measurement", "type", "path", "member", "reader", "data_type"),

@@ -24,9 +24,8 @@ from bulkload.core.plan_items import Problem, Skip, UploadJob
 from bulkload.core.survey.dates import Order, date_of
 from bulkload.core.survey.marks import temperature_of
 from bulkload.core.terms import JobKey, MeasurementType
-from bulkload.core.text import shown
+from bulkload.core.text import is_encodable, shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
-from bulkload.sources.json_yaml_toml import is_encodable
 from bulkload.sources.listings import Listings
 from bulkload.sources.metadata import role_of
 from bulkload.sources.patience import patience

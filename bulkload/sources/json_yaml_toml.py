@@ -23,7 +23,7 @@ import yaml
 
 from bulkload.archives.access import beginning
 from bulkload.core.address import is_elsewhere, place
-from bulkload.core.text import shown
+from bulkload.core.text import is_encodable, shown
 from bulkload.errors import UnreadableError
 from bulkload.sources.patience import patience
 
@@ -154,11 +154,6 @@ def _key(key: object, above: tuple[str, ...]) -> str:
     if not isinstance(key, str) or not is_encodable(key):
         raise NotJsonableError((*above, str(key)), "must be text to be a key; quote it")
     return key
-
-
-def is_encodable(text: str) -> bool:
-    """Return whether a text can be written as UTF-8; half a surrogate pair cannot."""
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def parse_json(text: str) -> Any:

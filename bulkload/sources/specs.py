@@ -72,7 +72,7 @@ def read_specifications(path: Path, into: Stated) -> Iterator[Problem | Skip]:
                 yield from _read_file(file, into)
             else:
                 yield Skip(where=str(file), rule=Rule.NOT_A_SPECIFICATION_FILE)
-    elif path.suffix.lower() in (*DOCUMENT_SUFFIXES, *_SHEET_SUFFIXES) and path.exists():
+    elif path.suffix.lower() in (*DOCUMENT_SUFFIXES, *_SHEET_SUFFIXES) and path.is_file():
         yield from _read_file(path, into)
     elif not path.exists():
         raise PlanError(f"--specs {path}: there is no such file or folder")

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from bulkload.core.text import shown
 from bulkload.errors import PlanError
 from bulkload.sources.columns import COLUMNS, FLAG_COLUMNS, NUMBER_COLUMNS, Cell
 
@@ -50,7 +51,7 @@ def write_table(
     """
     writer = WRITERS.get(path.suffix.lower())
     if writer is None:
-        raise PlanError(f"{path}: a plan can be written as one of {', '.join(WRITERS)}")
+        raise PlanError(f"{path}: the ending must be one of {', '.join(WRITERS)}")
     is_workbook = path.suffix.lower() == ".xlsx"
     for name, sheet in ({} if is_workbook else sheets or {}).items():
         beside = companion(path, name)
@@ -70,6 +71,11 @@ def _in_place(path: Path, write: Callable[[Path], int]) -> int:
     try:
         count = write(unfinished)
         unfinished.replace(path)
+    except UnicodeEncodeError as error:
+        text = shown(error.object.strip())
+        raise PlanError(
+            f"{path}: {text} holds a name that is not valid UTF-8; rename it"
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
     return count

@@ -14,7 +14,7 @@ from bulkload.cli.output.json_documents import AsJson, DetectDocument, print_doc
 from bulkload.cli.output.json_lines import CandidateLine, DetectedFile
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
-from bulkload.errors import BulkloadError
+from bulkload.errors import BulkloadError, UnreadableError
 from bulkload.readers import Candidate, ReadOptions, list_members, load_dialects
 from bulkload.readers import detect as find_reader
 
@@ -48,6 +48,8 @@ def describe(console: Console, path: str, options: ReadOptions) -> DetectedFile:
     """Find out what a file is and by what evidence, and print it."""
     try:
         with on_disk(path) as file:
+            if file.exists() and not file.is_file():
+                raise UnreadableError("is no file: a folder, a pipe or a device")
             found = find_reader(file, options)
             members = () if found.verdict is None else tuple(list_members(file, options))
     except (OSError, BulkloadError) as error:

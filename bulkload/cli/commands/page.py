@@ -9,6 +9,7 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
+from bulkload.cli.options.ports import is_port
 from bulkload.cli.output.console import say
 from bulkload.cli.output.help_format import RUN
 from bulkload.core.tally import ExitCode
@@ -17,7 +18,9 @@ from bulkload.engine.single_flight import one_error
 from bulkload.errors import SettingsError
 
 
-def page(job_dir: Path, *, port: Annotated[int, Parameter(group=RUN)] = 0) -> int:
+def page(
+    job_dir: Path, *, port: Annotated[int, Parameter(group=RUN, validator=is_port)] = 0
+) -> int:
     """Show a job in a browser: throughput, stages, cells, causes, single measurements.
 
     Serves this machine only, until it is interrupted, and only reads the job. From another

@@ -11,6 +11,7 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
+from bulkload.cli.options.ports import is_port
 from bulkload.cli.output.console import say
 from bulkload.core.tally import ExitCode
 from bulkload.engine.single_flight import one_error
@@ -21,7 +22,7 @@ def studio(
     *,
     data: Path,
     host: str = "127.0.0.1",
-    port: int = 0,
+    port: Annotated[int, Parameter(validator=is_port)] = 0,
     port_file: Path | None = None,
     latency: float = 0.0,
     processing: float = 0.0,

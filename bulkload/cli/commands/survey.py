@@ -26,7 +26,7 @@ from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.databases.urls import looks_like_url
 from bulkload.engine.progress import Progress
-from bulkload.errors import SettingsError
+from bulkload.errors import PlanError, SettingsError
 from bulkload.sources.sheets.stated import StatedSheets, read_sheets
 from bulkload.surveying.plan_file import write_survey
 from bulkload.surveying.surveyor import default_workers, survey_sources
@@ -91,6 +91,8 @@ def survey(
             on_found=progress.found,
             on_look=on_look,
         )
+    if not found.proposals:
+        raise PlanError(f"no file was found in {', '.join(sources)}: name a folder with data files")
     _show(console, found, stated)
     if out is not None:
         rows = write_survey(out, found, paths, stated.cells)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from bulkload.cli.options.ports import is_port
 from bulkload.cli.output.help_format import OUTPUT
 from bulkload.cli.output.json_documents import AsJson
 
@@ -30,7 +31,10 @@ class RunOutput:
     """
 
     #: A port, or none for a free one; None where no page is asked for.
-    page: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=(0, 1), negative=())] = None
-    metrics: int | None = None
+    page: Annotated[
+        tuple[int, ...] | None,
+        Parameter(consume_multiple=(0, 1), negative=(), validator=is_port),
+    ] = None
+    metrics: Annotated[int | None, Parameter(validator=is_port)] = None
     quiet: Annotated[bool, Parameter(negative=())] = False
     as_json: AsJson = False
