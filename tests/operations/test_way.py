@@ -103,6 +103,15 @@ def test_an_answer_that_is_not_studios_ends_the_run_at_once(name: str, lab: Jobs
     assert len(asked) == 1
 
 
+def test_an_answer_of_another_service_is_a_sentence(lab: Jobs) -> None:
+    with server(lambda _: web.json_response({"status": "ok"})) as (url, _asked):
+        ended = lab.upload("archive", "--url", url)
+    assert ended.code == 2
+    said = " ".join((ended.out + ended.err).split())
+    assert "is not a valid Project: id: Field required; name: Field required" in said
+    assert "pydantic" not in said
+
+
 def test_a_project_that_is_not_there(lab: Jobs) -> None:
     ended = lab.upload("archive", "--project", "nowhere")
     nothing_was_booked(ended, 2)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from bulkload.client.limits import MAX_FINDINGS
 from bulkload.core.terms import MeasurementType
+from bulkload.core.text import one_line
 from bulkload.errors import IonworksError
 
 
@@ -45,10 +47,14 @@ class Record(BaseModel):
             )
         try:
             return cls.model_validate(dict(answer))
-        except ValueError as error:
-            known = dict(answer)
+        except ValidationError as error:
+            faults = (
+                f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
+                for one in error.errors(include_url=False, include_input=False)[:MAX_FINDINGS]
+            )
             raise IonworksError(
-                f"the server's answer is not a valid {cls.__name__}: {error}", data=known
+                f"the server's answer is not a valid {cls.__name__}: {one_line('; '.join(faults))}",
+                data=dict(answer),
             ) from error
 
 
