@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from bulkload.readers.content import load
@@ -165,13 +167,19 @@ MADE = {
     ),
 }
 
-NAMES = (*MADE, *REAL, BINARY)
+#: A store of a table whose rows are the records: only they are changed, for nothing else in such a
+#: file is there twice.
+STORE = "hdf5"
+
+NAMES = (*MADE, *REAL, BINARY, STORE)
 
 
 def base(name: str) -> Base:
     """Return the base file of a format."""
     if name == BINARY:
         return _binary()
+    if name == STORE:
+        return _store()
     if name in MADE:
         head, rows, encoding = MADE[name]
         return Base(
@@ -202,3 +210,17 @@ def _binary() -> Base:
     return Base(
         BINARY, ".mpr", [data[:begin]], [*rows, data[begin + count * size :]], is_binary=True
     )
+
+
+def _store() -> Base:
+    kind = np.dtype([(name, "<f8") for name in ("time [s]", "voltage [V]", "current [A]")])
+    rows = [(10.0 * i, _voltage(i), 0.5 + i % 5) for i in range(BASE_ROWS)]
+    records = np.array(rows, dtype=kind)
+    stored = io.BytesIO()
+    with h5py.File(stored, "w") as file:
+        file.create_dataset("run/table", data=records)
+    data, size = stored.getvalue(), records.dtype.itemsize
+    begin = data.index(records.tobytes())
+    end = begin + records.nbytes
+    cut = [data[place : place + size] for place in range(begin, end, size)]
+    return Base(STORE, ".h5", [data[:begin]], [*cut, data[end:]], is_binary=True)
