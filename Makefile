@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
-EXTRAS := dev,cyclers,hdf5,archives,cloud,sftp,postgresql,mysql,sqlite,sql,report,notify,metrics,otel,speed
+EXTRAS := dev,cyclers,hdf5,archives,cloud,sftp,postgresql,mysql,sqlite,sql,report,notify,metrics,otel,speed,dask
 
 .PHONY: help demo test check lint mutants bench clean
 .DEFAULT_GOAL := help

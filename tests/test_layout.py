@@ -83,6 +83,7 @@ HOMES = {
     "matplotlib": {"report"},
     "apprise": {"cli/jobs"},
     "structlog": {"engine"},
+    "distributed": {"lanes"},
     "cyclopts": {"cli", "cli/commands", "cli/jobs", "cli/options", "cli/output"},
     "pathspec": {"sources"},
     "opentelemetry": {"engine"},

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import islice
+from typing import Final
 
 from bulkload.core.plan_items import PlanItem, UploadJob
 from bulkload.errors import SettingsError
 from bulkload.journal.limits import MAX_PARTS
-from bulkload.lanes.limits import CORES_A_LANE, MAX_LANES, PARTS_A_LANE, SMALL_JOB
+from bulkload.lanes.limits import CLUSTER_LANES, CORES_A_LANE, MAX_LANES, PARTS_A_LANE, SMALL_JOB
 from bulkload.settings import RunLimits, machine
+
+#: In the place of a cluster's address: a scheduler and workers in this process.
+LOCAL: Final = "local"
 
 
 def default_lanes(cores: int) -> int:
@@ -34,6 +38,11 @@ def parts_of_new_job(lanes: int | None, read: Callable[[], Iterable[PlanItem]]) 
         if sum(1 for _ in islice(jobs, SMALL_JOB + 1)) <= SMALL_JOB:
             return 1
     return default_parts(count)
+
+
+def parts_for_cluster(lanes: int | None) -> int:
+    """Return how many parts a new job has that goes to a cluster, of so many lanes if known."""
+    return (lanes or CLUSTER_LANES) * PARTS_A_LANE
 
 
 def check_counts(*, lanes: int | None, parts: int | None) -> None:

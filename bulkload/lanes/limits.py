@@ -32,3 +32,29 @@ STATE_EVERY_S: Final = 1.0
 #: Items of a plan that are held in memory before they are written to their parts' shares: about
 #: 1 kB each.
 HELD_ITEMS: Final = 20_000
+
+#: Lanes for which a new job is divided that goes to a Dask cluster, where nobody says how many
+#: parts: the cluster may be larger or smaller, and grow.
+CLUSTER_LANES: Final = 16
+
+#: Seconds in which the scheduler of a Dask cluster must be reached: one that is up answers in
+#: milliseconds, and an address with a mistake in it should show.
+CLUSTER_CONNECT_S: Final = 15.0
+
+#: Seconds in which a Dask cluster must answer a question: the first one to a worker has it import
+#: us, which took 15 s on a machine with six times the work that it has cores for.
+CLUSTER_ANSWER_S: Final = 120.0
+
+#: Seconds without a worker that can run parts, before the run is left to another one: a
+#: scheduler of machines may take minutes to give some, and nobody waits for ever.
+NO_WORKER_S: Final = 300.0
+
+#: Seconds between two looks at which workers a Dask cluster has.
+WORKERS_EVERY_S: Final = 1.0
+
+#: Seconds that a part waits on a worker for whoever else holds it: the lane of a worker that was
+#: lost ends when its worker does, and Dask notices a broken connection within these.
+PART_HELD_S: Final = 60.0
+
+#: Seconds between two tries to take such a part.
+PART_HELD_EVERY_S: Final = 1.0

@@ -19,6 +19,7 @@ from bulkload.core.tally import ExitCode, RunReport
 from bulkload.engine.studios import RunningStudio
 from bulkload.engine.target import Target
 from bulkload.errors import BulkloadError
+from bulkload.lanes.request import LanesRequest
 from bulkload.settings import RunLimits, RunSettings
 from bulkload.worker.process import HEADER
 
@@ -33,6 +34,17 @@ class LaneSetup:
     command: str
     #: The local Studio that stands in for the target, None where the environment leads to it.
     studio: RunningStudio | None
+
+    @classmethod
+    def of(cls, request: LanesRequest) -> LaneSetup:
+        """Return what the lanes of a request need."""
+        return cls(
+            job_dir=request.job_dir,
+            target=request.target,
+            settings=request.settings,
+            command=request.command,
+            studio=request.studio,
+        )
 
 
 @dataclass(frozen=True, slots=True)

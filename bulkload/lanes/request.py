@@ -27,6 +27,9 @@ class LanesRequest(JobRequest):
     #: Whether they are a shard: then the job's own account is left to who sees all parts.
     is_shard: bool
     lanes: int
+    #: The Dask cluster that runs the parts: an address, or ``local``. None for lanes of this
+    #: machine.
+    dask: str | None
     #: The local Studio that stands in for the target, None where the environment leads to it.
     studio: RunningStudio | None
     #: Plans these parts.
@@ -41,6 +44,7 @@ def with_lanes(
     studio: RunningStudio | None,
     make_plan: Callable[[PartPlanner, OnEntry], PlanAccount],
     shard: Sequence[int] | None = None,
+    dask: str | None = None,
 ) -> LanesRequest:
     """Return a request for lanes to run a job: all of its parts, or those of a shard."""
     parts = tuple(range(layout.parts) if shard is None else shard)
@@ -51,6 +55,7 @@ def with_lanes(
         parts=parts,
         is_shard=shard is not None,
         lanes=lanes,
+        dask=dask,
         studio=studio,
         make_plan=lambda on_entry: make_plan(planner, on_entry),
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import anyio
@@ -27,7 +28,11 @@ from bulkload.journal.news import news
 from bulkload.journal.parts import part_folder
 from bulkload.journal.report import SUMMARY_NAME, tally, write_json
 from bulkload.journal.whole import WholeJob
-from bulkload.lanes.crew import Crew, remove_empty_log
+from bulkload.lanes.crew import Crew
+from bulkload.lanes.dask_cluster import connected
+from bulkload.lanes.dask_runner import DaskRunner
+from bulkload.lanes.lane_process import remove_empty_log
+from bulkload.lanes.parts_runner import PartsRunner
 from bulkload.lanes.progress import LanesProgress
 from bulkload.lanes.request import LanesRequest
 
@@ -48,19 +53,36 @@ async def run_lanes(request: LanesRequest, progress: LanesProgress, stop: Stop) 
     progress.begin(0, request.command, lambda: stop.exit_code is not None)
     # Two machines may run the shards of a job at once; each part has a lock of its own.
     with nullcontext() if request.is_shard else exclusive(request.job_dir):
-        plan = await anyio.to_thread.run_sync(request.make_plan, progress.found)
-        if plan.refusal and not request.is_shard:
-            raise PlanInvalidError(plan)
-        open_parts = await anyio.to_thread.run_sync(_look, request, progress)
-        progress.plan_is_complete(plan.planned, **upload_capacity(request.settings.limits))
-        crew = Crew(request, progress, stop, open_parts)
-        with one_error():
-            await crew.run()
+        async with _lanes(request, progress, stop) as runner_of:
+            plan = await anyio.to_thread.run_sync(request.make_plan, progress.found)
+            if plan.refusal and not request.is_shard:
+                raise PlanInvalidError(plan)
+            open_parts = await anyio.to_thread.run_sync(_look, request, progress)
+            progress.plan_is_complete(plan.planned, **upload_capacity(request.settings.limits))
+            runner = runner_of(open_parts)
+            with one_error():
+                await runner.run()
         remove_empty_log(request.job_dir)
-        result = _account(request, progress, stop, crew, plan)
+        result = _account(request, progress, stop, runner, plan)
         progress.has_ended = True
         progress.exit_code = result.report.exit_code
         return result
+
+
+@asynccontextmanager
+async def _lanes(
+    request: LanesRequest, progress: LanesProgress, stop: Stop
+) -> AsyncIterator[Callable[[Sequence[int]], PartsRunner]]:
+    """Yield what makes the lanes for some parts: processes of this one, or those of a cluster.
+
+    A cluster that does not answer is a mistake that should show before an archive is planned.
+    """
+    if request.dask is None:
+        yield partial(Crew, request, progress, stop)
+        return
+    limits = request.settings.limits
+    async with connected(request.dask, lanes=request.lanes, limits=limits) as client:
+        yield partial(DaskRunner, request, progress, stop, client=client)
 
 
 def _look(request: LanesRequest, progress: LanesProgress) -> list[int]:
@@ -82,11 +104,15 @@ def _look(request: LanesRequest, progress: LanesProgress) -> list[int]:
 
 
 def _account(
-    request: LanesRequest, progress: LanesProgress, stop: Stop, crew: Crew, plan: PlanAccount
+    request: LanesRequest,
+    progress: LanesProgress,
+    stop: Stop,
+    runner: PartsRunner,
+    plan: PlanAccount,
 ) -> RunResult:
     is_waiting = request.settings.is_waiting
-    stopped, why = _stopped(stop, crew)
-    this_run, lost = _news(request, crew, plan)
+    stopped, why = _stopped(stop, runner)
+    this_run, lost = _news(request, runner, plan)
     with WholeJob(request.job_dir, request.parts) as whole:
         counts, causes = whole.tally(is_waiting=is_waiting)
         accepted = whole.accepted_causes()
@@ -104,7 +130,7 @@ def _account(
             retries=progress.wire.retries,
             elapsed_s=progress.elapsed_s,
             this_run=this_run,
-            bottleneck=_bottleneck(crew.reports.values()),
+            bottleneck=_bottleneck(runner.reports.values()),
             exit_code=exit_code(
                 planned=plan.planned,
                 counts=counts,
@@ -126,18 +152,18 @@ def _account(
 
 
 def _news(
-    request: LanesRequest, crew: Crew, plan: PlanAccount
+    request: LanesRequest, runner: PartsRunner, plan: PlanAccount
 ) -> tuple[Counter[str], tuple[str, ...]]:
     """Return what became of sources and entries since the last run, and what is newly lost.
 
     Side effects: a part that no lane had to run counts as told of, too.
     """
     this_run = Counter(plan.this_run)
-    lost = [*plan.newly_rejected, *crew.lost]
-    for report in crew.reports.values():
+    lost = [*plan.newly_rejected, *runner.lost]
+    for report in runner.reports.values():
         this_run.update({word: report.this_run.get(word, 0) for word in Newly})
     at = request.clock.now().timestamp()
-    for part in [] if request.is_shard else set(request.parts) - set(crew.reports):
+    for part in [] if request.is_shard else set(request.parts) - runner.parts:
         with Store(part_folder(request.job_dir, part) / FILE_NAME) as store:
             if (last := store.last_run()) is not None:
                 found = news(store, last.id)
@@ -147,14 +173,14 @@ def _news(
     return this_run, tuple(lost[:NEWS_NAMED])
 
 
-def _stopped(stop: Stop, crew: Crew) -> tuple[ExitCode | None, str]:
+def _stopped(stop: Stop, runner: PartsRunner) -> tuple[ExitCode | None, str]:
     """Return why the run ended before its end, and the code that follows."""
     if stop.exit_code is not None:
         return stop.exit_code, stop.reason
-    if not crew.failures:
+    if not runner.failures:
         return None, ""
-    code = next(code for code in _GRAVEST if any(code is one for one, _ in crew.failures))
-    return code, "; ".join(sentence for _, sentence in crew.failures)
+    code = next(code for code in _GRAVEST if any(code is one for one, _ in runner.failures))
+    return code, "; ".join(sentence for _, sentence in runner.failures)
 
 
 def _bottleneck(reports: Iterable[RunReport]) -> str:

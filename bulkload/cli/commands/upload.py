@@ -101,6 +101,7 @@ def upload(
     from bulkload.cli.commands.upload_shard import Shard, upload_shard
     from bulkload.cli.jobs.run import upload_sources  # Not before: --help needs none of it.
 
+    lane_options.check(limit_options, local=local)
     settings = RunSettings(
         checks=check_options.checks(),
         prepare_options=prepare_arguments.prepare_options(source_options, stores_steps=store_steps),

@@ -19,7 +19,7 @@ from bulkload.engine.request import JobRequest
 from bulkload.engine.run_settings import with_kept_settings
 from bulkload.errors import SettingsError
 from bulkload.journal.parts import JobLayout, part_folder, read_layout
-from bulkload.lanes.budget import check_counts, parse_shard
+from bulkload.lanes.budget import parse_shard
 from bulkload.lanes.request import with_lanes
 from bulkload.settings import RunSettings
 
@@ -48,7 +48,6 @@ def upload_shard(
     """
     lane_options = shard.lane_options
     number, count = parse_shard(lane_options.shard or "")
-    check_counts(lanes=lane_options.lanes, parts=None)
     check_writable({"--summary": summary})
     if not shard.is_as_planned or lane_options.parts is not None:
         raise SettingsError(

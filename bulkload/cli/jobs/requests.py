@@ -14,7 +14,6 @@ from bulkload.engine.studios import RunningStudio
 from bulkload.errors import SettingsError
 from bulkload.journal import Store
 from bulkload.journal.parts import read_layout
-from bulkload.lanes.budget import parts_of_new_job
 from bulkload.lanes.planning import PartPlanner, layout_for
 from bulkload.lanes.request import LanesRequest, OnEntry, with_lanes, without_lanes
 from bulkload.sources.listings import Listings
@@ -38,8 +37,13 @@ def request_of(
         lane_options.parts,
         sources=job.sources,
         target=job.target,
-        default=lambda: parts_of_new_job(lane_options.lanes, read),
+        default=lambda: lane_options.new_parts(read),
     )
+    if layout is None and lane_options.dask is not None:
+        raise SettingsError(
+            f"--dask: {job.job_dir} is a job of one part, which one process runs: leave out "
+            "--dask, or give --job another folder and --parts N"
+        )
     if layout is None:
         make_plan = planner(
             read, job.settings, job.sources, job.job_dir, goes_on=goes_on, listings=listings
@@ -53,6 +57,7 @@ def request_of(
         job,
         layout,
         lanes=lane_options.count(),
+        dask=lane_options.dask,
         studio=studio,
         make_plan=partial(PartPlanner.from_sources, read=read, goes_on=goes_on),
     )

@@ -57,7 +57,6 @@ from bulkload.engine.studios import target_of
 from bulkload.journal import Gone
 from bulkload.journal.report import SUMMARY_NAME, write_json, write_references
 from bulkload.journal.whole import WholeJob
-from bulkload.lanes.budget import check_counts
 from bulkload.lanes.progress import LanesProgress
 from bulkload.lanes.request import LanesRequest
 from bulkload.lanes.run import run_lanes
@@ -94,7 +93,6 @@ def upload_sources(
             "--report": report,
         }
     )
-    check_counts(lanes=lane_options.lanes, parts=lane_options.parts)
     target = target_of(url=url, project=project, local=local)
     job_dir = job or default_job(sources, target)
     with ExitStack() as stack:
