@@ -111,6 +111,9 @@ def test_a_worker_is_killed_and_another_joins_and_everything_arrives_once(
     assert ended.code == 0, ended.out + ended.err
     assert_all_arrived(cluster.studio, tmp_path / "job", made)
     assert summary(tmp_path / "job")["requests"] >= 3 * len(made)
+    # The next test finds a Studio without them.
+    with running(["rollback", "job", "--yes"], folder=tmp_path, studio=cluster.studio) as run:
+        assert run.wait().code == 0
 
 
 @pytest.mark.timeout(600)
