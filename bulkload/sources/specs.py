@@ -76,6 +76,8 @@ def read_specifications(path: Path, into: Stated) -> Iterator[Problem | Skip]:
         yield from _read_file(path, into)
     elif not path.exists():
         raise PlanError(f"--specs {path}: there is no such file or folder")
+    elif not path.is_file():
+        raise PlanError(f"--specs {path}: is no file: a folder, a pipe or a device")
     else:
         known = ", ".join((*DOCUMENT_SUFFIXES, *_SHEET_SUFFIXES))
         raise PlanError(f"--specs {path}: must be a folder or a file of one of {known}")
