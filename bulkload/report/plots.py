@@ -207,7 +207,7 @@ def _cleaned(svg: str, title: str, described: str, *, name: str, is_file: bool) 
     # A style of matplotlib's own would hold for the whole page.
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r"\d+\.\d{2,}", _short_number, body)
-    body = re.sub(r"\s+", " ", body)
+    body = _flat(re.sub(r"\s+", " ", body))
     for colour, variable in _NAMES.items():
         body = body.replace(colour, variable)
     head, _, rest = body.partition(">")
@@ -220,6 +220,23 @@ def _cleaned(svg: str, title: str, described: str, *, name: str, is_file: bool) 
         f'<title id="{name}-t">{escape(title)}</title>'
         f'<desc id="{name}-d">{escape(described)}</desc>{style}{rest}'
     ).rstrip()
+
+
+def _flat(svg: str) -> str:
+    """Return an SVG without blanks between its elements and groups that only hold others.
+
+    Both are nodes to a browser, five of six in a plot.
+    """
+    svg = re.sub(r"> (?=<)", ">", svg)
+    kept: list[bool] = []
+    parts = []
+    for part in re.split(r"(<g\b[^>]*>|</g>)", svg):
+        if part.startswith("<g"):
+            kept.append(part.strip("<g >") != "")
+            parts.append(part if kept[-1] else "")
+        elif part != "</g>" or kept.pop():
+            parts.append(part)
+    return "".join(parts)
 
 
 def _short_number(found: re.Match[str]) -> str:
