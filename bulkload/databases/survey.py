@@ -128,10 +128,12 @@ class _Search:
                 f"{', '.join(rest)}: also columns for time, voltage and current, and not read"
             )
         if naming is not None:
-            chosen = max(naming.tables, key=self._tables.count)
+            chosen = max(sorted(naming.tables), key=self._tables.count)
             place, prefix = f"{naming.table}.{naming.column}", naming.prefix
             after = f", behind {prefix!r}," if prefix else ""
-            self._evidence.append(f"{place}{after} names tables of samples, such as {chosen}")
+            self._evidence.append(
+                f"{place}{after} names tables of samples, such as {min(naming.tables)}"
+            )
             lines += self._from_tests(
                 naming.table,
                 others,
