@@ -37,6 +37,14 @@ MIN_WORKER_MEMORY_BYTES: Final = 512 * 2**20
 #: few enough for a lab's uplink. The controllers find the level below it.
 CONNECTIONS: Final = 32
 
+#: Least open files of a run beside its connections and workers: 20 measured.
+OWN_OPEN_FILES: Final = 24
+#: Least open files of a worker: its three pipes, and one while it is started.
+WORKER_OPEN_FILES: Final = 4
+#: Open files that a run makes room for, as a multiple of the least: files that are sent, idle
+#: connections, archives and viewers of the page come on top.
+OPEN_FILES_ROOM: Final = 4
+
 #: Cells whose parents are looked up ahead of the files being prepared.
 CELLS_AHEAD: Final = 8
 
@@ -75,12 +83,29 @@ def _affinity_cores() -> int | None:
 
 def _address_space_bytes() -> int | None:
     """Return what ``ulimit -v`` allows, None where there is no limit or no such thing."""
-    if not system_of(sys.platform).has_address_space_limit:
+    if not system_of(sys.platform).has_resource_limits:
         return None
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     return None if soft == resource.RLIM_INFINITY else soft
+
+
+def allow_open_files(least: int) -> int | None:
+    """Make room for the open files of a run, as far as the system allows it.
+
+    Return the limit where it stays below the least that the run needs, else None.
+    """
+    if not system_of(sys.platform).has_resource_limits:
+        return None
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    is_bound = hard != resource.RLIM_INFINITY
+    wanted = min(OPEN_FILES_ROOM * least, hard) if is_bound else OPEN_FILES_ROOM * least
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return hard if is_bound and hard < least else None
 
 
 def _cgroup(root: Path) -> dict[str, str]:
@@ -116,6 +141,11 @@ class RunLimits:
         """Workers that have their least memory, at least one."""
         fitting = (self.memory_bytes - PARENT_BYTES) // MIN_WORKER_MEMORY_BYTES
         return max(1, min(self.workers, fitting))
+
+    @property
+    def least_open_files(self) -> int:
+        """Files and sockets that the process of a run has open at least when it is at work."""
+        return OWN_OPEN_FILES + self.connections + WORKER_OPEN_FILES * self.workers
 
     @property
     def worker_memory_bytes(self) -> int:

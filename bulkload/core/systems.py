@@ -24,8 +24,8 @@ class System:
     has_sessions: bool
     #: Flags of a new process that keep Ctrl-C from it where there are no sessions.
     creation_flags: int
-    #: Whether a limit of the address space (``ulimit -v``) can be asked for.
-    has_address_space_limit: bool
+    #: Whether the limits of a shell (``ulimit``) can be asked for.
+    has_resource_limits: bool
     #: Whether a limit of a process's data keeps all that it allocates below it.
     limits_data: bool
     #: Whether a process can be asked which cores it is bound to.
@@ -48,7 +48,7 @@ _POSIX: Final = System(
     group_signals=("SIGTERM", "SIGKILL"),
     has_sessions=True,
     creation_flags=0,
-    has_address_space_limit=True,
+    has_resource_limits=True,
     limits_data=False,
     has_affinity=False,
     has_nice=True,
@@ -65,7 +65,7 @@ _WINDOWS: Final = System(
     group_signals=(),
     has_sessions=False,
     creation_flags=0x200,  # CREATE_NEW_PROCESS_GROUP
-    has_address_space_limit=False,
+    has_resource_limits=False,
     limits_data=False,
     has_affinity=False,
     has_nice=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -25,21 +25,25 @@ class Taken(StrEnum):
     KNOWN = "there already"
 
 
-def merge(job_dir: Path, others: Iterable[Path]) -> Counter[Taken]:
+def merge(job_dir: Path, others: Sequence[Path]) -> Counter[Taken]:
     """Copy the parts of other folders of the same job into one; return what became of them.
 
     A part that both have is taken from the one that went on from the other. Doing it again
-    changes nothing. Raises ``SettingsError`` for a folder of another job, or a part that was run
-    in both apart, before anything of that folder is copied.
+    changes nothing. Raises ``SettingsError`` for a folder of another job, one that holds no part,
+    or a part that was run in both apart, before anything of that folder is copied.
 
     Side effects: part folders, and ``job.json`` where there was none.
     """
+    if not others:
+        raise SettingsError(f"name the folders whose parts are to be merged into {job_dir}")
     taken: Counter[Taken] = Counter()
     job_dir.mkdir(parents=True, exist_ok=True)
     with exclusive(job_dir):
         for other in others:
             layout = _check_same_job(job_dir, other)
             found = [part for part in range(layout.parts) if find(part_folder(other, part))]
+            if not found:
+                raise SettingsError(f"{other} holds no part of the job: copy its part folders too")
             _check_not_apart(job_dir, other, found)
             for part in found:
                 source = part_folder(other, part)

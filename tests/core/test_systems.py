@@ -26,7 +26,7 @@ def test_windows() -> None:
     assert windows.group_signals == ()
     assert not windows.has_sessions
     assert windows.creation_flags == CREATE_NEW_PROCESS_GROUP
-    assert not windows.has_address_space_limit
+    assert not windows.has_resource_limits
     assert not windows.limits_data
     assert not windows.has_affinity
     assert not windows.has_nice
@@ -44,7 +44,7 @@ def test_posix(platform: str) -> None:
     assert posix.group_signals == ("SIGTERM", "SIGKILL")
     assert posix.has_sessions
     assert posix.creation_flags == 0
-    assert posix.has_address_space_limit
+    assert posix.has_resource_limits
     assert posix.has_nice
     assert posix.has_uvloop
     assert posix.quotes_for_posix

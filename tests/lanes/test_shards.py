@@ -185,11 +185,16 @@ def test_parts_of_another_job_or_count_are_refused(
     assert jobs.command("plan", "archive", "--job", "five", "--parts", "5").code == 0
     assert jobs.command("plan", "second", "--job", "other", "--parts", "4").code == 0
     assert jobs.upload("second", job="plain").code == 0
+    (tmp_path / "empty").mkdir()
+    shutil.copy(tmp_path / "job" / "job.json", tmp_path / "empty")
+    nothing = jobs.command("merge", "job")
+    assert (nothing.code, "name the folders" in nothing.err) == (2, True)
     for wrong, said in (
         ("five", "of another job"),
         ("other", "of another job"),
         ("plain", "not the folder of a job of several parts"),
         ("job", "the others are to be merged into"),
+        ("empty", "holds no part of the job: copy its part folders too"),
     ):
         refused = jobs.command("merge", "job", wrong)
         assert refused.code == 2

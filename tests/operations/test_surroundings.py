@@ -94,6 +94,35 @@ def test_forty_open_files_are_enough(studio: LocalStudio, tmp_path: Path) -> Non
     assert ended.counts == {"created": 20}
 
 
+@posix_only
+def test_too_few_open_files_are_a_sentence_before_anything_is_sent(
+    studio: LocalStudio, tmp_path: Path
+) -> None:
+    archive(tmp_path / "archive", measurements=1, rows=20)
+    before = ["sh", "-c", 'ulimit -n 16; exec "$@"', "sh"]
+    words = ["upload", "archive", "--job", "job", "--workers", "1", "--connections", "8"]
+    with running(words, folder=tmp_path, studio=studio, before=before) as run:
+        ended = run.wait()
+    assert ended.code == 2
+    assert " ".join(ended.err.split()) == (
+        "bulkload: --connections 8 and --workers 1 need 36 open files, and this process may have "
+        "16: raise that limit (ulimit -Hn), or lower --connections or --workers"
+    )
+    assert studio.requests.total == 0
+
+
+@posix_only
+def test_a_low_limit_of_open_files_that_may_be_raised_is_raised(
+    studio: LocalStudio, tmp_path: Path
+) -> None:
+    archive(tmp_path / "archive", measurements=1, rows=20)
+    before = ["sh", "-c", 'ulimit -Sn 32; exec "$@"', "sh"]
+    words = ["upload", "archive", "--job", "job", "--workers", "1", "--connections", "64"]
+    with running(words, folder=tmp_path, studio=studio, before=before) as run:
+        ended = run.wait()
+    assert ended.code == 0, ended.err
+
+
 def has_ipv6() -> bool:
     try:
         with socket.socket(socket.AF_INET6) as probe:

@@ -44,7 +44,7 @@ def merge(job_dir: Path, *others: Path, as_json: AsJson = False) -> int:
             )
         )
     said = ", ".join(f"{counted(count, 'part')} {word.value}" for word, count in taken.items())
-    say(console, f"{printable(str(job_dir))}: {said or 'nothing to merge'}")
+    say(console, f"{printable(str(job_dir))}: {said}")
     if missing:
         say(console, f"{counted(len(missing), 'part')} still missing")
     return ExitCode.ARRIVED

@@ -29,6 +29,7 @@ from bulkload.settings import (
     MIN_WORKER_MEMORY_BYTES,
     PARENT_BYTES,
     RunLimits,
+    allow_open_files,
 )
 
 if TYPE_CHECKING:
@@ -361,7 +362,10 @@ class LimitOptions:
     grace: str = f"{GRACE_S:g}s"
 
     def limits(self) -> RunLimits:
-        """Parse the limits; raise ``SettingsError`` for one that is not positive."""
+        """Parse the limits; raise ``SettingsError`` for one that cannot be kept.
+
+        Side effects: the process may have as many files open as they need.
+        """
         for name, value in (("workers", self.workers), ("connections", self.connections)):
             if value is not None and value < 1:
                 raise SettingsError(f"--{name} must be at least 1")
@@ -373,9 +377,16 @@ class LimitOptions:
                 f"--memory must be at least {least // 2**20} MiB: {PARENT_BYTES // 2**20} MiB for "
                 f"the run, and {MIN_WORKER_MEMORY_BYTES // 2**20} MiB for a process that reads"
             )
-        return RunLimits(
+        limits = RunLimits(
             workers=limits.workers,
             connections=self.connections,
             memory_bytes=memory_bytes,
             grace_s=duration_s(self.grace),
         )
+        if (allowed := allow_open_files(limits.least_open_files)) is not None:
+            raise SettingsError(
+                f"--connections {self.connections} and --workers {limits.workers} need "
+                f"{limits.least_open_files:,} open files, and this process may have {allowed:,}: "
+                "raise that limit (ulimit -Hn), or lower --connections or --workers"
+            )
+        return limits
