@@ -106,16 +106,16 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> Floats:
     """
     if pa.types.is_floating(values.type):
         return np.asarray(values.to_numpy(), dtype=np.float64)
+    if len(values) <= FEW_VALUES:
+        few = _few(values, day_first=day_first)
+        if few is not None:
+            return few
     plain = plain_dates(values)
     if plain is not None:
         seconds = plain.seconds(day_first=day_first)
         if seconds is None:
             raise ClockError(str(values[0].as_py()))
         return seconds
-    if len(values) <= FEW_VALUES:
-        few = _few(values, day_first=day_first)
-        if few is not None:
-            return few
     return _by_pattern(values, day_first=day_first)
 
 
@@ -141,7 +141,7 @@ def _by_pattern(values: pa.ChunkedArray, *, day_first: bool) -> Floats:
 
 
 def _few(values: pa.ChunkedArray, *, day_first: bool) -> Floats | None:
-    """Read a few dates one by one: quicker than to compile a pattern for columns."""
+    """Read a few dates one by one: quicker than by columns."""
     seconds = []
     for text in values.to_pylist():
         moment = start_of(text, day_first=day_first) if text else None
