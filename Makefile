@@ -18,7 +18,7 @@ demo: $(READY) ## Make a sample archive and upload it into a local Studio
 	$(BIN)/python -m bulkload demo
 
 test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 check: lint ## Format, lint, type check, fast tests
 	$(BIN)/python -m pytest -n 2 -m fast

@@ -96,7 +96,7 @@ def test_the_intake_is_measured(tmp_path: Path) -> None:
     said = run_script("bench_intake.py", "--quick", "--json", str(tmp_path / "f.json"))
     assert "| planning 2,000 files |" in said
     figures = json.loads((tmp_path / "f.json").read_text("utf-8"))
-    assert len(figures) == 10
+    assert len(figures) == 12
     assert all(figure["value"] >= 0 for figure in figures)
 
 

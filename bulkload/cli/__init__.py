@@ -23,6 +23,8 @@ from bulkload.core.text import is_encodable, printable
 from bulkload.core.version import VERSION
 from bulkload.errors import BulkloadError, JobFileError
 
+_STANDARD_ERROR: Final = 2
+
 app: Final = App(
     name="bulkload",
     help="Move whole archives of battery-cycler tests into Ionworks Studio, and prove that "
@@ -110,6 +112,7 @@ app.config = _options_of_job_file
 def main() -> None:
     """Run the command of ``sys.argv`` and exit with its code."""
     _use_utf8()
+    _open_standard_streams()
     with queued_output():
         code = run(sys.argv[1:])
     sys.exit(code)
@@ -126,6 +129,13 @@ def _use_utf8() -> None:
         return
     command = [sys.executable, "-m", "bulkload", *sys.argv[1:]]
     os.execve(sys.executable, command, os.environ | environment)  # noqa: S606 - ourselves again
+
+
+def _open_standard_streams() -> None:
+    """Keep the numbers of closed standard streams from other files: uvloop ends at such a one."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        os.set_inheritable(number, True)
+    os.close(number)
 
 
 def run(tokens: list[str]) -> int:

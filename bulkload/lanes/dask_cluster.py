@@ -1,4 +1,4 @@
-"""A Dask cluster: that of an address, or one of this process, without a port."""
+"""A Dask cluster: that of an address, or one in this process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -18,6 +18,9 @@ from bulkload.settings import RunLimits
 
 if TYPE_CHECKING:
     from distributed import Client
+
+#: Where Dask's HTTP servers listen that serve nothing here: any port of loopback.
+NO_PAGE: Final = "127.0.0.1:0"
 
 
 @asynccontextmanager
@@ -57,19 +60,24 @@ async def connected(address: str, *, lanes: int, limits: RunLimits) -> AsyncIter
 
 @asynccontextmanager
 async def _local(lanes: int, limits: RunLimits) -> AsyncIterator[object]:
+    import dask
     from distributed import LocalCluster
 
     # A port would run what any user of this machine sends; in one process there is none. The
-    # work is that of the lanes, which are processes all the same.
-    cluster = await LocalCluster(
-        n_workers=lanes,
-        threads_per_worker=max(1, limits.workers // lanes),
-        memory_limit=limits.memory_bytes // lanes,
-        resources={RESOURCE: 1},
-        processes=False,
-        dashboard_address=None,
-        asynchronous=True,
-    )
+    # work is that of the lanes, which are processes all the same. Dask opens its HTTP servers
+    # whatever it is told: on loopback, without a page.
+    with dask.config.set({f"distributed.{one}.http.routes": [] for one in ("scheduler", "worker")}):
+        cluster = await LocalCluster(
+            n_workers=lanes,
+            threads_per_worker=max(1, limits.workers // lanes),
+            memory_limit=limits.memory_bytes // lanes,
+            resources={RESOURCE: 1},
+            processes=False,
+            dashboard_address=NO_PAGE,
+            worker_dashboard_address=NO_PAGE,
+            scheduler_kwargs={"dashboard": False},
+            asynchronous=True,
+        )
     try:
         yield cluster
     finally:

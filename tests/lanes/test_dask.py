@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import psutil
@@ -142,13 +142,18 @@ def test_a_run_that_loses_its_scheduler_is_gone_on_with_without_it(
     assert_all_arrived(cluster.studio, tmp_path / "job", made)
 
 
-def test_a_cluster_in_this_process_needs_no_port(
+def test_a_cluster_in_this_process_runs_beside_another(
     jobs: Jobs, studio: LocalStudio, tmp_path: Path
 ) -> None:
     made = archive(tmp_path / "archive", cells=3, measurements=1)
     jobs.use(studio)
     words = ("upload", "archive", "--job", "job", "--parts", "2", "--lanes", "2")
-    ended = jobs.command(*words, "--dask", "local")
+    with socket.socket() as taken:
+        # The port of Dask's dashboard: somebody else's cluster has it, or this one has it here.
+        with suppress(OSError):
+            taken.bind(("127.0.0.1", 8787))
+            taken.listen()
+        ended = jobs.command(*words, "--dask", "local")
     assert ended.code == 0, ended.out + ended.err
     assert_all_arrived(studio, tmp_path / "job", made)
 

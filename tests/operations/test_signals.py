@@ -22,7 +22,7 @@ PROMISED_S, BUSY_S = 1.0, 9.0
 
 def test_a_hangup_ends_a_run_in_order(studio: LocalStudio, tmp_path: Path) -> None:
     archive(tmp_path / "archive", measurements=60, rows=20)
-    studio.faults.add(FaultRule(kind=FaultKind.LATENCY, endpoint="*", seconds=1.0))
+    studio.faults.add(FaultRule(kind=FaultKind.LATENCY, endpoint="*", seconds=0.5))
     words = ["upload", "archive", "--job", "job", "--workers", "1"]
     with running(words, folder=tmp_path, studio=studio) as run:
         until(lambda: studio.requests.total > 0, "the first request")

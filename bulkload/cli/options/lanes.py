@@ -36,7 +36,7 @@ class LaneOptions:
     shard
         Run every Nth part of a planned job from K on, as K/N. K is from 0 to N-1.
     dask
-        Run the parts on a Dask cluster: its scheduler's address, or local.
+        Run the parts on a Dask cluster: its address, or local.
     """
 
     lanes: int | None = None
