@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import adbc_driver_postgresql.dbapi
 import pymysql
@@ -63,6 +64,7 @@ class Server:
     command: Sequence[str]
     port: int
     process: subprocess.Popen[bytes] | None = field(default=None)
+    ending_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     def start(self) -> None:
         """Start the server and wait until its port answers."""
@@ -92,7 +94,7 @@ class Server:
     def stop(self) -> None:
         """End the server."""
         if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(self.ending_signal)
             try:
                 self.process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
@@ -125,6 +127,9 @@ def _set_up(command: Sequence[str], folder: Path) -> None:
 
 class PostgreSQL(Server):
     """A PostgreSQL of this test run's own."""
+
+    #: "Fast": without waiting for sessions that a test left open.
+    ending_signal = signal.SIGINT
 
     def url(self, database: str, user: str = "owner") -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
