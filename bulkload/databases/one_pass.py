@@ -126,7 +126,7 @@ def joined(database: PostgreSQL, query: str, keys: Sequence[Key]) -> str:
     columns = ", ".join(database.quote(name) for name in (NUMBER, *names))
     own = with_references(checked_query(query), "bl_k", database.quote)
     return (
-        f"SELECT bl_k.{NUMBER}, bl_q.* FROM (VALUES {rows}) AS bl_k ({columns}) "  # noqa: S608
+        f"SELECT bl_k.{NUMBER}, bl_q.* FROM (VALUES {rows}) AS bl_k ({columns}) "
         f"CROSS JOIN LATERAL ({own}) bl_q"
     )
 
@@ -170,7 +170,7 @@ def spool_pass(
     """
     schema = pa.schema([(f"c{i}", column.type) for i, column in enumerate(columns.all)])
     chosen = ", ".join(f"{database.expression(c)} AS c{i}" for i, c in enumerate(columns.all))
-    sql = f"SELECT bl_s.{NUMBER}, {chosen} FROM ({joined(database, query, keys)}) bl_s"  # noqa: S608
+    sql = f"SELECT bl_s.{NUMBER}, {chosen} FROM ({joined(database, query, keys)}) bl_s"
     types = {NUMBER: pa.int32(), **dict(zip(schema.names, schema.types, strict=True))}
     with ExitStack() as stack:
         options = pa.ipc.IpcWriteOptions(compression="lz4")

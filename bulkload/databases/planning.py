@@ -285,7 +285,7 @@ class Planner:
         if self._source.samples is not None:
             try:
                 sql = self._sql(row, catalogue)
-                found = self._session.database.rows(f"SELECT COUNT(*) AS n FROM ({sql}) bl_s")  # noqa: S608
+                found = self._session.database.rows(f"SELECT COUNT(*) AS n FROM ({sql}) bl_s")
                 rows = int(found[0]["n"])
             except (QueryError, PlanError, UnreadableError):
                 reason = f"{reason}; its rows cannot be counted"
@@ -301,7 +301,7 @@ class Planner:
                 named |= {str(value(row, n)) for n in self._source.measurements.table} & catalogue
         for name in sorted(named):
             quoted = self._session.database.quote(name)
-            found = self._session.database.rows(f"SELECT COUNT(*) AS n FROM {quoted}")  # noqa: S608
+            found = self._session.database.rows(f"SELECT COUNT(*) AS n FROM {quoted}")
             facts.tables[name] = int(found[0]["n"])
         if len(named) != 1 and not self._source.measurements.table:
             return

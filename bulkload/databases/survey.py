@@ -76,7 +76,7 @@ def _tables(database: Database, engine: Engine) -> dict[str, list[str]]:
     found = {}
     for name in sorted(own)[:MAX_TABLES]:
         try:
-            kinds = database.kinds(f"SELECT * FROM {database.quote(name)}")  # noqa: S608 - quoted
+            kinds = database.kinds(f"SELECT * FROM {database.quote(name)}")
         except BulkloadError:
             continue
         found[name] = list(kinds)
@@ -224,9 +224,9 @@ class _Search:
                 )
             self._ask_about_flags(source)
         self._ask_about_flags(table)
-        query = f"SELECT * FROM {self._name(table)}"  # noqa: S608 - for a person to read
+        query = f"SELECT * FROM {self._name(table)}"
         if further:
-            query = f"SELECT t.*, {', '.join(further)} FROM {self._name(table)} t{join}"  # noqa: S608
+            query = f"SELECT t.*, {', '.join(further)} FROM {self._name(table)} t{join}"
         lines += [
             "[source.sql.measurements]",
             f"query = {text(query)}",
@@ -265,7 +265,7 @@ class _Search:
             key = "?"
         parameter = _parameter(key)
         shown = self._name(key) if parameter == key else f"{self._name(key)} AS {parameter}"
-        query = f"SELECT DISTINCT {shown} FROM {self._name(table)}"  # noqa: S608
+        query = f"SELECT DISTINCT {shown} FROM {self._name(table)}"
         return [
             *self._cells(table, key, is_own=False),
             "[source.sql.measurements]",
@@ -289,7 +289,7 @@ class _Search:
             stated = f"specification = {text('{' + spec + '}')}"
         lines = [
             "[source.sql.cells]",
-            f"query = {text(f'SELECT {chosen} FROM {self._name(table)}')}",  # noqa: S608
+            f"query = {text(f'SELECT {chosen} FROM {self._name(table)}')}",
             f"key = {text(key)}",
             stated,
         ]
@@ -319,7 +319,7 @@ class _Search:
         )
         return [
             "[source.sql.samples]",
-            f"query = {text(f'SELECT * FROM {source}{where}')}",  # noqa: S608
+            f"query = {text(f'SELECT * FROM {source}{where}')}",
             f"order = [{text(order)}]",
             "",
             "[source.sql.samples.columns]",

@@ -1,4 +1,4 @@
-"""What the columns of a table of samples mean: clock, unit and sign, told by names and values."""
+"""What the columns of a table of samples mean: clock, unit and sign, by names and values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a samples query gives and no column of the mapping holds: told to the person who signs."""
+"""What a samples query gives and no column of the mapping holds, for the person who signs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Unused:
     def _count(self, database: Database, sql: str, samples: SamplesQuery) -> None:
         assert samples.code is not None
         code = f"bl_s.{database.quote(samples.code)}"
-        counted = f"SELECT {code} AS code, COUNT(*) AS n FROM ({sql}) bl_s GROUP BY {code}"  # noqa: S608
+        counted = f"SELECT {code} AS code, COUNT(*) AS n FROM ({sql}) bl_s GROUP BY {code}"
         known = {str(one.code) for one in samples.columns.values()}
         for row in database.rows(counted):
             if str(row["code"]) not in known:

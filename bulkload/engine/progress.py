@@ -112,7 +112,7 @@ class Progress:
         #: Seconds of the workers' work, by the part of it.
         self._work_s: dict[LimitName, float] = {}
         self._throughput = Throughput()
-        #: Held while somebody reads the totals of the last minutes.
+        #: Held while the totals of the last minutes are read.
         self._asking = Lock()
 
     def begin(self, run: int, command: str, is_stopping: Callable[[], bool]) -> None:

@@ -65,7 +65,7 @@ async def _local(lanes: int, limits: RunLimits) -> AsyncIterator[object]:
 
     # A port would run what any user of this machine sends; in one process there is none. The
     # work is that of the lanes, which are processes all the same. Dask opens its HTTP servers
-    # whatever it is told: on loopback, without a page.
+    # in any case: on loopback here, without a page.
     with dask.config.set({f"distributed.{one}.http.routes": [] for one in ("scheduler", "worker")}):
         cluster = await LocalCluster(
             n_workers=lanes,

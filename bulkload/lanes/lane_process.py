@@ -1,4 +1,4 @@
-"""A lane as whoever started it sees it."""
+"""A lane, seen by the process that started it."""
 
 from __future__ import annotations
 

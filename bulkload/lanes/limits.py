@@ -8,11 +8,11 @@ from typing import Final
 #: prepare in some 17 ms, so that three to four workers keep it busy.
 CORES_A_LANE: Final = 4
 
-#: Parts for each lane of a new job, where nobody says how many: the last parts of a run keep few
+#: Parts for each lane of a new job, unless stated: the last parts of a run keep few
 #: lanes busy, and with four a lane the idle end is short.
 PARTS_A_LANE: Final = 4
 
-#: Measurements up to which a new job has one part, where nobody says how many: one lane has done
+#: Measurements up to which a new job has one part, unless stated: one lane has done
 #: them before more of them have started and shared out the work.
 SMALL_JOB: Final = 1000
 
@@ -33,8 +33,8 @@ STATE_EVERY_S: Final = 1.0
 #: 1 kB each.
 HELD_ITEMS: Final = 20_000
 
-#: Lanes for which a new job is divided that goes to a Dask cluster, where nobody says how many
-#: parts: the cluster may be larger or smaller, and grow.
+#: Lanes for which a new job is divided that goes to a Dask cluster, unless parts are
+#: stated: the cluster may be larger or smaller, and grow.
 CLUSTER_LANES: Final = 16
 
 #: Seconds in which the scheduler of a Dask cluster must be reached: one that is up answers in
@@ -46,7 +46,7 @@ CLUSTER_CONNECT_S: Final = 15.0
 CLUSTER_ANSWER_S: Final = 120.0
 
 #: Seconds without a worker that can run parts, before the run is left to another one: a
-#: scheduler of machines may take minutes to give some, and nobody waits for ever.
+#: scheduler of machines may take minutes to start some.
 NO_WORKER_S: Final = 300.0
 
 #: Seconds between two looks at which workers a Dask cluster has.

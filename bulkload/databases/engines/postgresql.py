@@ -176,7 +176,7 @@ class PostgreSQL(Database):
             if named:
                 self._execute(f"LOCK TABLE {named} IN ACCESS SHARE MODE")
             for name in sorted(read):
-                self._execute(f"SELECT 1 FROM {self.quote(name)} LIMIT 0")  # noqa: S608 - quoted
+                self._execute(f"SELECT 1 FROM {self.quote(name)} LIMIT 0")
         oids = ", ".join(
             f"{self.text_literal(self.quote(name))}::regclass" for name in sorted(tables)
         )
