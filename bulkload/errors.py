@@ -60,7 +60,7 @@ class BulkloadError(Exception):
 
 
 class TerminalError(BulkloadError):
-    """Trying again cannot help: somebody has to change something first."""
+    """Trying again cannot help: a person has to change something first."""
 
 
 class TransientError(BulkloadError):

@@ -1,6 +1,6 @@
 """What a user may set of a run: every bound with its unit, default and reason.
 
-Bounds that nobody sets are in the ``limits.py`` of their package.
+Bounds that are not settings are in the ``limits.py`` of their package.
 """
 
 from __future__ import annotations

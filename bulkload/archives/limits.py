@@ -16,7 +16,7 @@ MAX_INNER_ARCHIVES: Final = 2000
 
 #: How many times its packed size a member may have. Cycler data unpack to 3 to 60 times.
 MAX_RATIO: Final = 250
-#: Bytes that are unpacked at any ratio: so little harms nobody, whatever it unpacks from.
+#: Bytes that are unpacked at any ratio: so little is harmless, whatever it unpacks from.
 RATIO_FREE_BYTES: Final = 16 * 1024**2
 
 #: Largest member that is unpacked, in bytes: what the readers take of one file.

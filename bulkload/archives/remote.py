@@ -164,7 +164,7 @@ def names_in(folder: str) -> list[str]:
 
 
 def stamp_of(url: str) -> tuple[int, int] | None:
-    """Return the size and stamp of a file that was listed, None for any other. Asks nobody."""
+    """Return the size and stamp of a file that was listed, None for any other. Sends no request."""
     one = _known.files.get(url)
     return None if one is None else (one.size_bytes, one.stamp_ns)
 

@@ -55,7 +55,7 @@ _lock: Final = RLock()
 
 
 def secret_in(url: str) -> str | None:
-    """Say what of a URL may be a secret, None where nothing is."""
+    """Return what in a URL may be a secret, None where nothing may."""
     parts = urlsplit(url)
     if parts.password is not None:
         return "a password"
@@ -132,7 +132,7 @@ def _ours(error: Exception, url: str) -> Exception:
             f"{problem}; grant the credentials of the environment read access to {_authority(url)}",
             cause="remote_forbidden",
         )
-    # Some libraries say of whatever goes wrong that the file is not there.
+    # Some libraries report every error as a missing file.
     is_alone = isinstance(error, FileNotFoundError) and len(chain) == 1
     if status in _GONE or names & _GONE_NAMES or is_alone:
         return UnreadableError(

@@ -126,7 +126,7 @@ def _is_archive_folder(part: str) -> bool:
 
 
 def unsafe_member(name: str) -> str | None:
-    """Say why a member's name leads out of its archive or cannot be a path, None if it can."""
+    """Return why a member's name leaves its archive or cannot be a path, None if it can."""
     if not name.strip("/"):
         return "has no name"
     if name.startswith("/") or _DRIVE.match(name):

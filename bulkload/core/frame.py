@@ -134,7 +134,7 @@ class Frame:
         return f"Frame({self.rows} rows: {', '.join(self.names)})"
 
     def column(self, name: str) -> Column:
-        """Return a column with its nulls; KeyError where there is none of that name."""
+        """Return a column with its nulls; KeyError for an unknown name."""
         column = self._columns.get(name)
         if column is None:
             column = self._columns[name] = self._makers[name]()

@@ -142,7 +142,7 @@ def pairs(rows: int, size: int | None = None) -> Iterator[tuple[int, int]]:
 
 
 def extremes(frame: Frame, column: str) -> tuple[float, float]:
-    """Return the least and the greatest number of a column; NaN where there is none."""
+    """Return the least and the greatest number of a column; NaN for an empty one."""
     least = most = np.nan
     for low, high in blocks(frame.rows):
         numbers = frame.values_in(column, low, high)

@@ -144,7 +144,7 @@ class Prepared:
     changes: tuple[str, ...] = ()
     #: What the campaign checks need, as JSON; None for other types than a time series.
     summary: str | None = None
-    #: What the file's own header says: fills metadata that nobody stated.
+    #: What the file's own header says: fills metadata that was not stated.
     header: Mapping[str, Any] = field(default_factory=dict)
     #: What to plot of it, as JSON (``core.excerpt``), where the task asked for it.
     excerpt: str = ""

@@ -18,7 +18,7 @@ from bulkload.core.limiting import NO_LIMIT, Limit, LimitName
 FORMAT: Final = 1
 #: Seconds over which rates are taken: long enough to be steady, short enough to see a change.
 RATE_WINDOW_S: Final = 10.0
-#: Files in hand that a snapshot names, the oldest first: what hangs is among them.
+#: Files in progress that a snapshot names, the oldest first: what hangs is among them.
 FILES_NAMED: Final = 32
 
 
@@ -100,7 +100,7 @@ class Pause:
     what: str
     #: The reason. Untrusted text.
     why: str
-    #: When it goes on, None where nobody knows.
+    #: When it continues, None where that is unknown.
     until: float | None = None
 
 
@@ -250,7 +250,7 @@ _RANK: Final = (
 def merged(snapshots: Iterable[RunSnapshot]) -> RunSnapshot:
     """Return several parts as one: counts, rates and capacities added, the oldest files first.
 
-    Raises ``ValueError`` where there is none. Process, host and command are the first one's.
+    Raises ``ValueError`` without one. Process, host and command are the first one's.
     """
     parts = list(snapshots)
     if not parts:

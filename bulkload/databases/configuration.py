@@ -321,7 +321,7 @@ def parse_configuration(table: Mapping[str, Any], base: Path, *, where: str) -> 
 
 
 def _all_faults(error: ValidationError, where: str) -> str:
-    """Say all that is wrong, without the values: one of them may be a password."""
+    """Return all faults, without the values: one of them may be a password."""
     lines = []
     for one in error.errors(include_input=False, include_url=False, include_context=False):
         place = ".".join(str(part) for part in ("source", "sql", *one["loc"]))

@@ -211,7 +211,7 @@ def open_again(source: SqlSource, folder: Path) -> Database:
 
 
 def open_shared(url: DatabaseUrl, folder: Path) -> Database:
-    """Open a session that sees what the run's session sees; one of its own where there is none."""
+    """Open a session that sees what the run's session sees; one of its own without a run."""
     try:
         kept = json.loads((folder / SESSION_NAME).read_text("utf-8"))
     except FileNotFoundError:

@@ -183,7 +183,7 @@ def exact_sum(values: Ints) -> int:
 
 
 def differences(database: Sums, read: Sums) -> list[str]:
-    """Say in what the database and what was read differ; empty where they agree."""
+    """Return how the database and what was read differ; empty where they agree."""
     found = []
     if database.rows != read.rows:
         found.append(f"{database.rows:,} rows in the database, {read.rows:,} read")

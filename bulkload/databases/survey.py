@@ -1,4 +1,4 @@
-"""A first ``[source.sql]`` for a database that nobody described: proposed with its evidence.
+"""A first ``[source.sql]`` for an undescribed database: proposed with its evidence.
 
 What the catalogue and a few rows settle is written; what they leave open is written as a comment,
 so that the file is refused until a person has decided.

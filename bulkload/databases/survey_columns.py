@@ -89,7 +89,7 @@ class SampleColumns:
         return f"{text(name)} = {{ column = {text(column)}{stated} }}"
 
     def _trouble(self, column: str) -> str | None:
-        """Say why a column's values are no numbers, None where they are."""
+        """Return why a column's values are not numbers, None where they are."""
         for value in self._values(column):
             if isinstance(value, bytes | memoryview):
                 return (

@@ -61,7 +61,7 @@ async def _keep_writing(path: Path, progress: Progress, clock: Clock) -> None:
 async def _write(path: Path, snapshot: RunSnapshot) -> None:
     import anyio.to_thread
 
-    # In a thread that nobody waits for: a folder on the network may take its time, or for ever.
+    # In a thread that is not waited for: a folder on the network may take its time, or for ever.
     await anyio.to_thread.run_sync(_put, path, snapshot, abandon_on_cancel=True)
 
 

@@ -100,7 +100,7 @@ class LogFile:
             try:
                 self.write("\n".join(lines) + "\n")
             except DiskError as error:
-                # Nobody waits for this turn: the next line, or the end of the log, tells.
+                # No caller waits for this turn: the next line, or the end of the log, raises it.
                 self._error = error
 
     def _pack(self) -> None:

@@ -70,7 +70,7 @@ class WireCounters:
         now = self._clock.now().timestamp()
         for endpoint, pause in list(self._pauses.items()):
             if pause.until is not None and pause.until <= now:
-                # Whoever shows the run in another thread may have been quicker.
+                # The thread that shows the run may have been quicker.
                 self._pauses.pop(endpoint, None)
         found = tuple(self._pauses.values())
         if self.out_of_reach is not None:

@@ -141,7 +141,7 @@ def copied(pack: Pack, folder: Path) -> dict[str, Path | None]:
     """Copy the files of a pack into a folder; return where each is, None if it is damaged."""
     found: dict[str, Path | None] = {}
     for number, name in enumerate(pack.names()):
-        # Under a name of ours: a pack of somebody else must not choose where a file goes.
+        # Under a name of ours: a pack from elsewhere must not choose where a file goes.
         path = folder / str(number)
         try:
             with pack.open(name) as file, path.open("wb") as target:

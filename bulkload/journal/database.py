@@ -33,7 +33,7 @@ _MIGRATIONS: Final = {1: ("migrate_from_1", "migrate_from_2"), 2: ("migrate_from
 
 
 def connect(path: Path | None, *, is_read_only: bool = False) -> sqlite3.Connection:
-    """Open a journal, made new where there is none; None keeps it in a temporary file.
+    """Open a journal, made new if it does not exist; None keeps it in a temporary file.
 
     Which of the two forms the journal of a folder has is decided here and hidden from the rest.
     Raises ``JournalError`` for a file that is damaged, of another program or another version.
@@ -62,7 +62,7 @@ def _reading(path: Path) -> str:
     """Return how a journal is opened to be read.
 
     Reading a database in WAL mode writes beside it. Where that is not allowed, one without
-    commits that wait in its WAL is read as it lies: nobody who could change it is at work.
+    commits that wait in its WAL is read as it lies: no process that could change it is running.
     """
     wal = path.with_name(f"{path.name}-wal")
     is_at_rest = not wal.exists() or not wal.stat().st_size

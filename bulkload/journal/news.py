@@ -24,7 +24,7 @@ class News:
 def last_reported(store: Store, run: int) -> int:
     """Return the last run before this one that gave an account, 0 for none.
 
-    One that was killed, or whose plan could not be run, told nobody what it found.
+    One that was killed, or whose plan could not be run, reported nothing.
     """
     row = store.row("run_reported", run)
     return 0 if row is None or row[0] is None else int(row[0])

@@ -3,7 +3,7 @@
 A job of one part is a folder as it always was. A job of several has ``job.json``, which fixes
 their number, and ``parts/0000``, ``parts/0001`` and so on, each laid out as a job of one part. A
 cell belongs to its part by a hash of its names: the same archive planned again, or grown, puts
-it there again. Whoever reads a whole job goes over ``part_folders`` and adds up.
+it there again. To read a whole job, go over ``part_folders`` and add up.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Lane:
             loop.call_soon_threadsafe(self._take, order)
         self._is_orphan = True
         if self._stop is not None:
-            # The supervisor has died: nobody would hear how the part ends.
+            # The supervisor has died: no process is left to report the part's end to.
             end_process(ExitCode.STOPPED)
         loop.call_soon_threadsafe(self._orders_in.close)
 

@@ -17,7 +17,7 @@ from bulkload.lanes.limits import LANE_END_S
 from bulkload.lanes.messages import Answers, LaneSetup, RunPart, StopPart
 from bulkload.worker.process import encode_message
 
-#: What lanes print, which is nothing unless one fails: the last words of one that died.
+#: What lanes print, which is nothing unless one fails: the standard error of one that died.
 LOG_NAME: Final = "lanes.log"
 
 _SYSTEM: Final = system_of(sys.platform)

@@ -84,7 +84,7 @@ class PartsRunner(ABC):
 
     def _take_refusal(self, refused: PartRefused) -> None:
         self._progress.part_left(refused.part)
-        # Whoever else runs the part may be done with it when this run is started again.
+        # The other process that runs the part may be done when this run is started again.
         is_busy = isinstance(refused.error, JournalBusyError)
         code = ExitCode.STOPPED if is_busy else ExitCode.USAGE
         self.failures.append((code, f"part {refused.part:04d}: {refused.error}"))

@@ -161,7 +161,7 @@ class RecordStore:
             raise NameTakenError(found or record.id) from error
 
     def get(self, kind: str, record_id: str) -> StoredRecord | None:
-        """Return one record, None where there is none of this kind and id."""
+        """Return one record, None for an unknown kind or id."""
         row = self._run("record_get", (record_id, kind)).fetchone()
         return None if row is None else StoredRecord._make(row)
 

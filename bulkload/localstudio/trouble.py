@@ -49,7 +49,7 @@ async def performed(
     try:
         answer = await act()
     except ConnectionError:
-        # The client went away in the middle of its request: nobody waits for an answer.
+        # The client went away in the middle of its request: no client waits for an answer.
         answer = web.Response(status=500)
     cut = request.transport is None or request.transport.is_closing()
     status = 0 if cut else answer.status

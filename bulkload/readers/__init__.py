@@ -68,7 +68,7 @@ def read(path: Path, options: ReadOptions | None = None) -> TimeSeries:
 
 
 def detect(path: Path, options: ReadOptions | None = None) -> Detection:
-    """Say which readers fit a file's content, with the evidence, and which one is chosen."""
+    """Return which readers fit a file's content, with the evidence, and which one is chosen."""
     options = options or ReadOptions()
     probe = Probe(load(path))
     with _refusing_nonsense(probe):

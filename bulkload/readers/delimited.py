@@ -52,7 +52,7 @@ class TextLayout:
     ends_blank: bool = False
     #: The first field of a row is a number: a line that begins otherwise is no row.
     is_numbered: bool = False
-    #: Fields of the first row; 0 where nobody counted them.
+    #: Fields of the first row; 0 where they were not counted.
     row_fields: int = 0
 
 
@@ -231,7 +231,7 @@ def _ends_a_table(line: bytes, layout: TextLayout) -> bool:
 def whole_last_line(data: bytes, layout: TextLayout, name: str) -> bytes:
     """Complete a last line that lacks only the trailing delimiter; refuse one that was cut.
 
-    A last line that is short of fields shows that the file was cut, and nobody knows how much
+    A last line that is short of fields shows that the file was cut, by an unknown amount
     is gone.
     """
     end = len(data)

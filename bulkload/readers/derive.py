@@ -224,5 +224,5 @@ def _direction(current: Floats, largest: float | None) -> Floats:
 
 
 def largest_current(current: Floats) -> float:
-    """Return the largest magnitude of a current; zero where there is none."""
+    """Return the largest magnitude of a current; zero for an empty one."""
     return float(np.nanmax(np.abs(current), initial=0.0))

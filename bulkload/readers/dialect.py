@@ -81,7 +81,7 @@ class ColumnRule:
     kind: Kind = Kind.NUMBER
     #: Whole numbers, such as a status code.
     whole: bool = False
-    #: Without a unit in the header the column is another quantity, or nobody knows its scale.
+    #: Without a unit in the header the column is another quantity, or its scale is unknown.
     needs_unit: bool = False
     #: What stands in the place of the unit is something else, such as a sensor's name.
     ignores_unit: bool = False

@@ -92,7 +92,7 @@ def _postponed(
 
 
 def _others(grid: Grid, dialect: Dialect, known: Mapping[int, Kind]) -> dict[int, Channel | Reason]:
-    """Say of each column that no rule names what it is, or why it is left out."""
+    """Record what each column without a rule is, or why it is left out."""
     split = headings(grid.names, dialect)
     found: dict[int, Channel | Reason] = {}
     for index, name in enumerate(grid.names):
@@ -153,7 +153,7 @@ def _take(raw: Raw, column: Matched, kind: Kind, values: pa.ChunkedArray) -> Col
 def _keep(
     raw: Raw, name: str, other: Channel | Reason, values: pa.ChunkedArray | None, *, first: bool
 ) -> ColumnUse:
-    """Keep a column that no rule names, or say why it is left out."""
+    """Keep a column that no rule names, or record why it is left out."""
     if isinstance(other, Reason) or values is None:
         return ColumnUse(name, "", reason=other if isinstance(other, Reason) else Reason.TEXT)
     if pa.types.is_string(values.type):

@@ -210,7 +210,7 @@ def _second_time(
 
 
 def _is_usable(column: ColumnRule, unit: str | None) -> bool:
-    """Leave an optional column out, rather than guess, where nobody knows its scale."""
+    """Leave an optional column out, rather than guess, where its scale is unknown."""
     if column.target in REQUIRED or column.kind is not Kind.NUMBER or column.ignores_unit:
         return True
     if unit is None:

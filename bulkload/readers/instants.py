@@ -182,7 +182,7 @@ def running_time(raw: Raw) -> Floats | None:
 
 
 def _running(raw: Raw) -> Floats | None:
-    """Return the running time, None where there is none or it starts anew."""
+    """Return the running time, None if it is missing or starts anew."""
     running = running_time(raw)
     if running is None or np.isnan(running).any():
         return running

@@ -191,11 +191,11 @@ class _Hashed:
             pass
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it is read once, from its beginning."""
+        """Return False: it is read once, from its beginning."""
         return False
 
     def close(self) -> None:

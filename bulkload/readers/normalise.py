@@ -88,7 +88,7 @@ def read_grid(
 
 
 def _kind_of_data(raw: Raw) -> dict[str, str]:
-    """Say where every row belongs to an impedance sweep: the measurement is one of ``eis``."""
+    """Record where every row belongs to an impedance sweep: the measurement is one of ``eis``."""
     if not {terms.FREQUENCY, terms.Z_RE, terms.Z_IM} <= raw.columns.keys():
         return {}
     frequency = np.asarray(raw.columns[terms.FREQUENCY], dtype=np.float64)
@@ -164,7 +164,7 @@ def _leave_out_gaps(raw: Raw) -> None:
 
 
 def _cut_counts(raw: Raw) -> None:
-    """Cut step and cycle numbers to whole ones, as the vendor's reader does, and say so."""
+    """Cut step and cycle numbers to whole ones, as the vendor's reader does, and record it."""
     for name in _COUNTED:
         values = raw.columns.get(name)
         if values is None:

@@ -60,7 +60,7 @@ _DOUBTED: Final = frozenset({terms.TIME, terms.CURRENT, terms.CAPACITY, *_TOTALS
 
 
 def check_plausible(raw: Raw, options: ReadOptions) -> None:
-    """Refuse a table whose values cannot be in the units that nobody states."""
+    """Refuse a table whose values cannot be in the units assumed for them."""
     _check_voltage(raw, options)
     doubted = [c for c in raw.match.columns if c.target in _DOUBTED and _is_bare(raw, c)]
     if not doubted:
@@ -175,7 +175,7 @@ def _moved(raw: Raw, size: Floats) -> Floats:
 
 
 def _unit_factor(ratio: float) -> str | None:
-    """Say which factor between units a ratio is, None where it is none."""
+    """Return which factor between units a ratio is, None where it is none."""
     for factor in UNIT_FACTORS:
         if abs(ratio / factor - 1.0) < FACTOR_TOLERANCE:
             return f"{factor:g} times"

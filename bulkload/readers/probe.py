@@ -1,4 +1,4 @@
-"""What a file is, by its content: each question is answered once, when somebody asks it."""
+"""What a file is, by its content: each question is answered once, when it is asked."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ class ReadOptions:
     member: str | None = None
     #: ``eis`` or ``ocp``; None for cycler data.
     data_type: str | None = None
-    #: Lower and upper voltage limit of the cell in V, for values whose unit nobody states.
+    #: Lower and upper voltage limit of the cell in V, for values without a stated unit.
     voltage_window: tuple[float, float] | None = None
-    #: Rated capacity of the cell in A.h, for currents whose unit nobody states.
+    #: Rated capacity of the cell in A.h, for currents without a stated unit.
     rated_capacity: float | None = None
     #: The day, or the month, comes first in dates such as 05/06/2024 that nothing else settles.
     day_first: bool | None = None

@@ -74,7 +74,7 @@ PHASES: Final = (
 )
 NEGATED_PHASES: Final = tuple(f"-{name}" for name in PHASES)
 
-#: Columns of a spectrum in a table of any origin: nobody knows the unit where it states none.
+#: Columns of a spectrum in a table of any origin: the unit is unknown where it states none.
 SPECTRAL: Final = (
     ColumnRule(terms.FREQUENCY, FREQUENCIES, needs_unit=True),
     ColumnRule(terms.Z_RE, REALS, needs_unit=True),

@@ -152,7 +152,7 @@ def _few(values: pa.ChunkedArray, *, day_first: bool) -> Floats | None:
 
 
 def numbers_of_date(value: str) -> tuple[int, int] | None:
-    """Return the two numbers of which nobody knows which is the day; None for other dates."""
+    """Return the two numbers of a date of undecided order; None for other dates."""
     hit = re.match(_YEAR_LAST, value[:MAX_DATE_CHARS])
     return None if hit is None else (int(hit["a"]), int(hit["b"]))
 

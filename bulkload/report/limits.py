@@ -46,7 +46,7 @@ EXAMPLES_SHOWN: Final = 5
 
 #: Viewers at once: each costs a stream; a lab's screen and some laptops are far fewer.
 PAGE_CLIENTS: Final = 16
-#: Seconds between two looks at a job that somebody watches; nobody watching, nobody looks.
+#: Seconds between two looks at a job that is watched; without a viewer there are none.
 LOOK_EVERY_S: Final = 1.0
 #: Share of the time that the page reads the journal: a look that takes 0.2 s is made each 5 s.
 LOOK_SHARE: Final = 0.04

@@ -30,7 +30,7 @@ _FLAGS: Final = {
 
 
 def fault_of(cell: Any) -> str | None:
-    """Say what is wrong with a cell that looks otherwise than it is read, None for any other."""
+    """Return the fault of a cell that looks otherwise than it is read, None for any other."""
     if isinstance(cell, SheetError):
         return f"shows {cell}, an error of the spreadsheet; correct its formula"
     if isinstance(cell, UncomputedFormula):

@@ -254,7 +254,7 @@ class _Walker:
 
 
 def _field_fault(fields: Mapping[str, str], order: Order | None) -> str | None:
-    """Say which field of a path does not hold what the layout says, None where all do."""
+    """Return which field of a path does not fit the layout, None where all do."""
     if "date" in fields:
         try:
             _date_of(fields["date"], order)

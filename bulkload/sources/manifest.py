@@ -244,7 +244,7 @@ def _path_fault(job: UploadJob) -> tuple[Rule, str] | None:
 
 
 def _member_fault(job: UploadJob) -> tuple[Rule, str] | None:
-    """Say what is wrong with a path into an archive: the archive, or that it does not hold it."""
+    """Return the fault of a path into an archive: the archive's, or that it lacks the member."""
     if not is_member(job.path):
         return _remote_fault(job)
     if stamp_of(job.path) is not None:

@@ -156,7 +156,7 @@ class Assembler:
         note = notes.specification
         name = normalised(entry.job.key.spec)
         record = self._sheets.cell(entry.job.key.cell)
-        # What the sheet of cells says goes before the name of a folder that states nothing.
+        # The sheet of cells overrides the name of a folder that states nothing.
         if record is not None and record.spec and note is None and name not in self._stated:
             name = normalised(record.spec)
         name = name or (self._only_name() if note is None else note.name)

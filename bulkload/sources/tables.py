@@ -244,7 +244,7 @@ def _sheets(workbook: Any) -> tuple[list[str], list[str]]:
 
 
 def remarks_of(path: Path, is_header: Callable[[Sequence[str]], bool]) -> Iterator[str]:
-    """Say what of a manifest's workbook is hidden, or is not read; nothing of other files.
+    """Return what of a manifest's workbook is hidden or not read; nothing for other files.
 
     ``is_header`` tells whether a row is the header of a manifest too.
     """

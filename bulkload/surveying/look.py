@@ -1,4 +1,4 @@
-"""Open the beginning of a file and say what it is. Runs in worker processes."""
+"""Open the beginning of a file and return what it is. Runs in worker processes."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def look_at_all(listed: Sequence[Listed]) -> list[FileFacts]:
 
 
 def look(listed: Listed) -> FileFacts:
-    """Say what a file is by its beginning; ``digest`` is that of the beginning."""
+    """Return what a file is by its beginning; ``digest`` is that of the beginning."""
     facts = FileFacts(
         path=listed.path,
         size_bytes=listed.size_bytes,

@@ -102,7 +102,7 @@ def _path(shown: str, sources: Sequence[Path], base: Path) -> str:
 
 
 def _sheets(survey: Survey, table: CellTable) -> dict[str, Sheet]:
-    """Return the sheets of specifications and cells; what nobody states has rows to fill in."""
+    """Return the sheets of specifications and cells; what is stated nowhere has rows to fill in."""
     specs: dict[str, dict[str, Any]] = {
         name: dict(payload) for name, payload in table.specifications.items()
     }

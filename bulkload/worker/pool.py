@@ -231,7 +231,7 @@ class Pool:
             worker = self._workers.get(slot)
             if worker is not None and worker.process.returncode is None:
                 return worker
-            # A start that is broken off would leave a process that nobody knows.
+            # A start that is broken off would leave a process that is not in the pool's list.
             with anyio.CancelScope(shield=True):
                 if worker is not None:
                     await worker.end()

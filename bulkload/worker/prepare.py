@@ -88,7 +88,7 @@ def unfetched(job: UploadJob, error: BulkloadError | OSError) -> Rejected:
 
 
 def _with_stamp(answer: Prepared | Rejected, copy: SourceCopy) -> Prepared | Rejected:
-    """Say of the source what it was where it lies, and not what its copy is."""
+    """State the source's own size and time, not those of its copy."""
     sha256 = "" if answer.source is None else answer.source.sha256
     source = SourceStamp(size_bytes=copy.size_bytes, mtime_ns=copy.stamp_ns, sha256=sha256)
     return replace(answer, source=source)

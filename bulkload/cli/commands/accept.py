@@ -164,7 +164,7 @@ def _chosen(store: Store, request: _Request) -> list[LostEntry]:
 
 
 def _nothing(job_dir: Path, stores: Sequence[Store], request: _Request) -> str:
-    """Say why there is nothing to mark."""
+    """Print why there is nothing to mark."""
     entries = [entry for store in stores for entry in _lost(store)]
     if named := [entry for entry in entries if request.names(entry)]:
         state = "not accepted" if request.is_undone else "accepted already"

@@ -1,4 +1,4 @@
-"""``bulkload compare``: file by file what Studio has of a source, whoever brought it there."""
+"""``bulkload compare``: file by file what Studio has of a source, also what other jobs uploaded."""
 
 from __future__ import annotations
 

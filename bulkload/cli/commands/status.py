@@ -131,7 +131,7 @@ def _show(
 
 
 def _show_live(console: Console, job_dir: Path) -> None:
-    """Say of a run that has not ended whether it is at work, and how far it is."""
+    """Print whether a run that has not ended is at work, and how far it is."""
     states = live_states(job_dir)
     if all(one.liveness is Liveness.ENDED for one in states):
         return
@@ -142,7 +142,7 @@ def _show_live(console: Console, job_dir: Path) -> None:
 
 
 def _show_runs(console: Console, whole: WholeJob, run: RunRow) -> None:
-    """Say when the job was run last, and which of several parts are done."""
+    """Print when the job was run last, and which of several parts are done."""
     if whole.is_divided:
         _show_parts(console, whole)
         return

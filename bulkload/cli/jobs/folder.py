@@ -70,7 +70,7 @@ def _is_free_for(folder: Path, identity: Mapping[str, object]) -> bool:
 
 
 def journal_of(job_dir: Path) -> Path:
-    """Return a job folder's journal; raise ``SettingsError`` if there is none."""
+    """Return a job folder's journal; raise ``SettingsError`` without one."""
     path = find(job_dir)
     if path is None:
         raise SettingsError(

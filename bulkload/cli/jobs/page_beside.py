@@ -34,7 +34,7 @@ def page_beside(job_dir: Path, port: tuple[int, ...] | None, errors: Console) ->
         str(job_dir),
         f"--port={next(iter(port), 0)}",
     )
-    # It ends by itself, soon after its input has: nobody waits for it.
+    # It ends by itself, soon after its input has: there is no need to wait for it.
     process = subprocess.Popen(  # noqa: S603 - ourselves
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -49,7 +49,7 @@ def page_beside(job_dir: Path, port: tuple[int, ...] | None, errors: Console) ->
 
 
 def _first_line(stream: IO[str]) -> str:
-    """Return the address of a page that was started, or why there is none."""
+    """Return the address of a page that was started, or why it was not."""
     found: list[str] = []
 
     def read() -> None:

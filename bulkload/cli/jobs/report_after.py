@@ -21,7 +21,7 @@ def report_after(job_dir: Path, asked: Path | None, errors: Console) -> None:
     """Write the report of an upload into its job folder, and where it was asked for.
 
     An upload has ended as it has: what prevents the report is one sentence, and none where the
-    extra is not installed and nobody asked.
+    extra is not installed and no report was asked for.
     """
     try:
         for path in (job_dir / REPORT_NAME, *([] if asked is None else [asked])):

@@ -155,7 +155,7 @@ def carry_out(
 def _refuse(
     account: PlanAccount, request: JobRequest, output: RunOutput, ending: Ending | None
 ) -> ExitCode:
-    """Say why a plan cannot be run."""
+    """Print why a plan cannot be run."""
     errors = Console(stderr=True)
     show_problems(errors, account.problems, account.problem_count)
     refusal = refused(account, request.sources)

@@ -27,13 +27,13 @@ from bulkload.core.snapshot import (
 )
 from bulkload.core.text import printable
 
-#: Files in hand, causes and pauses that are shown: a screen holds them beside the rest.
+#: Files in progress, causes and pauses that are shown: a screen holds them beside the rest.
 SHOWN_FILES: Final = 6
 SHOWN_CAUSES: Final = 6
 SHOWN_PAUSES: Final = 3
 #: Seconds in one stage from which a file is worth a look.
 OLD_AFTER_S: Final = 60.0
-#: Columns from which the files in hand stand beside the stages, and the columns of the stages.
+#: Columns from which the files in progress stand beside the stages, and the columns of the stages.
 WIDE: Final = 120
 TABLE_COLUMNS: Final = 54
 

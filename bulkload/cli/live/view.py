@@ -1,7 +1,7 @@
 """Shows a command at work: a view that is drawn anew on a terminal, a line each 30 s elsewhere.
 
 A thread of its own draws, so that commands with and without an event loop show alike, and a
-slow terminal holds back nobody (``terminal.py``).
+slow terminal does not delay the run (``terminal.py``).
 """
 
 from __future__ import annotations

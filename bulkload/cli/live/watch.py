@@ -17,7 +17,7 @@ from bulkload.engine.live_file import LiveState, read_snapshots
 
 
 def watch(console: Console, job_dir: Path) -> None:
-    """Show a job's run until it has ended or its process is gone; at once where there is none."""
+    """Show a job's run until it has ended or its process is gone; at once without one."""
     states = live_states(job_dir)
     if not is_at_work(states):
         return
@@ -43,7 +43,7 @@ def is_at_work(states: Sequence[LiveState]) -> bool:
 
 
 def liveness_lines(states: Sequence[LiveState]) -> list[str]:
-    """Say of the processes of a job whether they are alive, paused or dead."""
+    """Return whether the processes of a job are alive, paused or dead."""
     if len(states) == 1:
         return [_liveness_of(states[0], _now())]
     counts = Counter(one.liveness for one in states)

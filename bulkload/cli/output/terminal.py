@@ -62,7 +62,7 @@ class QueuedBytes(io.RawIOBase):
         return True
 
     def isatty(self) -> bool:
-        """Say whether the stream is a terminal."""
+        """Return whether the stream is a terminal."""
         return self._stream is not None and self._stream.isatty()
 
     def fileno(self) -> int:
@@ -146,7 +146,7 @@ def write_whole(text: str) -> None:
     """Write a result to standard output, and wait for whoever takes it.
 
     Only for what a command prints when its work is done: unlike notices it must arrive whole,
-    however slow the reader is. A reader that is gone takes nothing, and nobody waits for it.
+    however slow the reader is. For a reader that is gone there is no wait.
     """
     stream = sys.stdout
     buffer = getattr(stream, "buffer", None)

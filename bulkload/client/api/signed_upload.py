@@ -48,7 +48,7 @@ async def confirm_upload(
     """Confirm an upload and return the record's fields, once however often it is sent.
 
     A record with the id that initiate gave is our own: an earlier confirm arrived. Raises
-    :class:`ConflictError` where there is none.
+    :class:`ConflictError` without one.
     """
     may_be_made = False
 

@@ -138,7 +138,7 @@ def _run(rules: Iterable[_Rule]) -> list[ValidationIssue]:
 
 
 def not_numeric(column: str) -> ValidationIssue:
-    """Say that a column that must hold numbers does not."""
+    """Return the finding for a column that must hold numbers and does not."""
     message = (
         f"'{column}' does not hold numbers, so it cannot be checked. Convert it to numbers "
         f"(decimal commas, units in the cells and words such as 'n/a' are the usual reasons)."
@@ -147,7 +147,7 @@ def not_numeric(column: str) -> ValidationIssue:
 
 
 def not_finite(names: tuple[str, ...]) -> ValidationIssue:
-    """Say that there is an infinity, where nothing can be judged and nothing measured it."""
+    """Return the finding for an infinity: nothing can be judged, and nothing measured it."""
     message = (
         f"There is an infinite value in {' or '.join(map(repr, names))}, so the current cannot be "
         f"judged by the voltage. Replace it by a null, or drop the row."

@@ -241,7 +241,7 @@ def find_header(
 ) -> Header | None:
     """Return the row whose cells are the names of columns, None where no row is.
 
-    ``stated`` maps columns to fields as a person did; it goes before any proposal. A band of
+    ``stated`` maps columns to fields as a person did; it overrides any proposal. A band of
     merged cells above the header lends its words to the columns below it.
     """
     best: Header | None = None
@@ -300,7 +300,7 @@ def _field(name: str, band: str, names: Mapping[str, str]) -> str | None:
 
 
 def manifest_field(name: str) -> str | None:
-    """Return the column of a manifest that people call so, None where nobody does."""
+    """Return the column of a manifest that this name stands for, None for an unknown name."""
     return _TEST_KEYS.get(plain(name))
 
 

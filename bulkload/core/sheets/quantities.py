@@ -49,7 +49,7 @@ _SIGNED: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number that somebody wrote."""
+    """A number as a person wrote it."""
 
     value: float
     #: As it is sent; empty where the cell states none.

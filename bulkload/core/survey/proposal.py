@@ -91,7 +91,7 @@ class Proposal:
         self.warnings.append(warning)
 
     def leave_out(self, rule: str, evidence: str) -> None:
-        """Propose not to upload the file, and say why."""
+        """Propose not to upload the file, and record why."""
         self.upload, self.rule = False, rule
         self.evidence.append(evidence)
 

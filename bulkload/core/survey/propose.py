@@ -83,7 +83,7 @@ def _leave_out(proposal: Proposal) -> None:
 
 
 def _from_tests(proposal: Proposal, knowledge: Knowledge) -> None:
-    """Take from the sheet of tests what it states of the file; it goes before any guess."""
+    """Take from the sheet of tests what it states of the file; it overrides any guess."""
     facts = proposal.facts
     test = knowledge.test_of(facts.path, proposal.cell, proposal.measurement)
     if test is None:

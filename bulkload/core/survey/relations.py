@@ -107,7 +107,7 @@ def _choose_form(group: Sequence[Draft]) -> None:
 
 
 def mark_parts(drafts: Iterable[Draft]) -> None:
-    """Say which file goes on where another ends: by part numbers, or by record numbers."""
+    """Mark the files that continue another: by part numbers, or by record numbers."""
     open_drafts = [draft for draft in drafts if draft.proposal.upload is not False]
     for group in _groups((_part_key(draft), draft) for draft in open_drafts):
         ordered = sorted(group, key=lambda draft: draft.proposal.part or 0)

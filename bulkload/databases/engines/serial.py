@@ -157,7 +157,7 @@ def main() -> None:
     """Hold a session for whoever has the key, until standard input ends."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    # The parent's own pipe: nobody else can write to it.
+    # The parent's own pipe: no other process can write to it.
     url, key = pickle.load(sys.stdin.buffer)  # noqa: S301
     try:
         session = Connection(url)

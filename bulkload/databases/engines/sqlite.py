@@ -145,7 +145,7 @@ class SQLite(Database):
         return frozenset(str(row["name"]) for row in found)
 
     def lock(self, tables: Sequence[str]) -> None:
-        """Do nothing: nobody else has the copy."""
+        """Do nothing: no other process has the copy."""
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return the rows of a small query."""

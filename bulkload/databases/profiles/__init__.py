@@ -1,7 +1,7 @@
 """Ready-made ``[source.sql]`` tables for databases that are in use at several laboratories.
 
 A profile is a TOML file beside this module, in the form that a user writes: what the user states
-goes before it, key by key; a column of the mapping is replaced as a whole.
+overrides it, key by key; a column of the mapping is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def profile_names() -> tuple[str, ...]:
 
 
 def load_profile(name: str) -> Mapping[str, Any]:
-    """Return a profile; ``LookupError`` where there is none of that name."""
+    """Return a profile; ``LookupError`` for an unknown name."""
     if name not in profile_names():
         near = get_close_matches(name, profile_names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(profile_names())}"

@@ -79,7 +79,7 @@ def _series(call: Call) -> StoredRecord:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Answer 404 where steps that nobody derived so far turn out to be underivable."""
+    """Answer 404 where steps that were not derived yet turn out to be underivable."""
     try:
         yield
     except UnfitError as unfit:

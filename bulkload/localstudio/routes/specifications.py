@@ -117,7 +117,7 @@ def _component(call: Call, project: str, slot: str, given: Mapping[str, Any]) ->
 
 
 def _material(call: Call, project: str, slot: str, given: Mapping[str, Any]) -> StoredRecord:
-    """Return the project's material of this name, maker and product; made where there is none."""
+    """Return the project's material of this name, maker and product; made if it does not exist."""
     name = given.get("name")
     if not isinstance(name, str) or not name:
         raise InvalidBodyError(f"{slot}.material.name", "Field required", name)

@@ -19,7 +19,7 @@ from bulkload.readers.dialect import (
 from bulkload.readers.spectrum import SPECTRAL, tell_sweeps
 from bulkload.readers.table_format import TableFormat
 
-#: The time of the test by name goes before a bare time, which may be the step's own.
+#: The time of the test by name precedes a bare time, which may be the step's own.
 _TIME: Final = (
     *("test time", "total time", "cumulative time", "run time", "running time", "elapsed time"),
     *("testzeit", "gesamtzeit", "laufzeit", "temps total", "temps écoulé", "tiempo total"),

@@ -24,9 +24,9 @@ async def _serve(job_dir: Path, port: int) -> None:
     async with PageServer(job_dir).serve(port) as address:
         sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
-        # A read that nobody can wake is left behind when the process ends.
+        # A read that cannot be woken is left behind when the process ends.
         await anyio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
-        # Whoever watches sees how the run ended.
+        # A viewer sees how the run ended.
         await anyio.sleep(FAREWELL_S)
 
 

@@ -1,4 +1,4 @@
-"""Who may see the page: whoever has its address. Decided from a request's own words alone.
+"""Admit the viewer who has the page's address. Decided from the request alone.
 
 The server listens on the loopback address only. The token in the path keeps other users and
 programs of the machine out, the check of the host keeps out pages elsewhere that bend a name of

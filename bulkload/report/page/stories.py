@@ -106,10 +106,10 @@ class Plotter:
     _kept: OrderedDict[tuple[int, int, int], str] = field(default_factory=OrderedDict)
 
     async def plot(self, part: int, job: int) -> str:
-        """Return the plot of a measurement as SVG; ``NoPlotError`` where there is none.
+        """Return the plot of a measurement as SVG; ``NoPlotError`` without one.
 
         What the journal kept of a rejected file is drawn at once. Of any other the source is read
-        again, in a process of its own: it may be large, or harm whoever reads it.
+        again, in a process of its own: it may be large, or harm its reader.
         """
         async with self._lock:
             folder, row, kept = await to_thread(self._find, part, job)

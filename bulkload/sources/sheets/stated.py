@@ -59,13 +59,13 @@ class StatedSheets:
         return {name: one.spec for name, one in self.cells.cells.items() if one.spec}
 
     def add_carried(self, plan: Path) -> Iterator[Problem]:
-        """Add the cells that a plan carries; a sheet that is named goes before them."""
+        """Add the cells that a plan carries; a sheet that is named overrides them."""
         table, faults = carried_cells(plan)
         yield from _problems_of(plan, faults, ())
         self.add(table.cells.values())
 
     def add(self, records: Iterable[CellRecord]) -> None:
-        """Add cells that a file of a job states; a sheet that is named goes before them."""
+        """Add cells that a file of a job states; a sheet that is named overrides them."""
         for record in records:
             self.cells.cells.setdefault(record.name, record)
         if self.cells.cells:
@@ -217,7 +217,7 @@ def _problems_of(path: Path, faults: Sequence[Fault], remarks: Sequence[str]) ->
             where=f"{path}, row {fault.row}",
             rule=Rule.BAD_VALUE,
             message=message,
-            # A value that is left out would be missing in Studio, and nobody would see it there.
+            # A value that is left out would be missing in Studio without a trace.
             scope=Scope.PLAN,
         )
     for remark in remarks:
