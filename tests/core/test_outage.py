@@ -47,6 +47,17 @@ def test_any_success_ends_it() -> None:
     assert monitor.down_for_s(200.0) == 0.0
 
 
+def test_the_reason_is_that_of_the_last_failure() -> None:
+    monitor = OutageMonitor(limit_s=60)
+    monitor.failed(100.0, "refused")
+    monitor.failed(101.0, "reset by peer")
+    assert monitor.reason == "reset by peer"
+    monitor = gone(at=100.0)
+    assert monitor.reason == "refused"
+    monitor.probe_failed(102.0, "503")
+    assert monitor.reason == "503"
+
+
 def test_late_failures_of_older_requests_change_nothing() -> None:
     monitor = gone(at=100.0)
     before = monitor.probe_in_s(100.0)

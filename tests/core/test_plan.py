@@ -60,6 +60,12 @@ def test_names(name: str, rules: list[Rule], is_sent: bool) -> None:  # noqa: FB
     assert found == rules
 
 
+def test_a_job_knows_the_place_that_named_it() -> None:
+    _, sent = admit(PlanCheck(), job("s", "c", "m"), where="plan.csv, row 7")
+    assert sent is not None
+    assert sent.origin == "plan.csv, row 7"
+
+
 @pytest.mark.parametrize("name", ["line\nend", "para\u2029graph", "bell\a"])
 def test_a_control_character_in_a_measurement_name_costs_that_file_alone(name: str) -> None:
     found, sent = admit(PlanCheck(), UploadJob(key=JobKey("s", "c", name), path="/x"))

@@ -74,7 +74,9 @@ def test_the_same_answer_again_and_again_is_the_answer() -> None:
 
 def test_attempts_are_bounded_whatever_the_answers() -> None:
     assert isinstance(decide(Failure(attempts=1, mismatches=1), POLICY, chance=0), RetryIn)
-    assert isinstance(decide(Failure(attempts=2, mismatches=2), POLICY, chance=0), GiveUp)
+    assert decide(Failure(attempts=2, mismatches=2), POLICY, chance=0) == GiveUp(
+        "other content was stored 2 times"
+    )
     last = Failure(attempts=POLICY.attempt_limit)
     assert isinstance(decide(last, POLICY, chance=0), GiveUp)
 

@@ -59,6 +59,15 @@ def test_a_step_that_does_not_pay_is_taken_back_and_held() -> None:
     assert link.streams.goodput == 4 * MB
 
 
+def test_after_the_start_a_quarter_more_is_tried() -> None:
+    link = Link(Streams(largest=64, limit=24))
+    link.streams.timed_out(0.0)
+    assert link.streams.limit == 12
+    limits = link.rounds(60)
+    assert limits[:1] == [12]
+    assert next(limit for limit in limits if limit != 12) == 15
+
+
 @pytest.mark.parametrize(("size_bytes", "kept"), [(535_001, 16), (534_999, 4)])
 def test_a_step_pays_from_seven_in_a_hundred_on(size_bytes: int, kept: int) -> None:
     link = Link(Streams(largest=64))

@@ -115,10 +115,14 @@ def test_an_outcome_that_did_not_happen_is_counted_as_none() -> None:
     report = RunReport(
         job="job", planned=3, counts={OutcomeKind.CREATED: 3}, causes={}, ledger=RowLedger(),
         bytes_read=0, bytes_sent=0, requests=0, retries=0, elapsed_s=0.0, bottleneck="none",
-        exit_code=ExitCode.ARRIVED,
+        exit_code=ExitCode.ARRIVED, this_run={"new": 2, "newly_rejected": 1},
     )  # fmt: skip
     assert report.as_json()["counts"] == {
         "created": 3, "existing": 0, "rejected": 0, "failed": 0, "skipped": 0,
+    }  # fmt: skip
+    assert report.as_json()["this_run"] == {
+        "new": 2, "grown": 0, "changed": 0, "gone": 0, "unchanged": 0,
+        "newly_rejected": 1, "newly_failed": 0, "recovered": 0, "newly_accepted": 0,
     }  # fmt: skip
 
 
