@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from bulkload.core.plan_items import Checks, PlanItem
 from bulkload.core.prepare_result import PrepareOptions
-from bulkload.engine.plan_writer import PlanAccount, plan_into
+from bulkload.engine.plan_account import PlanAccount
+from bulkload.engine.plan_writer import plan_into
 from bulkload.journal import Store
 
 

@@ -32,7 +32,8 @@ from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.survey.propose import Knowledge
 from bulkload.core.terms import JobKey
 from bulkload.engine.jobs import JobContext
-from bulkload.engine.plan_writer import PlanAccount, plan_into
+from bulkload.engine.plan_account import PlanAccount
+from bulkload.engine.plan_writer import plan_into
 from bulkload.engine.planning import planner
 from bulkload.engine.progress import ENDINGS, Progress
 from bulkload.engine.request import RunRequest

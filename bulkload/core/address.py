@@ -28,6 +28,7 @@ ARCHIVE_FORMS: Final = {
     ".tar.zst": ("tar", "zstd"),
     ".tzst": ("tar", "zstd"),
 }
+_PLAIN_ENDINGS: Final = tuple(ARCHIVE_FORMS)
 _ENDINGS: Final = "|".join(re.escape(ending) for ending in ARCHIVE_FORMS)
 _ARCHIVE: Final = re.compile(rf"[^/\\](?P<ending>{_ENDINGS})\Z", re.IGNORECASE)
 _MARK: Final = re.compile(rf"(?P<ending>{_ENDINGS})!(?:[/\\]|\Z)", re.IGNORECASE)
@@ -40,7 +41,8 @@ _DRIVE: Final = re.compile(r"[A-Za-z]:")
 
 def archive_form(name: str) -> tuple[str, str] | None:
     """Return form and compression of an archive by its ending, None for any other file."""
-    found = _ARCHIVE.search(name)
+    # Once a file: nearly all names end otherwise.
+    found = _ARCHIVE.search(name) if name.lower().endswith(_PLAIN_ENDINGS) else None
     return None if found is None else ARCHIVE_FORMS[found["ending"].lower()]
 
 
@@ -58,11 +60,11 @@ def is_elsewhere(path: str) -> bool:
 def place(path: object) -> str:
     """Return a path as text; one that was a ``Path`` has its URL's slashes again."""
     text = str(path)
-    if is_url(text):
+    if is_remote(text):
         found = _URL.match(text)
         assert found is not None
         text = f"{found['scheme']}://{text[found.end() :]}".replace("\\", "/")
-    marked = _MARK.search(text)
+    marked = _MARK.search(text) if "!" in text else None
     if marked is None:
         return text
     return text[: marked.start()] + text[marked.start() :].replace("\\", "/")

@@ -15,6 +15,7 @@ match that a later place would allow. So nothing is ever tried twice, whatever t
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
 import unicodedata
@@ -147,6 +148,10 @@ class Layout:
     #: Folder patterns in runs; between two runs stands a ``**``.
     _folders: tuple[tuple[_Component, ...], ...]
     _file: _FileName
+    #: Folders asked about last -> their fields: the files of a folder mostly come together.
+    _last: dict[tuple[str, ...], dict[str, str] | None] = dataclasses.field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @classmethod
     def parse(cls, text: str = DEFAULT_LAYOUT) -> Self:
@@ -168,12 +173,17 @@ class Layout:
 
     def match(self, parts: Sequence[str]) -> Mapping[str, str] | None:
         """Give the fields of a path's components (folders, then the file), None where it fails."""
-        names = [normalised(part) for part in parts]
-        if not names:
+        if not parts:
             return None
-        found = self._file.match(names.pop())
-        folders = self._match_folders(names) if found is not None else None
+        found = self._file.match(normalised(parts[-1]))
+        folders = self._fields_of(tuple(parts[:-1])) if found is not None else None
         return None if found is None or folders is None else folders | found
+
+    def _fields_of(self, folders: tuple[str, ...]) -> dict[str, str] | None:
+        if folders not in self._last:
+            self._last.clear()
+            self._last[folders] = self._match_folders([normalised(one) for one in folders])
+        return self._last[folders]
 
     def _match_folders(self, names: Sequence[str]) -> dict[str, str] | None:
         first, *middle = self._folders

@@ -16,11 +16,12 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
 from bulkload.core.issues import Severity
-from bulkload.core.path_layout import normalised
+from bulkload.core.path_layout import REMEMBERED_NAMES, normalised
 from bulkload.core.plan_items import Problem, UploadJob
 from bulkload.core.terms import MAX_NAME_LENGTH, JobKey
 from bulkload.core.text import shown
@@ -185,8 +186,11 @@ class PlanCheck:
         if not _blocked(problems):
             problems += self._parent_warnings(job, where)
         yield from problems
-        if not _blocked(problems):
-            yield replace(job, batch=self._batches[self._cell(job)], origin=where)
+        if _blocked(problems):
+            return
+        batch = self._batches[self._cell(job)]
+        is_same = job.batch == batch and job.origin == where
+        yield job if is_same else replace(job, batch=batch, origin=where)
 
     def _batch_problems(self, job: UploadJob, where: str) -> Iterator[Problem]:
         cell = self._cell(job)
@@ -259,6 +263,7 @@ def is_left_to_preparing(name: str) -> bool:
     return is_control and "\0" not in name and all(unicodedata.category(c) != "Cs" for c in name)
 
 
+@lru_cache(REMEMBERED_NAMES)
 def _name_fault(name: str) -> tuple[Rule, str] | None:
     if not name.strip():
         return Rule.EMPTY_NAME, "is empty; give it one"
@@ -314,7 +319,7 @@ def differs_by_case(where: str, label: str, name: str) -> Problem:
 
 
 def _blocked(problems: list[Problem]) -> bool:
-    return any(problem.severity is Severity.ERROR for problem in problems)
+    return bool(problems) and any(problem.severity is Severity.ERROR for problem in problems)
 
 
 def folded_name(name: str) -> str:

@@ -9,7 +9,7 @@ from bulkload.clock import SystemClock
 from bulkload.core.lifecycle import Restarted
 from bulkload.core.roots import ROOT_MARK
 from bulkload.core.treatment import Treatment
-from bulkload.engine.plan_writer import PlanAccount
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.journal import Store, events
 from bulkload.journal.treatments import jobs_of_root, put_treatment, treatment_of
 

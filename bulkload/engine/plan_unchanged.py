@@ -16,7 +16,8 @@ from bulkload.core.plan_items import Checks, Problem, Scope, UploadJob
 from bulkload.core.prepare_result import PrepareOptions
 from bulkload.core.resume import RETRYABLE_REJECTIONS
 from bulkload.engine.limits import GONE_NAMED, MAX_PROBLEMS
-from bulkload.engine.plan_writer import PlanAccount, run_wide, write_plan
+from bulkload.engine.plan_account import PlanAccount
+from bulkload.engine.plan_writer import run_wide, write_plan
 from bulkload.journal import Store
 from bulkload.journal.acceptance import is_entry_accepted
 from bulkload.journal.news import last_reported

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -26,15 +25,14 @@ from bulkload.core.plan_items import (
 from bulkload.core.prepare_result import PrepareOptions
 from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_window
 from bulkload.core.resume import Known, restart_reason
-from bulkload.core.tally import Newly
 from bulkload.core.version import VERSION
-from bulkload.engine.limits import GONE_NAMED, MAX_PROBLEMS, PLAN_BATCH
+from bulkload.engine.limits import GONE_NAMED, PLAN_BATCH
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.plan_batch import PlanBatch
 from bulkload.errors import PlanError, SettingsError
-from bulkload.journal import Gone, JobRow, Store, events
+from bulkload.journal import JobRow, Store, events
 from bulkload.journal.acceptance import is_entry_accepted
 from bulkload.journal.codec import checks_as_json, dump, job_to_text
-from bulkload.journal.limits import NEWS_NAMED
 from bulkload.journal.news import last_reported
 from bulkload.journal.treatments import (
     has_treatments,
@@ -42,90 +40,8 @@ from bulkload.journal.treatments import (
 )
 from bulkload.sources.stamp import have_same_content, quick_stamp
 
-
-@dataclass(slots=True)
-class PlanAccount:
-    """Counts of a plan, and its problems."""
-
-    jobs: int = 0
-    skips: int = 0
-    #: Entries that are not sent, and have no names under which a job could stand.
-    rejected: int = 0
-    #: Of the jobs, those whose name another source claims too.
-    contested: int = 0
-    #: Entries that a problem of their own keeps from being sent, contested jobs included.
-    in_the_way: int = 0
-    #: Problems that concern the plan as a whole.
-    blocking: int = 0
-    #: All problems counted, the first ones kept.
-    problem_count: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
-    #: What earlier plans of the job held and this one does not.
-    gone: Gone = field(default_factory=Gone)
-    #: What became of the sources since the last run: new, grown, changed, gone, unchanged.
-    this_run: Counter[str] = field(default_factory=Counter)
-    #: Messages of entries that earlier plans did not reject for this cause, the first ones.
-    newly_rejected: list[str] = field(default_factory=list)
-    #: Whether the user asked to send what can be sent, whatever is in the way.
-    goes_on: bool = False
-
-    @property
-    def planned(self) -> int:
-        """Every entry that must end in exactly one class."""
-        return self.jobs + self.skips + self.rejected
-
-    @property
-    def refusal(self) -> str:
-        """Why nothing of the plan may be sent, empty where the rest of it may."""
-        fit = self.jobs - self.contested
-        if not fit:
-            return "no entry fits"
-        if self.goes_on:
-            return ""
-        if self.blocking:
-            return f"{self.blocking:,} of the problems concern the plan as a whole"
-        if self.in_the_way > fit:
-            return (
-                f"{self.in_the_way:,} of {self.in_the_way + fit:,} entries are in the way, more "
-                "than half, so the layout or the plan is probably wrong"
-            )
-        return ""
-
-    def add_part(self, part: PlanAccount) -> None:
-        """Count what another account counts: that of a part of the same plan."""
-        for name in _COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(part, name))
-        self.problems += part.problems[: MAX_PROBLEMS - len(self.problems)]
-        self.warnings += part.warnings[: MAX_PROBLEMS - len(self.warnings)]
-        names = (*self.gone.names, *part.gone.names)[:GONE_NAMED]
-        newly = self.gone.newly + part.gone.newly
-        self.gone = Gone(self.gone.total + part.gone.total, names, newly)
-        room = NEWS_NAMED - len(self.newly_rejected)
-        self.newly_rejected += part.newly_rejected[:room]
-        self.this_run.update(part.this_run)
-
-    def add_newly_rejected(self, problem: Problem) -> None:
-        """Count an entry that earlier plans did not reject for this reason."""
-        self.this_run[Newly.REJECTED] += 1
-        if len(self.newly_rejected) < NEWS_NAMED:
-            self.newly_rejected.append(f"{problem.rule}: {problem.where}: {problem.message}")
-
-    def add(self, problem: Problem) -> None:
-        """Count a problem."""
-        is_warning = problem.severity is Severity.WARNING
-        if not is_warning:
-            self.problem_count += 1
-            self.blocking += problem.scope is Scope.PLAN
-        kept = self.warnings if is_warning else self.problems
-        if len(kept) < MAX_PROBLEMS:
-            kept.append(problem)
-
-
-#: The numbers of an account.
-_COUNTS: Final = (
-    "jobs", "skips", "rejected", "contested", "in_the_way", "blocking", "problem_count",
-)  # fmt: skip
+#: What a plan counts as it goes.
+_ENTRIES: Final = (UploadJob, Skip)
 
 
 def check_same_archive(
@@ -225,7 +141,7 @@ def write_plan(
 ) -> PlanAccount:
     """Write a plan, or a part's share of one, which may be empty; return the account of it."""
     account = PlanAccount(goes_on=goes_on)
-    wide = run_wide(checks, prepare_options)
+    wide = hashlib.sha256(f"{run_wide(checks, prepare_options)}\0".encode())
     is_first = not store.count_jobs()
     batch = PlanBatch(store, run)
     writer = _Writer(store, run, account, wide, at, has_treatments(store), is_first, batch)
@@ -238,7 +154,7 @@ def write_plan(
             for item in islice(stream, PLAN_BATCH):
                 is_open = True
                 writer.put(item)
-                if isinstance(item, UploadJob | Skip):
+                if isinstance(item, _ENTRIES):
                     on_entry()
             for warning in batch.flush():
                 account.add(warning)
@@ -271,8 +187,8 @@ class _Writer:
     store: Store
     run: int
     account: PlanAccount
-    #: What decides, for every job alike, what preparing gives.
-    run_wide: str
+    #: Digest, not ended, of what decides for every job alike what preparing gives.
+    run_wide: hashlib._Hash
     at: float
     #: Whether a retry ever chose something for single jobs.
     has_treatments: bool
@@ -312,14 +228,14 @@ class _Writer:
         """Add a job or take a known one up, unless this plan has its name already."""
         store, run = self.store, self.run
         payload = job_to_text(job)
-        if self.is_first and store.add_job(run, job, payload, _digest(self.run_wide, payload, "")):
+        if self.is_first and store.add_job(run, job, payload, self._digest(payload, "")):
             self._count(job, "new")
             return
         row = store.find_job(job.key)
         chosen = ""
         if self.has_treatments and row is not None:
             chosen = str(treatment_of(store, row.id))
-        options_digest = _digest(self.run_wide, payload, chosen)
+        options_digest = self._digest(payload, chosen)
         if row is not None and (row.plan_run == run or row.id in self.batch.unchanged):
             self._put_claimed(job, row)
             return
@@ -339,6 +255,12 @@ class _Writer:
         if reason is not None:
             events.append(store, run, row.id, self.at, Restarted(reason=reason))
         self._count(job, _since(known, stamp, reason))
+
+    def _digest(self, payload: str, chosen: str) -> str:
+        """Return the digest of all that decides what preparing a job gives."""
+        digest = self.run_wide.copy()
+        digest.update(f"{payload}\0{chosen}".encode())
+        return digest.hexdigest()[:32]
 
     def _count(self, job: UploadJob, since: str) -> None:
         self.account.this_run[since] += 1
@@ -390,7 +312,3 @@ def run_wide(checks: Checks, prepare_options: PrepareOptions) -> str:
         else Path(prepare_options.dialects).read_text("utf-8")
     )
     return dump([VERSION, checks_as_json(checks), asdict(prepare_options), dialects])
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bulkload.clock import SystemClock
 from bulkload.core.plan_items import PlanItem
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.plan_unchanged import asked_of, keep_listings, plan_unchanged
-from bulkload.engine.plan_writer import PlanAccount, check_same_archive, plan_into
+from bulkload.engine.plan_writer import check_same_archive, plan_into
 from bulkload.journal import Store
 from bulkload.settings import RunSettings
 from bulkload.sources.listings import Listings

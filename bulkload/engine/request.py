@@ -12,7 +12,7 @@ from bulkload.client.http.events import WireEvent
 from bulkload.client.studio import AsyncStudio
 from bulkload.clock import Clock, SystemClock
 from bulkload.engine.live_file import open_live_file
-from bulkload.engine.plan_writer import PlanAccount
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.progress import Progress
 from bulkload.engine.spans import RunSpans, recorded_spans
 from bulkload.engine.target import Target

@@ -28,8 +28,8 @@ from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import LogWatcher, open_log
 from bulkload.engine.parents import Parents
 from bulkload.engine.pipeline import Parts, Pipeline
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.plan_reader import PlanReader
-from bulkload.engine.plan_writer import PlanAccount
 from bulkload.engine.processing import ProcessingPoller
 from bulkload.engine.progress import Progress, upload_capacity
 from bulkload.engine.raw_data import RawFiles

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from bulkload.core.plan_items import PlanItem
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.plan_writer import (
-    PlanAccount,
     check_same_archive,
     nothing_found,
     with_rating_problems,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from bulkload.engine.plan_writer import PlanAccount
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.request import JobRequest, RunRequest
 from bulkload.engine.studios import RunningStudio, opener
 from bulkload.journal import Store

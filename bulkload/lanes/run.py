@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from bulkload.core.tally import ExitCode, Newly, RunReport, exit_code
 from bulkload.engine.account import write_account
-from bulkload.engine.plan_writer import PlanAccount
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.progress import upload_capacity
 from bulkload.engine.run import PlanInvalidError, RunResult
 from bulkload.engine.shutdown import Stop

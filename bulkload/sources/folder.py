@@ -41,6 +41,7 @@ FILE_SUFFIXES: Final = frozenset(
 PROPERTIES_SUFFIXES: Final = frozenset(
     {".properties.json", ".properties.yaml", ".properties.yml", ".properties.toml"}
 )
+_METADATA_FIELDS: Final = frozenset({"temperature", "rate", "channel", "operator"})
 _SYSTEM_NAMES: Final = frozenset(
     {
         *("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$recycle.bin"),
@@ -213,6 +214,7 @@ class _Walker:
     ) -> Iterator[Entry | Problem]:
         """Yield what the files of a folder are by the layout."""
         matched = [(self._fields((*parts, name)), name) for name in files]
+        before = place(os.path.join(path, ""))  # noqa: PTH118  (names are added to it)
         # Sorting is stable: within a cell the order by name stays.
         for fields, name in sorted(matched, key=lambda item: _cell_of(item[0])):
             fault = None if fields is None else _field_fault(fields, self.order)
@@ -227,7 +229,7 @@ class _Walker:
                 )
                 yield _problem(path / name, Rule.NO_LAYOUT, message)
             else:
-                yield self._entry(path, name, fields)
+                yield self._entry(path, f"{before}{name}", name, fields)
 
     def _fields(self, parts: tuple[str, ...]) -> Mapping[str, str] | None:
         """Return what the layout reads from a path, None for one that does not fit."""
@@ -237,15 +239,14 @@ class _Walker:
                 return found
         return None
 
-    def _entry(self, folder: Path, name: str, fields: Mapping[str, str]) -> Entry:
+    def _entry(self, folder: Path, path: str, name: str, fields: Mapping[str, str]) -> Entry:
         part = f" part {fields['part']}" if "part" in fields else ""
         measurement = fields["measurement"] + part
         key = JobKey(fields.get("spec", ""), fields.get("cell", ""), measurement)
-        path = place(os.path.join(folder, name))  # noqa: PTH118  (once a file)
         kind = measurement_type(name)
         return Entry(
             where=path,
-            job=UploadJob(key=key, type=kind, path=path, metadata=_metadata(fields)),
+            job=UploadJob(key=key, type=kind, path=path, origin=path, metadata=_metadata(fields)),
             folder=folder,
             root=self.root,
             folder_batch=fields.get("batch"),
@@ -273,6 +274,8 @@ def _date_of(text: str, order: Order | None) -> str | None:
 
 def _metadata(fields: Mapping[str, str]) -> dict[str, Any]:
     """Return what a layout reads from a path besides the names."""
+    if _METADATA_FIELDS.isdisjoint(fields):
+        return {}
     protocol: dict[str, Any] = {}
     if "temperature" in fields:
         value = temperature_of(fields["temperature"])

@@ -46,6 +46,9 @@ HEAD_BYTES: Final = 16 * 1024
 #: planning process holds it whole. A larger one of several tests is rejected when it is read.
 MAX_TEXT_BYTES: Final = 256 * 1024**2
 
+#: How a beginning is opened: as bytes on Windows too.
+_READING: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+
 #: Delimiters of a header with a cell, time, voltage and current: a label above it has fewer.
 MIN_DELIMITERS: Final = 3
 
@@ -69,6 +72,17 @@ _NO_LETTERS: Final = bytes(
     byte
     for byte in range(0x80)
     if byte != ord("\n") and not (chr(byte).islower() and byte != ord("e"))
+)
+_NAMES_LEFT: Final = frozenset(
+    name.encode().translate(None, _NO_LETTERS) for names in TEST_COLUMNS.values() for name in names
+)
+#: What is left of the names without those bytes; of names that hold others, the others.
+_LETTERS_OF_NAMES: Final = re.compile(
+    b"|".join(
+        re.escape(name)
+        for name in sorted(_NAMES_LEFT)
+        if not any(other in name for other in _NAMES_LEFT if other != name)
+    )
 )
 
 
@@ -157,17 +171,21 @@ def _numbers_tests(path: str, *, is_compressed: bool) -> bool:
         head = _head(path, is_compressed=is_compressed)
     except (OSError, UnreadableError):
         return False
-    if not head:
-        return False
     # UTF-16 has a zero in every other byte.
-    text = head.translate(None, b"\0").lower().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    # Of a thousand rows of numbers a line each is left, at the cost of a copy: a search in each
-    # line would take longer than all the rest of planning.
-    lettered = text.translate(None, _NO_LETTERS).split(b"\n")
+    text = (head.translate(None, b"\0") if b"\0" in head else head).lower()
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    # Of a thousand rows of numbers nothing is left, and of rows that end in the name of a step a
+    # few different words: a search in each line would take longer than all the rest of planning.
+    lettered = text.translate(None, _NO_LETTERS).rstrip(b"\n").split(b"\n")
+    naming = {one for one in set(lettered) if _LETTERS_OF_NAMES.search(one) is not None}
+    if not naming:
+        return False
     return any(
-        _delimiters(line) >= MIN_DELIMITERS and _NUMBERING.search(line) is not None
-        for letters, line in zip(lettered, text.split(b"\n"), strict=True)
-        if letters
+        letters in naming
+        and _delimiters(line) >= MIN_DELIMITERS
+        and _NUMBERING.search(line) is not None
+        for letters, line in zip(lettered, text.split(b"\n", len(lettered)), strict=False)
     )
 
 
@@ -179,11 +197,15 @@ def _head(path: str, *, is_compressed: bool) -> bytes:
     """Return a file's beginning, nothing of one that is too large to be read for its tests."""
     if is_elsewhere(path):
         return _head_of_member(path, is_compressed=is_compressed)
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (once a file)
-        if os.fstat(file.fileno()).st_size > MAX_TEXT_BYTES:
+    # Once a file: a file object costs more than all that is done with it.
+    file = os.open(path, _READING)
+    try:
+        if os.fstat(file).st_size > MAX_TEXT_BYTES:
             return b""
         if not is_compressed:
-            return file.read(HEAD_BYTES)
+            return os.read(file, HEAD_BYTES)
+    finally:
+        os.close(file)
     # The readers take long to load: most files do not need them.
     from bulkload.readers.content import beginning
 

@@ -45,6 +45,7 @@ from bulkload.sources.schema import (
 #: rows that are not sorted by folder.
 CACHED_FOLDERS: Final = 512
 
+_ENDINGS: Final = tuple(DOCUMENT_SUFFIXES)
 _SUFFIXES: Final = "|".join(suffix.lstrip(".") for suffix in DOCUMENT_SUFFIXES)
 
 
@@ -79,9 +80,9 @@ class _Folder:
 
 def role_of(file_name: str) -> tuple[Role, str] | None:
     """Return the role of a metadata file and the measurement it belongs to; None for others."""
-    stem, _, suffix = file_name.rpartition(".")
-    if f".{suffix.lower()}" not in DOCUMENT_SUFFIXES:
+    if not file_name.lower().endswith(_ENDINGS):
         return None
+    stem, _, _ = file_name.rpartition(".")
     if stem.lower() in (Role.SPECIFICATION, Role.CELL):
         return Role(stem.lower()), ""
     stem, _, kind = stem.rpartition(".")
@@ -113,6 +114,8 @@ class MetadataStore:
     def of_measurement(self, folder: Path, stems: Sequence[str]) -> Note | None:
         """Return the ``.meta`` file in a folder for the first of the stems that has one."""
         record = self._folder(folder)
+        if not record.files:
+            return None
         for stem in stems:
             key = (Role.MEASUREMENT, normalised(stem))
             if key in record.files:

@@ -47,7 +47,7 @@ class _Notes:
 
     specification: Note | None
     cell: Note | None
-    measurement: Note | None
+    measurement: Note | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,16 @@ class _Cell:
     batch: str | None
     payload: Mapping[str, Any]
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Parents:
+    """Specification and cell of an entry, and what they followed from."""
+
+    asked: tuple[tuple[str, ...], str | None, str | None]
+    notes: _Notes
+    specification: Specification
+    cell: _Cell
 
 
 #: Yields the jobs of the tests in a file, given the file's job.
@@ -80,8 +90,8 @@ class Assembler:
         self._check = PlanCheck()
         self._specifications: dict[str, Specification] = {}
         #: What was found for the entry before: those of one cell mostly come together.
-        self._last_notes: tuple[tuple[Path, Path, str, str], Note | None, Note | None] | None = None
-        self._last_parents: tuple[tuple[object, ...], Specification, _Cell] | None = None
+        self._last_notes: tuple[tuple[Path, Path, str, str], _Notes] | None = None
+        self._last_parents: _Parents | None = None
         #: Names of a cell -> digest of its metadata.
         self._cells: dict[tuple[str, str], bytes] = {}
 
@@ -118,16 +128,18 @@ class Assembler:
     def _parents_of(self, entry: Entry, notes: _Notes) -> tuple[Specification, _Cell]:
         """Return specification and cell: those of the entry before where nothing differs."""
         job = entry.job
-        asked = (job.key[:2], job.batch, entry.folder_batch, notes.specification, notes.cell)
+        asked = (job.key[:2], job.batch, entry.folder_batch)
         last = self._last_parents
-        if last is not None and all(
-            one is other or (isinstance(one, str | tuple) and one == other)
-            for one, other in zip(asked, last[0], strict=True)
+        if (
+            last is not None
+            and last.asked == asked
+            and last.notes.specification is notes.specification
+            and last.notes.cell is notes.cell
         ):
-            return last[1], last[2]
+            return last.specification, last.cell
         specification = self._specification(entry, notes)
         cell = self._cell(entry, notes, specification.name)
-        self._last_parents = asked, specification, cell
+        self._last_parents = _Parents(asked, notes, specification, cell)
         return specification, cell
 
     def _notes(self, entry: Entry) -> _Notes:
@@ -136,16 +148,15 @@ class Assembler:
         spec, cell, measurement = map(normalised, entry.job.key)
         asked = (folder, entry.root, spec, cell)
         if self._last_notes is None or self._last_notes[0] != asked:
-            self._last_notes = asked, *self._parent_notes(folder, entry.root, spec, cell)
-        _, of_spec, of_cell = self._last_notes
+            self._last_notes = asked, self._parent_notes(folder, entry.root, spec, cell)
+        notes = self._last_notes[1]
         stem, _ = split_suffix(os.path.basename(entry.job.path))  # noqa: PTH119  (once a file)
-        return _Notes(of_spec, of_cell, self._store.of_measurement(folder, (stem, measurement)))
+        own = self._store.of_measurement(folder, (stem, measurement))
+        return notes if own is None else replace(notes, measurement=own)
 
-    def _parent_notes(
-        self, folder: Path, root: Path, spec: str, cell: str
-    ) -> tuple[Note | None, Note | None]:
+    def _parent_notes(self, folder: Path, root: Path, spec: str, cell: str) -> _Notes:
         find, nearest = self._store.of_parent, self._store.nearest
-        return (
+        return _Notes(
             find(Role.SPECIFICATION, spec, folder, root)
             if spec
             else nearest(Role.SPECIFICATION, folder, root),

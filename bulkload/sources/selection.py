@@ -91,6 +91,8 @@ class Selection:
 
         ``parts`` are its folders and name below the source.
         """
+        if not self.ignored and self.include is None and self.exclude is None:
+            return None
         end = "/" if is_folder else ""
         path = "/".join(parts) + end
         if self.exclude is not None and (found := self.exclude.verdict(path))[0]:

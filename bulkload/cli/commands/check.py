@@ -40,8 +40,9 @@ from bulkload.core.roots import roots
 from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode
 from bulkload.engine.jobs import prepared_event, rejected_event
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.plan_reader import PlanReader
-from bulkload.engine.plan_writer import PlanAccount, plan_into
+from bulkload.engine.plan_writer import plan_into
 from bulkload.engine.progress import Progress
 from bulkload.engine.run_settings import pool_limits
 from bulkload.journal import JobRow, Store, events

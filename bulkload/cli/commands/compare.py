@@ -35,8 +35,9 @@ from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
 from bulkload.engine.compare import Comparison
 from bulkload.engine.limits import READERS
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.plan_reader import PlanReader
-from bulkload.engine.plan_writer import PlanAccount, plan_into
+from bulkload.engine.plan_writer import plan_into
 from bulkload.engine.progress import Progress
 from bulkload.engine.run_settings import pool_limits
 from bulkload.engine.single_flight import one_error

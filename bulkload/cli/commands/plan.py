@@ -43,7 +43,8 @@ from bulkload.core.terms import JobKey
 from bulkload.core.text import printable
 from bulkload.engine.contents import StudioContents
 from bulkload.engine.outlook import look_at_studio
-from bulkload.engine.plan_writer import PlanAccount, plan_into
+from bulkload.engine.plan_account import PlanAccount
+from bulkload.engine.plan_writer import plan_into
 from bulkload.engine.progress import Progress
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.studios import opener, target_of

@@ -13,7 +13,7 @@ from bulkload.core.survey.content import ContentKind
 from bulkload.core.survey.proposal import FileFacts
 from bulkload.core.survey.propose import Knowledge, propose
 from bulkload.core.text import shown
-from bulkload.engine.plan_writer import PlanAccount
+from bulkload.engine.plan_account import PlanAccount
 
 #: Layouts proposed: more than that is work for `bulkload survey`.
 PROPOSED: Final = 3

@@ -7,7 +7,7 @@ from functools import partial
 
 from bulkload.cli.options.lanes import LaneOptions
 from bulkload.core.plan_items import PlanItem
-from bulkload.engine.plan_writer import PlanAccount
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.planning import planner
 from bulkload.engine.request import JobRequest, RunRequest
 from bulkload.engine.studios import RunningStudio

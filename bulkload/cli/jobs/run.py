@@ -47,7 +47,7 @@ from bulkload.engine.log import FILE_NAME as LOG_NAME
 from bulkload.engine.log import open_log
 from bulkload.engine.loop import loop_options
 from bulkload.engine.metrics import served_metrics
-from bulkload.engine.plan_writer import PlanAccount
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.progress import Progress
 from bulkload.engine.request import JobRequest, RunRequest
 from bulkload.engine.run import PlanInvalidError, RunResult, run_job

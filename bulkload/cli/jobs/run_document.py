@@ -5,7 +5,7 @@ from __future__ import annotations
 from bulkload.cli.output.json_documents import RunDocument, problem_lines
 from bulkload.cli.output.json_lines import LostLine
 from bulkload.core.tally import ExitCode
-from bulkload.engine.plan_writer import PlanAccount
+from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.request import JobRequest
 from bulkload.engine.run import RunResult
 from bulkload.journal.acceptance import lost_entries
