@@ -46,13 +46,22 @@ _FILES: Final = {
 class Board:
     """What was seen last, for all streams."""
 
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    #: Set, and replaced by a new one, when something newer was seen. No lock: a stream that is
+    #: cancelled while it waits for one may leave it taken for ever.
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     number: int = 0
+    #: No stream goes on: the page ends.
+    is_over: bool = False
     state: str = "{}"
     cells: dict[CellName, str] = field(default_factory=dict)
     viewers: int = 0
     #: Set while anybody watches.
     watched: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        """Have every stream look at what there is."""
+        self.changed.set()
+        self.changed = asyncio.Event()
 
 
 class PageServer:
@@ -95,6 +104,8 @@ class PageServer:
             looking.cancel()
             with suppress(asyncio.CancelledError):
                 await looking
+            self._board.is_over = True
+            self._board.wake()
             await runner.cleanup()
 
     @web.middleware
@@ -121,18 +132,17 @@ class PageServer:
             try:
                 view = await asyncio.to_thread(self._watch.look, time.time())
             except (BulkloadError, OSError) as error:
-                await self._show({"trouble": str(error)}, self._board.cells)
+                self._show({"trouble": str(error)}, self._board.cells)
             else:
                 cells = {name: _row(name, counts) for name, counts in view.cells.items()}
-                await self._show(view.state, cells)
+                self._show(view.state, cells)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _show(self, state: dict[str, Any], cells: dict[CellName, str]) -> None:
-        async with self._board.changed:
-            self._board.state = json.dumps(shown(state))
-            self._board.cells = cells
-            self._board.number += 1
-            self._board.changed.notify_all()
+    def _show(self, state: dict[str, Any], cells: dict[CellName, str]) -> None:
+        self._board.state = json.dumps(shown(state))
+        self._board.cells = cells
+        self._board.number += 1
+        self._board.wake()
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if self._board.viewers >= PAGE_CLIENTS:
@@ -156,24 +166,24 @@ class PageServer:
 
     async def _send_changes(self, response: web.StreamResponse) -> None:
         number, sent = 0, dict[CellName, str]()
-        while True:
+        while not self._board.is_over:
             is_new = await self._newer(number)
             number, state, cells = self._board.number, self._board.state, self._board.cells
             text = ": alive\n\n"
             if is_new:
                 text = f"event: state\ndata: {state}\n\n{_cells_event(cells, sent)}"
                 sent = cells
-            await asyncio.wait_for(response.write(text.encode()), SEND_LIMIT_S)
+            async with asyncio.timeout(SEND_LIMIT_S):
+                await response.write(text.encode())
 
     async def _newer(self, number: int) -> bool:
         """Wait until something newer was seen, or a sign of life is due; return which."""
         board = self._board
-        async with board.changed:
+        if board.number == number:
             with suppress(TimeoutError):
-                await asyncio.wait_for(
-                    board.changed.wait_for(lambda: board.number > number), BEAT_S
-                )
-            return board.number > number
+                async with asyncio.timeout(BEAT_S):
+                    await board.changed.wait()
+        return board.number > number
 
     async def _cell(self, request: web.Request) -> web.StreamResponse:
         wanted = request.query.get("id", "")
