@@ -54,11 +54,13 @@ class StageName(StrEnum):
     COMPARE = "compare"
     #: Deleting a record (rollback).
     DELETE = "delete"
+    #: Writing a file of evidence (pack).
+    WRITE = "write"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageState:
-    """One stage; everything but ``rate`` counts measurements (in ``delete``: records)."""
+    """One stage; all but ``rate`` counts measurements (``delete``: records, ``write``: files)."""
 
     #: Its name.
     name: StageName

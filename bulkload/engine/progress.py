@@ -66,7 +66,7 @@ UPLOAD_STAGES: Final = (
 _LOADED: Final = frozenset(UPLOAD_STAGES[1:])
 #: The stages of which each command has one, and begins with it once it has its plan.
 _FIRST: Final = frozenset(
-    {StageName.PREPARE, StageName.LOOK, StageName.COMPARE, StageName.DELETE}
+    {StageName.PREPARE, StageName.LOOK, StageName.COMPARE, StageName.DELETE, StageName.WRITE}
 )  # fmt: skip
 
 
@@ -232,7 +232,9 @@ class Progress:
     def failed(self, cause: str, message: str) -> None:
         """Count what did not arrive by its cause, and keep the first message of each."""
         self.causes[cause] += 1
-        self._examples.setdefault(cause, message[:EXAMPLE_CHARACTERS])
+        if cause not in self._examples:
+            cut = f"{message[: EXAMPLE_CHARACTERS - 1]}…"
+            self._examples[cause] = message if len(message) <= EXAMPLE_CHARACTERS else cut
 
     def _on_step(self, context: JobContext, event: Event) -> None:
         """Follow a job through the stages."""

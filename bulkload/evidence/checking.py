@@ -23,8 +23,10 @@ from bulkload.core.pack import (
     digest,
     parse_manifest,
 )
+from bulkload.core.snapshot import StageName
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.engine.limits import READERS
+from bulkload.engine.progress import Progress
 from bulkload.engine.readback import TableContent
 from bulkload.engine.verify import compare_record
 from bulkload.errors import SettingsError, UnreadableError
@@ -120,11 +122,12 @@ def _sha256(path: Path | None) -> str | None:
 
 
 async def against_studio(
-    pack: CheckedPack, studio: AsyncStudio, is_chosen: Callable[[int], bool]
+    pack: CheckedPack, studio: AsyncStudio, is_chosen: Callable[[int], bool], progress: Progress
 ) -> Comparison:
     """Read back what Studio holds of a pack's measurements, and compare it by content.
 
     ``is_chosen`` is asked with the number of each that can be compared, counted from 0.
+    ``progress`` has the stage ``compare``.
     """
     found = Comparison()
 
@@ -155,7 +158,7 @@ async def against_studio(
                 yield one
             number += 1
 
-    await _compare_all(chosen(), compare, found)
+    await _compare_all(chosen(), compare, found, progress)
     return found
 
 
@@ -163,14 +166,17 @@ async def _compare_all(
     chosen: Iterator[Mapping[str, Any]],
     compare: Callable[[Mapping[str, Any], Path], Awaitable[str | None]],
     found: Comparison,
+    progress: Progress,
 ) -> None:
     send, receive = anyio.create_memory_object_stream[Mapping[str, Any]](READERS)
 
     async def work(stream: ObjectReceiveStream[Mapping[str, Any]], scratch: Path) -> None:
         async with stream:
             async for one in stream:
+                progress.entered(_key(one), StageName.COMPARE, one["path"])
                 message = await compare(one, scratch)
                 found.compared += 1
+                _came_out(progress, one, message)
                 if message is not None:
                     found.differences.append(f"{_key(one)} ({one['measurement_id']}): {message}")
 
@@ -188,10 +194,11 @@ async def _compare_all(
 # -- The sources ---------------------------------------------------------------------------------
 
 
-def against_sources(pack: CheckedPack, root: Path) -> Comparison:
+def against_sources(pack: CheckedPack, root: Path, progress: Progress) -> Comparison:
     """Hash the sources of a pack's measurements below a folder, and compare them.
 
-    One that was rejected is compared too: what was judged is what lies there.
+    ``progress`` has the stage ``compare``. One that was rejected is compared too: what was judged
+    is what lies there.
     """
     found = Comparison()
     for one in pack.measurements():
@@ -201,7 +208,9 @@ def against_sources(pack: CheckedPack, root: Path) -> Comparison:
         found.total += 1
         found.compared += 1
         path = root / one["source"]
+        progress.entered(_key(one), StageName.COMPARE, str(path))
         message = _source_difference(path, one)
+        _came_out(progress, one, message)
         if message is not None:
             found.differences.append(f"{_key(one)}: {path} {message}")
     return found
@@ -220,6 +229,10 @@ def _source_difference(path: Path, one: Mapping[str, Any]) -> str | None:
     if held != one["source_sha256"]:
         return f"was changed: its SHA-256 was {one['source_sha256']}"
     return None
+
+
+def _came_out(progress: Progress, one: Mapping[str, Any], message: str | None) -> None:
+    progress.came_out(_key(one), StageName.COMPARE, "equal" if message is None else "different")
 
 
 def _key(one: Mapping[str, Any]) -> JobKey:

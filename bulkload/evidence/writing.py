@@ -6,15 +6,18 @@ import json
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 from bulkload.core.pack import FORM, MANIFEST_NAME, digest, manifest_text
+from bulkload.core.snapshot import StageName
 from bulkload.core.version import VERSION
 from bulkload.engine.account import write_account
+from bulkload.engine.progress import Progress
 from bulkload.errors import SettingsError
 from bulkload.evidence.container import Files, sha256_of, write_zip
 from bulkload.evidence.page import PAGE_NAME, Facts, page
@@ -51,10 +54,11 @@ class Written:
     digest: str
 
 
-def write_pack(job_dir: Path, out: Path) -> Written:
+def write_pack(job_dir: Path, out: Path, progress: Progress) -> Written:
     """Write the pack of a job as a folder, or as one file where ``out`` ends with ``.zip``.
 
-    Raises ``SettingsError`` for a job without an upload, and for ``out`` that exists.
+    ``progress`` has the stage ``write``, and counts the files. Raises ``SettingsError`` for a job
+    without an upload, and for ``out`` that exists.
     """
     if out.exists():
         raise SettingsError(f"{out} exists: a pack is never written over another; give --out")
@@ -63,7 +67,12 @@ def write_pack(job_dir: Path, out: Path) -> Written:
         folder = Path(scratch) / "pack"
         folder.mkdir()
         with WholeJob(job_dir) as whole:
-            _write_content(whole, job_dir, folder)
+            contents = _contents(whole, job_dir)
+            progress.plan_is_complete(len(contents))
+            for name, write in contents.items():
+                progress.entered(name, StageName.WRITE, name)
+                write(folder / name)
+                progress.came_out(name, StageName.WRITE, "written")
         hashes = {path.name: _sha256(path) for path in folder.iterdir()}
         manifest = manifest_text(hashes)
         (folder / MANIFEST_NAME).write_text(manifest, "utf-8", newline="\n")
@@ -87,18 +96,11 @@ def _sha256(path: Path) -> str:
         return sha256_of(file)
 
 
-def _write_content(whole: WholeJob, job_dir: Path, folder: Path) -> None:
+def _contents(whole: WholeJob, job_dir: Path) -> dict[str, Callable[[Path], object]]:
+    """Return what writes each file of a pack, by its name."""
     last = whole.first_plan()
     if last is None:
         raise SettingsError(f"{job_dir} has a journal without an upload: nothing to keep")
-    for pattern in _AS_THEY_ARE:
-        for path in sorted(job_dir.glob(pattern)):
-            shutil.copyfile(path, folder / path.name)
-    write_account(whole.stores(), job_dir, folder / ACCOUNT_NAME)
-    write_table(folder / ACCEPTED_NAME, accepted_rows(whole), ACCEPTED_COLUMNS)
-    _write_lines(folder / MEASUREMENTS_NAME, measurements(whole))
-    _write_lines(folder / PLAN_NAME, plan_lines(whole))
-    _write_lines(folder / RUNS_NAME, runs(whole))
     settings = last.settings
     about = {
         "form": FORM,
@@ -108,8 +110,19 @@ def _write_content(whole: WholeJob, job_dir: Path, folder: Path) -> None:
         "missing_parts": [path.name for path in whole.missing],
         "versions": _versions(),
     }
-    (folder / ABOUT_NAME).write_text(_line(about), "utf-8", newline="\n")
-    (folder / PAGE_NAME).write_text(page(_facts(whole, job_dir, about)), "utf-8", newline="\n")
+    as_they_are = [path for pattern in _AS_THEY_ARE for path in sorted(job_dir.glob(pattern))]
+    return {
+        **{path.name: partial(shutil.copyfile, path) for path in as_they_are},
+        ACCOUNT_NAME: lambda path: write_account(whole.stores(), job_dir, path),
+        ACCEPTED_NAME: lambda path: write_table(path, accepted_rows(whole), ACCEPTED_COLUMNS),
+        MEASUREMENTS_NAME: lambda path: _write_lines(path, measurements(whole)),
+        PLAN_NAME: lambda path: _write_lines(path, plan_lines(whole)),
+        RUNS_NAME: lambda path: _write_lines(path, runs(whole)),
+        ABOUT_NAME: lambda path: _write_lines(path, [about]),
+        PAGE_NAME: lambda path: path.write_text(
+            page(_facts(whole, job_dir, about)), "utf-8", newline="\n"
+        ),
+    }
 
 
 def _facts(whole: WholeJob, job_dir: Path, about: Mapping[str, Any]) -> Facts:

@@ -26,7 +26,7 @@ def last_shown(monkeypatch: pytest.MonkeyPatch) -> list[RunSnapshot]:
         yield
         kept.append(snapshot())
 
-    for name in ("check", "compare", "plan", "rollback", "survey", "verify"):
+    for name in ("check", "compare", "pack", "plan", "rollback", "survey", "verify"):
         monkeypatch.setattr(import_module(f"bulkload.cli.commands.{name}"), "shown_live", look)
     return kept
 
@@ -73,6 +73,19 @@ def test_verify_and_rollback(job: Jobs, last_shown: list[RunSnapshot]) -> None:
     assert done(compared) == {StageName.COMPARE: 3}
     assert (compared.planned, compared.counts) == (3, {"equal": 3})
     assert compared.requests > 0
+    assert job.command("pack", "job", "--out", "pack").code == 0
+    written = last_shown.pop()
+    files = len(list((job.folder / "pack").iterdir())) - len(["MANIFEST.sha256"])
+    assert done(written) == {StageName.WRITE: files}
+    assert (written.planned, written.counts) == (files, {"written": files})
+    assert job.command("verify", "pack", "--sample", "2").code == 0
+    read_back = last_shown.pop()
+    assert done(read_back) == {StageName.COMPARE: 2}
+    assert (read_back.planned, read_back.counts) == (2, {"equal": 2})
+    assert read_back.requests > 0
+    assert job.command("verify", "pack", "--sources", "archive").code == 0
+    hashed = last_shown.pop()
+    assert (hashed.planned, hashed.counts, hashed.files_in_hand) == (4, {"equal": 4}, 0)
     next((job.folder / "archive").rglob("run 0.csv")).unlink()
     assert job.command("compare", "archive", "--workers", "1").code == 3
     planned, side_by_side = last_shown.pop(-2), last_shown.pop()

@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bulkload.cli.jobs.folder import studio_of
+from bulkload.cli.live.view import shown_live
 from bulkload.cli.output.console import counted, say
 from bulkload.cli.output.help_format import OUTPUT
 from bulkload.cli.output.json_documents import (
@@ -23,9 +24,12 @@ from bulkload.cli.output.json_documents import (
     PackDocument,
     print_document,
 )
-from bulkload.client.http.events import unobserved
+from bulkload.clock import SystemClock
+from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
+from bulkload.engine.limits import READERS
+from bulkload.engine.progress import Progress
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.studios import RunningStudio, opener
 from bulkload.engine.target import Target
@@ -69,11 +73,13 @@ def pack(
         Print the result as one JSON object. `bulkload help machines` has its fields.
     """
     path = out or Path(f"{job_dir.resolve().name}-evidence.zip")
+    progress = Progress(SystemClock(), [StageName.WRITE])
     with ExitStack() as stack:
         for folder in part_folders(job_dir):
             if find(folder) is not None:
                 stack.enter_context(exclusive(folder))
-        written = write_pack(job_dir, path)
+        stack.enter_context(shown_live(Console(stderr=True), progress.snapshot))
+        written = write_pack(job_dir, path, progress)
     if as_json:
         return print_document(
             PackDocument(
@@ -108,10 +114,15 @@ def verify_pack(
                 "the pack is as it was written, if this is the digest that was printed then:",
             )
             say(console, f"digest: {checked.digest}")
-            if sources is None:
-                what, found = "Studio", _with_studio(checked, sample, seed)
-            else:
-                what, found = f"the files in {sources}", against_sources(checked, sources)
+            progress = Progress(SystemClock(), [StageName.COMPARE])
+            with shown_live(Console(stderr=True), progress.snapshot):
+                if sources is None:
+                    what, found = "Studio", _with_studio(checked, sample, seed, progress)
+                else:
+                    what = f"the files in {sources}"
+                    total = sum(bool(one["source_sha256"]) for one in checked.measurements())
+                    progress.plan_is_complete(total)
+                    found = against_sources(checked, sources, progress)
             code = _concluded(console, found, what)
         return print_document(_document(checked, found, what, code)) if as_json else code
 
@@ -132,13 +143,16 @@ def _document(
     )
 
 
-def _with_studio(checked: CheckedPack, sample: int | None, seed: int) -> Comparison:
+def _with_studio(
+    checked: CheckedPack, sample: int | None, seed: int, progress: Progress
+) -> Comparison:
     kept = checked.about["target"]
     target = Target(url=kept["url"], project_id=kept["project"])
     total = sum(one["content_digest"] is not None for one in checked.measurements())
+    progress.plan_is_complete(total if sample is None else min(sample, total), compare=READERS)
     with studio_of(target) as running, one_error():
         chosen = _chosen(total, sample, seed)
-        return anyio.run(partial(_compare, checked, target, running, chosen))
+        return anyio.run(partial(_compare, checked, target, running, chosen, progress))
 
 
 def _chosen(total: int, sample: int | None, seed: int) -> Callable[[int], bool]:
@@ -155,9 +169,10 @@ async def _compare(
     target: Target,
     running: RunningStudio | None,
     chosen: Callable[[int], bool],
+    progress: Progress,
 ) -> Comparison:
-    async with opener(running, target)(unobserved, RunSettings()) as studio:
-        return await against_studio(checked, studio, chosen)
+    async with opener(running, target)(progress.wire.on_wire, RunSettings()) as studio:
+        return await against_studio(checked, studio, chosen, progress)
 
 
 def _concluded(console: Console, found: Comparison, what: str) -> ExitCode:
