@@ -16,7 +16,7 @@ PACKAGE = ROOT / "bulkload"
 PURE = {
     "__future__", "abc", "bisect", "collections", "contextlib", "dataclasses", "datetime",
     "difflib", "email", "enum", "fnmatch", "functools", "hashlib", "heapq", "itertools", "json",
-    "math", "numpy", "operator", "re", "statistics", "string", "struct", "types", "typing",
+    "math", "numpy", "operator", "re", "shlex", "statistics", "string", "struct", "types", "typing",
     "unicodedata", "warnings", "zoneinfo",
 }  # fmt: skip
 

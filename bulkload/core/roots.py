@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -56,6 +57,17 @@ class Root:
 def root_name(cause: str, codes: Iterable[str]) -> str:
     """Return the name of a root."""
     return ROOT_MARK.join(dict.fromkeys(codes)) or cause
+
+
+def retry_command(job_dir: str, root: Root, *, is_only: bool) -> str:
+    """Return the command that sends the sources of a root, empty where none was found.
+
+    ``is_only``: its cause has no other root, so that the cause names it.
+    """
+    if not root.remedy:
+        return ""
+    words = ["bulkload", "retry", job_dir, "--cause", root.cause if is_only else root.name]
+    return f"{shlex.join(words)} {root.remedy}"
 
 
 def roots(sources: Iterable[RejectedSource], each: int) -> list[Root]:

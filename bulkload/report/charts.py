@@ -9,7 +9,7 @@ from typing import Any, Final
 from bulkload.core.chart import HEIGHT, WIDTH, bars, line, round_top
 from bulkload.core.timeline import Course, filled
 from bulkload.report.facts import OUTCOMES
-from bulkload.report.texts import clock, dashed, duration, moment, size
+from bulkload.report.texts import clock, dashed, duration, moment, rounded, size
 
 #: Styles of lines, one after another.
 _STROKES: Final = ("stroke-accent", "stroke-current", "stroke-open")
@@ -37,7 +37,7 @@ def course_view(course: Course, number: int) -> dict[str, Any]:
     ended = sum(map(sum, course.ended.values()))
     took_s = stretch.end - stretch.begin
     said = f"{ended:,} measurements ended and {size(sum(course.bytes_stored))} were stored"
-    said += f", {60 * ended / max(took_s, 1):.3g} measurements a minute. "
+    said += f", {rounded(60 * ended / max(took_s, 1))} measurements a minute. "
     said += f"{sum(course.retries):,} retries"
     if course.retry_causes:
         causes = sorted(course.retry_causes.items(), key=lambda item: -item[1])
@@ -84,9 +84,9 @@ def _throughput(course: Course) -> dict[str, Any]:
         below = [low + rate for low, rate in zip(below, rates, strict=True)]
     return {
         "title": "Measurements a minute",
-        "said": f"by outcome; at most {max(totals) * per_minute:.3g}",
+        "said": f"by outcome; at most {rounded(max(totals) * per_minute)}",
         "layers": tuple(layers),
-        "top": f"{top:g} a minute",
+        "top": f"{rounded(top)} a minute",
         "legend": tuple(names),
     }
 
@@ -119,7 +119,7 @@ def _in_hand(course: Course) -> dict[str, Any]:
         "layers": tuple(
             (styles[name], line(values, top)) for name, values in lines if name in styles
         ),
-        "top": f"{top:g}",
+        "top": rounded(top),
     }
 
 
@@ -135,7 +135,7 @@ def _trouble(course: Course) -> dict[str, Any]:
         "title": "Retries and pauses",
         "said": f"{sum(course.retries):,} retries; shaded: a service out of reach",
         "layers": (("fill-band", bands), ("fill-rejected", bars(course.retries, top))),
-        "top": f"{top:g}",
+        "top": rounded(top),
     }
 
 
@@ -161,9 +161,9 @@ def _rows(course: Course) -> list[list[str]]:
             *(f"{course.ended[name][place]:,}" for name in names),
             size(course.bytes_stored[place]),
             f"{course.in_hand[place]:,}",
-            *("-" if (value := level[place]) is None else f"{value:g}" for level in levels),
+            *("-" if (value := level[place]) is None else rounded(value) for level in levels),
             f"{course.retries[place]:,}",
-            f"{course.waits_s[place]:.3g}",
+            rounded(course.waits_s[place]),
         ]
         for place in range(len(course.in_hand))
     ]

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 #: Forms of a plot as a file, by the ending of its name.
 ENDINGS: Final = (".svg", ".png")
 #: Width and height of a plot with two signals, in inches of 72 points.
-_SIZE: Final = (7.2, 3.0)
+_SIZE: Final = (5.4, 2.8)
 #: Dots an inch of a PNG.
-_DPI: Final = 160
+_DPI: Final = 210
 
 #: What is drawn in each colour: as it stands in a file, and the page's name for it.
 _INK: Final = "#1b2530"
@@ -77,7 +77,7 @@ def write_plot(excerpt: Excerpt, title: str, path: Path) -> None:
         path.write_text(plot_svg(excerpt, title, is_file=True), "utf-8")
         return
     figure = _drawn(excerpt)
-    heading = figure.text(0.09, 0.995, _plain(printable(title)), fontsize=8, color=_INK, va="top")
+    heading = figure.text(0.12, 0.995, _plain(printable(title)), fontsize=8, color=_INK, va="top")
     figure.savefig(path, format="png", dpi=_DPI, facecolor="white", bbox_inches="tight")
     heading.remove()
 
@@ -139,7 +139,7 @@ def _figure(signals: tuple[str, ...]) -> tuple[Figure, tuple[_Panel, ...]]:
     )
     width, height = _SIZE
     figure = Figure(figsize=(width, 0.6 + (height - 0.6) * len(signals) / 2))
-    figure.subplots_adjust(left=0.09, right=0.985, top=0.96, bottom=0.4 / figure.get_figheight())
+    figure.subplots_adjust(left=0.12, right=0.98, top=0.96, bottom=0.4 / figure.get_figheight())
     axes = figure.subplots(len(signals), 1, sharex=True, squeeze=False)[:, 0]
     axes[-1].set_xlabel("row", color=_INK, fontsize=8, labelpad=1)
     return figure, tuple(_panel(*one) for one in zip(axes, signals, strict=True))

@@ -21,6 +21,12 @@ def figure(number: float) -> str:
     return f"{number:.4g}"
 
 
+def rounded(number: float) -> str:
+    """Return a number with three significant digits, and never with an exponent from 1 on."""
+    value = float(f"{number:.3g}")
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:g}"
+
+
 def size(number: float) -> str:
     """Return a number of bytes for people."""
     for unit in ("B", "kB", "MB", "GB"):

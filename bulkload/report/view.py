@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 from bulkload.core.campaign import CampaignFinding
 from bulkload.core.decisions import CERTAIN, phrase
 from bulkload.core.outcome import OutcomeKind
+from bulkload.core.roots import retry_command
 from bulkload.core.tally import NOT_AWAITED, NOT_REACHED
 from bulkload.journal.overview import NOT_DONE, RunSummary
 from bulkload.journal.report import Change, Evidence
@@ -97,7 +99,13 @@ def report_values(facts: JobFacts) -> dict[str, Any]:
         "transforms": facts.transforms.most_common(),
         "treatments": facts.treatments.most_common(),
         "accepted": facts.accepted,
-        "roots": facts.roots,
+        "roots": {
+            cause: [
+                (root, retry_command(str(facts.job_dir), root, is_only=len(found) == 1))
+                for root in found
+            ]
+            for cause, found in facts.roots.items()
+        },
         "decisions": list(_decisions(facts.decisions)),
         "warnings": facts.warnings,
         "runs": [_run(run) for run in reversed(facts.runs[-RUNS_SHOWN:])],
@@ -118,7 +126,7 @@ def way_out(facts: JobFacts, cause: str) -> tuple[str, str, str]:
     if kind in {NOT_DONE, "created"}:
         command = facts.runs[-1].command
     elif kind != "skipped":
-        command = f"bulkload retry {_quoted(str(facts.job_dir))} --cause {cause}"
+        command = shlex.join(["bulkload", "retry", str(facts.job_dir), "--cause", cause])
         if cause not in facts.kinds:
             # Of what has no names there is no job: only a new plan takes it up.
             command = facts.runs[-1].command
@@ -129,10 +137,6 @@ def _kind_of_rule(facts: JobFacts, cause: str) -> str:
     """Return whether a rule left entries out, or rejected them: then each has a message."""
     _, message = next(facts.whole.entries_of_cause(cause), ("", ""))
     return "rejected" if message else "skipped"
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if " " in text else text
 
 
 def _span(runs: list[RunSummary]) -> str:

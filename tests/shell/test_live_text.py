@@ -105,7 +105,7 @@ def test_at_200_columns_the_files_stand_beside_the_stages() -> None:
     lines = shown(RUN, 200)
     assert max(map(len, lines)) < 200
     assert (
-        lines[3] == f"{'plan':<32}{'5,000':>10}{'':<12}1 min 15 s  prepare    /data/cell/slow.csv"
+        lines[3] == f"{'plan':<32}{'5,000':>10}{'':<16}1 min 15 s  prepare    /data/cell/slow.csv"
     )
     assert not any(line.startswith("in hand") for line in lines)
 

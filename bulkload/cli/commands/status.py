@@ -106,15 +106,18 @@ def _show(
     _show_runs(console, whole, run)
     _show_live(console, job_dir)
     accepted = whole.accepted_causes()
+    of_root = by_cause(whole.roots(EXAMPLES))
+    examples: dict[str, list[str]] = {}
+    for outcome in whole.examples(EXAMPLES):
+        examples.setdefault(outcome.cause, []).append(outcome.message)
     for cause, count in causes.most_common():
         known = f" ({accepted[cause]:,} accepted)" if accepted[cause] else ""
         say(console, f"{cause}: {count:,}{known}")
-    of_root = by_cause(whole.roots(EXAMPLES))
-    for outcome in whole.examples(EXAMPLES):
-        if outcome.cause not in of_root:
-            say(console, f"  {printable(outcome.message)}")
-    for found in of_root.values():
-        show_roots(console, found, job_dir)
+        if found := of_root.get(cause):
+            show_roots(console, found, job_dir)
+            continue
+        for message in examples.get(cause, ()):
+            say(console, f"  {printable(message)}")
     show_treatments(console, whole.treatments())
     say(console, rows_equation(whole.row_ledger(is_waiting=True)))
     for kind in OutcomeKind:

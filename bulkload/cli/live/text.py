@@ -35,7 +35,7 @@ SHOWN_PAUSES: Final = 3
 OLD_AFTER_S: Final = 60.0
 #: Columns from which the files in progress stand beside the stages, and the columns of the stages.
 WIDE: Final = 120
-TABLE_COLUMNS: Final = 54
+TABLE_COLUMNS: Final = 58
 
 _DOING: Final = {
     RunState.PLANNING: "planning",

@@ -6,7 +6,6 @@ interpreted as markup.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -22,7 +21,7 @@ from bulkload.core.decisions import CERTAIN, DecisionCode, phrase
 from bulkload.core.outcome import Outcome, OutcomeKind
 from bulkload.core.plan_check import CONSEQUENCES
 from bulkload.core.plan_items import Problem, Scope
-from bulkload.core.roots import Root, by_cause
+from bulkload.core.roots import Root, by_cause, retry_command
 from bulkload.core.tally import NOT_AWAITED, SINCE, Newly, RowLedger, RunReport
 from bulkload.core.text import printable
 
@@ -274,9 +273,8 @@ def show_roots(console: Console, roots: Sequence[Root], job_dir: Path | None) ->
         known = f" ({root.accepted:,} accepted)" if root.accepted else ""
         say(console, printable(f"  {counted(root.count, 'file')}{known}: {root.statement}"))
         if root.remedy and job_dir is not None:
-            cause = root.cause if len(roots) == 1 else root.name
-            words = ["bulkload", "retry", str(job_dir), "--cause", cause]
-            say(console, printable(f"    {shlex.join(words)} {root.remedy}"))
+            command = retry_command(str(job_dir), root, is_only=len(roots) == 1)
+            say(console, printable(f"    {command}"))
         for example in root.examples:
             say(console, f"    {printable(example)}")
         if root.count > len(root.examples):

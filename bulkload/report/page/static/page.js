@@ -48,12 +48,13 @@
     made.append(mark, ` ${number === undefined ? "" : count(number) + " "}${name}`);
     return made;
   };
-  const row = (values, numbers) => {
+  const row = (values, numbers, labels = []) => {
     const made = element("tr");
     values.forEach((value, place) => {
       const one = element(place === 0 ? "th" : "td", value instanceof Node ? null : value);
       if (place === 0) one.scope = "row";
       if (numbers.includes(place)) one.className = "num";
+      if (labels[place]) one.dataset.label = labels[place];
       if (value instanceof Node) one.append(value);
       made.append(one);
     });
@@ -73,6 +74,9 @@
     saidAt = Date.now();
   };
 
+  // Rates are of the last seconds: of a run that is over they say nothing.
+  const isAtWork = (state) => state.liveness === "alive" || state.liveness === "paused";
+
   const verdict = (state) => {
     const counts = state.counts || {};
     const open = counts["not done"] || 0;
@@ -87,7 +91,7 @@
     if (state.liveness === "paused") return ["Ⅱ", "is-partial", `Paused: ${progress}`, waits];
     if (state.liveness === "dead") return ["!", "is-bad", `The process is gone without an end: ${progress}`, state.live ? `To go on: ${state.live.command}` : ""];
     if (!planned) return ["…", "", "The run has not begun", ""];
-    if (open) return ["!", "is-bad", `Not finished: ${progress}`, state.live ? `To go on: ${state.live.command}` : ""];
+    if (open) return ["!", "is-bad", `Not finished: ${progress}`, state.live ? `To go on: ${state.live.command}` : "To go on: bulkload resume, with the job folder"];
     if (lost) return ["▲", "is-partial", `Finished: ${count(lost)} of ${count(planned)} entries did not arrive`, "The causes are below; report.html in the job folder has them all."];
     return ["✓", "is-good", "Finished: everything arrived", ""];
   };
@@ -124,11 +128,12 @@
     const figures = [];
     if (live) {
       figures.push(["elapsed", duration(live.at - live.started_at)]);
-      if (state.liveness === "alive" || state.liveness === "paused") figures.push(["to the end", live.eta ? `${duration(live.eta.seconds)} (${live.eta.basis})` : "unknown"]);
+      if (isAtWork(state)) figures.push(["to the end", live.eta ? `${duration(live.eta.seconds)} (${live.eta.basis})` : "unknown"]);
       if (state.liveness !== "ended") figures.push(["waits for", live.limit.name === "none" ? "nothing for long" : live.limit.name + (live.limit.detail ? `: ${live.limit.detail}` : "")]);
       if (live.limit.change) figures.push(["what would change it", live.limit.change]);
-      figures.push(["read", `${size(live.bytes_read)} (${size(live.bytes_read_rate)}/s), ${count(live.rows)} rows`]);
-      figures.push(["sent", `${size(live.bytes_sent)} (${size(live.bytes_sent_rate)}/s)`]);
+      const pace = (rate) => isAtWork(state) ? ` (${size(rate)}/s)` : "";
+      figures.push(["read", `${size(live.bytes_read)}${pace(live.bytes_read_rate)}, ${count(live.rows)} rows`]);
+      figures.push(["sent", `${size(live.bytes_sent)}${pace(live.bytes_sent_rate)}`]);
       figures.push(["requests", `${count(live.requests)}, ${count(live.retries)} retries`]);
     }
     if (state.absent_parts) figures.push(["parts not in this folder", count(state.absent_parts)]);
@@ -164,7 +169,8 @@
     svg.replaceChildren(...made);
   };
 
-  const showCourse = (course) => {
+  const showCourse = (state) => {
+    const course = state.course;
     if (!course) return;
     const names = OUTCOMES.filter((name) => course.ended[name]);
     const perMinute = 60 / course.width_s;
@@ -173,7 +179,8 @@
     const top = roundTop(Math.max(...totals));
     bars(at("rate"), names.map((name, place) => [`fill-${dashed(name)}`, rates[place]]), top);
     at("rate-top").textContent = `top of the scale: ${figure(top)}`;
-    const rateSaid = `at most ${figure(Math.max(...totals))}, now ${figure(totals[totals.length - 1])}`;
+    const now = isAtWork(state) ? `, now ${figure(totals[totals.length - 1])}` : "";
+    const rateSaid = `at most ${figure(Math.max(...totals))}${now}`;
     at("rate-said").textContent = rateSaid;
     at("rate").setAttribute("aria-label", `Measurements a minute, by outcome: ${rateSaid}`);
     at("rate-legend").replaceChildren(...names.map((name) => outcome(name)));
@@ -202,7 +209,7 @@
     at("no-stages").hidden = Boolean(live);
     at("stages-box").hidden = !live;
     at("stages").replaceChildren(...(live ? live.stages : []).map((one) => row(
-      [one.name, count(one.queued), one.capacity ? `${count(one.in_flight)} of ${count(one.capacity)}` : count(one.in_flight), count(one.done), figure(one.rate)], [1, 2, 3, 4])));
+      [one.name, count(one.queued), one.capacity ? `${count(one.in_flight)} of ${count(one.capacity)}` : count(one.in_flight), count(one.done), isAtWork(state) ? figure(one.rate) : "-"], [1, 2, 3, 4])));
     at("parts").replaceChildren(...(state.parts || []).map((one) => row(
       [one.name, `${one.liveness}, process ${one.pid} on ${one.host}`, `${count(one.done)} of ${count(one.planned)}`, one.workers === null ? "-" : count(one.workers), one.limit.name === "none" ? "-" : one.limit.name], [2, 3])));
     at("files-count").textContent = live ? count(live.files_in_hand) : "0";
@@ -215,7 +222,7 @@
   const showCauses = (causes) => {
     at("no-causes").hidden = Boolean(causes && causes.length);
     at("causes-box").hidden = !(causes && causes.length);
-    at("causes").replaceChildren(...(causes || []).map((one) => row([one.cause, count(one.count), clipped(one.example)], [1])));
+    at("causes").replaceChildren(...(causes || []).map((one) => row([one.cause, count(one.count), clipped(one.example)], [1], [null, "entries", null])));
   };
 
   const showEvents = (events) => {
@@ -417,7 +424,7 @@
   const show = (state) => {
     last = state;
     showNow(state);
-    showCourse(state.course);
+    showCourse(state);
     showStages(state);
     showCauses(state.causes);
     showEvents(state.events);
@@ -436,7 +443,7 @@
   at("cell-text").addEventListener("input", filterCells);
   at("cell-outcome").addEventListener("change", filterCells);
   at("cells-details").addEventListener("toggle", filterCells);
-  at("course-details").addEventListener("toggle", () => last && showCourse(last.course));
+  at("course-details").addEventListener("toggle", () => last && showCourse(last));
   at("tiles").addEventListener("keydown", moveAmongTiles);
   at("story-close").addEventListener("click", closeStory);
   document.addEventListener("keydown", (event) => { if (event.key === "Escape" && !at("story").hidden) closeStory(); });
