@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from bulkload.core.issues import Severity
-from bulkload.core.terms import JobKey, MeasurementType
+from bulkload.core.terms import DATABASE, JobKey, MeasurementType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,8 @@ class UploadJob:
     type: MeasurementType = MeasurementType.TIME_SERIES
     #: Path of the source: a file, or for type ``file`` also a folder of files.
     path: str
-    #: Where the plan states the job: a row of a manifest, else the path. For messages only.
+    #: Where the plan states the job: a row of a manifest or the key in a database, else the path.
+    #: For messages only.
     origin: str = field(default="", compare=False)
     #: The table within the source (sheet, channel), None where it holds one.
     member: str | None = None
@@ -50,6 +51,11 @@ class UploadJob:
     checks: Checks = Checks()
     #: Whether the plan found the name free in Studio: one that is taken since is not reused.
     expects_new: bool = field(default=False, compare=False)
+
+    @property
+    def place(self) -> str:
+        """What messages name as the source: its table and key in a database, else its path."""
+        return self.origin if self.reader == DATABASE else self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,6 +174,8 @@ class SamplesQuery(_Strict):
     #: Long shape: the columns of the code and of its value.
     code: str | None = None
     value: str | None = None
+    #: A query of the number of samples in all, where its tables have another number of rows.
+    total: str | None = None
     #: Why rows of its tables belong to no measurement, where some do: printed with the proof.
     unclaimed: str | None = None
     columns: Mapping[str, ColumnMap]
@@ -250,14 +252,11 @@ class SqlSource(_Strict):
 
     @model_validator(mode="after")
     def _check_queries(self) -> SqlSource:
-        for name in ("cells", "measurements", "samples"):
-            part = getattr(self, name)
-            if part is None:
-                continue
+        for name, query in self.queries.items():
             try:
-                checked_query(part.query)
+                checked_query(query)
             except QueryError as error:
-                raise ValueError(f"{name}.query {error}") from error
+                raise ValueError(f"{name} {error}") from error
         for name in ("cells", "measurements"):
             query = getattr(self, name).query
             if names := (*parameters(query), *placeholders(query)):
@@ -273,6 +272,16 @@ class SqlSource(_Strict):
                         "measurements.table"
                     )
         return self
+
+    @property
+    def queries(self) -> Mapping[str, str]:
+        """All queries, by the name of each in the file."""
+        found = {"cells.query": self.cells.query, "measurements.query": self.measurements.query}
+        if self.samples is not None:
+            found["samples.query"] = self.samples.query
+            if self.samples.total is not None:
+                found["samples.total"] = self.samples.total
+        return found
 
     @property
     def database(self) -> DatabaseUrl:

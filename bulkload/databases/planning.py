@@ -27,10 +27,11 @@ from bulkload.databases.planned import (
     PlannedMeasurement,
     write_facts,
 )
-from bulkload.databases.query import QueryError, filled, parameters, placeholders, tables_named
+from bulkload.databases.query import QueryError, filled, parameters, placeholders
 from bulkload.databases.rows import filled_pattern, filtered, value
 from bulkload.databases.session import NO_SNAPSHOT, NO_SNAPSHOT_TEXT, Session, moment_of
 from bulkload.databases.sums import Sums, sums_rows
+from bulkload.databases.totals import account_for, tables_in, tables_of_rows
 from bulkload.databases.unused import Unused
 from bulkload.errors import PlanError, UnreadableError
 
@@ -47,6 +48,9 @@ class Planner:
         self._unused = Unused(self._source)
         #: Sums of the tests that one pass has read, by the stem of the measurement's file.
         self._passed: Mapping[str, Sums] = {}
+        self._catalogue: frozenset[str] = frozenset()
+        #: The tables that the samples query names itself.
+        self._sampled: set[str] = set()
         self.facts: Facts | None = None
 
     def plan(self) -> Iterator[Planned]:
@@ -57,8 +61,10 @@ class Planner:
         """
         source, database = self._source, self._session.database
         yield from self._password_warning()
-        catalogue = database.tables()
-        self._lock(catalogue)
+        self._catalogue = database.tables()
+        if source.samples is not None:
+            self._sampled = tables_in(source.samples.query, self._catalogue)
+        self._lock()
         facts = self._begin_facts()
         for warning in self._session.warnings:
             facts.exceptions.append(warning)
@@ -72,7 +78,7 @@ class Planner:
         for row in rows:
             reason = cells.why_left_out(row) or filtered(row, source.measurements.only)
             if reason:
-                self._leave_out(row, reason, facts, catalogue)
+                self._leave_out(row, reason, facts)
                 yield LeftOut(where=self._place(row), rule=reason)
             elif (cell := cells.of(row)) is not None:
                 planned.append((row, cell))
@@ -81,12 +87,20 @@ class Planner:
                 f"{self._where}: the database gives {len(cells.rows):,} cells and "
                 f"{len(rows):,} measurements, and none to migrate; look at the queries and filters"
             )
-        self._read_in_one_pass([row for row, _ in planned], catalogue)
+        self._read_in_one_pass([row for row, _ in planned])
         for row, cell in planned:
-            yield from self._measurement(row, cell, facts, catalogue)
+            yield from self._measurement(row, cell, facts)
         facts.exceptions += self._unused.sentences()
         if source.samples is not None:
-            yield from self._totals(facts, catalogue)
+            named = self._sampled | (tables_of_rows(source, rows) & self._catalogue)
+            message = account_for(database, source.samples, sorted(named), facts)
+            if message:
+                yield Fault(
+                    where=str(self._where),
+                    rule="rows_unaccounted",
+                    message=message,
+                    is_warning=True,
+                )
         self._forget_others()
         write_facts(self._session.folder, facts)
         self.facts = facts
@@ -105,7 +119,6 @@ class Planner:
         source, database = self._source, self._session.database
         snapshot = moment_of(source, database)
         samples = source.samples
-        queries = {"cells": source.cells.query, "measurements": source.measurements.query}
         return Facts(
             url=self._session.url.masked,
             version=database.version(),
@@ -113,7 +126,7 @@ class Planner:
             snapshot_time=snapshot.taken_at,
             configuration_sha256=source.digest(),
             profile=source.profile,
-            queries=queries if samples is None else {**queries, "samples": samples.query},
+            queries=source.queries,
             mapping={}
             if samples is None
             else {n: c.model_dump(exclude_none=True) for n, c in samples.columns.items()},
@@ -121,18 +134,14 @@ class Planner:
             exceptions=[NO_SNAPSHOT_TEXT] if snapshot is NO_SNAPSHOT else [],
         )
 
-    def _lock(self, catalogue: frozenset[str]) -> None:
+    def _lock(self) -> None:
         """Lock what the queries name, and the tables that rows name, before a moment is taken."""
         if not self._session.is_shared:
             return
-        source, database = self._source, self._session.database
-        queries = [source.cells.query, source.measurements.query]
-        if source.samples is not None:
-            queries.append(source.samples.query)
-        named = set().union(*(_tables_in(query, catalogue) for query in queries))
+        source, database, catalogue = self._source, self._session.database, self._catalogue
+        named = set().union(*(tables_in(query, catalogue) for query in source.queries.values()))
         if source.measurements.table:
-            for row in database.rows(source.measurements.query):
-                named |= {str(value(row, one)) for one in source.measurements.table}
+            named |= tables_of_rows(source, database.rows(source.measurements.query))
         begin_again = getattr(database, "begin_again", None)
         if begin_again is not None:
             begin_again()
@@ -160,15 +169,14 @@ class Planner:
             seen[key] = row
 
     def _place(self, row: Mapping[str, Any]) -> str:
+        """Return where a person finds a measurement: its database, its tables, its key."""
+        own = tables_of_rows(self._source, [row]) & self._catalogue
+        tables = ", ".join(sorted(self._sampled | own))
         key = ", ".join(f"{n}={value(row, n)}" for n in self._source.measurements.key)
-        return f"{self._session.url.masked} ({key})"
+        return f"{self._session.url.masked}{' ' if tables else ''}{tables} ({key})"
 
     def _measurement(
-        self,
-        row: Mapping[str, Any],
-        cell: PlannedCell,
-        facts: Facts,
-        catalogue: frozenset[str],
+        self, row: Mapping[str, Any], cell: PlannedCell, facts: Facts
     ) -> Iterator[Planned]:
         source, place = self._source, self._place(row)
         name = filled_pattern(source.measurements.name, row, "measurements.name")
@@ -190,7 +198,7 @@ class Planner:
             )
             return
         try:
-            sql = self._sql(row, catalogue)
+            sql = self._sql(row)
         except QueryError as error:
             yield Fault(where=place, rule="bad_value", message=f"{place}: samples.query {error}")
             return
@@ -250,12 +258,10 @@ class Planner:
     def _key(self, row: Mapping[str, Any]) -> dict[str, str]:
         return {name: str(value(row, name)) for name in self._source.measurements.key}
 
-    def _read_in_one_pass(
-        self, rows: Sequence[Mapping[str, Any]], catalogue: frozenset[str]
-    ) -> None:
+    def _read_in_one_pass(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if self._source.samples is None:
             return
-        first = self._sql(rows[0], catalogue)
+        first = self._sql(rows[0])
         if not has_one_pass(self._session, first, len(rows)):
             return
         names = parameters(self._samples.query)
@@ -274,17 +280,15 @@ class Planner:
         assert self._source.samples is not None
         return self._source.samples
 
-    def _sql(self, row: Mapping[str, Any], catalogue: frozenset[str]) -> str:
+    def _sql(self, row: Mapping[str, Any]) -> str:
         database = self._session.database
-        return samples_sql(self._source, row, catalogue, database.literal, database.quote)
+        return samples_sql(self._source, row, self._catalogue, database.literal, database.quote)
 
-    def _leave_out(
-        self, row: Mapping[str, Any], reason: str, facts: Facts, catalogue: frozenset[str]
-    ) -> None:
+    def _leave_out(self, row: Mapping[str, Any], reason: str, facts: Facts) -> None:
         rows = 0
         if self._source.samples is not None:
             try:
-                sql = self._sql(row, catalogue)
+                sql = self._sql(row)
                 found = self._session.database.rows(f"SELECT COUNT(*) AS n FROM ({sql}) bl_s")
                 rows = int(found[0]["n"])
             except (QueryError, PlanError, UnreadableError):
@@ -292,40 +296,6 @@ class Planner:
         key = self._key(row)
         cell = str(value(row, self._source.measurements.cell))
         facts.left_out.append({"cell": cell, "key": key, "reason": reason, "rows": rows})
-
-    def _totals(self, facts: Facts, catalogue: frozenset[str]) -> Iterator[Fault]:
-        """Count the tables of samples: what no measurement claims is reported."""
-        named = _tables_in(self._samples.query, catalogue)
-        if self._source.measurements.table:
-            for row in self._session.database.rows(self._source.measurements.query):
-                named |= {str(value(row, n)) for n in self._source.measurements.table} & catalogue
-        for name in sorted(named):
-            quoted = self._session.database.quote(name)
-            found = self._session.database.rows(f"SELECT COUNT(*) AS n FROM {quoted}")
-            facts.tables[name] = int(found[0]["n"])
-        if len(named) != 1 and not self._source.measurements.table:
-            return
-        claimed = facts.rows_planned + sum(one["rows"] for one in facts.left_out)
-        total = sum(facts.tables.values())
-        facts.unaccounted = total - claimed
-        facts.unclaimed = self._samples.unclaimed or ""
-        if claimed == total:
-            return
-        message = (
-            f"{', '.join(sorted(named))} hold {total:,} rows, and the measurements and what is "
-            f"left out account for {claimed:,}: {abs(total - claimed):,} rows "
-            + (
-                "belong to no measurement"
-                if total > claimed
-                else "are counted twice, or the samples query makes several samples of a row"
-            )
-        )
-        if facts.unclaimed:
-            message = f"{message} ({facts.unclaimed})"
-        facts.exceptions.append(message)
-        yield Fault(
-            where=str(self._where), rule="rows_unaccounted", message=message, is_warning=True
-        )
 
 
 def query_sums(database: Any, sql: str, columns: RawColumns) -> Sums:
@@ -391,8 +361,3 @@ def _start(row: Mapping[str, Any], stated: StartTime | None) -> str | None:
     return start_of_value(
         value(row, stated.column), zone=stated.zone, ticks=stated.ticks, what=stated.column
     )
-
-
-def _tables_in(query: str, catalogue: frozenset[str]) -> set[str]:
-    named = tables_named(query)
-    return {table for table in catalogue if table.lower() in named}

@@ -29,6 +29,7 @@ from bulkload.databases.measurement import SUFFIX, MeasurementFile, read_measure
 from bulkload.databases.planned import Facts
 from bulkload.databases.session import AGAIN_NAME, open_again
 from bulkload.databases.sums import ColumnSums, Sums, differences, sums_rows
+from bulkload.databases.totals import what_differs
 from bulkload.databases.units import raw_conversion
 from bulkload.errors import BulkloadError
 
@@ -358,10 +359,7 @@ def _check_totals(proof: SourceProof) -> None:
             "of the last plan's"
         )
     if proof.facts.unaccounted and not proof.facts.unclaimed:
-        proof.open_questions.append(
-            f"{proof.facts.unaccounted:,} rows of the database belong to no measurement; say why "
-            "in samples.unclaimed, or list them in the measurements query"
-        )
+        proof.open_questions.append(f"of the samples, {what_differs(proof.facts)}")
 
 
 def write_csv(path: Path, proofs: Iterable[SourceProof]) -> None:

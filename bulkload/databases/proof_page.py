@@ -124,9 +124,15 @@ def _totals(proof: SourceProof) -> str:
     facts = proof.facts
     total = sum(facts.tables.values())
     left_out = sum(one["rows"] for one in facts.left_out)
+    samples = facts.rows_planned + left_out + facts.unaccounted
     rows: list[tuple[str, Any]] = [
         *((f"table {name}", f"{count:,}") for name, count in facts.tables.items()),
         ("all tables", f"{total:,}"),
+        *(
+            [("samples, by samples.total", f"{samples:,}")]
+            if "samples.total" in facts.queries
+            else []
+        ),
         ("in measurements of the plan", f"{facts.rows_planned:,}"),
         ("left out by a rule", f"{left_out:,}"),
         ("of no measurement", f"{facts.unaccounted:,} {facts.unclaimed}".strip()),

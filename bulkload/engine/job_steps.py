@@ -164,7 +164,7 @@ class JobSteps:
             # Taken while it was under way: then something of it was sent.
             await self._fail(context, decision)
             return
-        message = f"{context.job.path}: {context.job.key}: {decision.message}"
+        message = f"{context.job.place}: {context.job.key}: {decision.message}"
         size_bytes, mtime_ns = quick_stamp(Path(context.job.path)) or (0, 0)
         rejected = SourceRejected(
             cause=decision.cause,
@@ -175,7 +175,7 @@ class JobSteps:
         await self._recorder.record(context, rejected)
 
     async def _fail(self, context: JobContext, decision: Decision) -> None:
-        message = f"{context.job.path}: {context.job.key}: {decision.message}"
+        message = f"{context.job.place}: {context.job.key}: {decision.message}"
         await self._recorder.record(context, Failed(cause=decision.cause, message=message))
 
 
@@ -185,7 +185,7 @@ def failure_event(context: JobContext, error: BulkloadError) -> Event:
     if isinstance(error, MeasurementProcessingError):
         cause = "processing_failed"
     kind = GaveUp if isinstance(error, TransientError) else Failed
-    message = f"{context.job.path}: {context.job.key} was not delivered: {error}"
+    message = f"{context.job.place}: {context.job.key} was not delivered: {error}"
     return kind(cause=cause, message=message)
 
 
@@ -200,7 +200,7 @@ def _extension_held(error: ConflictError) -> UnavailableError:
 
 def _unresolved(context: JobContext, error: ConflictError, *, is_over_name: bool) -> Event:
     """Return the event of a 409 behind which no measurement of this name is found."""
-    where = f"{context.job.path}: {context.job.key}"
+    where = f"{context.job.place}: {context.job.key}"
     if not is_over_name:
         return Failed(cause="conflict", message=f"{where}: Studio rejected it: {error}")
     return GaveUp(

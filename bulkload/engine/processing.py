@@ -152,7 +152,7 @@ class ProcessingPoller:
             await self._recorder.record(context, event)
             return
         stored = (
-            f"{context.job.path}: {context.job.key} was stored, and Studio could not process it: "
+            f"{context.job.place}: {context.job.key} was stored, and Studio could not process it: "
         )
         if is_ours:
             await self._recorder.record(context, ProcessingFailed(message=stored + reason))
@@ -163,7 +163,7 @@ class ProcessingPoller:
 
     async def _lost(self, context: JobContext, measurement_id: str) -> None:
         message = (
-            f"{context.job.path}: {context.job.key} was confirmed as {measurement_id}, and "
+            f"{context.job.place}: {context.job.key} was confirmed as {measurement_id}, and "
             "Studio no longer has it; run `bulkload retry` to upload it again"
         )
         await self._recorder.record(context, Failed(cause="record_vanished", message=message))
@@ -174,8 +174,8 @@ class ProcessingPoller:
             measurement_id, (context, since) = cell.waiting.popitem()
             self._backlog.processed(self._clock.monotonic() - since)
             message = (
-                f"{context.job.path}: {context.job.key} was stored as {measurement_id}, and Studio "
-                f"does not say how its processing ended: {error}"
+                f"{context.job.place}: {context.job.key} was stored as {measurement_id}, and "
+                f"Studio does not say how its processing ended: {error}"
             )
             await self._recorder.record(context, Failed(cause=error.cause, message=message))
 
@@ -193,7 +193,7 @@ class ProcessingPoller:
                 context,
                 GaveUp(
                     cause="processing_unfinished",
-                    message=f"{context.job.path}: {context.job.key}: {reason} after "
+                    message=f"{context.job.place}: {context.job.key}: {reason} after "
                     f"{PROCESSING_LIMIT_S / 60:.0f} minutes; run the same command again to check",
                 ),
             )

@@ -181,7 +181,7 @@ class Progress:
             context.id,
             stage,
             self._clock.monotonic(),
-            path=context.job.path,
+            path=context.job.place,
             key=context.job.key,
             is_waiting=is_waiting,
         )

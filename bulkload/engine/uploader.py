@@ -183,7 +183,7 @@ def _is_as_prepared(context: JobContext) -> bool:
 
 def _changed_while_sent(context: JobContext) -> UnreadableError:
     return UnreadableError(
-        f"{context.job.path}: the file changed or was deleted while it was sent; wait until "
+        f"{context.job.place}: the file changed or was deleted while it was sent; wait until "
         "nothing writes to it, and run again",
         cause="source_changing",
     )

@@ -102,7 +102,7 @@ async def verify(
         nonlocal rows
         async with stream:
             async for row, expected in stream:
-                progress.entered(row.key, StageName.COMPARE, row.path)
+                progress.entered(row.key, StageName.COMPARE, row.job.place)
                 content = await _content(expected, sources)
                 if isinstance(content, TableContent):
                     message = await _compare(studio, row, content, scratch)
@@ -181,7 +181,7 @@ async def _content(
 
 def _difference(row: JobRow, message: str) -> Difference:
     return Difference(
-        key=row.key, measurement_id=row.measurement_id or "", path=row.path, message=message
+        key=row.key, measurement_id=row.measurement_id or "", path=row.job.place, message=message
     )
 
 

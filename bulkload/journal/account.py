@@ -85,7 +85,7 @@ def _of_job(
     rejected = source if isinstance(source, SourceRejected) else None
     findings = rejected.findings if rejected else json.loads(job.warnings)
     return {
-        "path": job.path,
+        "path": job.job.place,
         "spec": job.spec,
         "cell": job.cell,
         "measurement": job.measurement,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bulkload.core.lifecycle import EVENTS, Event
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.prepare_result import ExtraChecks, PrepareOptions
-from bulkload.core.terms import JobKey, MeasurementType
+from bulkload.core.terms import DATABASE, JobKey, MeasurementType
 from bulkload.errors import JournalError
 
 #: The names of each event's fields.
@@ -53,14 +53,15 @@ def job_to_text(job: UploadJob) -> str:
     # Written out: a plan does it for every file, and the encoder takes several times as long.
     spec, cell, measurement = map(encode_basestring, job.key)
     checks = _UNSTATED if job.checks == _NO_CHECKS else dump(checks_as_json(job.checks))
-    # Only where it holds: every other job's text stays what it was.
+    # Only where they hold: every other job's text stays what it was.
     expects_new = '"expects_new":true,' if job.expects_new else ""
+    origin = f'"origin":{encode_basestring(job.origin)},' if job.reader == DATABASE else ""
     return (
         f'{{"batch":{_or_null(job.batch)},"checks":{checks},'
         f'"data_type":{_or_null(job.data_type)},'
         f'"day_first":{"null" if job.day_first is None else dump(job.day_first)},{expects_new}'
         f'"key":[{spec},{cell},{measurement}],"member":{_or_null(job.member)},'
-        f'"metadata":{dump(dict(job.metadata)) if job.metadata else "{}"},'
+        f'"metadata":{dump(dict(job.metadata)) if job.metadata else "{}"},{origin}'
         f'"path":{encode_basestring(job.path)},"reader":{_or_null(job.reader)},'
         f'"transforms":{dump(list(job.transforms)) if job.transforms else "[]"},'
         f'"type":"{job.type.value}","voltage":{_or_null(job.voltage)}}}'

@@ -202,7 +202,8 @@ SELECT MAX(id) FROM run WHERE id<? AND json_extract(summary, '$.this_run') IS NO
 -- What did not arrive and was not known to be so: another cause, or another content.
 -- name: newly_lost
 WITH lost AS (
-    SELECT job.id AS job, path, state, cause, message, (
+    SELECT job.id AS job, COALESCE(json_extract(job.payload, '$.origin'), path) AS path,
+        state, cause, message, (
         SELECT MAX(id) FROM event WHERE event.job=job.id
         AND name IN ('SourceRejected', 'Failed', 'ProcessingFailed', 'GaveUp')) AS last
     FROM job WHERE plan_run=?1 AND (state IN ('rejected', 'failed') OR has_given_up)
@@ -491,7 +492,8 @@ SELECT id FROM job WHERE plan_run=? AND state NOT IN
 
 -- What did not arrive, with the source as it was looked at last, and who accepted it.
 -- name: not_arrived
-SELECT job.id AS job, path AS location, job.cause AS cause, job.message AS message,
+SELECT job.id AS job, COALESCE(json_extract(job.payload, '$.origin'), path) AS location,
+    job.cause AS cause, job.message AS message,
     job.source_bytes AS source_bytes, job.source_mtime_ns AS source_mtime_ns,
     NULLIF(job.source_sha256, '') AS source_sha256, spec, cell, measurement,
     reason, accepted_by, accepted_at
@@ -548,7 +550,8 @@ WHERE plan_run=? GROUP BY options ORDER BY jobs DESC, options
 
 -- Sources that were rejected when they were read, as the last event of each says it.
 -- name: rejected_sources
-SELECT job.id AS job, job.cause AS cause, path, job.message AS message,
+SELECT job.id AS job, job.cause AS cause,
+    COALESCE(json_extract(job.payload, '$.origin'), path) AS path, job.message AS message,
     COALESCE(json_extract(event.payload, '$.findings'), '[]') AS findings,
     COALESCE(json_extract(event.payload, '$.remedy'), '') AS remedy,
     COALESCE(json_extract(event.payload, '$.tries'), 0) AS tries,
@@ -580,7 +583,8 @@ LEFT JOIN acceptance ON acceptance.id=accepted_entry.acceptance ORDER BY rejecti
 SELECT location, rule, plan_run FROM skip ORDER BY location
 
 -- name: list_of_cause
-SELECT path, message FROM job WHERE plan_run=?1 AND cause=?2
+SELECT COALESCE(json_extract(job.payload, '$.origin'), path) AS path, message FROM job
+WHERE plan_run=?1 AND cause=?2
 UNION ALL SELECT location, message FROM rejection WHERE plan_run=?1 AND cause=?2
 UNION ALL SELECT location, '' FROM skip WHERE plan_run=?1 AND rule=?2
 
@@ -623,7 +627,8 @@ SELECT cause, COUNT(*) AS entries FROM job WHERE plan_run=? AND cause<>'' GROUP 
 SELECT * FROM job WHERE plan_run=? AND cause=? ORDER BY id LIMIT ?
 
 -- name: warnings
-SELECT path, warnings FROM job WHERE plan_run=? AND warnings<>'[]' ORDER BY id
+SELECT COALESCE(json_extract(job.payload, '$.origin'), path) AS path, warnings FROM job
+WHERE plan_run=? AND warnings<>'[]' ORDER BY id
 
 -- name: changes
 SELECT value, COUNT(*) AS jobs FROM job, json_each(job.changes) WHERE plan_run=? GROUP BY value
@@ -632,7 +637,7 @@ SELECT value, COUNT(*) AS jobs FROM job, json_each(job.changes) WHERE plan_run=?
 -- Only of sources that were read as they are now; MIN() picks the example's row.
 -- name: decisions
 WITH prepared AS (
-    SELECT job.id, job.path, (
+    SELECT job.id, COALESCE(json_extract(job.payload, '$.origin'), path) AS path, (
         SELECT NULLIF(json_extract(payload, '$.provenance'), '') FROM event
         WHERE event.job = job.id AND name IN ('SourcePrepared', 'SourceRejected')
         ORDER BY event.id DESC LIMIT 1
@@ -650,7 +655,7 @@ GROUP BY 1, 2 ORDER BY 1, files DESC, 2
 -- The columns, or fields of a header, that they concern; the commonest of each decision first.
 -- name: decision_columns
 WITH prepared AS (
-    SELECT job.id, job.path, (
+    SELECT job.id, COALESCE(json_extract(job.payload, '$.origin'), path) AS path, (
         SELECT NULLIF(json_extract(payload, '$.provenance'), '') FROM event
         WHERE event.job = job.id AND name IN ('SourcePrepared', 'SourceRejected')
         ORDER BY event.id DESC LIMIT 1
@@ -673,7 +678,8 @@ AND plan_run=? ORDER BY spec, cell, id
 
 -- What a report and the live page show of each measurement of a plan, cell after cell.
 -- name: overview
-SELECT id, spec, cell, measurement, path, state, has_given_up, cause, message, rows,
+SELECT id, spec, cell, measurement, COALESCE(json_extract(job.payload, '$.origin'), path) AS path,
+    state, has_given_up, cause, message, rows,
     json_extract(summary, '$.start') AS start, json_extract(summary, '$.span_s') AS span_s,
     json_extract(summary, '$.capacity') AS capacity
 FROM job WHERE plan_run=? ORDER BY spec, cell, id

@@ -153,7 +153,7 @@ def invalid(job: UploadJob, errors: list[ValidationIssue], source: SourceStamp) 
     more = len(errors) - len(shown)
     return Rejected(
         cause=str(errors[0].code),
-        message=f"{job.path}: {' '.join(shown)}{f' (and {more} more findings)' if more else ''}",
+        message=f"{job.place}: {' '.join(shown)}{f' (and {more} more findings)' if more else ''}",
         issues=tuple(errors[:MAX_ISSUES]),
         source=source,
     )

@@ -129,7 +129,7 @@ def prepare_in_chunks(series: ChunkedSeries, task: PrepareTask, beat: Beat) -> P
     """Write a measurement chunk by chunk, and judge what was written."""
     if names := task.job.transforms or task.prepare_options.transforms:
         raise UnreadableError(
-            f"{task.job.path}: {too_large(f'the transform {names[0]} needs all rows', task)}",
+            f"{task.job.place}: {too_large(f'the transform {names[0]} needs all rows', task)}",
             cause=MEMORY_LIMIT,
         )
     before = quick_stamp(Path(task.file))
@@ -138,7 +138,7 @@ def prepare_in_chunks(series: ChunkedSeries, task: PrepareTask, beat: Beat) -> P
         if quick_stamp(Path(task.file)) != before:
             return Rejected(
                 cause="source_changing",
-                message=f"{task.job.path}: the file changed while it was read; wait until nothing "
+                message=f"{task.job.place}: the file changed while it was read; wait until nothing "
                 "writes to it, and run again",
             )
         beat()
@@ -225,7 +225,7 @@ def _check_steps(frame: Frame, task: PrepareTask) -> None:
     needed = LIBRARIES_BYTES + steps * STEP_BYTES
     if needed > task.memory_bytes:
         reason = f"the summary of its {steps:,} steps needs about {_mib(needed)}"
-        raise UnreadableError(f"{task.job.path}: {too_large(reason, task)}", cause=MEMORY_LIMIT)
+        raise UnreadableError(f"{task.job.place}: {too_large(reason, task)}", cause=MEMORY_LIMIT)
 
 
 def _is_longer(path: Path, rows: int, task: PrepareTask) -> bool:

@@ -283,13 +283,13 @@ def _died(task: PrepareTask, error: _WorkerDiedError, limit_bytes: int) -> Rejec
         )
     else:
         advice = "the file is left out: check that it is whole, or export it again"
-    return Rejected(cause="reader_died", message=f"{task.job.path}: {error}, twice; {advice}")
+    return Rejected(cause="reader_died", message=f"{task.job.place}: {error}, twice; {advice}")
 
 
 def _over_time(task: PrepareTask, limit_s: float) -> Rejected:
     return Rejected(
         cause="time_limit",
-        message=f"{task.job.path}: reading took longer than {limit_s:g} s and was stopped; "
+        message=f"{task.job.place}: reading took longer than {limit_s:g} s and was stopped; "
         "the file may be damaged: check it, or export it again",
     )
 
@@ -297,7 +297,7 @@ def _over_time(task: PrepareTask, limit_s: float) -> Rejected:
 def _over_memory(task: PrepareTask, limit_bytes: int) -> Rejected:
     return Rejected(
         cause=MEMORY_LIMIT,
-        message=f"{task.job.path}: reading needed more than {limit_bytes / 2**20:.0f} MiB and was "
+        message=f"{task.job.place}: reading needed more than {limit_bytes / 2**20:.0f} MiB and was "
         "stopped; allow more with --memory, or split the file",
     )
 

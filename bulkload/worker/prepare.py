@@ -119,7 +119,7 @@ def _unfit_name(job: UploadJob) -> Rejected | None:
         return None
     return Rejected(
         cause="control_character",
-        message=f"{job.path}: the name {shown(name)} holds a character that no name may "
+        message=f"{job.place}: the name {shown(name)} holds a character that no name may "
         "hold; rename the file, or name the measurement in a manifest",
     )
 
@@ -135,16 +135,16 @@ def _prepared_or_rejected(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
         return _of_disk(task.job, error)
     except NeedsWholeError as error:
         return Rejected(
-            cause=MEMORY_LIMIT, message=f"{task.job.path}: {too_large(str(error), task)}"
+            cause=MEMORY_LIMIT, message=f"{task.job.place}: {too_large(str(error), task)}"
         )
     except MemoryError:
-        return Rejected(cause=MEMORY_LIMIT, message=f"{task.job.path}: {out_of_memory(task)}")
+        return Rejected(cause=MEMORY_LIMIT, message=f"{task.job.place}: {out_of_memory(task)}")
     # A reader may raise anything for a damaged file; the run must go on and say which file.
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes the file's rejection
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Rejected(
             cause="reader_failed",
-            message=f"{task.job.path}: reading failed with {type(error).__name__}: "
+            message=f"{task.job.place}: reading failed with {type(error).__name__}: "
             f"{str(error)[:ERROR_TEXT_CHARACTERS]} ({Path(where.filename).name}:{where.lineno})",
         )
 
@@ -152,15 +152,15 @@ def _prepared_or_rejected(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
 def _of_disk(job: UploadJob, error: OSError) -> Rejected:
     if error.errno in _DISK_IS_FULL:
         reason = f"the prepared file cannot be written: {error.strerror or error}"
-        return Rejected(cause=DISK_FULL, message=f"{job.path}: {reason}")
-    return Rejected(cause="unreadable_file", message=f"{job.path}: {_reason(error)}")
+        return Rejected(cause=DISK_FULL, message=f"{job.place}: {reason}")
+    return Rejected(cause="unreadable_file", message=f"{job.place}: {_reason(error)}")
 
 
 def _named(job: UploadJob, message: str) -> str:
     name = printable(file_name(job.path))
     if message.startswith(f"{name}:"):
-        return job.path + message.removeprefix(name)
-    return message if job.path in message else f"{job.path}: {message}"
+        return job.place + message.removeprefix(name)
+    return message if job.place in message else f"{job.place}: {message}"
 
 
 def _reason(error: OSError) -> str:

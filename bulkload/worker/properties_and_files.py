@@ -26,7 +26,7 @@ def prepare_properties(task: PrepareTask) -> Prepared | Rejected:
     if not isinstance(properties, Mapping) or not properties:
         return Rejected(
             cause="empty_properties",
-            message=f"{task.job.path}: a properties measurement needs at least one property",
+            message=f"{task.job.place}: a properties measurement needs at least one property",
             source=before,
         )
     text = properties_text(properties)
@@ -48,7 +48,7 @@ def prepare_file(task: PrepareTask) -> Prepared | Rejected:
     paths = attachments(Path(task.file))
     if not paths:
         return Rejected(
-            cause="empty_folder", message=f"{task.job.path}: the folder holds no file to attach"
+            cause="empty_folder", message=f"{task.job.place}: the folder holds no file to attach"
         )
     stamps = [stamp(path) for path in paths]
     if empty := [path for path, one in zip(paths, stamps, strict=True) if not one.size_bytes]:

@@ -206,7 +206,7 @@ def _lost_rows(series: TimeSeries, rows: int, task: PrepareTask) -> Rejected | N
         return None
     return Rejected(
         cause="rows_lost",
-        message=f"{task.job.path}: {read_rows:,} rows were read, and {rows:,} are accounted for; "
+        message=f"{task.job.place}: {read_rows:,} rows were read, and {rows:,} are accounted for; "
         "this is a defect of bulkload",
     )
 
@@ -222,7 +222,7 @@ def _transformed(
     try:
         frame, records = apply(frame, names)
     except TransformError as error:
-        raise UnreadableError(f"{task.job.path}: {error}", cause="transform_failed") from error
+        raise UnreadableError(f"{task.job.place}: {error}", cause="transform_failed") from error
     is_changed = any(record.is_changed for record in records)
     return frame, to_table(frame) if is_changed else table, records
 

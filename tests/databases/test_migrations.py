@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from bulkload.errors import PlanError
 from bulkload.localstudio import LocalStudio
 from tests.databases.conftest import MyDatabase, PgDatabase
 from tests.databases.reads import causes, migrate
@@ -284,13 +285,6 @@ def test_a_real_dump_of_mits8_comes_through_its_profile(shared_data: Path, tmp_p
     assert found.facts.tables == {"IV_Basic_Table": 47}
 
 
-def test_arbin_in_studio(jobs: Jobs, studio: LocalStudio, tmp_path: Path) -> None:
-    arbin(tmp_path)
-    jobs.use(studio)
-    ended = jobs.upload(write_toml(tmp_path, ARBIN))
-    assert ended.counts == {"created": 3}, ended.out
-
-
 GALV = """
 [source.sql]
 url = "{url}"
@@ -364,15 +358,17 @@ def neware(database: MyDatabase) -> None:
         *(f"CREATE TABLE {name} {columns}" for name in ("first", "second_1", "second_2")),
     )
     made = cycling(cycles=1)
-    for test in (1, 2):
-        for n in range(len(made.time)):
-            table = "first" if n < 10 else f"second_{test}"
-            database.run(
-                f"INSERT INTO {table} VALUES ({n}, {test}, {int(1000 * made.time[n])}, "
-                f"{round(10000 * made.voltage[n])}, {1000 * made.current[n]}, 251, "
-                f"{round(3_600_000 * made.charge[n]) if n < 12 else 0}, "
-                f"{round(3_600_000 * made.discharge[n])}, {made.cycle[n]}, {made.step[n] + 1})"
-            )
+    database.run(
+        *(
+            f"INSERT INTO {'first' if n < 10 else f'second_{test}'} VALUES "
+            f"({n}, {test}, {int(1000 * made.time[n])}, "
+            f"{round(10000 * made.voltage[n])}, {1000 * made.current[n]}, 251, "
+            f"{round(3_600_000 * made.charge[n]) if n < 12 else 0}, "
+            f"{round(3_600_000 * made.discharge[n])}, {made.cycle[n]}, {made.step[n] + 1})"
+            for test in (1, 2)
+            for n in range(len(made.time))
+        )
+    )
 
 
 def test_neware_reads_the_union_of_two_tables(mariadb: MyDatabase, tmp_path: Path) -> None:
@@ -388,10 +384,58 @@ def test_neware_reads_the_union_of_two_tables(mariadb: MyDatabase, tmp_path: Pat
     assert found.column("test 1", "Charge capacity [A.h]")[11] == pytest.approx(110 / 3600)
 
 
-def test_neware_in_studio(
-    mariadb: MyDatabase, jobs: Jobs, studio: LocalStudio, tmp_path: Path
+ARRAYS = """
+[source.sql]
+url = "{url}"
+[source.sql.cells]
+query = "SELECT DISTINCT cell FROM series"
+key = "cell"
+specification = "18650"
+[source.sql.measurements]
+query = "SELECT id, cell FROM series"
+cell = "cell"
+name = "test {{id}}"
+key = "id"
+[source.sql.samples]
+query = '''SELECT u.n, u.t, u.v, u.i FROM series s
+           CROSS JOIN LATERAL UNNEST(s.t, s.v, s.i) WITH ORDINALITY AS u (t, v, i, n)
+           WHERE s.id = :id'''
+order = ["n"]
+{total}
+[source.sql.samples.columns]
+"Time [s]" = {{ column = "t", unit = "s" }}
+"Voltage [V]" = {{ column = "v", unit = "V" }}
+"Current [A]" = {{ column = "i", unit = "A", positive = "charge" }}
+"""
+
+
+def test_samples_that_stand_in_arrays_are_counted_by_a_total(
+    postgresql: PgDatabase, tmp_path: Path
 ) -> None:
-    neware(mariadb)
-    jobs.use(studio)
-    ended = jobs.upload(write_toml(tmp_path, NEWARE.format(url=mariadb.url)))
-    assert ended.counts == {"created": 2}, ended.out + ended.err
+    made = cycling(cycles=1)
+    arrays = (
+        f"'{{{', '.join(map(str, one))}}}'" for one in (made.time, made.voltage, made.current)
+    )
+    postgresql.run(
+        "CREATE TABLE series (id int, cell text, t float8[], v float8[], i float8[])",
+        f"INSERT INTO series VALUES (1, 'B1', {', '.join(arrays)})",
+    )
+    without = ARRAYS.format(url=postgresql.url, total="")
+    found = migrate(write_toml(tmp_path, without), tmp_path / "job")
+    assert found.column("test 1", "Voltage [V]") == made.voltage.tolist()
+    (asked,) = found.faults
+    assert "series hold 1 rows, and the measurements and what is left out account for 24" in (
+        asked.message
+    )
+    assert "give samples.total" in asked.message
+    for total, wrong in (("SUM(CARDINALITY(v))", None), ("SUM(CARDINALITY(v)) + 1", "25 samples")):
+        text = ARRAYS.format(
+            url=postgresql.url, total=f'total = "SELECT {total} AS samples FROM series"'
+        )
+        found = migrate(write_toml(tmp_path, text), tmp_path / "job")
+        assert [wrong in fault.message for fault in found.faults if wrong] == [True] * bool(wrong)
+        assert found.facts is not None
+        assert found.facts.unaccounted == bool(wrong)
+    text = ARRAYS.format(url=postgresql.url, total='total = "SELECT cell FROM series"')
+    with pytest.raises(PlanError, match=r"samples\.total has to give one number"):
+        migrate(write_toml(tmp_path, text), tmp_path / "job")

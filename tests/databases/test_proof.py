@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from html import unescape
 from pathlib import Path
 
 import pytest
 
+from bulkload.databases.engines.postgresql import PostgreSQL
+from bulkload.databases.urls import parse_url
 from bulkload.localstudio import LocalStudio
 from tests.databases.conftest import MyDatabase, PgDatabase
 from tests.databases.test_migrations import ARBIN, GALV, NEWARE, arbin, galv, neware
@@ -77,12 +81,12 @@ def test_a_battery_archive_is_proved(
     # The rows of all measurements and of what is left out are those of the table.
     assert sum(int(one["rows_source_before"]) for one in proof_of(job)) == 288
 
+    page = (job / "migration.html").read_text("utf-8")
+    _says_what_a_person_signs(page)
+    _has_the_query_of_the_figures(page, archive[0], proof_of(job))
 
-def test_the_page_says_what_a_person_signs(
-    archive: tuple[PgDatabase, Ended], jobs: Jobs, tmp_path: Path
-) -> None:
-    jobs.command("verify", tmp_path / "job")
-    page = (tmp_path / "job" / "migration.html").read_text("utf-8")
+
+def _says_what_a_person_signs(page: str) -> None:
     for text in (
         "Every measurement is proved, or left out by a stated rule.",
         "PostgreSQL",
@@ -95,44 +99,40 @@ def test_the_page_says_what_a_person_signs(
         assert text in page
 
 
-def test_the_query_of_the_page_gives_the_figures_of_the_proof(
-    archive: tuple[PgDatabase, Ended], jobs: Jobs, tmp_path: Path
+def _has_the_query_of_the_figures(
+    page: str, archive: PgDatabase, proof: Sequence[Mapping[str, str]]
 ) -> None:
-    from html import unescape
-
-    from bulkload.databases.engines.postgresql import PostgreSQL
-    from bulkload.databases.urls import parse_url
-
-    jobs.command("verify", tmp_path / "job")
-    page = (tmp_path / "job" / "migration.html").read_text("utf-8")
     query = unescape(page.rpartition("<pre>")[2].partition("</pre>")[0])
-    database = PostgreSQL(parse_url(archive[0].url, tmp_path))
-    with closing(database):
+    with closing(PostgreSQL(parse_url(archive.url, Path()))) as database:
         found = database.rows(query)[0]
-    last = [row for row in proof_of(tmp_path / "job") if row["status"] == "proved"][-1]
+    last = [row for row in proof if row["status"] == "proved"][-1]
     assert str(found["rows"]) == last["rows_read"]
     assert str(found["v isum"]) == last["voltage_isum_read"]
     assert str(found["test_time isum"]) == last["time_isum_read"]
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ("UPDATE cycle_timeseries SET v = v + 1e-6 WHERE index = 1", "v: total"),
-        ("DELETE FROM cycle_timeseries WHERE index = 1", "71 rows in the database, 72 read"),
-        (ADDED, "73 rows in the database, 72 read"),
-    ],
-    ids=["updated", "deleted", "added"],
-)
 def test_a_row_that_changed_after_the_snapshot_is_told(
-    archive: tuple[PgDatabase, Ended], jobs: Jobs, tmp_path: Path, change: str, words: str
+    postgresql: PgDatabase, jobs: Jobs, studio: LocalStudio, tmp_path: Path
 ) -> None:
-    database, _ = archive
-    database.run(change)
+    battery_archive(postgresql, cells=4)
+    jobs.use(studio)
+    jobs.upload(write_toml(tmp_path, PROFILE.format(url=postgresql.url, further="")))
+    row = "(SELECT MIN(index) FROM cycle_timeseries WHERE cell_id LIKE '%_{}')"
+    postgresql.run(
+        f"UPDATE cycle_timeseries SET v = v + 1e-6 WHERE index = {row.format(1)}",
+        f"DELETE FROM cycle_timeseries WHERE index = {row.format(2)}",
+        ADDED,
+    )
     ended = jobs.command("verify", tmp_path / "job")
     assert ended.code == 3
-    assert statuses(tmp_path / "job") == {"proved": 1, "changed_during_read": 1, "left_out": 2}
-    assert words in ended.out
+    assert statuses(tmp_path / "job") == {"proved": 1, "changed_during_read": 3, "left_out": 2}
+    rows = [one for one in proof_of(tmp_path / "job") if one["status"] != "left_out"]
+    changed = {one["cell"][-1]: one["detail"] for one in rows}
+    assert "73 rows in the database, 72 read" in changed["0"]
+    assert "v: total" in changed["1"]
+    assert "rows in the database" not in changed["1"]
+    assert "71 rows in the database, 72 read" in changed["2"]
+    assert all(changed[one] in ended.out for one in "012")
 
 
 def test_a_server_that_is_gone_proves_nothing(
@@ -155,13 +155,25 @@ def test_a_measurement_that_was_rejected_is_not_proved(
     add_samples(postgresql, samples_of(FIRST)[30:31])
     jobs.use(studio)
     toml = write_toml(tmp_path, PROFILE.format(url=postgresql.url, further=""))
-    assert jobs.upload(toml).code == 3
+    uploaded = jobs.upload(toml)
+    assert uploaded.code == 3
     assert jobs.command("verify", tmp_path / "job").code == 3
     assert statuses(tmp_path / "job") == {"proved": 1, "not_proved": 1, "left_out": 2}
     detail = next(one for one in proof_of(tmp_path / "job") if one["status"] == "not_proved")
     assert "share their order key" in detail["detail"]
     page = (tmp_path / "job" / "migration.html").read_text("utf-8")
     assert "The old database must stay." in page
+    # Everywhere a person reads of it, it is named by its table and its key.
+    job, report = tmp_path / "job", tmp_path / "report.html"
+    place = f"{postgresql.url} cycle_timeseries (cell_id={FIRST}, component_level=cell)"
+    jobs.command("report", job, "--out", report)
+    listed = jobs.command("status", job, "--list", "order_tied").out
+    account = (job / "account.csv").read_text("utf-8-sig")
+    shown = jobs.command("show", "cycling cell", "--job", job).out
+    for text in (uploaded.out, detail["detail"], page, report.read_text("utf-8"), listed, account):
+        assert place in unescape(text)
+        assert ".sqlm" not in text
+    assert place in "".join(shown.split("\n  "))
 
 
 def test_a_sample_of_measurements_proves_only_itself(
@@ -184,7 +196,7 @@ def test_rows_of_no_measurement_are_a_question_until_they_are_explained(
     assert jobs.upload(write_toml(tmp_path, text)).code == 0
     ended = jobs.command("verify", tmp_path / "job")
     assert ended.code == 3
-    assert "2 rows of the database belong to no measurement" in ended.out
+    assert "of the samples, 2 belong to no measurement; list them in" in ended.out
     explained = text.replace('order = ["n"]', 'order = ["n"]\nunclaimed = "rows of step 99"')
     assert jobs.upload(write_toml(tmp_path, explained)).code == 0
     assert jobs.command("verify", tmp_path / "job").code == 0
@@ -218,6 +230,7 @@ def test_each_shape_is_proved(
             text = PROFILE.format(url=postgresql.url, further='read = "one-pass"')
     uploaded = jobs.upload(write_toml(tmp_path, text))
     assert uploaded.code == 0, uploaded.out + uploaded.err
+    assert uploaded.counts["created"] == count
     ended = jobs.command("verify", tmp_path / "job")
     assert ended.code == 0, ended.out
     assert statuses(tmp_path / "job")["proved"] == count

@@ -211,7 +211,7 @@ async def _check_some(
     clock = SystemClock()
     async with jobs:
         async for one in jobs:
-            progress.entered(one.id, StageName.PREPARE, one.task.job.path)
+            progress.entered(one.id, StageName.PREPARE, one.task.job.place)
             answer = await pool.prepare(one.task)
             progress.worked(answer.work_s)
             is_fit = isinstance(answer, Prepared)

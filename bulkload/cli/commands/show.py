@@ -189,7 +189,7 @@ def _show_row(
 ) -> ShownItem:
     details = Details(console, str(row.key))
     details.title()
-    details.section("file", [row.path])
+    details.section("file", [row.job.place])
     source = store.last_read(row.id)
     if isinstance(source, SourcePrepared) or (source is not None and source.provenance):
         source_of(details, source)

@@ -72,7 +72,7 @@ def _story(store: Store, row: JobRow) -> dict[str, Any]:
         findings, remedy = source.findings, source.remedy
     return {
         "title": str(row.key),
-        "path": row.path,
+        "path": row.job.place,
         "state": row.state_text,
         "cause": row.cause,
         "message": row.message,
