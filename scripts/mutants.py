@@ -35,15 +35,14 @@ JOURNAL_TESTS = ("tests/journal", "tests/shell/test_journal.py")
 DESELECTED = (
     "tests/shell/test_journal.py::test_a_command_on_a_spoiled_journal_ends_with_a_sentence",
     "tests/shell/test_journal.py::test_a_disk_that_fills_up_stops_the_run_and_the_next_one_goes_on",
-    "tests/journal/test_plan_writer.py::"
-    "test_memory_does_not_grow_with_the_measurements_of_a_plan",
+    "tests/journal/test_plan_writer.py::test_memory_does_not_grow_with_the_measurements_of_a_plan",
     "tests/journal/test_queries.py::test_no_module_holds_a_statement_of_its_own",
 )
 #: Group of modules -> the tests that run against its mutants.
 TESTS = {
     "core": ("tests/core",),
     "journal": (*JOURNAL_TESTS, *(f"--deselect={name}" for name in DESELECTED)),
-    "engine": ("tests/simulation/test_decisions.py",),
+    "engine": ("tests/simulation/test_decisions.py", "tests/shell/test_existing.py"),
 }
 REPORT = ROOT / "scripts" / "MUTANTS.md"
 REASONS = ROOT / "scripts" / "survivors.toml"
