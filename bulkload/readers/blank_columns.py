@@ -6,14 +6,14 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from bulkload.readers.text import Text
+from bulkload.readers.text import HEAD_BYTES, Text
 
 #: Rows of numbers one after another that make a table, and lines in which they are looked for.
 MIN_ROWS: Final = 4
 MAX_LINES: Final = 400
 
-#: Bytes before which one line is looked at.
-GLANCE_BYTES: Final = 8192
+#: Bytes before which one line is looked at: one of these nearly always is of the table.
+GLANCES_BYTES: Final = (8192, HEAD_BYTES)
 
 #: Columns that a table has at least.
 MIN_COLUMNS: Final = 3
@@ -50,10 +50,13 @@ def with_tabs(text: Text) -> Text | None:
 
 
 def _is_delimited(data: bytes) -> bool:
-    """Decide by one line a little further down, which nearly every export settles."""
-    end = data.rfind(b"\n", 0, GLANCE_BYTES)
-    line = data[data.rfind(b"\n", 0, max(end, 0)) + 1 : end]
-    return any(mark in line for mark in (b",", b";", b"\t"))
+    """Decide by two lines a little further down, which nearly every export settles."""
+    for place in GLANCES_BYTES:
+        end = data.rfind(b"\n", 0, place)
+        line = data[data.rfind(b"\n", 0, max(end, 0)) + 1 : end]
+        if b"," in line or b";" in line or b"\t" in line:
+            return True
+    return False
 
 
 def _first_row(lines: list[str]) -> int:

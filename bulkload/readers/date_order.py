@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from bulkload.readers import timestamps as clock
 from bulkload.readers.file_kinds import TEXT, WORKBOOK
-from bulkload.readers.plain_clock import PlainDates, plain_dates
+from bulkload.readers.plain_clock import PlainDates, numbers_in_front, plain_dates
 from bulkload.readers.probe import Probe
 
 Floats = npt.NDArray[np.float64]
@@ -61,6 +61,8 @@ _CLEAR: Final = tuple(
         rf"{_MONTHS}[-_. ]+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[-_,. ]+(?P<y>\d{{4}})(?!\d)",
     )
 )
+#: The numbers of a date at the beginning of a value, whatever stands behind it.
+_NUMBERS: Final = re.compile(r"\s*(\d{1,2})[-/](\d{1,2})[-/]\d{4}(?!\d)")
 _OPEN: Final = re.compile(r"(?<!\d)(\d{1,2})([-/])(\d{1,2})\2\d{4}(?!\d)")
 
 
@@ -138,24 +140,25 @@ class DateClues:
         return Order(next(iter(votes)), "other files of the folder") if len(votes) == 1 else None
 
 
-def open_dates(stamps: pa.ChunkedArray) -> OpenDates | Order | None:
-    """Look at the dates of all rows.
+def open_dates(stamps: pa.ChunkedArray, running: Floats | None) -> OpenDates | Order | None:
+    """Look at a few dates, and at those of all rows where the few settle nothing.
 
-    Returns None for dates whose form says what is what, the order where a number above 12
-    settles it, and else both readings. Raises ``ClockError`` for dates that no reading fits.
+    ``running`` is the running time beside them, where it has been read. Returns None for dates
+    whose form says what is what, the order where a number above 12 or the running time between
+    the first and the last row settles it, and else both readings. Raises ``ClockError`` for
+    dates that no reading fits.
     """
     some = np.linspace(0, len(stamps) - 1, min(len(stamps), DATES_SAMPLED)).astype(np.int64)
-    few = stamps.take(pa.array(some))
-    plain = plain_dates(few)
-    if plain is not None:
-        order = _by_number(*plain.numbers[:2]) if plain.is_open else None
-        return _all_dates(stamps) if order is None and plain.is_open else order
-    sampled = [text for text in few.to_pylist() if text]
-    if not sampled or clock.numbers_of_date(sampled[0]) is None:
+    sampled = stamps.take(pa.array(some)).to_pylist()
+    numbers = [hit.groups() for text in sampled if text and (hit := _NUMBERS.match(text))]
+    if not numbers or _NUMBERS.match(next(text for text in sampled if text)) is None:
         return None
-    # Most tests are settled by a few of their dates: all are looked at where they are not.
-    numbers = [found for text in sampled if (found := clock.numbers_of_date(text))]
-    return _by_number(*np.array(numbers).T) or _all_dates(stamps)
+    order = _by_number(*np.array(numbers, dtype=np.int64).T)
+    every = None if order is not None or running is None else numbers_in_front(stamps)
+    if every is not None and running is not None:
+        ends = some[[0, -1]]
+        order = _by_number(*every) or by_running_time(_both_readings(stamps, ends, ends), running)
+    return order or _all_dates(stamps)
 
 
 def _by_number(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Order | None:
@@ -203,37 +206,48 @@ def _beside_changes(stamps: pa.ChunkedArray, date_of_row: npt.NDArray[np.int64])
     valid = np.flatnonzero(date_of_row >= 0)
     change = np.flatnonzero(np.diff(date_of_row[valid])) + 1
     places = np.unique(np.concatenate(([0, len(valid) - 1], change - 1, change)))
-    rows = valid[places]
+    return _both_readings(stamps, valid[places], date_of_row[valid[places]])
+
+
+def _both_readings(
+    stamps: pa.ChunkedArray, rows: npt.NDArray[np.int64], day_of_row: npt.NDArray[np.int64]
+) -> OpenDates:
     some = stamps.take(pa.array(rows))
     return OpenDates(
         month_first=clock.timestamps(some, day_first=False),
         day_first=clock.timestamps(some, day_first=True),
         rows=rows,
-        day_of_row=date_of_row[rows],
+        day_of_row=day_of_row,
         first=str(some[0].as_py()),
     )
 
 
+def by_running_time(dates: OpenDates, running: Floats) -> Order | None:
+    """Settle the order by the running time between the first and the last of the rows."""
+    both = {False: dates.month_first, True: dates.day_first}
+    ran = float(running[dates.rows[-1]] - running[dates.rows[0]])
+    slack = max(SPAN_SHARE * ran, SPAN_SLACK_S)
+    found = _only({d: abs(s[-1] - s[0] - ran) <= slack for d, s in both.items()})
+    return None if found is None else Order(found, "running time")
+
+
 def by_rows(dates: OpenDates, running: Floats | None) -> Order | None:
     """Settle the order by the running time beside the dates, or by the rows themselves."""
+    found = None if running is None else by_running_time(dates, running)
+    if found is not None:
+        return found
     both = {False: dates.month_first, True: dates.day_first}
-    if running is not None:
-        ran = float(running[dates.rows[-1]] - running[dates.rows[0]])
-        slack = max(SPAN_SHARE * ran, SPAN_SLACK_S)
-        found = _only({d: abs(s[-1] - s[0] - ran) <= slack for d, s in both.items()})
-        if found is not None:
-            return Order(found, "running time")
     steps = {day_first: np.diff(seconds) for day_first, seconds in both.items()}
     forward = {d: bool((step > -MAX_STEP_BACK_S).all()) for d, step in steps.items()}
-    found = _only(forward)
-    if found is not None:
-        return Order(found, "order of the rows")
+    way = _only(forward)
+    if way is not None:
+        return Order(way, "order of the rows")
     # The rows on both sides of each change of date: in the wrong reading a month lies between.
     changes = np.diff(dates.day_of_row) != 0
     near = {d: int(np.count_nonzero(step[changes] <= SHORT_GAP_S)) for d, step in steps.items()}
-    found = _only({d: count > 0 for d, count in near.items()})
-    if found is not None and 2 * near[found] >= np.count_nonzero(changes):
-        return Order(found, "midnights between the rows")
+    way = _only({d: count > 0 for d, count in near.items()})
+    if way is not None and 2 * near[way] >= np.count_nonzero(changes):
+        return Order(way, "midnights between the rows")
     return None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import pyarrow as pa
@@ -23,6 +25,16 @@ _DOT_IS_DECIMAL: Final = _DECIMAL_MARK.format(mark=r"\.", group=",")
 _NO_VALUE: Final = r"^-{0,3}$"
 
 _EITHER: Final = r"^[-+]?\d{1,3}[.,]\d{3}$"
+
+#: The same in the fields of a delimited text: a number that proves its mark, and one that does not.
+_PROOF: Final = (
+    r"[-+]?(?:\d{{1,3}}(?:{group}\d{{3}})+{mark}\d*|\d{{1,3}}(?:{group}\d{{3}}){{2,}}"
+    r"|0\d*{mark}\d*|\d{{4,}}{mark}\d*|\d*{mark}(?:\d{{0,2}}|\d{{4,}}|\d+[eE][-+]?\d+))"
+)
+_NO_PROOF: Final = r"[-+]?\d{{1,3}}{mark}\d{{3}}"
+
+#: Bytes of a text in which a proof is looked for before it is in all.
+FIRST_BYTES: Final = 64 * 1024
 
 
 def strict_number(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
@@ -63,6 +75,38 @@ def decide_decimal(columns: Mapping[str, pa.ChunkedArray], name: str) -> str:
         "thousand, and no other value settles it; state `decimal` in a dialect file",
         cause="ambiguous_decimal",
     )
+
+
+def is_settled(columns: Mapping[str, pa.ChunkedArray]) -> bool:
+    """Return whether a value of these columns proves its decimal mark."""
+    return any(_first_match(columns, mark) for mark in (_COMMA_IS_DECIMAL, _DOT_IS_DECIMAL))
+
+
+def either_mark(values: pa.ChunkedArray) -> tuple[str, str] | None:
+    """Return the mark of the first value that does not prove what it is, and that value."""
+    hit = _first_match({"": values}, _EITHER)
+    return None if hit is None else ("," if "," in hit[1] else ".", hit[1])
+
+
+def has_open_mark(data: bytes, begin: int, delimiter: str) -> bool:
+    """Return whether numbers of a delimited text have a mark and none proves what it is."""
+    marks = [mark for mark in ".," if data.find(mark.encode(), begin) >= 0]
+    head = data.rfind(b"\n", begin, begin + FIRST_BYTES) + 1
+    for end in (head, len(data)):
+        if any(_field(_PROOF, mark, delimiter).search(data, begin, end) for mark in marks):
+            return False
+    return any(_field(_NO_PROOF, mark, delimiter).search(data, begin) for mark in marks)
+
+
+@lru_cache
+def _field(number: str, mark: str, delimiter: str) -> re.Pattern[bytes]:
+    """Return the pattern of a field that is such a number, in quotation marks or not."""
+    group = "," if mark == "." else "."
+    pattern = number.format(mark=re.escape(mark), group=re.escape(group))
+    ends = '"' if delimiter == mark else f'"{delimiter}\r\n'
+    begin = f"(?:^|[{ends}])" if delimiter != mark else f"[{ends}]"
+    end = f"(?=[{ends}]|$)" if delimiter != mark else f"(?=[{ends}])"
+    return re.compile(f"(?m){begin} *{pattern} *{end}".encode())
 
 
 def _first_match(columns: Mapping[str, pa.ChunkedArray], pattern: str) -> tuple[str, str] | None:

@@ -100,6 +100,8 @@ class Completer:
         self._sums: dict[str, float] = {}
         self._bases: dict[str, float] = {}
         self._starts = np.zeros(0, dtype=np.intp)
+        #: Rows that go on with the step of the chunk before, and those of each step here.
+        self._lengths = np.zeros(1, dtype=np.intp)
 
     def complete(self, columns: MutableMapping[str, Values]) -> None:
         """Add step and cycle counts, capacities, energies and power, in place."""
@@ -133,14 +135,14 @@ class Completer:
         starts = begins.copy()
         starts[:1] |= not self._sums
         self._starts = np.flatnonzero(starts)
+        self._lengths = np.diff(self._starts, prepend=0, append=len(starts))
         return self._counted(terms.STEP_COUNT, begins)
 
     def since_step(self, name: str, values: Floats) -> Floats:
         """Return values less what they were where their step began; ``name`` is the column's."""
         bases = np.concatenate(([self._bases.get(name, 0.0)], values[self._starts]))
         self._bases[name] = float(bases[-1])
-        lengths = np.diff(self._starts, prepend=0, append=len(values))
-        since: Floats = values - np.repeat(bases, lengths)
+        since: Floats = values - np.repeat(bases, self._lengths)
         return since
 
     def _cycle_count(self, columns: Mapping[str, Values]) -> Ints:
@@ -197,13 +199,17 @@ class Completer:
 
     def _integral(self, name: str, flow: Floats, intervals: Floats) -> Floats:
         """Return the trapezoids from the first row of each step on, in hours."""
-        before = np.concatenate((self._last.get(f"flow of {name}", flow[:1]), flow))
+        added = np.empty_like(flow)
+        np.add(flow[1:], flow[:-1], out=added[1:])
+        added[:1] = flow[:1] + self._last.get(f"flow of {name}", flow[:1])
         self._last[f"flow of {name}"] = flow[-1:]
-        added = intervals * (before[1:] + before[:-1]) / 2.0
+        added *= intervals
+        added /= 2.0
         if name not in self._sums:
             added[:1] = 0.0
         running = self._running(name, added)
-        return self.since_step(name, running / 3600.0)
+        running /= 3600.0
+        return self.since_step(name, running)
 
     def _running(self, name: str, added: Floats) -> Floats:
         """Return the running sum; the first row of a table adds to nothing."""

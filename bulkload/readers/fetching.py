@@ -19,6 +19,7 @@ from bulkload.readers.channels import ABSOLUTE_ZERO_DEGC, AS_IT_IS, Channel, Rea
 from bulkload.readers.decimal_marks import parse_numbers, strict_number
 from bulkload.readers.dialect import STEP_TIME, TIMESTAMP, UNITS_OF, Dialect, Kind
 from bulkload.readers.header_match import Match, Matched, TwiceError, headings, match
+from bulkload.readers.open_marks import settle_mark
 from bulkload.readers.raw_columns import ColumnUse, Floats, Raw
 from bulkload.readers.table_source import Grid, as_floats
 from bulkload.readers.units import UNITS, Conversion, conversion
@@ -60,6 +61,7 @@ def fetch_raw(grid: Grid, dialect: Dialect, name: str) -> Raw:
     now = {i: kind for i, kind in kinds.items() if i not in raw.postponed.values()}
     others = _others(grid, dialect, kinds)
     wanted = [index for index, other in others.items() if isinstance(other, Channel)]
+    raw.decisions.extend(settle_mark(grid, found, now, name))
     fetched = _fetched(grid, now, wanted)
     uses = {c.index: ColumnUse(c.name, c.target) for c in found.columns}
     for column in found.columns:
@@ -193,9 +195,10 @@ def _numbered(raw: Raw, name: str, target: str, values: Floats, change: Conversi
 
 def _within_range(raw: Raw, name: str, values: Floats) -> Floats:
     """Return values without the marks of an instrument for overload and no number."""
-    sizes = np.abs(values)
-    if not float(np.fmax.reduce(sizes, initial=0.0)) >= OVERLOAD:
+    # A column with gaps has no largest value: it is looked at more closely.
+    if len(values) and values.min() > -OVERLOAD and values.max() < OVERLOAD:
         return values
+    sizes = np.abs(values)
     marks = (sizes >= OVERLOAD) & (sizes < np.inf)
     if not marks.any():
         return values

@@ -89,7 +89,11 @@ class Named:
     def fits(self, dialect: Dialect) -> bool:
         """Return whether all of the dialect's signature is among the names, units split off."""
         bases = self._bases(dialect)
-        return not any(bases.isdisjoint(group) for group in dialect.signature)
+        # A loop: this is asked of every dialect for every line.
+        for group in dialect.signature:  # noqa: SIM110
+            if bases.isdisjoint(group):
+                return False
+        return True
 
     def lacks(self, dialect: Dialect) -> list[str]:
         """List what of the signature is not."""

@@ -67,10 +67,12 @@ def header_lines(text: Text) -> list[HeaderLine]:
     numeric_run = 0
     for number, begin, end, line in lines(text, 0):
         delimiter = max(DELIMITERS, key=line.count)
-        fields = cut(line, delimiter) if line.count(delimiter) >= MIN_COLUMNS - 1 else []
-        names = tuple(field.strip() for field in fields)
-        filled = [name for name in names if name]
-        numbers = sum(_NUMERIC.match(name) is not None for name in filled)
+        if line.count(delimiter) < MIN_COLUMNS - 1:
+            numeric_run = 0
+            continue
+        names = tuple(map(str.strip, cut(line, delimiter)))
+        filled = list(filter(None, names))
+        numbers = len(list(filter(_NUMERIC.match, filled)))
         if may_be_header(len(filled) - numbers, len(filled)):
             found.append(HeaderLine(number, begin, end, delimiter, names))
         # Rows of numbers one after another: the table has begun, its header lies behind.
@@ -94,15 +96,10 @@ def lines(text: Text, offset: int) -> Iterator[tuple[int, int, int, str]]:
 
 def find(headers: Sequence[HeaderLine], dialect: Dialect) -> HeaderLine | None:
     """Return the first line that holds all of the dialect's signature."""
-    return next(
-        (
-            line
-            for line in headers
-            if (dialect.delimiter is None or line.delimiter == dialect.delimiter)
-            and line.fits(dialect)
-        ),
-        None,
-    )
+    for line in headers:
+        if dialect.delimiter in {None, line.delimiter} and line.fits(dialect):
+            return line
+    return None
 
 
 def grid_below(text: Text, header: HeaderLine, dialect: Dialect) -> TextGrid:

@@ -29,6 +29,7 @@ RECORDS: Final = frozenset(
 )
 #: What they call the time of the test where no record is numbered.
 TIMES: Final = frozenset(("test time", "total time", "测试时间", "总时间"))
+_KEYS: Final = RECORDS | TIMES
 
 
 def join_sheets(raw: Raw, book: Book, tests: AbstractSet[str]) -> None:
@@ -50,6 +51,9 @@ def join_sheets(raw: Raw, book: Book, tests: AbstractSet[str]) -> None:
 def _join(raw: Raw, book: Book, sheet: str) -> bool:
     """Join one sheet; return whether it added a column."""
     for index, row in enumerate(book.head(sheet)):
+        texts = (cell for cell in row if isinstance(cell, str) and cell)
+        if not any(split_heading(text).base in _KEYS for text in texts):
+            continue
         headings = [split_heading(str(cell)) for cell in row]
         key = _key(raw, headings)
         if key is None:

@@ -6,6 +6,7 @@ months, time zones, gaps) is left to the patterns of ``timestamps``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,9 @@ MAX_LAYOUTS: Final = 32
 #: Longest value that is looked at, in characters: its marks are the bits of one number.
 MAX_CHARS: Final = 48
 
+#: Shortest date of digits, in characters: ``1/2/2024``.
+MIN_DATE_CHARS: Final = 8
+
 #: Digits of one number: more than a thousand years in hours are no test.
 MAX_DIGITS: Final = 7
 
@@ -37,6 +41,7 @@ _LIMITS: Final = (24, 59, 60)
 _PARTED: Final = frozenset({"--", "//", ".."})
 _DURATIONS: Final = frozenset({"::", "::.", "::,"})
 _TIMES: Final = frozenset({"", " :", " ::", " ::.", " ::,", "T:", "T::", "T::.", "T::,"})
+_DIGIT: Final = re.compile("[0-9]")
 _HALVES: Final = frozenset({" AM", " PM"})
 
 
@@ -75,6 +80,8 @@ class PlainDates:
 
 def plain_durations(values: pa.ChunkedArray) -> Floats | None:
     """Read ``12:03:04`` or ``123:03:04.250`` as seconds, None where a value is anything else."""
+    if _marks_of_first(values) not in _DURATIONS:
+        return None
     seconds = np.empty(len(values))
     layouts = _layouts(values)
     for layout in layouts:
@@ -91,6 +98,8 @@ def plain_dates(values: pa.ChunkedArray) -> PlainDates | None:
     Returns None where a value is anything else, or values differ in their form.
     """
     values, is_afternoon = _without_half(values)
+    if _marks_of_first(values)[2:] not in _TIMES:
+        return None
     numbers = tuple(np.empty(len(values), dtype=np.int64) for _ in range(3))
     of_day = np.zeros(len(values))
     forms = set()
@@ -111,6 +120,33 @@ def plain_dates(values: pa.ChunkedArray) -> PlainDates | None:
             return None
         of_day = of_day % (12 * 3600.0) + 12 * 3600.0 * is_afternoon
     return PlainDates((numbers[0], numbers[1], numbers[2]), *forms.pop(), of_day)
+
+
+def numbers_in_front(values: pa.ChunkedArray) -> tuple[Ints, Ints] | None:
+    """Return the first two numbers of ``12/31/2024``, each ``(n,)``, whatever stands behind them.
+
+    Returns None where a value begins in another way.
+    """
+    texts = values.combine_chunks()
+    if texts.null_count or not pa.types.is_string(texts.type) or not len(texts):
+        return None
+    offsets, data = _buffers(texts)
+    if int(np.diff(offsets).min()) < MIN_DATE_CHARS:
+        return None
+    digits = data[offsets[:-1, None] + np.arange(5)].T - np.uint8(48)
+    is_digit = digits <= 9
+    first, second = digits[0].astype(np.int64), digits[1].astype(np.int64)
+    # 1/2/, 1/31/, 12/3/ or 12/31/: where the second number begins, and how long it is.
+    is_long, begin = is_digit[1], digits[2:].astype(np.int64)
+    first = np.where(is_long, first * 10 + second, first)
+    tens = np.where(is_long, begin[1], begin[0])
+    ones = np.where(is_long, begin[2], begin[1])
+    marks = np.where(is_long, is_digit[2], is_digit[1])
+    ends = np.where(is_long, is_digit[4], is_digit[3])
+    starts = np.where(is_long, is_digit[3], is_digit[2])
+    if not bool((is_digit[0] & ~marks & starts).all()):
+        return None
+    return first, np.where(ends, tens * 10 + ones, tens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +173,25 @@ class _Layout:
         return found
 
 
+def _buffers(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """Return where each value begins and ends, ``(n + 1,)``, and the bytes of all."""
+    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32)
+    data = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)
+    return offsets[texts.offset : texts.offset + len(texts) + 1], data
+
+
+def _marks_of_first(values: pa.ChunkedArray) -> str:
+    """Return what is no digit in the first value: most columns of another kind show it there."""
+    first = values[0].as_py() if len(values) else None
+    return "" if first is None else _DIGIT.sub("", str(first))
+
+
 def _layouts(values: pa.ChunkedArray) -> list[_Layout]:
     """Sort values out by the places of their marks; nothing for a column that is no plain one."""
     texts = values.combine_chunks()
     if texts.null_count or not pa.types.is_string(texts.type) or not len(texts):
         return []
-    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32)
-    offsets = offsets[texts.offset : texts.offset + len(texts) + 1]
-    data = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)
+    offsets, data = _buffers(texts)
     widths = np.diff(offsets)
     different = np.unique(widths)
     if not 1 <= different[0] <= different[-1] <= MAX_CHARS:

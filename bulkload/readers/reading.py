@@ -132,6 +132,11 @@ class Format:
         """Hold the signature against the file."""
         raise NotImplementedError
 
+    def resembles(self, probe: Probe) -> Evidence:
+        """Say what of the signature is there, of a file of which nothing fits."""
+        del probe
+        return Evidence()
+
     def members(self, probe: Probe) -> Sequence[str]:
         """Name the tests in the file; one test has no name."""
         del probe

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -106,8 +106,8 @@ def detect_probe(probe: Probe, own: Sequence[Format] = ()) -> Detection:
         if decisive:
             # In the manufacturer's own words: what else fits, fits by chance.
             return _verdict(probe, (decisive[0],), ())
-        if rank == 1:
-            near = tuple(c for c in found if c.evidence.fits and not c.evidence.is_fit)
+        if rank == 1 and not fitting:
+            near = tuple(_nearly(probe, formats, found))
         if fitting:
             return _verdict(probe, fitting, near if rank > 1 else ())
     return Detection(
@@ -117,6 +117,16 @@ def detect_probe(probe: Probe, own: Sequence[Format] = ()) -> Detection:
         verdict=None,
         reason="no known format fits its content",
     )
+
+
+def _nearly(
+    probe: Probe, formats: Sequence[Format], found: Sequence[Candidate]
+) -> Iterator[Candidate]:
+    """Yield the formats of whose signature a part is there."""
+    for reader, candidate in zip(formats, found, strict=True):
+        evidence = candidate.evidence if candidate.evidence.fits else reader.resembles(probe)
+        if evidence.fits:
+            yield Candidate(reader=reader.name, evidence=evidence)
 
 
 def _verdict(

@@ -46,7 +46,11 @@ class TableFormat(Format):
     def sniff(self, probe: Probe) -> Evidence:
         """Look for a header line, or a row of a sheet, that holds all of a dialect's signature."""
         if probe.kind == TEXT:
-            return self._sniff_text(probe)
+            for dialect in self.dialects:
+                header = find(probe.headers, dialect)
+                if header is not None:
+                    line = f"line {header.number} holds the columns of {dialect.name}"
+                    return Evidence(fits=(line,))
         if probe.kind == WORKBOOK:
             found = self._sheets(probe.book)
             if found:
@@ -88,12 +92,10 @@ class TableFormat(Format):
             return replace(reading, header=merged(reading.header, self.preamble(above, probe)))
         raise self._no_table(probe)
 
-    def _sniff_text(self, probe: Probe) -> Evidence:
+    def resembles(self, probe: Probe) -> Evidence:
+        """Look for the header line that holds most of a dialect's signature."""
         nearest: Evidence = Evidence()
-        for dialect in self.dialects:
-            header = find(probe.headers, dialect)
-            if header is not None:
-                return Evidence(fits=(f"line {header.number} holds the columns of {dialect.name}",))
+        for dialect in self.dialects if probe.kind == TEXT else ():
             for line in probe.headers:
                 lacks = line.lacks(dialect)
                 if len(lacks) < len(dialect.signature) and (
@@ -143,6 +145,7 @@ class TableFormat(Format):
                 cause="no_rows",
             )
         options = replace(options, member=test)
+        grid.decimal = sheet.dialect.decimal
 
         def prepare(raw: Raw) -> None:
             if self.prepare is not None:

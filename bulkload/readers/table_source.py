@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Protocol
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
-from bulkload.readers.decimal_marks import blank_to_null
+from bulkload.readers.decimal_marks import blank_to_null, has_open_mark
 from bulkload.readers.delimited import TextLayout, parse
 from bulkload.readers.dialect import Kind
 from bulkload.readers.text import Text
@@ -45,6 +45,14 @@ class Grid(Protocol):
     @property
     def facts(self) -> Mapping[str, Any]:
         """What the provenance should say of the table."""
+        ...
+
+    def may_have_open_mark(self, numbers: Sequence[int]) -> bool:
+        """Return whether numbers in these columns may have a mark that no value proves."""
+        ...
+
+    def take_mark(self, mark: str) -> None:
+        """Read numbers with this decimal mark from now on."""
         ...
 
 
@@ -98,6 +106,19 @@ class TextGrid:
             self._refuse_nameless(table.column(keys[-1]))
         return {index: table.column(keys[index]) for index in kinds}
 
+    def may_have_open_mark(self, numbers: Sequence[int]) -> bool:
+        """Look for a number that proves its mark, whatever its column."""
+        del numbers
+        layout = self.layout
+        return layout.decimal is None and has_open_mark(
+            self.text.data, layout.body, layout.delimiter
+        )
+
+    def take_mark(self, mark: str) -> None:
+        """Read numbers with this decimal mark from now on; a point is what is taken unasked."""
+        if mark != ".":
+            self.layout = replace(self.layout, decimal=mark)
+
     def _refuse_nameless(self, last: pa.ChunkedArray) -> None:
         """Refuse values in a last column without a name: the header is short of one."""
         if pa.types.is_string(last.type) and blank_to_null(last).null_count < len(last):
@@ -145,6 +166,14 @@ class ArrayGrid:
         """Return the first value that is not null."""
         values = list(self.columns.values())[index]
         return next((str(v.as_py()) for v in values if v.is_valid), "")
+
+    def may_have_open_mark(self, numbers: Sequence[int]) -> bool:
+        """Binary numbers have no mark."""
+        del numbers
+        return False
+
+    def take_mark(self, mark: str) -> None:
+        """Binary numbers have no mark."""
 
     def fetch(self, kinds: Mapping[int, Kind]) -> Mapping[int, pa.ChunkedArray]:
         """Cast numbers to float64 and all else to text."""

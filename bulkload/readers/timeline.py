@@ -91,7 +91,10 @@ def settle_dates(raw: Raw, options: ReadOptions) -> None:
     if stamps is None:
         return
     try:
-        found = date_order.open_dates(stamps)
+        running = raw.columns.get(terms.TIME)
+        found = date_order.open_dates(
+            stamps, None if running is None else np.asarray(running, dtype=np.float64)
+        )
         order = _order(raw, options, found) if isinstance(found, OpenDates) else found
     except clock.ClockError:
         # What makes no sense as a date is refused where time rests on it.

@@ -32,6 +32,12 @@ _YEAR_LAST: Final = r"^\s*(?P<a>\d{1,2})[-/](?P<b>\d{1,2})[-/](?P<y>\d{4})" + _T
 _DOTTED: Final = r"^\s*(?P<b>\d{1,2})\.(?P<a>\d{1,2})\.(?P<y>\d{4})" + _TIME
 _NAMED: Final = r"^\s*(?P<b>\d{1,2})[- ](?P<name>[A-Za-z]{3})[a-z]*[- ](?P<y>\d{2,4}),?" + _TIME
 
+_ISO: Final = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}")
+
+#: The same for one value, in the order in which they are tried.
+_SINGLE_OPEN: Final = re.compile(_YEAR_LAST)
+_SINGLE: Final = (*map(re.compile, (_YEAR_FIRST, _DOTTED, _NAMED)), _SINGLE_OPEN)
+
 MONTHS: Final = (
     "jan",
     "feb",
@@ -110,6 +116,10 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> Floats:
         few = _few(values, day_first=day_first)
         if few is not None:
             return few
+    # Arrow reads ISO's own form quicker than it is cut by its bytes.
+    iso = _iso(values) if _ISO.match(str(values[0].as_py())) else None
+    if iso is not None:
+        return iso
     plain = plain_dates(values)
     if plain is not None:
         seconds = plain.seconds(day_first=day_first)
@@ -144,10 +154,10 @@ def _few(values: pa.ChunkedArray, *, day_first: bool) -> Floats | None:
     """Read a few dates one by one: quicker than by columns."""
     seconds = []
     for text in values.to_pylist():
-        moment = start_of(text, day_first=day_first) if text else None
+        moment = _moment(text, day_first=day_first) if text else None
         if moment is None:
             return None
-        seconds.append((datetime.fromisoformat(moment) - _UNIX_EPOCH).total_seconds())
+        seconds.append((moment - _UNIX_EPOCH).total_seconds())
     return np.array(seconds, dtype=np.float64)
 
 
@@ -162,12 +172,18 @@ def start_of(value: str, *, day_first: bool | None = None) -> str | None:
 
     A date such as 05/06/2024 is one where ``day_first`` is known, or one number is above 12.
     """
-    for pattern in (_YEAR_FIRST, _DOTTED, _NAMED, _YEAR_LAST):
-        hit = re.match(pattern, value[:MAX_DATE_CHARS])
+    moment = _moment(value, day_first=day_first)
+    return None if moment is None else moment.isoformat()
+
+
+def _moment(value: str, *, day_first: bool | None) -> datetime | None:
+    value = value[:MAX_DATE_CHARS]
+    for pattern in _SINGLE:
+        hit = pattern.match(value)
         if hit is None:
             continue
         swapped = False
-        if pattern is _YEAR_LAST:
+        if pattern is _SINGLE_OPEN:
             first, second = int(hit["a"]), int(hit["b"])
             if first <= 12 and second <= 12 and first != second and day_first is None:
                 return None
@@ -184,13 +200,11 @@ def seconds_of_day(value: str) -> float | None:
     if not hit or hit["h"] is None or int(hit["h"]) > 23:
         return None
     moment = _single({"y": "2000", "a": "1", "b": "1", **hit.groupdict()}, swapped=False)
-    if moment is None:
-        return None
-    return (datetime.fromisoformat(moment) - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds()
+    return None if moment is None else (moment - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds()
 
 
-def _single(parts: dict[str, str | None], *, swapped: bool) -> str | None:
-    """Return one timestamp, of its parts, in ISO form."""
+def _single(parts: dict[str, str | None], *, swapped: bool) -> datetime | None:
+    """Return one timestamp of its parts, None where no such day or hour exists."""
     name = (parts.get("name") or "").lower()
     month = MONTHS.index(name) + 1 if name in MONTHS else int(parts.get("a") or 0)
     day = int(parts.get("b") or 0)
@@ -204,7 +218,7 @@ def _single(parts: dict[str, str | None], *, swapped: bool) -> str | None:
         return None
     second = float((parts["s"] or "0").replace(",", "."))
     moment = date + timedelta(minutes=int(parts["mi"] or 0), seconds=round(second, 6))
-    return (moment - _zone(parts["zone"])).isoformat()
+    return moment - _zone(parts["zone"]) if parts["zone"] else moment
 
 
 def _zone(zone: str | None) -> timedelta:

@@ -23,9 +23,9 @@ import pyarrow.compute as pc
 from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers.content import MAX_CONTENT_BYTES, FileContent
-from bulkload.readers.decimal_marks import parse_numbers
+from bulkload.readers.decimal_marks import decide_decimal, parse_numbers
 from bulkload.readers.dialect import Kind
-from bulkload.readers.header_match import HeaderRow, may_be_header
+from bulkload.readers.header_match import MIN_COLUMNS, HeaderRow, may_be_header
 from bulkload.readers.units import is_unit
 
 #: Rows of a sheet in which a header is looked for.
@@ -57,7 +57,7 @@ class Book:
         with _refused(self.content):
             return fastexcel.read_excel(self.content.data)
 
-    @property
+    @cached_property
     def names(self) -> Sequence[str]:
         """The sheets, in the order of the workbook."""
         return list(self._reader.sheet_names)
@@ -148,9 +148,11 @@ def _table(sheet: Any) -> pa.Table:
 
 def _header_rows(rows: Sequence[Sequence[Any]]) -> Iterator[HeaderRow]:
     for index, row in enumerate(rows):
-        filled = [cell for cell in row if cell != ""]
-        names = tuple(c for c in filled if isinstance(c, str) and not _NUMBER.fullmatch(c))
-        if may_be_header(len(names), len(filled)):
+        texts = [cell for cell in row if isinstance(cell, str) and cell]
+        if len(texts) < MIN_COLUMNS:
+            continue
+        names = tuple(text for text in texts if not _NUMBER.fullmatch(text))
+        if may_be_header(len(names), len(row) - row.count("")):
             yield HeaderRow(index, names)
 
 
@@ -212,6 +214,8 @@ class SheetGrid:
     names: Sequence[str]
     table: pa.Table
     units: Sequence[str | None] = field(default_factory=list)
+    #: Of numbers that are text; None: a point, unless the values prove a comma.
+    decimal: str | None = None
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -233,27 +237,45 @@ class SheetGrid:
 
     def fetch(self, kinds: Mapping[int, Kind]) -> Mapping[int, pa.ChunkedArray]:
         """Return columns: numbers as float64, all else as text."""
+        numbers = [index for index, kind in kinds.items() if kind is Kind.NUMBER]
+        texts = {self.names[i]: _as_text(self.table.column(i)) for i in self._texts(numbers)}
+        decimal = self.decimal or (decide_decimal(texts, self.name) if texts else ".")
         return {
-            index: self._numbers(index)
+            index: self._numbers(index, decimal)
             if kind is Kind.NUMBER
             else _as_text(self.table.column(index))
             for index, kind in kinds.items()
         }
 
-    def _numbers(self, index: int) -> pa.ChunkedArray:
+    def may_have_open_mark(self, numbers: Sequence[int]) -> bool:
+        """Return whether numbers are text, and nobody stated how they are written."""
+        return self.decimal is None and bool(self._texts(numbers))
+
+    def take_mark(self, mark: str) -> None:
+        """Read numbers that are text with this decimal mark from now on."""
+        self.decimal = mark
+
+    def _texts(self, numbers: Sequence[int]) -> list[int]:
+        kinds = ((index, self.table.column(index).type) for index in numbers)
+        return [i for i, kind in kinds if not _is_number(kind)]
+
+    def _numbers(self, index: int, decimal: str) -> pa.ChunkedArray:
         column = self.table.column(index)
-        kind = column.type
-        if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        if _is_number(column.type):
             return column.cast(pa.float64())
         try:
             # Sheets hold numbers as text now and then; a date is no number.
-            return parse_numbers(_as_text(column), ".")
+            return parse_numbers(_as_text(column), decimal)
         except ValueError as error:
             raise UnreadableError(
                 f"{self.name}, sheet {printable(self.sheet)!r}: {printable(str(error))[:40]!r} in "
                 f"column {printable(self.names[index])!r} is no number",
                 cause="not_a_number",
             ) from error
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

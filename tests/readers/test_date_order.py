@@ -201,3 +201,11 @@ def test_a_time_of_day_in_the_rows_and_the_date_above(shared_data: Path) -> None
     path = next((shared_data / "cycler2" / "maccor").glob("2300 EXAMPLE*"))
     # Date of Test: 11/13/2017; the first row's DPt Time is 11:40:45.
     assert read(path).header["start_time"] == "2017-11-13T11:40:45+00:00"
+
+
+def test_one_row_with_a_number_above_12_goes_before_the_running_time(tmp_path: Path) -> None:
+    """A pause that the running time does not count: the ends alone would say month first."""
+    path = table(tmp_path, GENERIC, "%%s", every_s=240.0, count=361)
+    dates = ("01/02/2024 10:00:00",) * 190 + ("15/02/2024 10:00:00",)
+    path.write_text(path.read_text() % (*dates, *("01/03/2024 10:00:00",) * 170))
+    assert order(read(path)) == ("day_first", "a number above 12")

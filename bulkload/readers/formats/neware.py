@@ -100,15 +100,16 @@ def _book(book: Book, sheet: str) -> dict[str, Any]:
 
 
 def _labels_of_row(row: Sequence[Any], below: Sequence[Any], found: dict[str, Any]) -> None:
-    keys = [
-        _INFO_LABELS.get(cell.strip().rstrip(":").lower()) if isinstance(cell, str) else None
-        for cell in row
-    ]
-    is_heading = sum(key is not None for key in keys) >= 3
-    for index, key in enumerate(keys):
+    keys = {
+        index: key
+        for index, cell in enumerate(row)
+        if isinstance(cell, str) and (key := _INFO_LABELS.get(cell.strip().rstrip(":").lower()))
+    }
+    is_heading = len(keys) >= 3
+    for index, key in keys.items():
         source = below if is_heading else row[1:]
         value = source[index] if index < len(source) else ""
-        if key and value not in ("", "-") and key not in found:
+        if value not in ("", "-") and key not in found:
             found[key] = int(value) if isinstance(value, float) and value.is_integer() else value
 
 
