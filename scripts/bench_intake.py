@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -41,6 +41,8 @@ from bulkload.surveying.surveyor import default_workers, survey_sources
 FILES_A_CELL = 100
 #: Seconds that an interrupted planning may take to end.
 INTERRUPT_S = 5.0
+#: Turns of the comparisons, of which the quickest counts.
+TURNS = 2
 SPECIFICATION = {
     "ratings": {
         "capacity": {"value": 2.0, "unit": "A*h"},
@@ -134,45 +136,42 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(folder: Path, files: int, survey_files: int, members: int) -> list[Figure]:
-    """Make the archives and measure."""
+def measure(
+    folder: Path, files: int, survey_files: int, members: int, turns: int
+) -> Iterator[Figure]:
+    """Make the archives and measure; yield each figure as it is known."""
     archive, job_dir = folder / "sparse", folder / "job"
     archive.mkdir()
     sparse_archive(archive, files)
     # What was written this moment may change unseen, so that its listing is not kept.
     time.sleep(SETTLED_AFTER_NS / 1e9)
     first, first_cpu = seconds(lambda: plan(archive, job_dir))
-    again, again_cpu = seconds(lambda: plan(archive, job_dir))
-    memory = peak_mib()
     scale = files / 1_000_000
-    figures = [
-        Figure(what=f"planning {files:,} files", value=first, unit="s", aim=60 * scale),
-        Figure(what="processor time of it", value=first_cpu, unit="s"),
-        Figure(what="memory of it", value=memory, unit="MiB", aim=1024),
-        Figure(what="planning again, nothing changed", value=again, unit="s", aim=first / 3),
-        Figure(what="processor time of it", value=again_cpu, unit="s"),
-        Figure(what="end after Ctrl-C", value=interrupted_s(archive), unit="s", aim=INTERRUPT_S),
-    ]
-    tests = folder / "tests"
-    survey_archive(tests, survey_files)
+    yield Figure(what=f"planning {files:,} files", value=first, unit="s", aim=60 * scale)
+    yield Figure(what="processor time of it", value=first_cpu, unit="s", aim=60 * scale)
+    yield Figure(what="memory of it", value=peak_mib(), unit="MiB", aim=1024)
+    again, again_cpu = seconds(lambda: plan(archive, job_dir))
+    yield Figure(what="planning again, nothing changed", value=again, unit="s", aim=first / 3)
+    yield Figure(what="processor time of it", value=again_cpu, unit="s", aim=first_cpu / 3)
+    yield Figure(what="end after Ctrl-C", value=interrupted_s(archive), unit="s", aim=INTERRUPT_S)
+    yield from survey_figures(folder / "tests", survey_files)
+    yield from archive_figures(folder, members, turns)
+
+
+def survey_figures(tests: Path, files: int) -> Iterator[Figure]:
+    """Measure a survey beyond the reading of the beginnings of its files."""
+    survey_archive(tests, files)
+    reading, reading_cpu = seconds(lambda: read_beginnings(tests))
     taken, taken_cpu = seconds(
         lambda: survey_sources([tests], Knowledge(), workers=default_workers())
     )
-    reading, _ = seconds(lambda: read_beginnings(tests))
-    figures.append(
-        Figure(
-            what=f"survey of {survey_files:,} files beyond reading their beginnings",
-            value=taken - reading,
-            unit="s",
-            aim=60 * survey_files / 100_000,
-        )
-    )
-    figures.append(Figure(what="processor time of the survey", value=taken_cpu, unit="s"))
-    figures += archive_figures(folder, members)
-    return figures
+    what = f"survey of {files:,} files beyond reading their beginnings"
+    aim = 60 * files / 100_000
+    yield Figure(what=what, value=taken - reading, unit="s", aim=aim)
+    yield Figure(what="processor time of it", value=taken_cpu - reading_cpu, unit="s")
 
 
-def archive_figures(folder: Path, members: int) -> list[Figure]:
+def archive_figures(folder: Path, members: int, turns: int) -> Iterator[Figure]:
     """Measure a zip against the same files in a folder, by turns: planning, and one run."""
     root = folder / "members"
     header = "Time [s],Voltage [V],Current [A],Step count\n"
@@ -187,13 +186,12 @@ def archive_figures(folder: Path, members: int) -> list[Figure]:
         for path in sorted(root.rglob("*")):
             if path.is_file():
                 archive.write(path, path.relative_to(root))
-    figures = []
     for what, command in (
         ("planning", ["plan"]),
         ("one run", ["upload", "--local", "studio", "--quiet", "--no-strict"]),
     ):
         taken: dict[str, list[tuple[float, float]]] = {"members": [], "members.zip": []}
-        for turn in range(2):
+        for turn in range(turns):
             for source, times in taken.items():
                 place = folder / f"{what} {source} {turn}"
                 place.mkdir()
@@ -204,8 +202,7 @@ def archive_figures(folder: Path, members: int) -> list[Figure]:
                 min(one[at] for one in taken[name]) for name in ("members.zip", "members")
             )
             label = f"{what}: a zip of {members:,} against its folder, {of}"
-            figures.append(Figure(what=label, value=packed_s / plain_s, unit="times", aim=1.2))
-    return figures
+            yield Figure(what=label, value=packed_s / plain_s, unit="times", aim=1.2)
 
 
 def run(words: Sequence[str], place: Path) -> None:
@@ -234,14 +231,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     stated = parser.parse_args()
     files, survey_files, members = stated.files, stated.survey_files, stated.members
+    turns = TURNS
     if stated.quick:
-        files, survey_files, members = 2000, 2000, 100
+        files, survey_files, members, turns = 200, 200, 10, 1
+    figures: list[Figure] = []
+    print("| what | value | aimed at, at most | |\n|---|---:|---:|---|")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-intake-")))
-        figures = measure(folder, files, survey_files, members)
-    print("| what | value | aimed at, at most | |\n|---|---:|---:|---|")
-    for figure in figures:
-        print(figure.line())
+        for figure in measure(folder, files, survey_files, members, turns):
+            print(figure.line(), flush=True)
+            figures.append(figure)
     if stated.json is not None:
         stated.json.write_text(json.dumps([asdict(one) for one in figures], indent=1), "utf-8")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from bulkload.core.survey.propose import Survey
 from bulkload.sources.columns import COLUMNS, DECISION_COLUMNS, NOTE_COLUMNS, Cell
 from bulkload.sources.plan_sheets import CELLS, SPECIFICATIONS, flat_payload
 from bulkload.sources.writers import Sheet, write_table
+from bulkload.surveying.earlier_plan import EarlierPlan, columns_of
 
 #: What a person looks at first, then what the plan states, then the evidence.
 _FIRST: Final = (*DECISION_COLUMNS, "sureness", "warnings")
@@ -30,16 +32,29 @@ PLAN_COLUMNS: Final = (
 MAX_EVIDENCE_CHARACTERS: Final = 2000
 
 
-def write_survey(path: Path, survey: Survey, sources: Sequence[Path], table: CellTable) -> int:
-    """Write a survey as a plan; return the number of its rows.
+def write_survey(
+    path: Path,
+    survey: Survey,
+    sources: Sequence[Path],
+    table: CellTable,
+    earlier: EarlierPlan = EarlierPlan(),  # noqa: B008 - frozen
+) -> int:
+    """Write a survey as a plan, after the rows of an earlier one; return the number of its rows.
 
     Paths are relative to the plan's folder where the files lie below it.
 
     Side effects: the file, and for a form without sheets two files beside it.
     """
-    base = Path(os.path.abspath(path)).parent  # noqa: PTH100 - links in it stay as they are
-    rows = survey_rows(survey, sources, base)
-    return write_table(path, rows, PLAN_COLUMNS, _sheets(survey, table))
+    rows = chain(earlier.rows, survey_rows(survey, sources, base_of(path)))
+    sheets = {
+        name: earlier.with_rows(name, sheet) for name, sheet in _sheets(survey, table).items()
+    }
+    return write_table(path, rows, columns_of(PLAN_COLUMNS, earlier.rows), sheets)
+
+
+def base_of(plan: Path) -> Path:
+    """Return the folder from which the paths of a plan count."""
+    return Path(os.path.abspath(plan)).parent  # noqa: PTH100 - links in it stay as they are
 
 
 def survey_rows(survey: Survey, sources: Sequence[Path], base: Path) -> Iterator[dict[str, Cell]]:
@@ -59,7 +74,7 @@ def _row(proposal: Proposal, sources: Sequence[Path], base: Path) -> dict[str, C
         "cell": proposal.cell or None,
         "batch": proposal.batch or None,
         "measurement": proposal.measurement or None,
-        "path": _path(facts.path, sources, base),
+        "path": plan_path(facts.path, sources, base),
         "start_time": proposal.start_time or None,
         "ambient_temperature_degc": proposal.temperature_degc,
         "channel": proposal.channel or None,
@@ -79,14 +94,14 @@ def _row(proposal: Proposal, sources: Sequence[Path], base: Path) -> dict[str, C
 
 def _continued(proposal: Proposal, sources: Sequence[Path], base: Path) -> str | None:
     """Return the file that a part goes on from, as the column ``continues`` would have it."""
-    return _path(proposal.continues, sources, base) if proposal.continues else None
+    return plan_path(proposal.continues, sources, base) if proposal.continues else None
 
 
 def _joined(sentences: Sequence[str]) -> str | None:
     return "; ".join(dict.fromkeys(sentences))[:MAX_EVIDENCE_CHARACTERS] or None
 
 
-def _path(shown: str, sources: Sequence[Path], base: Path) -> str:
+def plan_path(shown: str, sources: Sequence[Path], base: Path) -> str:
     """Return where a path of the survey lies, as a path from the plan's folder where it can be."""
     first = sources[0]
     # Of several sources each path begins with the name of its own.

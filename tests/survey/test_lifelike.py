@@ -6,12 +6,9 @@ and nothing of the survey. Every name, cell, day and temperature in Studio is co
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,7 +17,8 @@ from python_calamine import CalamineWorkbook
 
 import bulkload
 from bulkload.localstudio import LocalStudio
-from tests.conftest import ROOT, SHARED_DATA
+from scripts.make_lifelike_archive import make as make_archive
+from tests.conftest import SHARED_DATA
 from tests.jobs import Jobs
 
 #: The least share of files whose proposal must be right, and the most cells a person may fill in.
@@ -33,20 +31,9 @@ Truth = Mapping[str, Mapping[str, Any]]
 FIELDS = ("spec", "cell", "batch", "measurement", "start_time", "ambient_temperature_degc")
 
 
-def archive_script() -> ModuleType:
-    path = ROOT / "scripts" / "make_lifelike_archive.py"
-    spec = importlib.util.spec_from_file_location("make_lifelike_archive", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def make(folder: Path, cells: int, seed: int) -> Truth:
     data = SHARED_DATA if SHARED_DATA.is_dir() else None
-    archive_script().make(folder, data=data, cells=cells, seed=seed)
+    make_archive(folder, data=data, cells=cells, seed=seed)
     truth: Truth = json.loads((folder / "truth.json").read_text("utf-8"))
     return truth
 

@@ -114,12 +114,16 @@ def test_copies_are_compared_whole(tmp_path: Path) -> None:
     assert by_path["c1_b.csv"].upload is True
 
 
-def test_many_files_are_looked_at_in_processes(tmp_path: Path) -> None:
-    for number in range(1600):
+def test_many_files_are_looked_at_in_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkload.surveying.surveyor.FILES_WORTH_WORKERS", 100)
+    monkeypatch.setattr("bulkload.surveying.surveyor.CHUNK_FILES", 20)
+    for number in range(160):
         (tmp_path / f"c{number % 7}_t{number}.csv").write_text(table(2 + number % 5))
     cells = KnownCells([f"c{number}" for number in range(7)])
     found = survey_sources([tmp_path], Knowledge(cells=cells), workers=2)
-    assert len(found.proposals) == 1600
+    assert len(found.proposals) == 160
     assert {one.facts.kind for one in found.proposals} == {ContentKind.DATA}
 
 

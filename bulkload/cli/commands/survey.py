@@ -13,7 +13,7 @@ from rich.console import Console
 from bulkload.cli.commands.survey_database import survey_database
 from bulkload.cli.live.view import shown_live
 from bulkload.cli.options.shared import SheetArguments
-from bulkload.cli.output.console import say, show_problems
+from bulkload.cli.output.console import counted, say, show_problems
 from bulkload.cli.output.json_documents import AsJson, SurveyDocument, print_document
 from bulkload.cli.output.json_lines import SurveyedFile
 from bulkload.clock import SystemClock
@@ -28,7 +28,9 @@ from bulkload.databases.urls import looks_like_url
 from bulkload.engine.progress import Progress
 from bulkload.errors import PlanError, SettingsError
 from bulkload.sources.sheets.stated import StatedSheets, read_sheets
-from bulkload.surveying.plan_file import write_survey
+from bulkload.sources.writers import WRITERS
+from bulkload.surveying.earlier_plan import EarlierPlan
+from bulkload.surveying.plan_file import base_of, plan_path, write_survey
 from bulkload.surveying.surveyor import default_workers, survey_sources
 from bulkload.surveying.toml import write_survey_toml
 
@@ -52,7 +54,8 @@ def survey(
     Parameters
     ----------
     sources
-        Folders, zip archives, or the URL of a database.
+        Folders, zip archives, or the URL of a database. A plan among them keeps its rows: only
+        files that it does not have are proposed.
     out
         Write a plan (.xlsx, .csv or .parquet). Each file is a row, with guesses and their
         evidence; correct it, and give it to `upload`.
@@ -76,7 +79,7 @@ def survey(
         say(console, printable(problem.message), style="bold")
     others = [problem for problem in problems if problem.severity is not Severity.ERROR]
     show_problems(console, others, len(others))
-    paths = [Path(source) for source in sources]
+    paths, earlier = _sources(sources, out)
     progress = Progress(SystemClock(), [StageName.PLAN, StageName.LOOK])
 
     def on_look(done: int, of: int) -> None:
@@ -93,18 +96,49 @@ def survey(
         )
     if not found.proposals:
         raise PlanError(f"no file was found in {', '.join(sources)}: name a folder with data files")
+    whole = found
+    if earlier.rows and out is not None:
+        found = earlier.new_in(whole, lambda path: plan_path(path, paths, base_of(out)))
+        say(console, f"{counted(len(earlier.rows), 'row')} of the plan stay as they are; new are:")
     _show(console, found, stated)
     if out is not None:
-        rows = write_survey(out, found, paths, stated.cells)
+        _keep(console, out, sources)
+        rows = write_survey(out, found, paths, stated.cells, earlier)
         say(console, printable(f"{rows:,} rows written to {out}: correct it, then upload it"))
     if toml is not None:
         write_survey_toml(
-            toml, found, paths, options, lambda name: stated.known.whole(name) or name
+            toml, whole, paths, options, lambda name: stated.known.whole(name) or name
         )
         say(console, printable(f"layouts written to {toml}"))
     is_open = any(one.sureness is Sureness.OPEN or one.upload is None for one in found.proposals)
     code = ExitCode.PARTIAL if is_open or errors else ExitCode.ARRIVED
     return print_document(_document(found, out, code)) if as_json else code
+
+
+def _sources(sources: Sequence[str], out: Path | None) -> tuple[list[Path], EarlierPlan]:
+    """Return what is surveyed, and the plan among the sources."""
+    plans = [source for source in map(Path, sources) if source.suffix.lower() in WRITERS]
+    paths = [source for source in map(Path, sources) if source not in plans]
+    if not plans:
+        return paths, EarlierPlan()
+    if len(plans) > 1 or not paths or out is None or base_of(out) != base_of(plans[0]):
+        raise SettingsError(
+            "a plan is surveyed again with the folders that it is of, and one at a time: "
+            f"bulkload survey {plans[0]} FOLDER --out {plans[0]}"
+        )
+    return paths, EarlierPlan.read(plans[0])
+
+
+def _keep(console: Console, out: Path, sources: Sequence[str]) -> None:
+    """Keep a plan that is there, which may have been corrected, beside the one to be written."""
+    if out.is_file() and str(out) not in sources:
+        kept = out.replace(out.with_stem(f"{out.stem}.before"))
+        say(
+            console,
+            printable(
+                f"{out} was there: it is {kept} now; to keep its rows, name it among the sources"
+            ),
+        )
 
 
 def _document(found: Survey, out: Path | None, code: ExitCode) -> SurveyDocument:
@@ -153,7 +187,7 @@ def _knowledge(stated: StatedSheets, arguments: SheetArguments) -> Knowledge:
 def _show(console: Console, found: Survey, stated: StatedSheets) -> None:
     proposals = found.proposals
     total = sum(one.facts.size_bytes for one in proposals)
-    say(console, f"{len(proposals):,} files, {total / 1e6:,.1f} MB", style="bold")
+    say(console, f"{counted(len(proposals), 'file')}, {total / 1e6:,.1f} MB", style="bold")
     kinds = Counter(one.facts.kind for one in proposals)
     for kind, count in kinds.most_common():
         say(console, f"  {count:,} {kind.value}{_examples(proposals, kind)}")
@@ -161,7 +195,7 @@ def _show(console: Console, found: Survey, stated: StatedSheets) -> None:
     vendors = Counter(one.facts.vendor for one in data)
     for vendor, count in vendors.most_common():
         size = sum(one.facts.size_bytes for one in data if one.facts.vendor == vendor)
-        say(console, f"  {vendor}: {count:,} files, {size / 1e6:,.1f} MB")
+        say(console, f"  {vendor}: {counted(count, 'file')}, {size / 1e6:,.1f} MB")
     days = sorted(one.start_time[:10] for one in data if one.start_time)
     if days:
         say(console, f"dates in names: {len(days):,} of {len(data):,}, {days[0]} to {days[-1]}")

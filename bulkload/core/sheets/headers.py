@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 
@@ -251,7 +251,26 @@ def find_header(
         known = [column for column in header.columns if column.field != IGNORED]
         if len(known) >= MIN_KNOWN and (best is None or len(known) > len(best.columns)):
             best = header
-    return best
+    return None if best is None else _with_types(best, rows[best.row + 1 :])
+
+
+def _with_types(header: Header, rows: Sequence[Sequence[object]]) -> Header:
+    """Take a second name that the cells share for their type: one of its own is no cell's alone."""
+    if any(column.field == "spec" for column in header.columns):
+        return header
+    columns = tuple(
+        replace(column, field="spec")
+        if column.field == "alias" and column.how == "by name" and _is_shared(column.index, rows)
+        else column
+        for column in header.columns
+    )
+    return replace(header, columns=columns)
+
+
+def _is_shared(index: int, rows: Sequence[Sequence[object]]) -> bool:
+    """Return whether the texts of a column stand in two rows each, or more, on the average."""
+    texts = [str(row[index]).strip() for row in rows if index < len(row) and row[index]]
+    return 0 < 2 * len(set(texts)) <= len(texts)
 
 
 def _header(

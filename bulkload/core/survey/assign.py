@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from bulkload.core.survey.cells import KnownCells, NamedCell
 from bulkload.core.survey.marks import SURE_RATE_BELOW, SURE_TEMPERATURE_FROM, Kind, Mark
 from bulkload.core.survey.proposal import Draft, Sureness
-from bulkload.core.survey.structure import CellGuess, guess_cells
+from bulkload.core.survey.structure import CellGuess, guess_cells, shape
 from bulkload.core.survey.vocabulary import BATCH_WORDS, GENERAL, TESTS, has_any, words
 
 _FIELD: Final = re.compile(r"[^_\s-]+")
@@ -82,20 +83,28 @@ def _without_lists(found: Sequence[NamedCell]) -> Sequence[NamedCell]:
 
 
 def _by_place(drafts: Sequence[Draft], known: KnownCells) -> list[Draft]:
-    """Take bare numbers for cells where a field of every name in a folder is one of the sheet.
+    """Take bare numbers and short names for cells where a field of every name is one of the sheet.
 
-    Returns the files that stay without a cell.
+    Of every name in a folder, or in the folders that differ in their numbers. Returns the files
+    that stay without a cell.
     """
-    by_folder: dict[tuple[str, ...], list[Draft]] = defaultdict(list)
+    left = _placed(drafts, known, lambda draft: draft.folder)
+    return _placed(left, known, lambda draft: tuple(map(shape, draft.folder)))
+
+
+def _placed(
+    drafts: Sequence[Draft], known: KnownCells, group_of: Callable[[Draft], tuple[str, ...]]
+) -> list[Draft]:
+    groups: dict[tuple[str, ...], list[Draft]] = defaultdict(list)
     for draft in drafts:
-        by_folder[draft.folder].append(draft)
+        groups[group_of(draft)].append(draft)
     left: list[Draft] = []
-    for members in by_folder.values():
+    for members in groups.values():
         fields = [list(_FIELD.finditer(draft.stem)) for draft in members]
         places = [
             at
             for at in range(min(map(len, fields)))
-            if all(known.whole(found[at][0]) for found in fields)
+            if all(map(partial(_cell_at, known, at), members, fields))
             and len({found[at][0] for found in fields}) >= PLACES_THAT_PROVE
         ]
         if len(places) != 1:
@@ -103,17 +112,29 @@ def _by_place(drafts: Sequence[Draft], known: KnownCells) -> list[Draft]:
             continue
         for draft, found in zip(members, fields, strict=True):
             field = found[places[0]]
-            draft.proposal.cell = known.whole(field[0]) or ""
+            draft.proposal.cell = _cell_at(known, places[0], draft, found)
             draft.spans.append((len(draft.parts) - 1, field.start(), field.end(), "cell"))
             draft.proposal.evidence.append(
                 f"cell: field {places[0] + 1} of all {len(members)} names here is one of the sheet"
             )
-            draft.proposal.doubt(Sureness.LIKELY, f"{field[0]} is taken for the cell of that name")
+            draft.proposal.doubt(
+                Sureness.LIKELY, f"{field[0]} is taken for the cell {draft.proposal.cell!r}"
+            )
     return left
 
 
+def _cell_at(known: KnownCells, at: int, draft: Draft, fields: Sequence[re.Match[str]]) -> str:
+    """Return the cell that a field of a name stands for, empty for none."""
+    field = fields[at]
+    # C10 is a rate, whatever cell it would shorten.
+    is_marked = any(
+        mark.start < field.end() and field.start() < mark.end for mark in draft.marks[-1]
+    )
+    return known.whole(field[0]) or (not is_marked and known.abbreviated(field[0])) or ""
+
+
 def _by_channel(draft: Draft, channels: Mapping[str, str]) -> bool:
-    found = [mark.text for mark in draft.marks[-1] if mark.kind is Kind.CHANNEL]
+    found = [mark.text for part in draft.marks for mark in part if mark.kind is Kind.CHANNEL]
     cell = channels.get(found[0]) if len(set(found)) == 1 else None
     if cell is None:
         return False
@@ -152,15 +173,15 @@ def assign_batches(drafts: Sequence[Draft]) -> None:
 
 
 def assign_marks(drafts: Sequence[Draft]) -> None:
-    """Take channels and rates as they are written."""
+    """Take channels and rates as they are written, a channel of a folder too."""
     for draft in drafts:
-        last = len(draft.parts) - 1
-        for mark in draft.marks[-1]:
-            if mark.kind is Kind.CHANNEL and not draft.proposal.channel:
-                draft.proposal.channel = mark.text
-                draft.spans.append((last, mark.start, mark.end, "channel"))
-            elif mark.kind is Kind.RATE and not draft.proposal.rate:
-                draft.proposal.rate = mark.text
+        for index in reversed(range(len(draft.parts))):
+            for mark in draft.marks[index]:
+                if mark.kind is Kind.CHANNEL and not draft.proposal.channel:
+                    draft.proposal.channel = mark.text
+                    draft.spans.append((index, mark.start, mark.end, "channel"))
+        rates = [mark.text for mark in draft.marks[-1] if mark.kind is Kind.RATE]
+        draft.proposal.rate = draft.proposal.rate or next(iter(rates), "")
 
 
 _TEMPERATURES: Final = frozenset(

@@ -64,6 +64,11 @@ class KnownCells:
         for name in dict.fromkeys((*self.names, *self._aliases)):
             if key := canonical(name):
                 self._by_key[key].append(name)
+        #: Number of a name of a word and a number -> the word, and the name.
+        self._numbered: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for key, written in self._by_key.items():
+            if len(key) == 2 and key[1].isdigit():
+                self._numbered[key[1]] += [(key[0], self._aliases.get(one, one)) for one in written]
         self._longest = max(map(len, self._by_key), default=0)
         #: Names of digits alone by their number: they count after the word "cell" too.
         self._starts = {key[0] for key in self._by_key}
@@ -83,6 +88,14 @@ class KnownCells:
         names = self._by_key.get(canonical(text), ())
         found = text if text in names else names[0] if len(names) == 1 else None
         return None if found is None else self._aliases.get(found, found)
+
+    def abbreviated(self, text: str) -> str | None:
+        """Return the cell whose name a text shortens, as Z15 does Zelle 15; None for several."""
+        key = canonical(text)
+        if len(key) != 2 or not key[0].isalpha():
+            return None
+        found = {name for word, name in self._numbered.get(key[1], ()) if word.startswith(key[0])}
+        return found.pop() if len(found) == 1 else None
 
     def _in(self, component: str, index: int) -> list[NamedCell]:
         text = component if component.isascii() else unicodedata.normalize("NFC", component)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bulkload.core.path_layout import Layout, LayoutError
@@ -19,9 +19,9 @@ _SEPARATORS: Final = " _-."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposedLayout:
-    """A pattern that the paths of one folder follow."""
+    """A pattern that the paths of one folder follow, or of several whose names are in it."""
 
-    #: The top folder below the source, empty for files in the source itself.
+    #: The top folder below the source, empty for files in the source itself and for several.
     folder: str
     text: str
     fitting: int
@@ -53,7 +53,19 @@ def assign_layouts(drafts: Sequence[Draft]) -> list[ProposedLayout]:
                 )
             )  # fmt: skip
         _note_misfits(members, counts)
-    return found
+    return _joined(found)
+
+
+def _joined(found: Iterable[ProposedLayout]) -> list[ProposedLayout]:
+    """Count a pattern of several folders once: their names are fields of it."""
+    by_text: dict[str, ProposedLayout] = {}
+    for one in found:
+        first = by_text.get(one.text)
+        by_text[one.text] = one if first is None else replace(
+            first, folder="", fitting=first.fitting + one.fitting, total=first.total + one.total,
+            is_exact=first.is_exact and one.is_exact,
+        )  # fmt: skip
+    return list(by_text.values())
 
 
 def _note_misfits(members: Iterable[Draft], counts: Counter[str]) -> None:
