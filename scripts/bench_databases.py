@@ -1,7 +1,8 @@
 """Measure migrations beside the fastest plain read of the same rows, each pair within one run.
 
 Starts private servers on loopback, fills them, and stops them. Ratios are of one run: the
-machine's other work is in both sides of each.
+machine's other work is in both sides of each. Where that comes and goes, the ratio of the
+processors' seconds says more than that of the clock.
 
     python scripts/bench_databases.py --rows 4000000 --tests 40
 """
@@ -9,117 +10,101 @@ machine's other work is in both sides of each.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import adbc_driver_sqlite.dbapi
-import numpy as np
 import psutil
 import pyarrow as pa
-import pyarrow.csv
 
+from bulkload.databases.asking import asking
 from bulkload.databases.columns import raw_columns
 from bulkload.databases.configuration import SqlSource, load_configuration
 from bulkload.databases.engines.postgresql import PostgreSQL
 from bulkload.databases.one_pass import Key, passes, spool_pass
 from bulkload.databases.planned import PlannedMeasurement
-from bulkload.databases.planning import Planner, query_sums, samples_sql
+from bulkload.databases.planning import Planner, samples_sql
 from bulkload.databases.run_databases import Databases
 from bulkload.databases.session import open_own
-from tests.databases.servers import (
-    MariaDB,
-    program,
-    running_mariadb,
-    running_postgresql,
+from scripts.database_worlds import (
+    fill_mariadb,
+    fill_postgresql,
+    one_test,
+    with_cell,
+    write_toml,
 )
-from tests.databases.servers import PostgreSQL as Server
-from tests.databases.worlds import cycling
+from tests.databases.servers import Server, program, running_mariadb, running_postgresql
 
-COLUMNS = "cycle_index int, test_time float8, i float8, v float8, ah_c float8, ah_d float8, "
-COLUMNS += "e_c float8, e_d float8, temperature float8"
 #: How often the memory of the process tree is looked at, in seconds.
 LOOK_S = 0.1
-
-TOML = """
-[source.sql]
-url = "{url}"
-[source.sql.cells]
-query = "SELECT DISTINCT cell FROM {tests}"
-key = "cell"
-specification = "any"
-[source.sql.measurements]
-query = "SELECT DISTINCT cell FROM {tests}"
-cell = "cell"
-name = "cycling"
-key = "cell"
-[source.sql.samples]
-query = "SELECT * FROM {table} WHERE cell = :cell"
-order = ["test_time"]
-[source.sql.samples.columns]
-"Time [s]" = {{ column = "test_time", unit = "s" }}
-"Voltage [V]" = {{ column = "v", unit = "V" }}
-"Current [A]" = {{ column = "i", unit = "A", positive = "charge" }}
-"Charge capacity [A.h]" = {{ column = "ah_c", unit = "A.h", runs_on_through = "cycle" }}
-"Discharge capacity [A.h]" = {{ column = "ah_d", unit = "A.h", runs_on_through = "cycle" }}
-"Charge energy [W.h]" = {{ column = "e_c", unit = "W.h", runs_on_through = "cycle" }}
-"Discharge energy [W.h]" = {{ column = "e_d", unit = "W.h", runs_on_through = "cycle" }}
-"Temperature [degC]" = {{ column = "temperature", unit = "degC" }}
-"Cycle from cycler" = {{ column = "cycle_index" }}
-"""
+READING, SUMS = "reading, one test at a time", "sums of the proof"
+MIGRATION = "database to Studio"
 
 
-def one_test(rows: int) -> pa.Table:
-    """Make a test of about this many rows that the strict checks accept."""
-    made = cycling(rows_a_step=500, cycles=max(1, rows // 1000), interval_s=1.0)
-    return pa.table(
-        {
-            "cycle_index": pa.array(made.cycle, pa.int32()),
-            "test_time": made.time,
-            "i": made.current,
-            "v": made.voltage,
-            "ah_c": made.charge,
-            "ah_d": made.discharge,
-            "e_c": made.energy_in,
-            "e_d": made.energy_out,
-            "temperature": np.full(len(made.time), 25.25),
-        }
-    )
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What something took: by the clock, and of all processors together, server included."""
+
+    seconds: float
+    processor_s: float
+
+    def __truediv__(self, other: Cost) -> Cost:
+        return Cost(self.seconds / other.seconds, self.processor_s / other.processor_s)
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.seconds + other.seconds, self.processor_s + other.processor_s)
 
 
-def with_cell(table: pa.Table, number: int) -> pa.Table:
-    """Put the key of a test before its rows."""
-    cell = pa.array([f"cell {number:04d}"] * table.num_rows)
-    return table.add_column(0, "cell", cell)
-
-
-def timed(what: Callable[[], Any]) -> float:
-    """Return how long something takes, in seconds."""
-    start = time.perf_counter()
+def cost_of(what: Callable[[], Any], server: Server | None = None) -> Cost:
+    """Return what something costs: this process, the children that it ends, and the server."""
+    start, before = time.perf_counter(), _processor_s(server)
     what()
-    return time.perf_counter() - start
+    return Cost(time.perf_counter() - start, _processor_s(server) - before)
 
 
-def upload(folder: Path, toml: Path, memory: str) -> tuple[float, float]:
-    """Migrate into a local Studio; return the seconds and the peak of the process tree in MiB."""
+def _processor_s(server: Server | None) -> float:
+    own = os.times()
+    total = own.user + own.system + own.children_user + own.children_system
+    if server is not None and server.process is not None:
+        process = psutil.Process(server.process.pid)
+        ended = process.cpu_times()
+        total += ended.children_user + ended.children_system
+        for one in process.children(recursive=True):
+            with suppress(psutil.Error):
+                times = one.cpu_times()
+                total += times.user + times.system
+    return total
+
+
+def upload(
+    folder: Path, toml: Path, memory: str, server: Server | None = None
+) -> tuple[Cost, float]:
+    """Migrate into a local Studio; return the cost and the peak of the process tree in MiB."""
     words = ["upload", str(toml), "--local", str(folder / f"studio-{toml.stem}")]
     words += ["--job", str(folder / f"job-{toml.stem}"), "--memory", memory, "--quiet"]
-    start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "bulkload", *words], cwd=folder)
     peak = 0.0
-    while process.poll() is None:
-        peak = max(peak, _tree_mib(process.pid))
-        threading.Event().wait(LOOK_S)
-    seconds = time.perf_counter() - start
-    if process.returncode != 0:
-        raise SystemExit(f"the migration of {toml.name} ended with {process.returncode}")
-    return seconds, peak
+
+    def migrate() -> None:
+        nonlocal peak
+        process = subprocess.Popen([sys.executable, "-m", "bulkload", *words], cwd=folder)
+        # The child is waited for, so that its time is counted.
+        while process.poll() is None:
+            peak = max(peak, _tree_mib(process.pid))
+            threading.Event().wait(LOOK_S)
+        if process.returncode != 0:
+            raise SystemExit(f"the migration of {toml.name} ended with {process.returncode}")
+
+    return cost_of(migrate, server), peak
 
 
 def _tree_mib(pid: int) -> float:
@@ -133,62 +118,46 @@ def _tree_mib(pid: int) -> float:
     return total / 2**20
 
 
-def write_toml(folder: Path, name: str, url: str, table: str) -> Path:
-    """Write a configuration."""
-    path = folder / f"{name}.toml"
-    text = TOML.format(url=url, table=table, tests="tests")
-    path.write_text(text, "utf-8")
-    return path
-
-
-def fill_postgresql(server: Server, table: pa.Table, tests: int) -> None:
-    """Make the clustered table, the same rows in the order of time, and the list of tests."""
-    server.run("postgres", "CREATE DATABASE lab")
-    server.run(
-        "lab", f"CREATE TABLE clustered (cell text, {COLUMNS})", "CREATE TABLE tests (cell text)"
-    )
-    for number in range(tests):
-        server.ingest("lab", "clustered", with_cell(table, number))
-        server.run("lab", f"INSERT INTO tests VALUES ('cell {number:04d}')")
-    server.run(
-        "lab",
-        "CREATE TABLE mixed AS SELECT * FROM clustered ORDER BY test_time, cell",
-        *(f"CREATE INDEX ON {name} (cell)" for name in ("clustered", "mixed")),
-        *(f"ANALYZE {name}" for name in ("clustered", "mixed")),
-    )
-    server.run("lab", "CHECKPOINT")
-
-
-def bench_postgresql(folder: Path, rows: int, tests: int, memory: str) -> None:
+def bench_postgresql(folder: Path, rows: int, tests: int, memory: str, *, is_mixed: bool) -> None:
     """Measure COPY beside a migration, its proof, and one pass over a mixed table."""
     table = one_test(rows // tests)
     count = table.num_rows * tests
     with running_postgresql() as server:
-        fill_postgresql(server, table, tests)
+        fill_postgresql(server, table, tests, is_mixed=is_mixed)
         url = server.url("lab")
         psql = [program("psql"), url, "-qc", "COPY clustered TO STDOUT"]
-        copy_s = timed(lambda: subprocess.run(psql, stdout=subprocess.DEVNULL, check=True))
+        copy = cost_of(lambda: subprocess.run(psql, stdout=subprocess.DEVNULL, check=True), server)
         toml = write_toml(folder, "clustered", url, "clustered")
         source = load_configuration(toml)
-        read_s, sums_s, distinct_s = _read_all(source, tests)
-        upload_s, peak = upload(folder, toml, memory)
-        mixed = load_configuration(write_toml(folder, "mixed", url, "mixed"))
-        pass_s = _one_pass(mixed, folder, tests)
-        # Before and after: the machine's other work comes and goes within minutes.
-        clustered_s = (read_s + _read(source, tests)) / 2
-    print(f"PostgreSQL, {count:,} rows in {tests} tests, 10 columns")
-    print(f"  COPY TO STDOUT                {copy_s:8.1f} s  {count / copy_s:12,.0f} rows/s")
-    print(f"  reading, one test at a time   {read_s:8.1f} s  {count / read_s:12,.0f} rows/s")
-    print(f"  database to Studio            {upload_s:8.1f} s  {count / upload_s:12,.0f} rows/s")
-    print(f"  migration / COPY, in rows/s   {copy_s / upload_s:8.2f}    (aim: at least 0.5)")
-    print(f"  peak of the process tree      {peak:8.0f} MiB")
-    print(f"  sums of the proof             {sums_s:8.1f} s")
-    print(f"    of them distinct keys       {distinct_s:8.1f} s")
-    print(f"  proof / COPY                  {sums_s / copy_s:8.2f}    (aim: at most 0.25)")
-    print(f"  proof / reading               {sums_s / read_s:8.2f}")
-    print(f"  proof / database to Studio    {sums_s / upload_s:8.2f}")
-    print(f"  mixed table in one pass       {pass_s:8.1f} s")
-    print(f"  one pass / clustered          {pass_s / clustered_s:8.2f}    (aim: at most 1.3)")
+        read = _read(source, tests, server)
+        sums = _sums(source, folder, tests, server)
+        migrated, peak = upload(folder, toml, memory, server)
+        print(f"PostgreSQL, {count:,} rows in {tests} tests, 10 columns: seconds, of processors")
+        _line("COPY TO STDOUT", copy, count)
+        _line(READING, read, count)
+        _line(SUMS, sums, count)
+        _line(MIGRATION, migrated, count)
+        _ratio("migration / COPY, in rows/s (aim: 0.5)", copy / migrated)
+        _ratio("proof / reading (aim: at most 0.25)", sums / read)
+        _ratio("proof / COPY", sums / copy)
+        _ratio("proof / database to Studio", sums / migrated)
+        print(f"  peak of the process tree      {peak:8.0f} MiB", flush=True)
+        if is_mixed:
+            mixed = load_configuration(write_toml(folder, "mixed", url, "mixed"))
+            one_pass = _one_pass(mixed, folder, tests, server)
+            # Before and after: the machine's other work comes and goes within minutes.
+            both = read + _read(source, tests, server)
+            _line("mixed table in one pass", one_pass, count)
+            _ratio("one pass / clustered (aim: at most 1.3)", (one_pass + one_pass) / both)
+
+
+def _line(what: str, cost: Cost, count: int) -> None:
+    rate = f"{count / cost.seconds:12,.0f} rows/s" if count else ""
+    print(f"  {what:<30}{cost.seconds:8.1f} s {cost.processor_s:8.1f} s {rate}", flush=True)
+
+
+def _ratio(what: str, ratio: Cost) -> None:
+    print(f"  {what:<40}{ratio.seconds:8.2f} {ratio.processor_s:8.2f}", flush=True)
 
 
 def _queries(source: SqlSource, database: Any, tests: int) -> list[str]:
@@ -199,23 +168,25 @@ def _queries(source: SqlSource, database: Any, tests: int) -> list[str]:
     ]
 
 
-def _read_all(source: SqlSource, tests: int) -> tuple[float, float, float]:
-    """Return the seconds of reading all tests, of their sums, and of the distinct keys alone."""
+def _sums(source: SqlSource, folder: Path, tests: int, server: Server | None = None) -> Cost:
+    """Return the cost of the sums of all tests, asked for as a plan asks for them."""
     assert source.samples is not None
-    with closing(open_own(source.database)) as database:
-        queries = _queries(source, database, tests)
-        columns = raw_columns(source.samples, database.kinds(queries[0]))
+    with Databases(folder / "sums") as databases:
+        session = databases.open(source, "sums")
+        queries = _queries(source, session.database, tests)
+        columns = raw_columns(source.samples, session.database.kinds(queries[0]))
+        session.share()
 
-        def distinct() -> None:
-            for query in queries:
-                database.rows(f"SELECT COUNT(DISTINCT test_time) AS n FROM ({query}) q")
+        def ask() -> None:
+            with asking(session, tests) as asked:
+                for wait in [asked.sums(query, columns) for query in queries]:
+                    wait()
 
-        sums_s = timed(lambda: [query_sums(database, query, columns) for query in queries])
-        return _read(source, tests), sums_s, timed(distinct)
+        return cost_of(ask, server)
 
 
-def _read(source: SqlSource, tests: int) -> float:
-    """Return the seconds of reading all tests, one at a time."""
+def _read(source: SqlSource, tests: int, server: Server | None = None) -> Cost:
+    """Return the cost of reading all tests, one at a time."""
     assert source.samples is not None
     with closing(open_own(source.database)) as database:
         queries = _queries(source, database, tests)
@@ -227,11 +198,11 @@ def _read(source: SqlSource, tests: int) -> float:
                 for batch in database.batches(database.samples_sql(query, columns.all), types):
                     del batch
 
-        return timed(read)
+        return cost_of(read, server)
 
 
-def _one_pass(source: SqlSource, folder: Path, tests: int) -> float:
-    """Return the seconds of splitting the mixed table into spool files."""
+def _one_pass(source: SqlSource, folder: Path, tests: int, server: Server) -> Cost:
+    """Return the cost of splitting the mixed table into spool files."""
     assert source.samples is not None
     query = source.samples.query
     spool = folder / "spool"
@@ -241,10 +212,12 @@ def _one_pass(source: SqlSource, folder: Path, tests: int) -> float:
         first = _queries(source, database, 1)[0]
         columns = raw_columns(source.samples, database.kinds(first))
         keys = [Key(values={"cell": f"cell {n:04d}"}, stem=str(n)) for n in range(tests)]
-        start = time.perf_counter()
-        for some in passes(keys):
-            spool_pass(database, query, some, columns, spool)
-        return time.perf_counter() - start
+
+        def split() -> None:
+            for some in passes(keys):
+                spool_pass(database, query, some, columns, spool)
+
+        return cost_of(split, server)
 
 
 def bench_sqlite(folder: Path, rows: int, tests: int, memory: str) -> None:
@@ -262,12 +235,12 @@ def bench_sqlite(folder: Path, rows: int, tests: int, memory: str) -> None:
         plain = (
             "SELECT SUM(v) AS s, SUM(i) AS i, SUM(test_time) AS t, COUNT(ah_c) AS n FROM samples"
         )
-        sum_s = timed(lambda: database.rows(plain))
-    read_s, sums_s, _ = _read_all(source, tests)
-    upload_s, peak = upload(folder, folder / "lite.toml", memory)
-    _show(
-        "SQLite", table.num_rows * tests, "SUM inside SQLite", sum_s, read_s, sums_s, upload_s, peak
-    )
+        summed = cost_of(lambda: database.rows(plain))
+    read, sums = _read(source, tests), _sums(source, folder, tests)
+    migrated, peak = upload(folder, folder / "lite.toml", memory)
+    count = table.num_rows * tests
+    costs = {"SUM inside SQLite": summed, READING: read, SUMS: sums, MIGRATION: migrated}
+    _show("SQLite", count, costs, peak)
 
 
 def bench_mariadb(folder: Path, rows: int, tests: int, memory: str) -> None:
@@ -278,36 +251,15 @@ def bench_mariadb(folder: Path, rows: int, tests: int, memory: str) -> None:
         url = server.url("lab")
         client = [program("mariadb"), "--no-defaults", "-h127.0.0.1", f"-P{server.port}", "-uroot"]
         client += ["--quick", "-BN", "lab", "-e", "SELECT * FROM samples"]
-        client_s = timed(lambda: subprocess.run(client, stdout=subprocess.DEVNULL, check=True))
-        source = load_configuration(write_toml(folder, "maria", url, "samples"))
-        read_s, sums_s, _ = _read_all(source, tests)
-        upload_s, peak = upload(folder, folder / "maria.toml", memory)
-    count = table.num_rows * tests
-    _show("MariaDB", count, "client program", client_s, read_s, sums_s, upload_s, peak)
-
-
-def fill_mariadb(server: MariaDB, table: pa.Table, tests: int, folder: Path) -> None:
-    """Fill by LOAD DATA: inserts of rows take minutes."""
-    kinds = COLUMNS.replace("float8", "double")
-    server.run(None, "CREATE DATABASE lab", "SET GLOBAL local_infile = 1")
-    server.run(
-        "lab",
-        f"CREATE TABLE samples (cell varchar(20), {kinds})",
-        "CREATE TABLE tests (cell varchar(20))",
-    )
-    client = [program("mariadb"), "--no-defaults", "-h127.0.0.1", f"-P{server.port}", "-uroot"]
-    client += ["--local-infile=1", "lab", "-e"]
-    for number in range(tests):
-        file = folder / "rows.csv"
-        pa.csv.write_csv(
-            with_cell(table, number),
-            file,
-            pa.csv.WriteOptions(include_header=False, quoting_style="none"),
+        plain = cost_of(
+            lambda: subprocess.run(client, stdout=subprocess.DEVNULL, check=True), server
         )
-        load = f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE samples FIELDS TERMINATED BY ','"
-        subprocess.run([*client, load], check=True)
-        server.run("lab", f"INSERT INTO tests VALUES ('cell {number:04d}')")
-    server.run("lab", "CREATE INDEX by_cell ON samples (cell)")
+        source = load_configuration(write_toml(folder, "maria", url, "samples"))
+        read, sums = _read(source, tests, server), _sums(source, folder, tests, server)
+        migrated, peak = upload(folder, folder / "maria.toml", memory, server)
+    count = table.num_rows * tests
+    costs = {"client program": plain, READING: read, SUMS: sums, MIGRATION: migrated}
+    _show("MariaDB", count, costs, peak)
 
 
 #: Prepares one measurement in a fresh process, and prints the peak of its memory in KiB.
@@ -351,19 +303,21 @@ def _peak_mib(folder: Path, rows: int) -> float:
     return float(done.stdout) / 1024
 
 
-def _show(name: str, count: int, plain: str, *figures: float) -> None:
-    plain_s, read_s, sums_s, upload_s, peak = figures
-    print(f"{name}, {count:,} rows")
-    print(f"  {plain:<30}{plain_s:8.1f} s  {count / plain_s:12,.0f} rows/s")
-    print(f"  reading, one test at a time   {read_s:8.1f} s  {count / read_s:12,.0f} rows/s")
-    print(f"  database to Studio            {upload_s:8.1f} s  {count / upload_s:12,.0f} rows/s")
-    print(f"  migration / plain read        {plain_s / upload_s:8.2f}")
+def _show(name: str, count: int, costs: Mapping[str, Cost], peak: float) -> None:
+    """Print what the plain read, which comes first, and the others cost."""
+    print(f"{name}, {count:,} rows: seconds, of processors")
+    for what, cost in costs.items():
+        _line(what, cost, count)
+    plain, read, sums, migrated = costs.values()
+    _ratio("reading / plain read, in rows/s", plain / read)
+    _ratio("migration / plain read, in rows/s", plain / migrated)
+    _ratio("proof / reading", sums / read)
     print(f"  peak of the process tree      {peak:8.0f} MiB")
-    print(f"  sums of the proof             {sums_s:8.1f} s")
 
 
-BENCHES = {
-    "postgresql": bench_postgresql,
+BENCHES: Mapping[str, Callable[[Path, int, int, str], None]] = {
+    "postgresql": partial(bench_postgresql, is_mixed=True),
+    "clustered": partial(bench_postgresql, is_mixed=False),
     "sqlite": bench_sqlite,
     "mariadb": bench_mariadb,
     "memory": bench_memory,
@@ -378,9 +332,9 @@ def main() -> None:
     parser.add_argument("--memory", default="4GiB", help="of all workers together")
     parser.add_argument("--engine", action="append", choices=list(BENCHES))
     options = parser.parse_args()
-    for engine in options.engine or BENCHES:
+    for engine in options.engine or ("postgresql", "sqlite", "mariadb", "memory"):
         # The slower engines show the same ratios with a tenth of the rows.
-        share = 1 if engine == "postgresql" else 10
+        share = 1 if engine in {"postgresql", "clustered"} else 10
         with tempfile.TemporaryDirectory(prefix="bench-databases-") as folder:
             tests = max(2, options.tests // share)
             BENCHES[engine](Path(folder), options.rows // share, tests, options.memory)

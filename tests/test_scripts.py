@@ -88,7 +88,7 @@ def test_structure_counts_rooms_arrows_circles_and_code(tmp_path: Path) -> None:
 
 @pytest.mark.xdist_group("databases")
 def test_migrations_are_measured_beside_plain_reads() -> None:
-    said = run_script("bench_databases.py", "--rows", "40000", "--tests", "2")
+    said = run_script("bench_databases.py", "--rows", "8000", "--tests", "2")
     for words in ("migration / COPY", "proof / COPY", "one pass / clustered", "SQLite", "MariaDB"):
         assert words in said
 

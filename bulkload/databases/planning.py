@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from bulkload.databases.asking import Asking, asking, query_sums
 from bulkload.databases.cells import Cells
 from bulkload.databases.clocks import start_of_value
 from bulkload.databases.columns import RawColumns, raw_columns
@@ -30,7 +32,7 @@ from bulkload.databases.planned import (
 from bulkload.databases.query import QueryError, filled, parameters, placeholders
 from bulkload.databases.rows import filled_pattern, filtered, value
 from bulkload.databases.session import NO_SNAPSHOT, NO_SNAPSHOT_TEXT, Session, moment_of
-from bulkload.databases.sums import Sums, sums_rows
+from bulkload.databases.sums import Sums
 from bulkload.databases.totals import account_for, tables_in, tables_of_rows
 from bulkload.databases.unused import Unused
 from bulkload.errors import PlanError, UnreadableError
@@ -48,6 +50,8 @@ class Planner:
         self._unused = Unused(self._source)
         #: Sums of the tests that one pass has read, by the stem of the measurement's file.
         self._passed: Mapping[str, Sums] = {}
+        #: What waits for the sums that were asked for ahead, by the stem too.
+        self._ahead: dict[str, Callable[[], Sums]] = {}
         self._catalogue: frozenset[str] = frozenset()
         #: The tables that the samples query names itself.
         self._sampled: set[str] = set()
@@ -88,8 +92,10 @@ class Planner:
                 f"{len(rows):,} measurements, and none to migrate; look at the queries and filters"
             )
         self._read_in_one_pass([row for row, _ in planned])
-        for row, cell in planned:
-            yield from self._measurement(row, cell, facts)
+        with asking(self._session, len(planned)) as asked:
+            self._ask_ahead(asked, [row for row, _ in planned])
+            for row, cell in planned:
+                yield from self._measurement(row, cell, facts)
         facts.exceptions += self._unused.sentences()
         if source.samples is not None:
             named = self._sampled | (tables_of_rows(source, rows) & self._catalogue)
@@ -242,18 +248,37 @@ class Planner:
                 path.unlink()
                 path.with_suffix(READ_SUFFIX).unlink(missing_ok=True)
 
+    def _ask_ahead(self, asked: Asking, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Have the sums of all measurements asked for that can be."""
+        if self._source.samples is None:
+            return
+        for row in rows:
+            # What fails here fails again in its turn, and is a fault then.
+            with suppress(QueryError, PlanError, UnreadableError):
+                if not self._sums_of_pass(row).rows:
+                    sql = self._sql(row)
+                    self._ahead[self._stem(row)] = asked.sums(sql, self._columns_of(row, sql))
+
     def _sums(self, row: Mapping[str, Any], sql: str) -> Sums:
-        samples = self._samples
-        tables = tuple(str(value(row, one)) for one in self._source.measurements.table)
-        columns = self._columns.get(tables)
-        if columns is None:
-            columns = raw_columns(samples, self._session.database.kinds(sql))
-            self._columns[tables] = columns
-        passed = self._passed.get(Path(file_name(self._key(row))).stem)
+        columns = self._columns_of(row, sql)
         # A test of which the pass found no row is asked for by itself.
-        if passed is not None and passed.rows:
+        if (passed := self._sums_of_pass(row)).rows:
             return passed
-        return query_sums(self._session.database, sql, columns)
+        ahead = self._ahead.pop(self._stem(row), None)
+        return query_sums(self._session.database, sql, columns) if ahead is None else ahead()
+
+    def _sums_of_pass(self, row: Mapping[str, Any]) -> Sums:
+        return self._passed.get(self._stem(row), Sums())
+
+    def _columns_of(self, row: Mapping[str, Any], sql: str) -> RawColumns:
+        tables = tuple(str(value(row, one)) for one in self._source.measurements.table)
+        if tables not in self._columns:
+            kinds = self._session.database.kinds(sql)
+            self._columns[tables] = raw_columns(self._samples, kinds)
+        return self._columns[tables]
+
+    def _stem(self, row: Mapping[str, Any]) -> str:
+        return Path(file_name(self._key(row))).stem
 
     def _key(self, row: Mapping[str, Any]) -> dict[str, str]:
         return {name: str(value(row, name)) for name in self._source.measurements.key}
@@ -266,10 +291,7 @@ class Planner:
             return
         names = parameters(self._samples.query)
         keys = [
-            Key(
-                values={name: value(row, name) for name in names},
-                stem=Path(file_name(self._key(row))).stem,
-            )
+            Key(values={name: value(row, name) for name in names}, stem=self._stem(row))
             for row in rows
         ]
         columns = raw_columns(self._samples, self._session.database.kinds(first))
@@ -296,11 +318,6 @@ class Planner:
         key = self._key(row)
         cell = str(value(row, self._source.measurements.cell))
         facts.left_out.append({"cell": cell, "key": key, "reason": reason, "rows": rows})
-
-
-def query_sums(database: Any, sql: str, columns: RawColumns) -> Sums:
-    """Ask a database for the sums of one measurement."""
-    return Sums.of_row(sums_rows(database, sql, columns)[0], columns.all)
 
 
 def samples_sql(

@@ -155,6 +155,22 @@ class Session:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(asdict(self._shared), file)
 
+    @property
+    def has_others(self) -> bool:
+        """Whether another session of this process can see the same moment, once it is shared."""
+        return self.is_shared and self.url.engine in {
+            Engine.POSTGRESQL,
+            Engine.SQLITE,
+            Engine.ACCESS,
+        }
+
+    def another(self) -> Database:
+        """Open another session that sees the same moment."""
+        found = open_shared(self.url, self.folder)
+        # Asked for before its first query: PostgreSQL returns to this point from one that fails.
+        assert found.snapshot.id == self.database.snapshot.id
+        return found
+
     def _forget(self) -> None:
         for name in (SESSION_NAME, COPY_NAME):
             with suppress(PermissionError):

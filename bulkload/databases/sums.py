@@ -34,6 +34,8 @@ Ints = npt.NDArray[np.int64]
 
 #: From here on SQLite takes a double for whole and leaves it as it is.
 _WHOLE_FROM: Final = 4503599627370496.0
+#: From here on an int64 overflows.
+LARGEST_TOTAL: Final = 2**63
 #: Largest whole number up to which a double holds every one.
 LARGEST_EXACT: Final = 2**53
 
@@ -143,16 +145,17 @@ class ReadSums:
         assert column.scale is not None
         numbers: Floats = values.drop_null().to_numpy(zero_copy_only=False)
         limit = LARGEST_TERM / column.scale
-        summable = numbers[np.abs(numbers) < limit]
-        if len(summable) < len(numbers):
+        # NaN is the extreme of what holds one, and smaller than nothing.
+        if not np.abs((numbers.min(initial=0.0), numbers.max(initial=0.0))).max() < limit:
             found.nan += int(np.isnan(numbers).sum())
             found.infinite += int(np.isinf(numbers).sum())
-        if not len(summable):
+            numbers = numbers[np.abs(numbers) < limit]
+        if not len(numbers):
             return
-        found.summed += len(summable)
-        found.minimum = _least(found.minimum, float(summable.min()), min)
-        found.maximum = _least(found.maximum, float(summable.max()), max)
-        found.total += exact_sum(rounded(summable * column.scale, self._rounding))
+        found.summed += len(numbers)
+        found.minimum = _least(found.minimum, float(numbers.min()), min)
+        found.maximum = _least(found.maximum, float(numbers.max()), max)
+        found.total += exact_sum(rounded(numbers * column.scale, self._rounding))
 
 
 def _add_whole(found: ColumnSums, values: Ints) -> None:
@@ -178,6 +181,8 @@ def rounded(values: Floats, rounding: Rounding) -> Ints:
 
 def exact_sum(values: Ints) -> int:
     """Add up whole numbers without overflow, whatever their size and number."""
+    if max(-int(values.min(initial=0)), int(values.max(initial=0))) * len(values) < LARGEST_TOTAL:
+        return int(values.sum())
     high, low = values >> 32, values & 0xFFFFFFFF
     return int(high.sum()) * HALF + int(low.sum())
 

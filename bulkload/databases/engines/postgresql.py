@@ -64,7 +64,6 @@ class PostgreSQL(Database):
     """A session of PostgreSQL or Timescale."""
 
     fails_on_overflow = True
-    counts_keys_apart = True
 
     def __init__(self, url: DatabaseUrl, *, snapshot: str | None = None) -> None:
         """Open a session; ``snapshot`` is one that another session exports."""
@@ -75,6 +74,8 @@ class PostgreSQL(Database):
         self._driver = driver
         self._masked = url.masked
         self._imported = snapshot
+        # A session beside others takes one core: adding up in parallel would cost a scan more.
+        self.counts_keys_apart = snapshot is None
         self._snapshot: SnapshotInfo | None = None
         self._locked_by_reading: set[str] = set()
         with self._translated_errors():
@@ -92,6 +93,8 @@ class PostgreSQL(Database):
                 self._import(self._imported)
             for name, value in _SETTINGS.items():
                 self._execute(f"SET LOCAL {name} = {self.text_literal(value)}")
+            if self._imported is not None:
+                self._execute("SET LOCAL max_parallel_workers_per_gather = 0")
 
     def _import(self, snapshot: str) -> None:
         try:
