@@ -7,31 +7,24 @@ so that the file is refused until a person has decided.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from bulkload.core import terms
 from bulkload.databases import survey_names as names
-from bulkload.databases.engines.base import Database
+from bulkload.databases.engines.base import Database, Kind
 from bulkload.databases.session import open_own, opened
-from bulkload.databases.survey_columns import SampleColumns, text
+from bulkload.databases.survey_columns import Row, SampleColumns, text
+from bulkload.databases.survey_long import LongTable, find_long_table
 from bulkload.databases.survey_names import quantities
+from bulkload.databases.survey_profiles import Proposal, by_profile
 from bulkload.databases.survey_relations import Link, Tables
 from bulkload.databases.urls import Engine, parse_url
 from bulkload.errors import BulkloadError, PlanError
 
 #: Tables whose columns are looked at.
 MAX_TABLES: Final = 500
-#: Profile -> tables that only its databases have.
-_PROFILES: Final[Mapping[str, frozenset[str]]] = {
-    "battery-archive": frozenset({"cell_metadata", "cycle_timeseries"}),
-    "arbin-mits8": frozenset({"testlist_table", "iv_basic_table"}),
-    "galv": frozenset({"experiment.dataset", "experiment.timeseries_data"}),
-}
-_NEWARE_COLUMNS: Final = frozenset({"main_first_table", "main_second_table"})
-
 _NEEDED: Final = (terms.TIME, terms.VOLTAGE, terms.CURRENT)
 #: Identifiers that every engine takes as they stand.
 _PLAIN: Final = re.compile(r"[a-z_][a-z0-9_]*")
@@ -40,28 +33,13 @@ _RESERVED: Final = frozenset(
 )
 
 
-@dataclass(slots=True, kw_only=True)
-class Proposal:
-    """A TOML text, and what it rests on."""
-
-    toml: str
-    evidence: list[str] = field(default_factory=list)
-    #: What a person has to decide before the file is accepted.
-    open_questions: list[str] = field(default_factory=list)
-
-
 def propose(url: str, base: Path) -> Proposal:
     """Look at a database's catalogue and a few rows; raises ``PlanError`` where nothing fits."""
     parsed = parse_url(url, base)
     with opened(open_own(parsed)) as database:
         tables = _tables(database, parsed.engine)
-        folded = {name.lower() for name in tables}
-        for profile, needed in _PROFILES.items():
-            if needed <= folded:
-                return _by_profile(parsed.masked, profile, sorted(needed))
-        for name, columns in tables.items():
-            if {column.lower() for column in columns} >= _NEWARE_COLUMNS:
-                return _by_profile(parsed.masked, "neware-bts", [f"{name}.main_first_table"])
+        if (found := by_profile(parsed.masked, tables)) is not None:
+            return found
         is_mysql = parsed.engine is Engine.MYSQL
         return _Search(Tables(database, tables), parsed.masked, is_mysql=is_mysql).proposal()
 
@@ -83,19 +61,6 @@ def _tables(database: Database, engine: Engine) -> dict[str, list[str]]:
     return found
 
 
-def _by_profile(masked: str, profile: str, tables: Sequence[str]) -> Proposal:
-    lines = ["[source.sql]", f'url = "{masked}"', f'profile = "{profile}"']
-    questions = []
-    if profile != "battery-archive":
-        lines += ["", "[source.sql.cells]", "# specification = ?   # no table says of which kind"]
-        questions.append("cells.specification: what the cells are")
-    return Proposal(
-        toml="\n".join(lines) + "\n",
-        evidence=[f"the tables {', '.join(tables)} are those of {profile}"],
-        open_questions=questions,
-    )
-
-
 class _Search:
     """Finds what a home-made database keeps where."""
 
@@ -111,13 +76,7 @@ class _Search:
         all_columns = self._tables.columns
         samples = [name for name, columns in all_columns.items() if _is_samples(columns)]
         if not samples:
-            long = [f"{name} ({', '.join(found)})" for name, columns in all_columns.items()
-                    if (found := names.long_shape(columns))]  # fmt: skip
-            hint = f"; one value a row, shape = 'long': {'; '.join(long)}" if long else ""
-            raise PlanError(
-                f"{self._masked}: none of {len(all_columns)} tables has columns for time, voltage "
-                f"and current{hint}; write [source.sql] by hand"
-            )
+            return self._long_proposal()
         chosen = max(samples, key=self._tables.count)
         others = [name for name in all_columns if name not in samples]
         lines = ["[source.sql]", f"url = {text(self._masked)}", ""]
@@ -154,6 +113,38 @@ class _Search:
                 lines += ["", *self._samples(chosen, (link.column, link.key))]
         return Proposal(
             toml="\n".join(lines) + "\n", evidence=self._evidence, open_questions=self._questions
+        )
+
+    def _long_proposal(self) -> Proposal:
+        """Return the proposal for a table of one value a row; ``PlanError`` where there is none."""
+        all_columns = self._tables.columns
+        long = find_long_table(self._tables)
+        if long is None:
+            raise PlanError(
+                f"{self._masked}: none of {len(all_columns)} tables has columns for time, voltage "
+                "and current, or for a code and its value; write [source.sql] by hand"
+            )
+        table = long.table
+        self._evidence.append(f"{table}: one value a row, {long.value} of the code {long.code}")
+        keys = [one for one in self._keys(table) if one not in long.taken]
+        link = self._tables.link(table, keys, [one for one in all_columns if one != table])
+        lines = ["[source.sql]", f"url = {text(self._masked)}", ""]
+        if link is None:
+            key = next(iter(keys), None)
+            at = None if key is None else (key, key)
+            lines += self._from_samples(table, key)
+        else:
+            self._say(table, link)
+            key, at = link.column, (link.column, link.key)
+            lines += self._from_tests(link.table, [*all_columns], key=link.key)
+        rows = long.rows(key)
+        self._evidence += long.decide(rows, key)
+        lines += ["", *self._samples(table, at, long=long, rows=rows)]
+        self._questions += long.questions()
+        return Proposal(
+            toml="\n".join([*lines, *long.comments()]) + "\n",
+            evidence=self._evidence,
+            open_questions=self._questions,
         )
 
     def _joined(self, prefix: str, column: str) -> str:
@@ -300,19 +291,36 @@ class _Search:
                 break
         return [*lines, ""]
 
-    def _samples(self, table: str, key: tuple[str, str] | None) -> list[str]:
-        """Return the samples' query; ``key``: its column, and that of the measurement."""
+    def _samples(
+        self,
+        table: str,
+        key: tuple[str, str] | None,
+        *,
+        long: LongTable | None = None,
+        rows: Sequence[Row] = (),
+    ) -> list[str]:
+        """Return the samples' query; ``key``: its column, and that of the measurement.
+
+        ``rows``: some samples of the long shape.
+        """
         columns = self._tables.columns[table]
-        found = quantities(columns)
+        found = quantities(columns) if long is None else long.found
         where = "" if key is None else f" WHERE {self._name(key[0])} = :{_parameter(key[1])}"
         source = "{table}" if key is None and self._is_named() else self._name(table)
-        order = names.named(columns, names.ORDER) or found[terms.TIME].column
+        kinds = self._tables.kinds(table)
+        if long is None:
+            order = names.named(columns, names.ORDER) or found[terms.TIME].column
+        else:
+            order = long.order or "?"
+            kinds = {one: kind for one, kind in kinds.items() if one not in long.taken}
+            kinds |= {one.column: Kind.NUMBER for one in found.values()}
         self._ask_about_flags(table)
         meant = SampleColumns(
             table=table,
-            kinds=self._tables.kinds(table),
+            kinds=kinds,
             order=order,
-            rows=self._tables.rows(table),
+            rows=self._tables.rows(table) if long is None else rows,
+            codes={} if long is None else long.in_toml,
             found=found,
             evidence=self._evidence,
             questions=self._questions,
@@ -321,6 +329,7 @@ class _Search:
             "[source.sql.samples]",
             f"query = {text(f'SELECT * FROM {source}{where}')}",
             f"order = [{text(order)}]",
+            *([] if long is None else long.shape()),
             "",
             "[source.sql.samples.columns]",
             *meant.lines(frozenset({order, *(() if key is None else (key[0],))})),

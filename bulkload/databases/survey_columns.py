@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -56,6 +56,16 @@ class SampleColumns:
     order: str
     evidence: list[str]
     questions: list[str]
+    #: Long shape: the columns that are codes, as TOML has each.
+    codes: Mapping[str, str] = field(default_factory=dict)
+
+    def _origin(self, column: str) -> str:
+        """Return what a column of the mapping comes from."""
+        code = self.codes.get(column)
+        return f"column = {text(column)}" if code is None else f"code = {code}"
+
+    def _called(self, column: str) -> str:
+        return f"code {column}" if column in self.codes else column
 
     def lines(self, known: frozenset[str]) -> list[str]:
         """Return the mapping; ``known`` are the columns that have another use."""
@@ -77,29 +87,29 @@ class SampleColumns:
         if (trouble := self._trouble(column)) is not None:
             self.questions.append(trouble)
         if name in _COUNTED:
-            return f"{text(name)} = {{ column = {text(column)} }}"
+            return f"{text(name)} = {{ {self._origin(column)} }}"
         unit = self._unit(name, quantity)
         stated = "" if unit is None else f', unit = "{unit}"'
         if unit is None:
-            self.questions.append(f"the unit of {column}")
+            self.questions.append(f"the unit of {self._called(column)}")
         if name == terms.CURRENT:
             stated += self._sign(column)
         elif name in terms.CUMULATIVE_COLUMNS:
             stated += self._total(column)
-        return f"{text(name)} = {{ column = {text(column)}{stated} }}"
+        return f"{text(name)} = {{ {self._origin(column)}{stated} }}"
 
     def _trouble(self, column: str) -> str | None:
         """Return why a column's values are not numbers, None where they are."""
         for value in self._values(column):
             if isinstance(value, bytes | memoryview):
                 return (
-                    f"{column}: holds blobs, which are not taken apart; write one row a sample "
-                    "into a table or a file"
+                    f"{self._called(column)}: holds blobs, which are not taken apart; write one "
+                    "row a sample into a table or a file"
                 )
             if isinstance(value, str) and self.kinds[column] is not Kind.NUMBER:
                 return (
-                    f"{column}: holds text such as {value[:20]!r}; make numbers of it in the "
-                    "query, and say there what a decimal comma or a word means"
+                    f"{self._called(column)}: holds text such as {value[:20]!r}; make numbers of it "
+                    "in the query, and say there what a decimal comma or a word means"
                 )
         return None
 
@@ -111,39 +121,43 @@ class SampleColumns:
         first = next(iter(self._values(column)), None)
         if isinstance(first, date) or (isinstance(first, str) and _ISO.match(first)):
             if isinstance(first, datetime) and first.tzinfo is not None:
-                return f"{name} = {{ column = {text(column)} }}"
+                return f"{name} = {{ {self._origin(column)} }}"
             self.questions.append(f"columns.{terms.TIME}: the zone of {column}, such as {first}")
-            return f'# {name} = {{ column = {text(column)}, zone = "Europe/Berlin" }}'
+            return f'# {name} = {{ {self._origin(column)}, zone = "Europe/Berlin" }}'
         if (trouble := self._trouble(column)) is not None:
             self.questions.append(trouble)
         values = numbers(self.rows, column)
         clock = self._clock(quantity, float(np.median(values)) if len(values) else 0.0)
         if clock is not None:
-            return f"{name} = {{ column = {text(column)}, {clock} }}"
+            return f"{name} = {{ {self._origin(column)}, {clock} }}"
         unit = quantity.unit or (None if quantity.is_clock else _PLAIN_UNITS[terms.TIME])
-        if quantity.unit is not None:
-            self.evidence.append(f"{column} is named after its unit")
+        if quantity.unit is not None and column not in self.codes:
+            self.evidence.append(f"{self._called(column)} is named after its unit")
         if unit is None:
-            self.questions.append(f"the unit of {column}, and when it is zero: it is {first}")
-            return f"# {name} = {{ column = {text(column)} }}"
+            self.questions.append(
+                f"the unit of {self._called(column)}, and when it is zero: it is {first}"
+            )
+            return f"# {name} = {{ {self._origin(column)} }}"
         if self._restarts(column):
             self.questions.append(
-                f"{column}: falls in the order of {self.order}; where it restarts, at a step or a "
-                "cycle, add it up in the query"
+                f"{self._called(column)}: falls in the order of {self.order}; where it restarts, at a "
+                "step or a cycle, add it up in the query"
             )
-        return f'{name} = {{ column = {text(column)}, unit = "{unit}" }}'
+        return f'{name} = {{ {self._origin(column)}, unit = "{unit}" }}'
 
     def _clock(self, quantity: Quantity, middle: float) -> str | None:
         """Return what the values of a clock count, None for those of a time since a beginning."""
         column = quantity.column
         for ticks, per_second in _TICKS.items():
             if _EPOCH_S[0] <= middle / per_second <= _EPOCH_S[1]:
-                self.evidence.append(f"{column}: counts {ticks} since 1970, such as {middle:.17g}")
+                self.evidence.append(
+                    f"{self._called(column)}: counts {ticks} since 1970, such as {middle:.17g}"
+                )
                 is_whole = all(isinstance(one, int) for one in self._values(column))
                 return f'ticks = "{ticks}"' if is_whole else f'unit = "{ticks}"'
         for what, (low, high) in _DAYS.items():
             if quantity.is_clock and low <= middle <= high:
-                self.evidence.append(f"{column}: {what}, such as {middle:.17g}")
+                self.evidence.append(f"{self._called(column)}: {what}, such as {middle:.17g}")
                 return 'unit = "d"'
         return None
 
@@ -158,7 +172,8 @@ class SampleColumns:
     def _unit(self, name: str, quantity: Quantity) -> str | None:
         column = quantity.column
         if quantity.unit is not None:
-            self.evidence.append(f"{column} is named after its unit")
+            if column not in self.codes:
+                self.evidence.append(f"{self._called(column)} is named after its unit")
             return quantity.unit
         if name != terms.VOLTAGE:
             # Seconds and degrees are what they are called; a current may be A or mA.
@@ -168,7 +183,7 @@ class SampleColumns:
         for unit, scale in (("V", 1.0), ("mV", 1000.0)):
             if 0.5 * scale <= middle <= 6.0 * scale:
                 self.evidence.append(
-                    f"{column}: the middle value is {middle:g}, a voltage in {unit}"
+                    f"{self._called(column)}: the middle value is {middle:g}, a voltage in {unit}"
                 )
                 return unit
         return None
@@ -186,17 +201,19 @@ class SampleColumns:
         if share >= CLEAR or share <= 1 - CLEAR:
             positive = "charge" if share >= CLEAR else "discharge"
             self.evidence.append(
-                f"{column}: the voltage rises with a positive current in {share:.0%} of "
-                f"{moving} rows, so positive is {positive}"
+                f"{self._called(column)}: the voltage rises with a positive current in {share:.0%} "
+                f"of {moving} rows, so positive is {positive}"
             )
             return f', positive = "{positive}"'
         current = numbers(rows, column)
         if len(current) and (np.all(current >= 0) or np.all(current <= 0)):
             side = "negative" if np.all(current >= 0) else "positive"
             hint = self._direction(rows, column, voltage)
-            self.questions.append(f"the sign of {column}: it is never {side}{hint}")
+            self.questions.append(f"the sign of {self._called(column)}: it is never {side}{hint}")
             return ""
-        self.questions.append(f"the sign of {column}: positive = 'charge' or 'discharge'")
+        self.questions.append(
+            f"the sign of {self._called(column)}: positive = 'charge' or 'discharge'"
+        )
         return ""
 
     def _direction(self, rows: Sequence[Row], column: str, voltage: str) -> str:
@@ -232,7 +249,9 @@ class SampleColumns:
         if not np.any(turned & ~fell & (total[1:] > GOES_ON * total.max())):
             return ""
         through = "cycle" if np.any(fell) else "test"
-        self.evidence.append(f"{column}: goes on where the current changes its direction")
+        self.evidence.append(
+            f"{self._called(column)}: goes on where the current changes its direction"
+        )
         return f', runs_on_through = "{through}"'
 
 

@@ -144,6 +144,12 @@ _CODES: Final = _words(
     "grandeur, magnitud, 类型"
 )
 _VALUES: Final = _words("value, data value, val, reading, wert, messwert, valeur, valor, 值, 数值")
+#: Names of the columns of a table that says what codes mean.
+LABELS: Final = _words(
+    "name, label, title, description, quantity, variable, signal, parameter, code name, "
+    "bezeichnung, grosse, nom, grandeur, nombre, magnitud, 名称"
+)
+UNIT_NAMES: Final = _words("unit, units, unit name, einheit, unite, unidad, 单位")
 #: Names of columns that say which rows are to be taken for gone.
 FLAGS: Final = _words(
     "deleted, is deleted, del, removed, is removed, hidden, archived, invalid, is invalid, valid, "

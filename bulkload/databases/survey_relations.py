@@ -115,6 +115,7 @@ def _affinity(column: str, table: str, key: str) -> int:
         theirs.removesuffix("s"),
         theirs.removesuffix("es"),
         theirs.removesuffix("n"),
+        f"{theirs.removesuffix('ies')}y",
     }
     if stem and stem in {one.replace(" ", "") for one in singular} and whole in _KEYS:
         return 3

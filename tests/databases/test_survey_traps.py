@@ -13,7 +13,7 @@ from bulkload.databases.survey import propose
 from bulkload.errors import PlanError
 from tests.databases.conftest import MyDatabase
 from tests.databases.reads import causes, migrate
-from tests.databases.worlds import cycling, write_toml
+from tests.databases.worlds import Floats, cycling, write_toml
 
 pytestmark = pytest.mark.xdist_group("databases")
 
@@ -212,7 +212,80 @@ def test_totals_that_run_on_are_told_by_their_values(tmp_path: Path) -> None:
     assert migration.column("test 1", "Charge capacity [A.h]")[12:24] == [0.0] * 12
 
 
-def test_the_long_shape_is_named(tmp_path: Path) -> None:
-    lab(tmp_path, CELLS, ("data (test_id, time_s, code, value)", [(1, 0.0, 21, 3.7)]))
-    with pytest.raises(PlanError, match=r"shape = 'long': data \(code, value\)"):
+def long_rows(*values: Floats) -> list[tuple[object, ...]]:
+    """Return a row a value, the codes from 1 on, of one test."""
+    return [
+        (7, n, code, float(of_code[n]))
+        for code, of_code in enumerate(values, 1)
+        for n in range(COUNT)
+    ]
+
+
+def test_codes_that_a_table_names_are_proposed_with_their_counts(tmp_path: Path) -> None:
+    lab(
+        tmp_path,
+        CELLS,
+        ("tests (id, cell_id, name)", [(7, 1, "ageing")]),
+        (
+            "quantities (id, name, unit)",
+            [(1, "time", "ms"), (2, "voltage", "mV"), (3, "current", "A"), (4, "humidity", "%")],
+        ),
+        (
+            "readings (test_id, n, quantity_id, value)",
+            long_rows(1000 * MADE.time, 1000 * MADE.voltage, MADE.current, MADE.time),
+        ),
+    )
+    found = propose("sqlite:///lab.db", tmp_path)
+    assert found.open_questions == [
+        f"code 4 (humidity %): {COUNT} rows, 0 to 710: which quantity, and in which unit"
+    ]
+    low, high = 1000 * MADE.voltage.min(), 1000 * MADE.voltage.max()
+    evidence = " ".join(found.evidence)
+    assert f"code 2 (voltage mV): {COUNT} rows, {low:.6g} to {high:.6g}; called" in evidence
+    assert "code 3: the voltage rises with a positive current" in evidence
+    migration = migrate(write_toml(tmp_path, found.toml), tmp_path / "job")
+    assert causes(migration) == {}
+    assert migration.column("ageing", "Voltage [V]") == MADE.voltage.tolist()
+    assert migration.column("ageing", "Time [s]") == MADE.time.tolist()
+    assert migration.column("ageing", "Current [A]") == (-MADE.current).tolist()
+
+
+def test_codes_of_arbin_and_codes_that_are_words(tmp_path: Path) -> None:
+    for name, volts, amps in (("data_type", 21, 22), ("channel", "U_V", "I_mA")):
+        folder = tmp_path / name
+        folder.mkdir()
+        scale = 1.0 if name == "data_type" else 1000.0
+        rows = [
+            (1, float(MADE.time[n]), code, value)
+            for n in range(COUNT)
+            for code, value in (
+                (volts, float(MADE.voltage[n])),
+                (amps, scale * float(MADE.current[n])),
+            )
+        ]
+        lab(folder, CELLS, (f"data (cell_id, time_s, {name}, value)", rows))
+        found = propose("sqlite:///lab.db", folder)
+        assert found.open_questions == []
+        migration = migrate(write_toml(folder, found.toml), folder / "job")
+        assert migration.column("test 1", "Voltage [V]") == MADE.voltage.tolist()
+        assert migration.column("test 1", "Current [A]") == pytest.approx(-MADE.current)
+
+
+def test_bare_codes_are_asked_for_with_what_their_values_look_like(tmp_path: Path) -> None:
+    rows = long_rows(MADE.time, MADE.voltage, MADE.current)
+    lab(tmp_path, CELLS, ("data (test_id, n, code, value)", rows))
+    found = propose("sqlite:///lab.db", tmp_path)
+    shown = " ".join(found.open_questions)
+    assert f"code 1: {COUNT} rows, 0 to 710: which quantity, and in which unit; its" in shown
+    assert 'look like "Time [s]"' in shown
+    assert 'look like "Voltage [V]" in V' in shown
+    assert 'look like "Current [A]"' in shown
+    assert '# "Voltage [V]" = { code = 2, unit = "V" }' in found.toml
+    with pytest.raises(PlanError):
+        migrate(write_toml(tmp_path, found.toml), tmp_path / "job")
+
+
+def test_tables_without_samples_are_named(tmp_path: Path) -> None:
+    lab(tmp_path, CELLS)
+    with pytest.raises(PlanError, match="or for a code and its value"):
         propose("sqlite:///lab.db", tmp_path)
