@@ -108,8 +108,8 @@ class SampleColumns:
                 )
             if isinstance(value, str) and self.kinds[column] is not Kind.NUMBER:
                 return (
-                    f"{self._called(column)}: holds text such as {value[:20]!r}; make numbers of it "
-                    "in the query, and say there what a decimal comma or a word means"
+                    f"{self._called(column)}: holds text such as {value[:20]!r}; make numbers "
+                    "of it in the query, and say there what a decimal comma or a word means"
                 )
         return None
 
@@ -140,8 +140,8 @@ class SampleColumns:
             return f"# {name} = {{ {self._origin(column)} }}"
         if self._restarts(column):
             self.questions.append(
-                f"{self._called(column)}: falls in the order of {self.order}; where it restarts, at a "
-                "step or a cycle, add it up in the query"
+                f"{self._called(column)}: falls in the order of {self.order}; where it restarts, "
+                "at a step or a cycle, add it up in the query"
             )
         return f'{name} = {{ {self._origin(column)}, unit = "{unit}" }}'
 
