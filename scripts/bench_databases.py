@@ -67,9 +67,20 @@ class Cost:
 
 def cost_of(what: Callable[[], Any], server: Server | None = None) -> Cost:
     """Return what something costs: this process, the children that it ends, and the server."""
+    sessions = _sessions(server)
     start, before = time.perf_counter(), _processor_s(server)
     what()
-    return Cost(time.perf_counter() - start, _processor_s(server) - before)
+    seconds = time.perf_counter() - start
+    # A session that is ending is counted only when it has ended.
+    while _sessions(server) > sessions:
+        threading.Event().wait(LOOK_S)
+    return Cost(seconds, _processor_s(server) - before)
+
+
+def _sessions(server: Server | None) -> int:
+    if server is None or server.process is None:
+        return 0
+    return len(psutil.Process(server.process.pid).children())
 
 
 def _processor_s(server: Server | None) -> float:
