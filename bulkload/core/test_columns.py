@@ -17,10 +17,14 @@ SERIAL: Final = "serial number"
 
 #: What a column holds -> its names, folded: words in lower case with a space between.
 TEST_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    TEST: ("test id", "test number", "test no", "test"),
+    TEST: (
+        *("test id", "test number", "test no", "test", "test name", "experiment", "experiment id"),
+        *("file", "file name", "filename", "source file", "datei", "dateiname", "测试编号"),
+    ),
     CHANNEL: (
         *("channel", "channel id", "channel number", "channel no", "channel index", "chl"),
-        *("chan", "slot", "kanal", "kanalnummer", "canal", "voie", "通道", "通道号"),
+        *("chan", "slot", "kanal", "kanalnummer", "kanal nr", "canal", "voie"),
+        *("通道", "通道号", "通道编号"),
     ),
     CELL: (
         *("cell id", "cell name", "cell number", "cell no", "cell", "battery id", "battery"),
@@ -28,8 +32,13 @@ TEST_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         *("batterie nr", "batterienummer", "prüfling", "batería", "bateria", "pila"),
         *("sample id", "sample name", "sample", "specimen", "specimen id", "device"),
         *("device id", "dut", "dut id", "unit", "unit id", "module", "module id", "position"),
-        *("zelle", "zellnummer", "cellule", "celda", "电池编号", "电池", "电芯", "样品"),
+        *("zelle", "zellnummer", "zelle nr", "zellen nr", "zell id", "zellen id", "akku", "probe"),
+        *("probennummer", "proben nr", "cellule", "échantillon", "celda", "muestra", "cella"),
+        *("电池编号", "电池", "电池号", "电芯", "电芯编号", "样品", "样品编号"),
     ),
-    BARCODE: ("barcode", "bar code", "条码"),
-    SERIAL: ("serial number", "serial no", "serial", "cell serial", "sn"),
+    BARCODE: ("barcode", "bar code", "条码", "条形码"),
+    SERIAL: (
+        *("serial number", "serial no", "serial", "cell serial", "sn", "seriennummer"),
+        *("numéro de série", "número de serie", "序列号"),
+    ),
 }

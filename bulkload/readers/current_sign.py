@@ -47,10 +47,15 @@ BOTH_WAYS_SHARE: Final = 0.25
 
 _FIT: Final = "fit of the voltage"
 
-_DISCHARGE: Final = (
-    r"^D$|^(.*[^A-Z])?(D_?C(HG?|HA|HRG)?|DCHG|DCHRG|DISCHARGE|DISCHG|DIS)([^A-Z].*)?$|放电"
+#: A word, in upper case, with no letter before or behind it: ``DÉCHARGE`` is no ``CHARGE``.
+_WORD: Final = r"^(?:.*[^A-ZÀ-Þ])?(?:{})(?:[^A-ZÀ-Þ].*)?$"
+_DISCHARGE: Final = r"^D$|放电|放電|방전|" + _WORD.format(
+    "D_?C(?:HG?|HA|HRG)?|DCHG|DCHRG|DISCHARGE|DISCHARGING|DISCHG|DIS|ENTLADEN|ENTLADUNG|ENTL"
+    "|D[EÉ]CHARGE|DESCARGA|SCARICA|ONTLADEN"
 )
-_CHARGE: Final = r"^C$|^(.*[^A-Z])?(CHG|CHA|CHRG|CHARGE|CHAR)([^A-Z].*)?$|充电"
+_CHARGE: Final = r"^C$|充电|充電|충전|" + _WORD.format(
+    "CHG|CHA|CHRG|CHARGE|CHARGING|CHAR|LADEN|LADUNG|AUFLADEN|CARGA|CARICA|OPLADEN"
+)
 
 
 class Settled(NamedTuple):

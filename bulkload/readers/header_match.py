@@ -19,7 +19,7 @@ from bulkload.readers.dialect import (
     Dialect,
     Kind,
 )
-from bulkload.readers.units import UNITS, Heading, conversion, split_heading
+from bulkload.readers.units import UNITS, Heading, conversion, is_unit, split_heading
 
 #: Headers with fewer columns are preamble lines.
 MIN_COLUMNS: Final = 3
@@ -215,6 +215,9 @@ def _second_time(
 
 def _is_usable(column: ColumnRule, unit: str | None) -> bool:
     """Leave an optional column out, rather than guess, where its scale is unknown."""
+    if column.target in REQUIRED and unit is not None:
+        # ``T/K`` is no time beside ``t/s``; an unknown unit is refused where it is read.
+        return conversion(column.target, unit) is not None or not is_unit(unit)
     if column.target in REQUIRED or column.kind is not Kind.NUMBER or column.ignores_unit:
         return True
     if unit is None:

@@ -66,7 +66,9 @@ def header_lines(text: Text) -> list[HeaderLine]:
     found: list[HeaderLine] = []
     numeric_run = 0
     for number, begin, end, line in lines(text, 0):
-        delimiter = max(DELIMITERS, key=line.count)
+        # A comma before a blank may stand within a name: ``Voltage, mV;Current, mA``.
+        counts = line.count(",") - line.count(", "), line.count("\t"), line.count(";")
+        delimiter = DELIMITERS[counts.index(max(counts))]
         if line.count(delimiter) < MIN_COLUMNS - 1:
             numeric_run = 0
             continue

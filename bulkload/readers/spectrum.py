@@ -33,7 +33,8 @@ FREQUENCIES: Final = ("freq", "frequency", "f", "frequenz", "fréquence", "frecu
 ANGULAR: Final = ("omega", "ω", "angular frequency", "kreisfrequenz")
 REALS: Final = (
     *("z'", "zre", "z re", "re(z)", "zreal", "z real", "z real part", "real", "real(z)", "z'(a)"),
-    *("zr", "z1", "rez", "re z", "z r", "实部"),
+    *("zr", "z1", "rez", "re z", "z r", "realteil", "partie réelle", "parte real", "实部"),
+    *("实部阻抗", "阻抗实部"),
 )
 IMAGINARIES: Final = (
     *('z"', "z''", "zim", "z im", "im(z)", "zimg", "zimag", "z imag", "imag", "imag(z)", "z''(b)"),
@@ -46,7 +47,12 @@ IMAGINARIES: Final = (
         "im z",
         "imaginary",
         "z imaginary part",
+        "imaginärteil",
+        "partie imaginaire",
+        "parte imaginaria",
         "虚部",
+        "虚部阻抗",
+        "阻抗虚部",
     ),
 )
 NEGATED: Final = tuple(f"-{name}" for name in IMAGINARIES)
@@ -59,7 +65,11 @@ MODULI: Final = (
     "impedance",
     "impedanz",
     "z modulus",
+    "betrag",
+    "impédance",
+    "impedancia",
     "阻抗",
+    "阻抗模",
 )
 PHASES: Final = (
     "phase",
@@ -70,7 +80,10 @@ PHASES: Final = (
     "phi",
     "phase angle",
     "phase of z",
+    "phasenwinkel",
+    "fase",
     "相位",
+    "相位角",
 )
 NEGATED_PHASES: Final = tuple(f"-{name}" for name in PHASES)
 

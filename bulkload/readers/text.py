@@ -73,6 +73,9 @@ class Text:
 def decode(content: FileContent) -> Text:
     """Return the content as text, or refuse what is not text."""
     data, encoding = _to_utf8(content)
+    if b"\n" not in data[:HEAD_BYTES] and b"\n" not in data:
+        # Lines that end as on the first Macintosh.
+        data = data.replace(b"\r", b"\n")
     _refuse_binary(content, data[:HEAD_BYTES])
     _refuse_endless_line(content.name, data)
     if data.isspace() or not data:

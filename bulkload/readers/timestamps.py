@@ -38,6 +38,8 @@ _ISO: Final = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}")
 _SINGLE_OPEN: Final = re.compile(_YEAR_LAST)
 _SINGLE: Final = (*map(re.compile, (_YEAR_FIRST, _DOTTED, _NAMED)), _SINGLE_OPEN)
 
+_HAN_DATE: Final = r"(\d{4})\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*日\s*"
+
 MONTHS: Final = (
     "jan",
     "feb",
@@ -112,6 +114,8 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> Floats:
     """
     if pa.types.is_floating(values.type):
         return np.asarray(values.to_numpy(), dtype=np.float64)
+    if len(values) and "年" in str(values[0].as_py()):
+        values = _western(values)
     if len(values) <= FEW_VALUES:
         few = _few(values, day_first=day_first)
         if few is not None:
@@ -127,6 +131,12 @@ def timestamps(values: pa.ChunkedArray, *, day_first: bool = False) -> Floats:
             raise ClockError(str(values[0].as_py()))
         return seconds
     return _by_pattern(values, day_first=day_first)
+
+
+def _western(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write ``2024年6月5日 10:00`` as ``2024-6-5 10:00``."""
+    plain = pc.replace_substring_regex(values, _HAN_DATE, r"\1-\2-\3 ")
+    return pc.utf8_trim_whitespace(plain)
 
 
 def _by_pattern(values: pa.ChunkedArray, *, day_first: bool) -> Floats:
@@ -172,7 +182,7 @@ def start_of(value: str, *, day_first: bool | None = None) -> str | None:
 
     A date such as 05/06/2024 is one where ``day_first`` is known, or one number is above 12.
     """
-    moment = _moment(value, day_first=day_first)
+    moment = _moment(re.sub(_HAN_DATE, r"\1-\2-\3 ", value), day_first=day_first)
     return None if moment is None else moment.isoformat()
 
 

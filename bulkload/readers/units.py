@@ -89,6 +89,8 @@ _TRAILING_UNIT: Final = re.compile(
 _SLASH_UNIT: Final = re.compile(r"^(?P<base>.+?)\s*/\s*(?P<unit>[^/()]+)$")
 #: Newer EC-Lab programs write ``<Ewe/V>`` for ``<Ewe>/V``.
 _UNIT_INSIDE: Final = re.compile(r"^<(?P<base>[^<>/]+)/(?P<unit>[^<>/]+)>$")
+#: ``Voltage, mV``: only where it is a unit that is known.
+_COMMA_UNIT: Final = re.compile(r"^(?P<base>[^,]+?)\s*,\s*(?P<unit>[^,]+)$")
 #: A unit that ends the name: ``Voltage_V``, ``Cell_Temperature_C``.
 _SUFFIX_UNIT: Final = re.compile(
     r"^(?P<base>.+)[_ ](?P<unit>s|ms|min|h|[mk]?V|[munµ]?A|[mk]?Ah|[mk]?Wh|[mk]?W|C|degC|K"
@@ -139,7 +141,7 @@ def written_base(name: str, *, slash: bool = False) -> str:
     """Return the name of a column as written, without its unit."""
     plain = name.strip().strip("~\ufeff")
     pattern = _SLASH_UNIT if slash else _TRAILING_UNIT
-    match = _UNIT_INSIDE.match(plain) or pattern.match(plain)
+    match = _UNIT_INSIDE.match(plain) or pattern.match(plain) or _with_comma(plain)
     if match is None:
         return plain
     tail = match.groupdict().get("tail") or ""
@@ -156,6 +158,11 @@ def split_heading(name: str, *, slash: bool = False, suffix: bool = False) -> He
     return _split_heading(name, slash=slash, suffix=suffix)
 
 
+def _with_comma(name: str) -> re.Match[str] | None:
+    match = _COMMA_UNIT.match(name)
+    return match if match is not None and is_unit(match["unit"]) else None
+
+
 @lru_cache(maxsize=4096)
 def _split_heading(name: str, *, slash: bool, suffix: bool) -> Heading:
     inside = _UNIT_INSIDE.match(name.strip())
@@ -165,9 +172,9 @@ def _split_heading(name: str, *, slash: bool, suffix: bool) -> Heading:
     if ending is not None:
         return Heading(folded_name(ending["base"]), ending["unit"])
     pattern = _SLASH_UNIT if slash else _TRAILING_UNIT
-    match = pattern.match(name.strip())
+    match = pattern.match(name.strip()) or _with_comma(name.strip())
     if match is None:
         return Heading(folded_name(name), None)
-    tail = "" if slash else match.group("tail").strip(" _")
+    tail = (match.groupdict().get("tail") or "").strip(" _")
     base = folded_name(f"{match.group('base')} {tail}")
     return Heading(base, match.group("unit").strip() or None)

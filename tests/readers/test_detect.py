@@ -264,7 +264,7 @@ def test_a_count_of_header_lines_that_is_wrong(write: Write) -> None:
     ]
     assert read(write("a.mpt", "\n".join(lines) + "\n")).table.num_rows == 3
     lines[1] = "Nb header lines : 3"
-    assert cause(write("b.mpt", "\n".join(lines) + "\n")) == "ragged_rows"
+    assert read(write("b.mpt", "\n".join(lines) + "\n")).table.num_rows == 3
     lines[1] = "Nb header lines : 40"
     assert cause(write("c.mpt", "\n".join(lines) + "\n")) == "truncated"
 

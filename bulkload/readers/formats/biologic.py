@@ -22,7 +22,7 @@ from bulkload.readers.dialect import (
     Sign,
 )
 from bulkload.readers.file_kinds import TEXT
-from bulkload.readers.headers import HeaderLine, cut, grid_below
+from bulkload.readers.headers import HeaderLine, cut, find, grid_below
 from bulkload.readers.metadata import grouped, merged, with_iso_start
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe
@@ -140,6 +140,10 @@ def _header(probe: Probe) -> tuple[list[str], HeaderLine]:
     delimiter = max(("\t", ";", ","), key=line.count)
     names = tuple(name.strip() for name in cut(line, delimiter))
     header = HeaderLine(wanted, begin, end, delimiter, names)
+    if not header.fits(EXPORT):
+        # Lines were added or lost on the way through another program: the count is the old one.
+        header = find(probe.headers, EXPORT) or header
+        begin = header.begin
     return data[:begin].decode("utf-8", "replace").splitlines(), header
 
 

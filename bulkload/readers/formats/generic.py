@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Sequence
+from typing import Any, Final
 
 from bulkload.core import terms
 from bulkload.readers.derive import ENERGY
@@ -16,6 +18,8 @@ from bulkload.readers.dialect import (
     Dialect,
     Kind,
 )
+from bulkload.readers.metadata import grouped, labelled, with_iso_start
+from bulkload.readers.probe import Probe
 from bulkload.readers.spectrum import SPECTRAL, tell_sweeps
 from bulkload.readers.table_format import TableFormat
 
@@ -23,7 +27,8 @@ from bulkload.readers.table_format import TableFormat
 _TIME: Final = (
     *("test time", "total time", "cumulative time", "run time", "running time", "elapsed time"),
     *("testzeit", "gesamtzeit", "laufzeit", "temps total", "temps écoulé", "tiempo total"),
-    *("测试时间", "总时间", "time", "zeit", "temps", "tiempo", "时间", "t"),
+    *("测试时间", "总时间", "time", "zeit", "temps", "tiempo", "tempo", "tijd", "时间", "時間"),
+    *("경과 시간", "시간", "время", "t"),
 )
 _DATES: Final = (
     *("date time", "datetime", "timestamp", "time stamp", "date", "datum", "zeitstempel"),
@@ -31,12 +36,19 @@ _DATES: Final = (
 )
 _VOLTAGE: Final = (
     *("cell voltage", "ecell", "zellspannung", "voltage", "potential", "spannung", "tension"),
-    *("tensión", "voltaje", "电压", "电压值", "u", "v", "e"),
+    *("tensión", "voltaje", "tensione", "tensão", "spanning", "电压", "电压值", "電圧", "전압"),
+    *("напряжение", "u", "v", "e"),
 )
 _ELECTRODES: Final = tuple(name for rule in ELECTRODES[:2] for name in rule.names)
 _CURRENT: Final = (
     *("current", "cell current", "strom", "zellstrom", "courant", "intensité", "corriente"),
-    *("电流", "i"),
+    *("corrente", "stroom", "电流", "電流", "전류", "ток", "i"),
+)
+
+
+_MODES: Final = (
+    *("mode", "status", "state", "step type", "modus", "zustand", "betriebsart", "schritttyp"),
+    *("état", "estado", "modo", "stato", "工步类型", "状态", "工步状态"),
 )
 
 
@@ -81,11 +93,24 @@ def _plain(how: str, *, slash: bool = False, suffix: bool = False) -> Dialect:
             ColumnRule(terms.DISCHARGE_ENERGY, ("discharge energy",), needs_unit=True),
             ColumnRule(ENERGY, ("energy",), needs_unit=True),
             *SPECTRAL,
-            ColumnRule(MODE, ("mode", "status", "state", "step type"), kind=Kind.TEXT),
+            ColumnRule(MODE, _MODES, kind=Kind.TEXT),
         ),
         slash_units=slash,
         suffix_units=suffix,
     )
+
+
+#: What lines above a table call the moment at which the test began.
+_STARTS: Final = (
+    *("start", "start time", "start date", "started", "test start", "start of test", "begin"),
+    *("date of test", "startzeit", "beginn", "startdatum", "début", "inicio", "开始时间"),
+)
+
+
+def _preamble(lines: Sequence[str], _probe: Probe) -> dict[str, Any]:
+    rows = (re.sub(r"^([^\t:;,]+):?[\t;,]+", r"\1:", line) for line in lines)
+    found = labelled(rows, dict.fromkeys(_STARTS, "start_time"))
+    return grouped(with_iso_start(dict(found)))
 
 
 FORMAT: Final = TableFormat(
@@ -95,5 +120,6 @@ FORMAT: Final = TableFormat(
         _plain(" with slashes", slash=True),
         _plain(" with units as suffixes", suffix=True),
     ),
+    preamble=_preamble,
     prepare=tell_sweeps,
 )

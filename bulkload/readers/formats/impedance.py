@@ -33,7 +33,8 @@ from bulkload.readers.spectrum import (
 from bulkload.readers.units import is_unit
 
 #: Names of other tables: with a voltage and a current it is cycling that has a spectrum beside.
-_NOT_HERE: Final = frozenset({"voltage", "current", "potential", "i", "u", "ewe", "<ewe>"})
+_VOLTAGES: Final = frozenset({"voltage", "potential", "u", "ewe", "<ewe>"})
+_CURRENTS: Final = frozenset({"current", "i", "<i>"})
 
 
 def _dialect(name: str, cycler: str, *, slash: bool = False, **changes: Any) -> Dialect:
@@ -126,7 +127,8 @@ def _found(probe: Probe) -> tuple[Dialect, HeaderLine] | None:
         if header is None:
             continue
         found = headings(header.names, dialect)
-        if not _NOT_HERE.isdisjoint(heading.base for heading in found):
+        bases = {heading.base for heading in found}
+        if not _VOLTAGES.isdisjoint(bases) and not _CURRENTS.isdisjoint(bases):
             return None
         has_units = any(heading.unit and is_unit(heading.unit) for heading in found)
         if has_units or dialect is POWERSUITE:
