@@ -82,7 +82,8 @@ def plan(count):
     check = PlanCheck()
     for number in range(count):
         key = JobKey("spec", f"cell {number // 1000}", f"a measurement of the archive {number}")
-        yield from check.admit(UploadJob(key=key, path=f"/archive/{number}.csv"), f"row {number}")
+        path = f"/archive/{number}.csv"
+        yield from check.admit(UploadJob(key=key, path=path, origin=path), path)
 
 account = account_of(plan(int(sys.argv[1])))
 print(account.jobs, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)

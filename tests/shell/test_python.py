@@ -15,7 +15,9 @@ from bulkload.core.outcome import Outcome
 from bulkload.localstudio import LocalStudio
 from bulkload.settings import RunLimits, RunSettings
 from tests.archives import RATINGS, archive, series
+from tests.conftest import ROOT
 from tests.jobs import Jobs
+from tests.manual.examples import blocks
 
 SETTINGS = RunSettings(limits=RunLimits(workers=1))
 
@@ -24,7 +26,7 @@ Call = Callable[..., Any]
 
 @pytest.fixture(params=["script", "notebook"])
 def call(request: pytest.FixtureRequest) -> Call:
-    """Call a function where no event loop runs, and inside one that runs."""
+    """Call a function where no event loop runs, and inside one that runs; `exec` for examples."""
 
     def inside(function: Call, *sources: Any, **arguments: Any) -> Any:
         async def cell() -> Any:
@@ -44,18 +46,20 @@ def test_an_archive_goes_from_survey_to_account(
     archive(tmp_path / "archive", measurements=2, rows=20)
     (tmp_path / "archive" / "notes.txt").write_text("a misfit")
     jobs.use(studio)
-    proposed = call(bulkload.survey, "archive")
+    names: dict[str, Any] = {}
+    for block in blocks((ROOT / "README.md").read_text("utf-8")):
+        if block.language == "python":
+            call(exec, block.text, names)
+    proposed, planned, made = (names[name] for name in ("proposed", "planned", "made"))
     assert len(proposed) == 4
-    planned = call(bulkload.plan, "archive")
     assert planned["upload"].tolist() == ["yes", "yes", "no"]
     assert planned["measurement"].tolist()[:2] == ["run 0", "run 1"]
     assert planned["rule"].tolist()[2] == "no_layout"
-    checked = call(bulkload.check, "archive")
-    assert checked["outcome"].tolist() == ["fit", "fit", "rejected"]
-    made = call(bulkload.upload, planned, job="job", settings=SETTINGS)
     assert made["outcome"].tolist() == ["created", "created", "skipped"]
     assert made.attrs["exit_code"] == 0
-    assert call(bulkload.account, "job")["outcome"].tolist() == made["outcome"].tolist()
+    assert call(bulkload.account, "jobs/python")["outcome"].tolist() == made["outcome"].tolist()
+    checked = call(bulkload.check, "archive")
+    assert checked["outcome"].tolist() == ["fit", "fit", "rejected"]
     table = call(bulkload.read, tmp_path / "archive/spec 0/cell 0/run 0.csv")
     assert len(table) == 20
     assert table.attrs["provenance"]["file"] == "run 0.csv"
