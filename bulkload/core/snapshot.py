@@ -314,9 +314,16 @@ def _merged_stage(name: StageName, parts: Sequence[RunSnapshot]) -> StageState:
 
 
 def _merged_limit(parts: Sequence[RunSnapshot]) -> Limit:
-    """Return what limits most of the parts that are under way."""
-    limits = Counter(one.limit for one in parts if one.state is not RunState.ENDED)
-    return limits.most_common(1)[0][0] if limits else NO_LIMIT
+    """Return what limits most of the parts under way, with the figures of the first of them."""
+    limits = [one.limit for one in parts if one.state is not RunState.ENDED]
+    if len(limits) < 2:
+        return limits[0] if limits else NO_LIMIT
+    ((name, count),) = Counter(one.name for one in limits).most_common(1)
+    first = next(one for one in limits if one.name is name)
+    if name is LimitName.NONE:
+        return first
+    share = f"{count:,} of {len(limits):,} parts under way"
+    return replace(first, detail=f"{first.detail}; {share}" if first.detail else share)
 
 
 def _merged_eta(parts: Sequence[RunSnapshot]) -> Eta | None:

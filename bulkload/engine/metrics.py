@@ -27,11 +27,13 @@ ADDRESS: Final = "127.0.0.1"
 
 
 @contextmanager
-def served_metrics(port: int, snapshot: Callable[[], RunSnapshot], job_dir: Path) -> Iterator[str]:
+def served_metrics(
+    port: int, snapshot: Callable[[], RunSnapshot], job_dir: Path | None
+) -> Iterator[str]:
     """Serve metrics at the yielded URL while the block runs; 0 takes a free port.
 
     Raises ``MissingExtraError`` and ``SettingsError``. Side effects: ``metrics.prom`` in the job
-    folder when the block ends; a disk that does not take it changes nothing.
+    folder, where one is given, when the block ends; a disk that does not take it changes nothing.
     """
     try:
         import prometheus_client
@@ -52,8 +54,9 @@ def served_metrics(port: int, snapshot: Callable[[], RunSnapshot], job_dir: Path
         server.shutdown()
         server.server_close()
         thread.join()
-        with suppress(OSError):
-            prometheus_client.write_to_textfile(str(job_dir / FILE_NAME), registry)
+        if job_dir is not None:
+            with suppress(OSError):
+                prometheus_client.write_to_textfile(str(job_dir / FILE_NAME), registry)
 
 
 class SnapshotCollector:

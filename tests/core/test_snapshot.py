@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bulkload.core.limiting import Limit, LimitName
+from bulkload.core.limiting import NO_LIMIT, Limit, LimitName
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.snapshot import (
     STALE_AFTER_S,
@@ -115,6 +115,25 @@ def test_parts_that_have_ended_leave_the_state_to_the_others() -> None:
     assert merged([ended, waiting]).state is RunState.WAITING
     assert merged([ended, waiting]).exit_code is None
     assert merged([ended, replace(ended, exit_code=0)]).exit_code == 3
+
+
+def test_what_limits_most_parts_limits_the_whole() -> None:
+    def limited(name: LimitName, detail: str = "", **more: object) -> RunSnapshot:
+        return replace(WHOLE, limit=Limit(name=name, detail=detail), **more)  # type: ignore[arg-type]
+
+    parts = [
+        limited(LimitName.STORAGE, "4 of 4 transfers busy"),
+        # Their figures differ, as those of two processes always do.
+        limited(LimitName.PARSING, "80% of their time"),
+        limited(LimitName.PARSING, "83% of their time"),
+        limited(LimitName.API, state=RunState.ENDED),
+    ]
+    detail = "80% of their time; 2 of 3 parts under way"
+    assert merged(parts).limit == Limit(name=LimitName.PARSING, detail=detail)
+    assert merged([*parts[:1], parts[3]]).limit == parts[0].limit
+    assert merged([parts[3], parts[3]]).limit == NO_LIMIT
+    idle = [limited(LimitName.NONE)] * 2
+    assert merged(idle).limit == NO_LIMIT
 
 
 def test_one_part_is_itself_and_none_is_an_error() -> None:

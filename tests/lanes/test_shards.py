@@ -14,9 +14,10 @@ from bulkload.journal.lock import exclusive
 from bulkload.journal.parts import part_folder
 from bulkload.localstudio import LocalStudio
 from tests.archives import archive, series, write
-from tests.jobs import Jobs, StartStudio, job_rows, running, until
+from tests.jobs import Jobs, Running, StartStudio, job_rows, running, until
 from tests.lanes.divided import assert_all_arrived, rows_of
 from tests.official import judge_of
+from tests.report.serving import asked
 
 PLAN = ("plan", "archive", "--job", "job", "--parts", "4")
 
@@ -91,6 +92,14 @@ def test_a_plan_that_was_cut_short_is_not_run(
     assert jobs.command(*shard(0, 1)).code == 0
 
 
+def shown_at(run: Running) -> list[str]:
+    """Return the addresses of page and metrics, which a run says first."""
+    assert run.process.stderr is not None
+    lines = [run.process.stderr.readline() for _ in range(2)]
+    assert [line.partition(": ")[0] for line in lines] == ["page", "metrics"]
+    return [line.partition(": ")[2].strip() for line in lines]
+
+
 @pytest.mark.timeout(600)
 def test_two_machines_refuse_each_other_part_by_part(
     start_studio: StartStudio, jobs: Jobs, tmp_path: Path
@@ -99,10 +108,16 @@ def test_two_machines_refuse_each_other_part_by_part(
     studio = start_studio(latency_s=0.2)
     jobs.use(studio)
     assert jobs.command(*PLAN).code == 0
-    with running(shard(0, 1), folder=tmp_path, studio=studio) as one:
+    words = [*shard(0, 1), "--metrics", "0", "--page"]
+    with running(words, folder=tmp_path, studio=studio) as one:
+        page, metrics = shown_at(one)
         until(lambda: studio.requests.total > 3, "requests")
+        assert asked(page)[0] == 200
+        # The metrics are those of all parts of the shard.
+        assert "\nbulkload_entries_planned 16.0\n" in asked(metrics)[2]
         other = jobs.command(*shard(0, 1))
         first = one.wait()
+    assert not (tmp_path / "job/metrics.prom").exists(), "no shard sees the whole job"
     # The other ran what was free, and left the part under way to the first.
     assert first.code in (0, 5), first.out + first.err
     assert other.code in (0, 5), other.out + other.err

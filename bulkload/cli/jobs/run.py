@@ -140,9 +140,7 @@ def carry_out(
             return _refuse(error.account, request, output, ending), {}
         show_problems(console, result.plan.warnings, len(result.plan.warnings))
         _show_gone(console, result.plan.gone)
-        # Several shards may end at once, and none of them sees the whole job.
-        is_shard = isinstance(request, LanesRequest) and request.is_shard
-        if result.report.exit_code not in _INTERRUPTED and not is_shard:
+        if result.report.exit_code not in _INTERRUPTED and _sees_whole_job(request):
             report_after(request.job_dir, report, errors)
         _show(console, request, result, as_json=output.as_json)
         if summary is not None:
@@ -223,6 +221,14 @@ def _log_dropped_output(request: JobRequest) -> None:
             logger.warning("terminal.output_dropped", **asdict(one))
 
 
+def _sees_whole_job(request: RunRequest | LanesRequest) -> bool:
+    """Return whether what this run says at its end is true of the job.
+
+    Several shards may end at once, and none of them sees more than its own parts.
+    """
+    return not (isinstance(request, LanesRequest) and request.is_shard)
+
+
 async def _watched(request: RunRequest | LanesRequest, output: RunOutput) -> RunResult:
     has_lanes = isinstance(request, LanesRequest)
     progress = LanesProgress(request.clock) if has_lanes else Progress(request.clock)
@@ -239,7 +245,8 @@ async def _watched(request: RunRequest | LanesRequest, output: RunOutput) -> Run
     with ExitStack() as stack:
         stack.enter_context(one_error())
         if output.metrics is not None:
-            serving = served_metrics(output.metrics, progress.snapshot, request.job_dir)
+            folder = request.job_dir if _sees_whole_job(request) else None
+            serving = served_metrics(output.metrics, progress.snapshot, folder)
             say(errors, f"metrics: {stack.enter_context(serving)}")
         stack.enter_context(shown_live(errors, progress.snapshot))
         async with obeying_signals(stop, announce), anyio.create_task_group() as group:
