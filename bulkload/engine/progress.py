@@ -274,9 +274,6 @@ class Progress:
             lately = self._throughput.before(totals, RATE_WINDOW_S)
             eta = self._eta(totals)
         span_s = max(totals.at - lately.at, 1e-9)
-        files = sorted(
-            self.stages.oldest(FILES_NAMED, totals.at), key=lambda file: file.age_s, reverse=True
-        )
         return RunSnapshot(
             at=self._clock.now().timestamp(),
             started_at=self._started,
@@ -297,7 +294,7 @@ class Progress:
             bytes_sent_rate=(totals.bytes_sent - lately.bytes_sent) / span_s,
             requests=self.wire.requests,
             retries=self.wire.retries,
-            files=tuple(files[:FILES_NAMED]),
+            files=self.stages.oldest(FILES_NAMED, totals.at),
             files_in_hand=self.stages.in_hand,
             pauses=self.wire.pauses(),
             limit=self._limit(totals, lately, span_s),

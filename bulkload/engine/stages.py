@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -79,14 +79,19 @@ class Stages:
         since_s = now - self._counted_at[stage]
         return self._busy_s[stage] + self.in_flight(stage) * since_s
 
-    def oldest(self, each: int, now: float) -> Iterator[FileInHand]:
-        """Yield the oldest measurements of each stage."""
-        for stage, places in self._places.items():
+    def oldest(self, most: int, now: float) -> tuple[FileInHand, ...]:
+        """Return the measurements that have been longest in their stage, at most so many."""
+        found = [
+            (place, stage)
+            for stage, places in self._places.items()
             # A copy in one step: another thread may look on.
-            for place in tuple(islice(places.values(), each)):
-                yield FileInHand(
-                    path=place.path, key=str(place.key), stage=stage, age_s=now - place.since
-                )
+            for place in tuple(islice(places.values(), most))
+        ]
+        found.sort(key=lambda one: one[0].since)
+        return tuple(
+            FileInHand(path=place.path, key=str(place.key), stage=stage, age_s=now - place.since)
+            for place, stage in found[:most]
+        )
 
     def _count(self, stage: StageName, now: float) -> None:
         self._busy_s[stage] += self.in_flight(stage) * (now - self._counted_at[stage])

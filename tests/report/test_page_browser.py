@@ -19,13 +19,15 @@ from tests.report.test_report_browser import HOSTILE, LONG
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Path:
-    make_job(tmp_path / "job", JobSize(cells=12, measurements=10))
-    return tmp_path / "job"
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished job that the tests only look at."""
+    folder = tmp_path_factory.mktemp("page") / "job"
+    make_job(folder, JobSize(cells=12, measurements=10))
+    return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(job: Path) -> Iterator[str]:
     with served(job) as address:
         yield address
@@ -123,6 +125,15 @@ def test_the_keyboard_is_enough(open_page: Open, page: str) -> None:
     window.keyboard.press("Escape")
     expect(window.locator("#story")).to_be_hidden()
     assert window.evaluate(name) == first
+
+
+def test_the_focus_stays_in_the_events_while_the_page_goes_on(open_page: Open, page: str) -> None:
+    window = loaded(open_page, page).page
+    second = window.locator("#events button").nth(1)
+    second.focus()
+    seen = window.locator("#seen").inner_text()
+    expect(window.locator("#seen")).not_to_have_text(seen)
+    expect(second).to_be_focused()
 
 
 def test_a_picture_has_words(open_page: Open, page: str) -> None:

@@ -7,16 +7,20 @@ import json
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from anyio.from_thread import start_blocking_portal
 
-from bulkload.localstudio import LocalStudio
+from bulkload.cli import run
+from bulkload.localstudio import FaultKind, FaultRule, LocalStudio, StudioSettings
 from tests.archives import archive, series, write
-from tests.jobs import Ended, Jobs
+from tests.jobs import Ended, Jobs, environment_of
 
 FILES = {
     *("MANIFEST.sha256", "about.json", "accepted.csv", "account.csv", "evidence.html"),
@@ -24,20 +28,47 @@ FILES = {
 }
 
 
-@pytest.fixture
-def job(jobs: Jobs, studio: LocalStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A job of five measurements, verified, and a rejected file that is accepted."""
-    root = tmp_path / "archive"
+@dataclass(frozen=True)
+class Made:
+    """A job that every test packs: five measurements, verified, and a rejected file, accepted."""
+
+    folder: Path
+    studio: LocalStudio
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    """The job, its archive and its Studio, made once: packing changes none of them."""
+    folder = tmp_path_factory.mktemp("made")
+    root = folder / "archive"
     archive(root, measurements=5, rows=20)
     (root / "spec 0" / "cell 0" / "<script>alert(1)<.csv").write_text("not a test\n")
-    monkeypatch.setenv("LOGNAME", "anna")
-    jobs.use(studio)
-    jobs.upload("archive")
     why = "<b>aborted</b> by hand"
-    assert jobs.command("accept", "job", "--cause", "unknown_format", "--reason", why).code == 0
-    assert jobs.upload("archive").code == 0
-    assert jobs.command("verify", "job", "--all").code == 0
-    return tmp_path / "job"
+    with (
+        start_blocking_portal("asyncio") as portal,
+        portal.wrap_async_context_manager(
+            LocalStudio(StudioSettings(data_dir=folder / "studio"))
+        ) as studio,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.chdir(folder)
+        for name, value in (environment_of(studio) | {"LOGNAME": "anna"}).items():
+            environment.setenv(name, value)
+        upload = ["upload", "archive", "--job", "job", "--workers", "1", "--quiet"]
+        assert run(upload) == 3
+        assert run(["accept", "job", "--cause", "unknown_format", "--reason", why]) == 0
+        assert run(upload) == 0
+        assert run(["verify", "job", "--all"]) == 0
+        yield Made(folder, studio)
+
+
+@pytest.fixture
+def job(jobs: Jobs, made: Made) -> Path:
+    """A copy of the job and of its archive, beside which commands run."""
+    jobs.use(made.studio)
+    for name in ("job", "archive"):
+        shutil.copytree(made.folder / name, jobs.folder / name)
+    return jobs.folder / "job"
 
 
 def packed(jobs: Jobs, out: str = "pack.zip") -> str:
@@ -54,7 +85,7 @@ def checked(jobs: Jobs, *words: str) -> Ended:
 
 
 def test_a_pack_is_verified_when_the_job_folder_is_gone(
-    jobs: Jobs, job: Path, studio: LocalStudio, tmp_path: Path
+    jobs: Jobs, job: Path, tmp_path: Path
 ) -> None:
     digest = packed(jobs)
     shutil.rmtree(job)
@@ -154,23 +185,37 @@ def test_a_file_that_is_added_removed_or_renamed_is_named(jobs: Jobs, job: Path)
     )
 
 
-def test_what_changed_in_studio_is_named(jobs: Jobs, job: Path, studio: LocalStudio) -> None:
+def test_what_changed_in_studio_is_named(jobs: Jobs, job: Path, made: Made) -> None:
     packed(jobs)
     shutil.rmtree(job)
-    # One value of one row, in the file that Studio keeps; and one record is gone.
-    held = sorted(studio.settings.data_dir.rglob("*"), key=str)
+    # One value of one row, in the file that Studio keeps.
+    held = sorted(made.studio.settings.data_dir.rglob("*"), key=str)
     changed = next(path for path in held if path.is_file() and is_series(path))
+    whole = changed.read_bytes()
     table = pq.read_table(changed)
     values = np.asarray(table["Voltage [V]"]).copy()
     values[7] += 1e-6
     index = table.column_names.index("Voltage [V]")
     pq.write_table(table.set_column(index, "Voltage [V]", pa.array(values)), changed)
-    ended = checked(jobs)
+    try:
+        ended = checked(jobs)
+    finally:
+        changed.write_bytes(whole)
     assert ended.code == 3
     named = [line for line in ended.out.splitlines() if "Studio has different values" in line]
     assert len(named) == 1, ended.out
     assert named[0].startswith("spec 0 / cell 0 / run ")
     assert ended.out.endswith("5 measurements compared with Studio, 100 rows: 1 difference\n")
+    # And a record that is gone.
+    record = named[0].partition("(")[2].partition(")")[0]
+    rule = FaultRule(kind=FaultKind.STATUS, subject=f"*{record}*", status=404)
+    fault = made.studio.faults.add(rule)
+    try:
+        ended = checked(jobs)
+    finally:
+        made.studio.faults.remove(fault)
+    assert ended.code == 3
+    assert f"({record}): Studio no longer has this measurement\n" in ended.out
 
 
 def is_series(path: Path) -> bool:

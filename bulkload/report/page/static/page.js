@@ -421,13 +421,22 @@
   // -- The stream ---------------------------------------------------------------------------------
 
   let last = null;
+  // What has not changed stays as it is: it keeps the focus and what is selected, and costs nothing.
+  const drawnOf = new Map();
+  const isNew = (name, value) => {
+    const text = JSON.stringify(value);
+    if (drawnOf.get(name) === text) return false;
+    drawnOf.set(name, text);
+    return true;
+  };
   const show = (state) => {
     last = state;
     showNow(state);
-    showCourse(state);
+    if (isNew("course", [state.course, isAtWork(state)])) showCourse(state);
     showStages(state);
-    showCauses(state.causes);
-    showEvents(state.events);
+    if (isNew("causes", state.causes)) showCauses(state.causes);
+    // Whoever is in the list by keyboard stays there; the list goes on when they have left.
+    if (!at("events").contains(document.activeElement) && isNew("events", state.events)) showEvents(state.events);
     at("cells-beyond").hidden = !state.measurements_beyond;
     at("cells-beyond").textContent = `${count(state.measurements_beyond)} measurements are of further cells: the report and the account have them.`;
   };
