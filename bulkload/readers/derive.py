@@ -142,7 +142,8 @@ class Completer:
         """Return values less what they were where their step began; ``name`` is the column's."""
         bases = np.concatenate(([self._bases.get(name, 0.0)], values[self._starts]))
         self._bases[name] = float(bases[-1])
-        since: Floats = values - np.repeat(bases, self._lengths)
+        is_one = len(bases) == 2 and self._lengths[0] == 0
+        since: Floats = values - (bases[1] if is_one else np.repeat(bases, self._lengths))
         return since
 
     def _cycle_count(self, columns: Mapping[str, Values]) -> Ints:
@@ -152,7 +153,8 @@ class Completer:
         return self._counted(terms.CYCLE_COUNT, self._changes(terms.CYCLE_FROM_CYCLER, labels))
 
     def _counted(self, name: str, begins: npt.NDArray[np.bool_]) -> Ints:
-        count: Ints = np.cumsum(begins, dtype=np.int64) + int(self._sums.get(name, 0))
+        count: Ints = np.cumsum(begins, dtype=np.int64)
+        count += int(self._sums.get(name, 0))
         self._sums[name] = int(count[-1]) if len(count) else 0
         return count
 

@@ -233,10 +233,11 @@ _ROLES: Final = vocabulary.TELLING | frozenset(
 
 
 def _array(values: Values, *, whole: bool) -> pa.Array:
-    if not np.issubdtype(values.dtype, np.floating):
+    if values.dtype.kind != "f":
         return pa.array(values)
-    # NaN stands for null in here; looking first is quicker than a mask for every column.
-    array = pa.array(values, from_pandas=bool(np.isnan(values).any()))
+    # NaN stands for null in here; looking first is quicker than a mask for every column. The
+    # least of values with a NaN is NaN.
+    array = pa.array(values, from_pandas=not values.size or bool(np.isnan(values.min())))
     if whole:
         try:
             return array.cast(pa.int64())

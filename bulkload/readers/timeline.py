@@ -62,7 +62,9 @@ def join_clock(raw: Raw) -> None:
     day is proved where it goes back as the date goes on, and only there; a running time never does.
     """
     dates, time = raw.texts.get(TIMESTAMP), raw.columns.get(terms.TIME)
-    if dates is None or time is None or bool(pc.any(pc.match_substring(dates, ":")).as_py()):
+    if dates is None or time is None or ":" in str(dates[0].as_py()):
+        return
+    if bool(pc.any(pc.match_substring(dates, ":")).as_py()):
         return
     seconds = np.asarray(time, dtype=np.float64)
     goes_back = np.diff(seconds) < 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -68,7 +68,8 @@ _UNIX_SECONDS: Final = (3.8e8, 4.7e9)
 #: So many dates are read one by one.
 FEW_VALUES: Final = 100
 
-_UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: The day 1 January 1970, counted from the year 1.
+_UNIX_DAY: Final = date(1970, 1, 1).toordinal()
 
 #: Longest date and time that is looked at, in characters.
 MAX_DATE_CHARS: Final = 64
@@ -167,7 +168,7 @@ def _few(values: pa.ChunkedArray, *, day_first: bool) -> Floats | None:
         moment = _moment(text, day_first=day_first) if text else None
         if moment is None:
             return None
-        seconds.append((moment - _UNIX_EPOCH).total_seconds())
+        seconds.append(moment)
     return np.array(seconds, dtype=np.float64)
 
 
@@ -183,10 +184,11 @@ def start_of(value: str, *, day_first: bool | None = None) -> str | None:
     A date such as 05/06/2024 is one where ``day_first`` is known, or one number is above 12.
     """
     moment = _moment(re.sub(_HAN_DATE, r"\1-\2-\3 ", value), day_first=day_first)
-    return None if moment is None else moment.isoformat()
+    return None if moment is None else iso_of(moment)
 
 
-def _moment(value: str, *, day_first: bool | None) -> datetime | None:
+def _moment(value: str, *, day_first: bool | None) -> float | None:
+    """Return one timestamp in seconds since 1970, None where it is none."""
     value = value[:MAX_DATE_CHARS]
     for pattern in _SINGLE:
         hit = pattern.match(value)
@@ -198,7 +200,7 @@ def _moment(value: str, *, day_first: bool | None) -> datetime | None:
             if first <= 12 and second <= 12 and first != second and day_first is None:
                 return None
             swapped = first > 12 or (second <= 12 and day_first is True)
-        return _single(hit.groupdict(), swapped=swapped)
+        return _single(hit, swapped=swapped)
     return None
 
 
@@ -209,26 +211,36 @@ def seconds_of_day(value: str) -> float | None:
     )
     if not hit or hit["h"] is None or int(hit["h"]) > 23:
         return None
-    moment = _single({"y": "2000", "a": "1", "b": "1", **hit.groupdict()}, swapped=False)
-    return None if moment is None else (moment - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds()
+    return _seconds_of(hit, int(hit["h"]), hit["half"])
 
 
-def _single(parts: dict[str, str | None], *, swapped: bool) -> datetime | None:
+def _single(hit: re.Match[str], *, swapped: bool) -> float | None:
     """Return one timestamp of its parts, None where no such day or hour exists."""
+    parts = hit.groupdict()
     name = (parts.get("name") or "").lower()
     month = MONTHS.index(name) + 1 if name in MONTHS else int(parts.get("a") or 0)
-    day = int(parts.get("b") or 0)
+    day = int(parts["b"])
     month, day = (day, month) if swapped else (month, day)
-    year, hour = int(parts["y"] or 0), int(parts["h"] or 0)
-    half = (parts["half"] or "").lower()
-    hour = hour % 12 + 12 if half == "pm" else hour % 12 if half == "am" else hour
+    year = int(parts["y"])
     try:
-        date = datetime(year + 2000 * (year < 100), month, day, hour, tzinfo=UTC)
+        days = date(year + 2000 * (year < 100), month, day).toordinal() - _UNIX_DAY
     except ValueError:
         return None
-    second = float((parts["s"] or "0").replace(",", "."))
-    moment = date + timedelta(minutes=int(parts["mi"] or 0), seconds=round(second, 6))
-    return moment - _zone(parts["zone"]) if parts["zone"] else moment
+    seconds = _seconds_of(hit, int(parts["h"] or 0), parts["half"])
+    if seconds is None:
+        return None
+    zone = _zone(parts["zone"]).total_seconds() if parts["zone"] else 0.0
+    return days * 86400.0 + seconds - zone
+
+
+def _seconds_of(hit: re.Match[str], hour: int, half: str | None) -> float | None:
+    """Return the second of its day of a time, None where no such hour exists."""
+    if half:
+        hour = hour % 12 + 12 * (half.lower() == "pm")
+    if hour > 23:
+        return None
+    second = float((hit["s"] or "0").replace(",", "."))
+    return hour * 3600.0 + int(hit["mi"] or 0) * 60.0 + round(second, 6)
 
 
 def _zone(zone: str | None) -> timedelta:
