@@ -2,6 +2,7 @@
 
 python scripts/simulate.py --seeds 1000           seeds 0 to 999
 python scripts/simulate.py --seed 4711            one of them again, in full
+python scripts/simulate.py --lanes --seeds 400    with two lanes, whose deaths are drawn too
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from dataclasses import replace
 
 from tests.simulation.judge import Result
+from tests.simulation.lanes import lanes_scenario_of, run_with_lanes
 from tests.simulation.scenario import scenario_of
 from tests.simulation.simulation import run
 
@@ -23,24 +25,35 @@ def main() -> int:
     options.add_argument("--seed", type=int, help="this scenario only")
     options.add_argument("--seeds", type=int, default=200, help="so many scenarios")
     options.add_argument("--first", type=int, default=0, help="the first of them")
+    options.add_argument("--lanes", action="store_true", help="run each with two lanes")
     asked = options.parse_args()
+    run_one = _run_with_lanes if asked.lanes else _run
     if asked.seed is not None:
-        result = run(scenario_of(asked.seed))
+        result = run_one(asked.seed)
         show(result)
         return 1 if result.violations else 0
     began, total, failed = time.monotonic(), Counter[str](), 0
     for seed in range(asked.first, asked.first + asked.seeds):
-        result = run(scenario_of(seed))
+        result = run_one(seed)
         total.update(runs=result.runs, steps=result.steps, requests=result.requests)
         total.update(virtual_s=round(result.virtual_s), jobs=len(result.scenario.jobs))
-        total.update(crashes=result.crashes)
+        total.update(crashes=result.crashes, lanes_died=result.lanes_died)
         if result.violations:
             failed += 1
             print(f"seed {seed}: {result.violations[0]}")
-            print(f"    again: python scripts/simulate.py --seed {seed}")
+            lanes = "--lanes " if asked.lanes else ""
+            print(f"    again: python scripts/simulate.py {lanes}--seed {seed}")
     seconds = time.monotonic() - began
     print(f"{asked.seeds} scenarios in {seconds:.1f} s, {failed} failed: {dict(total)}")
     return 1 if failed else 0
+
+
+def _run(seed: int) -> Result:
+    return run(scenario_of(seed))
+
+
+def _run_with_lanes(seed: int) -> Result:
+    return run_with_lanes(lanes_scenario_of(seed))
 
 
 def show(result: Result) -> None:

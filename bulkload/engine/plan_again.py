@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from bulkload.clock import SystemClock
 from bulkload.core.lifecycle import Restarted
 from bulkload.core.roots import ROOT_MARK
 from bulkload.core.treatment import Treatment
@@ -41,14 +40,13 @@ def retry_into(
     return PlanAccount(jobs=jobs, skips=skips, rejected=rejected, this_run=Counter(unchanged=jobs))
 
 
-def take_up(store: Store, run: int, _on_entry: Callable[[], None]) -> PlanAccount:
+def take_up(store: Store, run: int, _on_entry: Callable[[], None], *, at: float) -> PlanAccount:
     """Go on with the last run's plan as it stands; what was given up for a time is tried again.
 
     What was open when that run was interrupted begins anew.
 
     Side effects: the plan's rows belong to ``run``; a ``Restarted`` event for each such job.
     """
-    at = SystemClock().now().timestamp()
     with store.transaction():
         jobs, skips, rejected = store.take_over_plan(run, store.plan_before(run))
         for job in store.interrupted(run):

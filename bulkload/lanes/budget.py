@@ -74,7 +74,7 @@ def divide(limits: RunLimits, lanes: int) -> list[RunLimits]:
             workers=_share(limits.workers, lanes, lane),
             connections=_share(limits.connections, lanes, lane),
             memory_bytes=limits.memory_bytes // lanes,
-            spool_limit_bytes=limits.spool_limit_bytes // lanes,
+            spool_limit_bytes=max(1, limits.spool_limit_bytes // lanes),
         )
         for lane in range(lanes)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
@@ -15,14 +15,24 @@ from bulkload.lanes.progress import LanesProgress
 from bulkload.lanes.request import LanesRequest
 from bulkload.settings import RunLimits
 
+#: Starts a lane; a parameter so that a simulation can do without a process.
+StartLane = Callable[[LaneSetup], Awaitable[LaneProcess]]
+
 
 class Crew(PartsRunner):
     """Runs parts with as many lanes as asked for, each a process of this one."""
 
     def __init__(
-        self, request: LanesRequest, progress: LanesProgress, stop: Stop, parts: Sequence[int]
+        self,
+        request: LanesRequest,
+        progress: LanesProgress,
+        stop: Stop,
+        parts: Sequence[int],
+        *,
+        start_lane: StartLane = LaneProcess.start,
     ) -> None:
         super().__init__(request, progress, stop, parts)
+        self._start_lane = start_lane
         self._lanes: set[LaneProcess] = set()
 
     async def _run_parts(self) -> None:
@@ -37,7 +47,7 @@ class Crew(PartsRunner):
         try:
             while (part := self._next_part()) is not None:
                 if lane is None:
-                    lane = await LaneProcess.start(LaneSetup.of(self._request))
+                    lane = await self._start_lane(LaneSetup.of(self._request))
                     self._lanes.add(lane)
                 if self._stop.exit_code is None and not await self._run_part(lane, part, limits):
                     how, code = death_of(await self._end_lane(lane), self._request.job_dir)

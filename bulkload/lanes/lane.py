@@ -16,11 +16,13 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
 
 import anyio
 
+from bulkload.clock import Clock, SystemClock
 from bulkload.core.systems import system_of
 from bulkload.core.tally import ExitCode
 from bulkload.engine.loop import loop_options
@@ -50,9 +52,10 @@ from bulkload.worker.process import encode_message, read_message, take_answers
 class Lane:
     """Runs the parts that it is told to run."""
 
-    def __init__(self, setup: LaneSetup, answers: BinaryIO) -> None:
+    def __init__(self, setup: LaneSetup, answers: BinaryIO, clock: Clock | None = None) -> None:
         self._setup = setup
         self._answers = answers
+        self._clock: Clock = clock or SystemClock()
         self._orders_in, self._orders = anyio.create_memory_object_stream[RunPart](1)
         #: What stops the part under way, None between parts.
         self._stop: Stop | None = None
@@ -65,6 +68,9 @@ class Lane:
         threading.Thread(
             target=self._receive, args=(asyncio.get_running_loop(),), daemon=True
         ).start()
+        await self._run_parts()
+
+    async def _run_parts(self) -> None:
         async with self._orders, _Workers() as workers:
             async for order in self._orders:
                 await self._run_part(order, workers)
@@ -91,22 +97,12 @@ class Lane:
             self._stop.request(order.code, order.reason, grace_s=order.grace_s)
 
     async def _run_part(self, order: RunPart, workers: _Workers) -> None:
-        setup = self._setup
         self._stop = stop = Stop(order.limits.grace_s)
         if self._is_orphan:
             end_process(ExitCode.STOPPED)
         if self._stopping is not None:
             self._obey(self._stopping)
-        request = RunRequest(
-            job_dir=part_folder(setup.job_dir, order.part),
-            make_plan=take_up,
-            target=setup.target,
-            settings=replace(setup.settings, limits=order.limits),
-            command=setup.command,
-            open_studio=opener(setup.studio, setup.target),
-            open_pool=workers.lend,
-            is_part=True,
-        )
+        request = self._request(order, workers)
         progress = Progress(request.clock)
         try:
             with one_error():
@@ -121,6 +117,20 @@ class Lane:
             self._say(ended)
         finally:
             self._stop = None
+
+    def _request(self, order: RunPart, workers: _Workers) -> RunRequest:
+        setup = self._setup
+        return RunRequest(
+            job_dir=part_folder(setup.job_dir, order.part),
+            make_plan=partial(take_up, at=self._clock.now().timestamp()),
+            target=setup.target,
+            settings=replace(setup.settings, limits=order.limits),
+            command=setup.command,
+            open_studio=opener(setup.studio, setup.target),
+            open_pool=workers.lend,
+            clock=self._clock,
+            is_part=True,
+        )
 
     async def _send_state(self, part: int, progress: Progress) -> None:
         while True:

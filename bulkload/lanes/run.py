@@ -28,10 +28,10 @@ from bulkload.journal.news import news
 from bulkload.journal.parts import part_folder
 from bulkload.journal.report import SUMMARY_NAME, tally, write_json
 from bulkload.journal.whole import WholeJob
-from bulkload.lanes.crew import Crew
+from bulkload.lanes.crew import Crew, StartLane
 from bulkload.lanes.dask_cluster import connected
 from bulkload.lanes.dask_runner import DaskRunner
-from bulkload.lanes.lane_process import remove_empty_log
+from bulkload.lanes.lane_process import LaneProcess, remove_empty_log
 from bulkload.lanes.parts_runner import PartsRunner
 from bulkload.lanes.progress import LanesProgress
 from bulkload.lanes.request import LanesRequest
@@ -40,7 +40,13 @@ from bulkload.lanes.request import LanesRequest
 _GRAVEST: Final = (ExitCode.DEFECT, ExitCode.USAGE, ExitCode.STOPPED)
 
 
-async def run_lanes(request: LanesRequest, progress: LanesProgress, stop: Stop) -> RunResult:
+async def run_lanes(
+    request: LanesRequest,
+    progress: LanesProgress,
+    stop: Stop,
+    *,
+    start_lane: StartLane = LaneProcess.start,
+) -> RunResult:
     """Carry out a run with lanes and return its account.
 
     Raises what ``engine.run.run_job`` raises, before anything is sent; everything else that can
@@ -53,7 +59,7 @@ async def run_lanes(request: LanesRequest, progress: LanesProgress, stop: Stop) 
     progress.begin(0, request.command, lambda: stop.exit_code is not None)
     # Two machines may run the shards of a job at once; each part has a lock of its own.
     with nullcontext() if request.is_shard else exclusive(request.job_dir):
-        async with _lanes(request, progress, stop) as runner_of:
+        async with _lanes(request, progress, stop, start_lane) as runner_of:
             plan = await anyio.to_thread.run_sync(request.make_plan, progress.found)
             if plan.refusal and not request.is_shard:
                 raise PlanInvalidError(plan)
@@ -71,14 +77,14 @@ async def run_lanes(request: LanesRequest, progress: LanesProgress, stop: Stop) 
 
 @asynccontextmanager
 async def _lanes(
-    request: LanesRequest, progress: LanesProgress, stop: Stop
+    request: LanesRequest, progress: LanesProgress, stop: Stop, start_lane: StartLane
 ) -> AsyncIterator[Callable[[Sequence[int]], PartsRunner]]:
     """Yield what makes the lanes for some parts: processes of this one, or those of a cluster.
 
     A cluster that does not answer is a mistake that should show before an archive is planned.
     """
     if request.dask is None:
-        yield partial(Crew, request, progress, stop)
+        yield partial(Crew, request, progress, stop, start_lane=start_lane)
         return
     limits = request.settings.limits
     async with connected(request.dask, lanes=request.lanes, limits=limits) as client:

@@ -30,9 +30,11 @@ def test_the_shares_add_up_to_what_the_run_may_take() -> None:
     assert divide(limits, 1) == [limits]
 
 
-def test_each_lane_has_a_worker_and_a_connection() -> None:
-    shares = divide(RunLimits(workers=1, connections=2, memory_bytes=900), 4)
+def test_each_lane_has_a_worker_and_a_connection_and_room_for_a_file() -> None:
+    limits = RunLimits(workers=1, connections=2, memory_bytes=900, spool_limit_bytes=1)
+    shares = divide(limits, 4)
     assert {(one.workers, one.connections) for one in shares} == {(1, 1)}
+    assert {one.spool_limit_bytes for one in shares} == {1}, "a lane of no bytes would never begin"
 
 
 @pytest.mark.parametrize(("lanes", "parts"), [(0, None), (65, None), (None, 0), (None, 4097)])

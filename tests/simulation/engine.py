@@ -184,7 +184,7 @@ class MemoryPool:
     def _watch_spool(self, folder: Path) -> None:
         """Note how many files are in the spool when another one is to be written."""
         waiting = sum(path.stem.isdecimal() for path in folder.glob("*.parquet"))
-        self._world.most_spooled = max(self._world.most_spooled, waiting)
+        self._world.spooled(waiting)
 
 
 def _write(path: Path, data: bytes) -> None:

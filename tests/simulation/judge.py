@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bulkload.core.lifecycle import JobState
 from bulkload.core.tally import RunReport
@@ -16,6 +16,7 @@ from bulkload.engine.run import SPOOL_NAME
 from bulkload.journal import FILE_NAME
 from bulkload.journal.check import check_journal
 from bulkload.journal.database import connect
+from bulkload.journal.parts import part_folders
 from tests.simulation.contents import Content
 from tests.simulation.memory_additions import RAW, TIME_SERIES
 from tests.simulation.memory_studio import RIVAL
@@ -33,8 +34,11 @@ class Result:
     scenario: Scenario
     violations: list[str] = field(default_factory=list)
     runs: int = 0
-    #: Runs and rollbacks that crashed.
+    #: Clients that were opened to upload: one a run, or one for each part that a lane ran.
+    clients: int = 0
+    #: Runs and rollbacks that crashed, and lanes that died alone.
     crashes: int = 0
+    lanes_died: int = 0
     exit_codes: list[int | None] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
@@ -86,10 +90,11 @@ class ScenarioJudge:
         self._result.causes = Counter(report.causes)
         if not report.adds_up or report.planned != len(self._scenario.jobs):
             self._report(f"{report.counts} do not add up to {len(self._scenario.jobs)}")
-        if (self._job_dir / SPOOL_NAME).exists():
-            self._report("the spool outlives the run")
-        for damage in check_journal(self._job_dir / FILE_NAME):
-            self._report(f"journal: {damage}")
+        for folder in part_folders(self._job_dir):
+            if (folder / SPOOL_NAME).exists():
+                self._report("the spool outlives the run")
+            for damage in check_journal(folder / FILE_NAME):
+                self._report(f"journal: {damage}")
         self._judge_jobs()
         self._world.studio.process()
         self._judge_studio()
@@ -101,8 +106,10 @@ class ScenarioJudge:
         self._result.violations.append(violation)
 
     def _judge_jobs(self) -> None:
-        with closing(connect(self._job_dir / FILE_NAME, is_read_only=True)) as reader:
-            rows = reader.execute("SELECT * FROM job ORDER BY id").fetchall()
+        rows: list[Any] = []
+        for folder in part_folders(self._job_dir):
+            with closing(connect(folder / FILE_NAME, is_read_only=True)) as reader:
+                rows += reader.execute("SELECT * FROM job ORDER BY id").fetchall()
         if len(rows) != len(self._scenario.jobs):
             self._report(f"{len(rows)} rows for {len(self._scenario.jobs)} jobs")
         for row in rows:
@@ -182,8 +189,8 @@ class ScenarioJudge:
             if length_s < LONG_OUTAGE_S:
                 continue
             sent = sum(outage.begins_s <= at < outage.ends_s for at, _ in self._world.sent)
-            # What was open when it began, and the failures by which it is known, once a run
-            # and service; from then on probes.
-            open_then = 2 * self._result.runs * (self._scenario.connections + 6)
-            if sent > length_s + open_then:
+            # What was open when it began, and the failures by which it is known, once a client
+            # and service; from then on probes, of each lane.
+            open_then = 2 * self._result.clients * (self._scenario.connections + 6)
+            if sent > length_s * self._scenario.lanes + open_then:
                 self._report(f"{sent} requests in an outage of {length_s:.0f} s")

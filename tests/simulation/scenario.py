@@ -44,6 +44,10 @@ class Scenario:
     later_crashes: tuple[int, ...] = ()
     #: Bytes that wait in the spool before no more is prepared.
     spool_limit_bytes: int = 2**30
+    #: Lanes that run the parts of the job; a job that one runs has one part.
+    lanes: int = 1
+    #: Steps after which each lane dies, in the order in which they start.
+    lane_crashes: tuple[int, ...] = ()
     workers: int = 2
     connections: int = 8
     outage_limit_s: float = 3600.0

@@ -9,14 +9,14 @@ reason that the scenario gave.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import closing, nullcontext
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
-from bulkload.client.http.events import Exchanged, WireEvent
+from bulkload.client.http.events import Exchanged, Observer, WireEvent
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.flow.retry_budget import CAPACITY, EARNED_PER_REQUEST, TRICKLE_PER_S
 from bulkload.core.plan_items import PlanItem, Specification, UploadJob
@@ -34,6 +34,8 @@ from bulkload.engine.target import Target
 from bulkload.engine.verify import verify
 from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.database import connect
+from bulkload.journal.parts import part_folders
+from bulkload.journal.whole import WholeJob
 from bulkload.settings import RunLimits, RunSettings
 from tests.simulation.contents import BAD, CONTENTS, content, grown_content
 from tests.simulation.engine import InLine, WorldDelivery, threads_in_line
@@ -53,13 +55,18 @@ MAX_CALM_RUNS: Final = 3
 LONGEST_RUN_S: Final = 48 * 3600.0
 
 
-def run(scenario: Scenario, folder: Path | None = None) -> Result:
+def run(scenario: Scenario) -> Result:
     """Run a scenario and judge it; ``Result.violations`` is empty where all held."""
-    if folder is None:
-        with TemporaryDirectory(prefix="bulkload-simulation-", dir=_memory()) as scratch:
-            return run(scenario, Path(scratch))
-    with threads_in_line():
-        return _Simulation(scenario, folder).run()
+    return run_in_scratch(Simulation, scenario)
+
+
+def run_in_scratch(kind: type[Simulation], scenario: Scenario) -> Result:
+    """Run a scenario as such a simulation in a folder that goes with it."""
+    with (
+        TemporaryDirectory(prefix="bulkload-simulation-", dir=_memory()) as scratch,
+        threads_in_line(),
+    ):
+        return kind(scenario, Path(scratch)).run()
 
 
 def _memory() -> Path | None:
@@ -68,10 +75,13 @@ def _memory() -> Path | None:
     return shared if shared.is_dir() else None
 
 
+#: Makes the client of an engine.
+OpenStudio = Callable[[Observer, RunSettings], AsyncStudio]
+
 TARGET: Final = Target(url="http://studio.invalid", project_id="project")
 
 
-class _Simulation:
+class Simulation:
     """A scenario while it runs."""
 
     def __init__(self, scenario: Scenario, folder: Path) -> None:
@@ -185,11 +195,12 @@ class _Simulation:
     def _is_over(self, ended: RunResult) -> bool:
         if ended.report.exit_code not in (ExitCode.ARRIVED, ExitCode.PARTIAL):
             return False
-        with closing(connect(self._job_dir / FILE_NAME, is_read_only=True)) as reader:
-            gave_up = reader.execute(
-                "SELECT COUNT(*) FROM job WHERE has_given_up AND cause<>'processing_unfinished'"
-            ).fetchone()[0]
-        return not gave_up
+        gave_up = "SELECT COUNT(*) FROM job WHERE has_given_up AND cause<>'processing_unfinished'"
+        for folder in part_folders(self._job_dir):
+            with closing(connect(folder / FILE_NAME, is_read_only=True)) as reader:
+                if reader.execute(gave_up).fetchone()[0]:
+                    return False
+        return True
 
     def _run_once(self, main: Coroutine[Any, Any, T]) -> T | None:
         """Run the engine in virtual time; return None where it crashed."""
@@ -202,12 +213,12 @@ class _Simulation:
                 return runner.run(main)
             except asyncio.CancelledError:
                 self._result.crashes += 1
-                self._leave_behind()
+                self._leave_behind(self._job_dir)
                 return None
 
-    def _leave_behind(self) -> None:
+    def _leave_behind(self, folder: Path) -> None:
         """Leave a spool as a kill does: a cancelled task cleans up, a killed one does not."""
-        spool = self._job_dir / SPOOL_NAME
+        spool = folder / SPOOL_NAME
         spool.mkdir(parents=True, exist_ok=True)
         (spool / "1.parquet").write_bytes(b"torn")
 
@@ -215,27 +226,37 @@ class _Simulation:
         world, clock = self._world, WorldClock(self._world)
         me = asyncio.current_task()
         assert me is not None
-        world.begin_run(me.cancel, dies_at)
+        world.begin_run(lambda: self._kill(me), dies_at)
         stop = Stop(grace_s=30.0)
-        progress = Progress(clock)
+        progress = self._progress(clock)
+        clients = self._result.clients
         loop = asyncio.get_running_loop()
         loop.call_later(LONGEST_RUN_S, self._hangs, me)
         if stops_at is not None:
             loop.call_later(stops_at, stop.request, ExitCode.TERMINATED, "by SIGTERM")
         try:
             with one_error():
-                result = await run_job(self._request(clock), progress, stop)
+                result = await self._carry_out(clock, progress, stop)
         finally:
             self._result.ended_s = world.now()
             world.end_run()
         self._result.requests += progress.wire.requests
         self._result.retries += progress.wire.retries
-        self._judge_retries(progress)
+        self._judge_retries(progress, self._result.clients - clients)
         return result
 
-    def _request(self, clock: WorldClock) -> RunRequest:
-        scenario, in_line = self._scenario, InLine(self._world, self._contents)
-        settings = RunSettings(
+    def _kill(self, run: asyncio.Task[object]) -> None:
+        run.cancel()
+
+    def _progress(self, clock: WorldClock) -> Progress:
+        return Progress(clock)
+
+    async def _carry_out(self, clock: WorldClock, progress: Progress, stop: Stop) -> RunResult:
+        return await run_job(self._request(clock), progress, stop)
+
+    def _settings(self) -> RunSettings:
+        scenario = self._scenario
+        return RunSettings(
             attaches_raw=scenario.attaches_raw,
             limits=RunLimits(
                 workers=scenario.workers,
@@ -245,6 +266,9 @@ class _Simulation:
                 outage_limit_s=scenario.outage_limit_s,
             ),
         )
+
+    def _request(self, clock: WorldClock) -> RunRequest:
+        settings, in_line = self._settings(), InLine(self._world, self._contents)
         return RunRequest(
             job_dir=self._job_dir,
             make_plan=lambda connection, run, _: plan_into(
@@ -258,7 +282,7 @@ class _Simulation:
             target=TARGET,
             settings=settings,
             command="bulkload upload archive",
-            open_studio=self._open_studio,
+            open_studio=self._opener(self._world),
             clock=clock,
             open_journal=in_line.open_journal,
             open_pool=in_line.open_pool,
@@ -275,36 +299,40 @@ class _Simulation:
             UploadJob(key=key, path=str(self._sources[key])) for key in self._scenario.jobs
         ]
 
-    def _open_studio(self, observer: object, settings: RunSettings) -> AsyncStudio:
-        def observe(event: WireEvent) -> None:
-            if isinstance(event, Exchanged):
-                at = self._world.now()
-                self._result.exchanged.append((at, event.service, event.status))
-            assert callable(observer)
-            observer(event)
+    def _opener(self, world: World) -> OpenStudio:
+        """Return the factory of an engine's or a lane's client in its world."""
 
-        delivery = WorldDelivery(
-            world=self._world,
-            inject=self._scenario.inject,
-            observer=observe,
-            connections=settings.limits.connections,
-            outage_limit_s=settings.limits.outage_limit_s,
-        )
-        return AsyncStudio(
-            api_key="key",
-            base_url="http://studio.invalid",
-            project_id="project",
-            dataframe_backend="pyarrow",
-            delivery=delivery,
-        )
+        def open_studio(observer: Observer, settings: RunSettings) -> AsyncStudio:
+            def observe(event: WireEvent) -> None:
+                if isinstance(event, Exchanged):
+                    self._result.exchanged.append((world.now(), event.service, event.status))
+                observer(event)
+
+            self._result.clients += 1
+            delivery = WorldDelivery(
+                world=world,
+                inject=self._scenario.inject,
+                observer=observe,
+                connections=settings.limits.connections,
+                outage_limit_s=settings.limits.outage_limit_s,
+            )
+            return AsyncStudio(
+                api_key="key",
+                base_url="http://studio.invalid",
+                project_id="project",
+                dataframe_backend="pyarrow",
+                delivery=delivery,
+            )
+
+        return open_studio
 
     def _hangs(self, run: asyncio.Task[object]) -> None:
         self._result.violations.append(f"a run did not end in {LONGEST_RUN_S:.0f} virtual seconds")
         run.cancel()
 
-    def _judge_retries(self, progress: Progress) -> None:
-        bound = CAPACITY + EARNED_PER_REQUEST * progress.wire.requests
-        bound += TRICKLE_PER_S * progress.elapsed_s + 1
+    def _judge_retries(self, progress: Progress, clients: int) -> None:
+        bound = (CAPACITY + 1) * clients + EARNED_PER_REQUEST * progress.wire.requests
+        bound += TRICKLE_PER_S * progress.elapsed_s * self._scenario.lanes
         if progress.wire.retries > bound:
             self._result.violations.append(
                 f"{progress.wire.retries} retries for {progress.wire.requests} requests"
@@ -344,7 +372,7 @@ class _Simulation:
                 )
             async with (
                 in_line.open_journal(path, run, lambda: clock.now().timestamp()) as journal,
-                self._open_studio(lambda _: None, RunSettings()) as studio,
+                self._opener(world)(lambda _: None, RunSettings()) as studio,
             ):
                 progress = Progress(clock, [StageName.DELETE])
                 rollback = Rollback(studio, journal, progress, clock, all_visible_at=visible_at)
@@ -359,12 +387,12 @@ class _Simulation:
             me = asyncio.current_task()
             assert me is not None
             self._world.begin_run(me.cancel, None)
-            studio = self._open_studio(lambda _: None, RunSettings())
-            with Store(self._job_dir / FILE_NAME, is_read_only=True) as store:
+            studio = self._opener(self._world)(lambda _: None, RunSettings())
+            with WholeJob(self._job_dir) as whole:
                 async with studio:
                     progress = Progress(WorldClock(self._world), [StageName.COMPARE])
                     report = await verify(
-                        lambda: [store], studio, sample=None, chance=Random(0), progress=progress
+                        whole.stores, studio, sample=None, chance=Random(0), progress=progress
                     )
             return [f"verify: {one.key}: {one.message}" for one in report.differences]
 

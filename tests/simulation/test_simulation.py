@@ -26,7 +26,7 @@ from tests.simulation.world import World
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Scenarios run here; `scripts/simulate.py --seeds N` runs more.
-SEEDS = 60
+SEEDS = 40
 PER_TEST = 20
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from random import Random
 from typing import Final
 
@@ -33,6 +35,8 @@ class Arrival:
     """A request that is on its way to the Studio."""
 
     act: Callable[[], object]
+    #: The world of the engine or lane that sent it.
+    sender: World
 
 
 @dataclass(kw_only=True)
@@ -73,8 +77,10 @@ class World:
         self.studio = MemoryStudio(self.rules, self.now)
         self._under_way: dict[int, Arrival] = {}
         self._late: list[Arrival] = []
-        self._arrivals = 0
+        self._arrivals = count(1)
         self._kill: Callable[[], object] | None = None
+        #: The world of all lanes, where this is that of one.
+        self._whole: World | None = None
 
     def now(self) -> float:
         """Return the seconds since the world began."""
@@ -98,20 +104,36 @@ class World:
             loop.call_later(self.chance.uniform(0.0, LATEST_ARRIVAL_S), arrival.act)
         self._late.clear()
 
+    def begin_lane(self, kill: Callable[[], object], dies_at: int | None) -> World:
+        """Return the world of a new lane: it dies alone, or with all others."""
+        lane = copy(self)
+        lane._whole = self
+        lane.begin_run(kill, dies_at)
+        return lane
+
     def end_run(self) -> None:
         """Take note that the engine is gone; some time passes until the next one."""
         self.base_s = self.now() + self.chance.uniform(0.0, 60.0)
 
     def tick(self) -> bool:
         """Count a step of the engine; True where it is dead now."""
+        if self._whole is not None and self._whole.tick():
+            return True
         self.steps += 1
         if not self.is_dead and self.steps == self.dies_at:
             self.is_dead = True
-            self._late = [one for one in self._under_way.values() if self.chance.random() < 0.5]
-            self._under_way.clear()
+            self._lose_under_way()
             assert self._kill is not None
             self._kill()
         return self.is_dead
+
+    def _lose_under_way(self) -> None:
+        """Let half of what the dead sent arrive later, and the other half never."""
+        for number, one in tuple(self._under_way.items()):
+            if self is one.sender or self is one.sender._whole:
+                del self._under_way[number]
+                if self.chance.random() < 0.5:
+                    self._late.append(one)
 
     async def step(self) -> None:
         """Count a step; a dead engine never comes back from it."""
@@ -125,13 +147,18 @@ class World:
 
     def sets_out(self, act: Callable[[], object]) -> int:
         """Note a request that is on its way; return its number."""
-        self._arrivals += 1
-        self._under_way[self._arrivals] = Arrival(act)
-        return self._arrivals
+        number = next(self._arrivals)
+        self._under_way[number] = Arrival(act, self)
+        return number
 
     def has_arrived(self, number: int) -> None:
         """Note that a request is no longer on its way: done, or lost."""
         self._under_way.pop(number, None)
+
+    def spooled(self, files: int) -> None:
+        """Note how many files are in a spool when another one is to be written."""
+        whole = self._whole or self
+        whole.most_spooled = max(whole.most_spooled, files)
 
     def report_violation(self, violation: str) -> None:
         """Note something that must never be."""
