@@ -16,7 +16,7 @@ from bulkload.core.tally import ExitCode, Newly, RunReport, exit_code
 from bulkload.engine.account import write_account
 from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.progress import upload_capacity
-from bulkload.engine.run import PlanInvalidError, RunResult
+from bulkload.engine.run import SPOOL_NAME, PlanInvalidError, RunResult
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.single_flight import one_error
 from bulkload.errors import JournalError
@@ -92,20 +92,23 @@ async def _lanes(
 
 
 def _look(request: LanesRequest, progress: LanesProgress) -> list[int]:
-    """Note what the parts hold; return those with open jobs, the largest first.
+    """Note what the parts hold; return those with something to do, the largest first.
 
-    A large part that begins last would keep one lane busy while the others have nothing to do.
+    A large part that begins last would keep one lane busy while the others have nothing to do. A
+    part whose lane was killed after its last job has a spool left: a lane run on it removes that.
     """
     counts: dict[int, Counter[str]] = {}
     open_jobs: dict[int, int] = {}
+    found = []
     with WholeJob(request.job_dir, request.parts) as whole:
         for folder, (store, last) in zip(whole.folders, whole.plans(), strict=True):
             part = int(folder.name)
             ended, _ = tally(store, last.id, is_waiting=request.settings.is_waiting)
             counts[part] = Counter({kind.value: count for kind, count in ended.items()})
             open_jobs[part] = store.count_open(last.id)
+            if open_jobs[part] or (folder / SPOOL_NAME).exists():
+                found.append(part)
     progress.parts_hold(counts)
-    found = [part for part in request.parts if open_jobs.get(part)]
     return sorted(found, key=lambda part: -open_jobs[part])
 
 

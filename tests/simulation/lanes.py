@@ -189,6 +189,8 @@ class _LaneTask(Process):
         self._task: asyncio.Task[None] | None = None
         self._code: int | None = None
         self._has_ended = anyio.Event()
+        #: Whether it was killed in the middle of a part.
+        self._was_busy = False
         #: The part that it was given last.
         self._folder: Path | None = None
         send, receive = anyio.create_memory_object_stream[bytes](math.inf)
@@ -240,15 +242,15 @@ class _LaneTask(Process):
     def kill(self) -> None:
         if self._code is None and self._task is not None:
             self._code = -signal.SIGKILL
+            self._was_busy = self._lane is not None and self._lane._stop is not None
             self._task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         assert self._lane is not None
         self._lane._orders_in.close()
-        if self._code is not None and self._folder is not None:
+        if self._was_busy and self._folder is not None:
             self._leave_behind(self._folder)
-        elif self._code is None:
-            self._code = 0
+        self._code = self._code or 0
         if not task.cancelled() and (error := task.exception()) is not None:
             self._world.report_violation(f"a lane failed: {error!r}")
         self._has_ended.set()
