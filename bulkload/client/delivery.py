@@ -42,7 +42,7 @@ class Delivery:
     def open(self, access: Access) -> tuple[Transport, Caller, Storage]:
         """Set up the ways to the API and to storage; retries of both share one budget."""
         budget = RetryBudget()
-        transport = HttpTransport(access, connections=self.connections, timeouts=self.timeouts)
+        transport = HttpTransport(access, timeouts=self.timeouts)
         caller = Caller(
             transport,
             access,

@@ -107,6 +107,10 @@ class AsyncStudio:
         await self._transport.aclose()
         await self._storage.aclose()
 
+    def allow_connections(self, connections: int) -> None:
+        """Let more API requests be in flight than the delivery's settings did."""
+        self._caller.allow(connections)
+
     async def health_check(self) -> Any:
         """Ask whether the service is up."""
         return await self._caller.reach("/healthz")

@@ -31,6 +31,7 @@ goes on from the journal. ``run.run_job`` is around all this: lock, plan, accoun
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +54,13 @@ from bulkload.engine.jobs import JobContext, Recorder, prepared_event, rejected_
 from bulkload.engine.parents import Parents
 from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.processing import ProcessingPoller
-from bulkload.engine.progress import Progress
+from bulkload.engine.progress import Progress, upload_capacity
+from bulkload.engine.run_settings import pool_limits
+from bulkload.engine.share import Share
 from bulkload.engine.single_flight import one_error
 from bulkload.errors import RUN_ENDING, BulkloadError, DiskError
 from bulkload.journal.journal import Journal
-from bulkload.settings import RunSettings
+from bulkload.settings import RunLimits, RunSettings
 from bulkload.worker.pool import Preparer
 from bulkload.worker.spool import Spool
 
@@ -80,6 +83,9 @@ class Parts:
     poller: ProcessingPoller
     backlog: Backlog
     settings: RunSettings
+    #: What more the run may take while it runs, and what tells the client of it.
+    share: Share
+    allow_connections: Callable[[int], None]
     progress: Progress
     #: Cancelled by a stop: it holds everything that takes up new work.
     intake: anyio.CancelScope
@@ -90,7 +96,11 @@ class Pipeline:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        limits = parts.settings.limits
+        #: What the run may take now.
+        self._limits = limits = parts.settings.limits
+        #: The tasks that prepare and that upload, and where they run, while there is an intake.
+        self._preparing, self._uploading = 0, 0
+        self._intake: TaskGroup | None = None
         self._to_fetch, self._fetch_jobs = _stream(0)
         self._fetcher = Fetcher()
         self._to_prepare, self._prepare_jobs = _stream(limits.workers)
@@ -99,36 +109,55 @@ class Pipeline:
 
     async def run(self) -> None:
         """Carry out the plan. Raises what ends a run; returns when nothing is left to do."""
-        with one_error():
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._take_in)
-                self._start_uploads(group)
+        with one_error(), self._parts.share.taken_by(self._grow):
+            async with self._upload_jobs, anyio.create_task_group() as group:
+                group.start_soon(self._take_in, group)
                 group.start_soon(self._parts.poller.run, self._wait_jobs)
 
-    async def _take_in(self) -> None:
+    async def _take_in(self, uploads: TaskGroup) -> None:
         """Look at cells and prepare files, until the plan or a stop ends it."""
         async with AsyncExitStack() as stack:
             # Closed with the intake, whatever ends it, so that the stages behind end.
             await stack.enter_async_context(self._to_upload)
             await stack.enter_async_context(self._to_wait)
+            await stack.enter_async_context(self._prepare_jobs)
+            stack.callback(self._end_intake)
             with self._parts.intake:
                 async with anyio.create_task_group() as group:
+                    self._intake, self._uploads = group, uploads
                     group.start_soon(self._look)
-                    for _ in range(self._parts.settings.limits.workers):
-                        group.start_soon(
-                            self._prepare_all, self._prepare_jobs.clone(), self._to_upload.clone()
-                        )
-                    self._prepare_jobs.close()
+                    self._start_tasks()
                     for _ in range(READS_AHEAD):
                         group.start_soon(
                             self._fetch_all, self._fetch_jobs.clone(), self._to_prepare.clone()
                         )
                     self._fetch_jobs.close()
 
-    def _start_uploads(self, group: TaskGroup) -> None:
-        for _ in range(self._parts.settings.limits.connections):
-            group.start_soon(self._upload_all, self._upload_jobs.clone(), self._to_wait.clone())
-        self._upload_jobs.close()
+    def _end_intake(self) -> None:
+        self._intake = None
+
+    def _start_tasks(self) -> None:
+        """Start as many tasks as the limits allow, beside those that there are."""
+        if self._intake is None:
+            return
+        for _ in range(self._preparing, self._limits.workers):
+            self._intake.start_soon(
+                self._prepare_all, self._prepare_jobs.clone(), self._to_upload.clone()
+            )
+        for _ in range(self._uploading, self._limits.connections):
+            self._uploads.start_soon(
+                self._upload_all, self._upload_jobs.clone(), self._to_wait.clone()
+            )
+        self._preparing, self._uploading = self._limits.workers, self._limits.connections
+
+    def _grow(self, limits: RunLimits) -> None:
+        """Take more from now on: what another run has left."""
+        self._limits = limits
+        self._parts.pool.grow(pool_limits(limits))
+        self._parts.spool.grow(limits.spool_limit_bytes)
+        self._parts.allow_connections(limits.connections)
+        self._parts.progress.stages.capacity.update(upload_capacity(limits))
+        self._start_tasks()
 
     async def _look(self) -> None:
         """Compare each cell's jobs with what is in Studio, a few cells at a time."""

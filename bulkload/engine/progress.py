@@ -70,7 +70,7 @@ _FIRST: Final = frozenset(
 )  # fmt: skip
 
 
-def upload_capacity(limits: RunLimits) -> dict[str, int]:
+def upload_capacity(limits: RunLimits) -> dict[StageName, int]:
     """Return what each stage of an upload may have in flight."""
     return {
         StageName.PREPARE: limits.workers,

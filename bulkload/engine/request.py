@@ -14,6 +14,7 @@ from bulkload.clock import Clock, SystemClock
 from bulkload.engine.live_file import open_live_file
 from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.progress import Progress
+from bulkload.engine.share import Share
 from bulkload.engine.spans import RunSpans, recorded_spans
 from bulkload.engine.target import Target
 from bulkload.journal import Store
@@ -57,5 +58,7 @@ class RunRequest(JobRequest):
     )
     #: Records the run for OpenTelemetry, where the environment asks for it.
     open_spans: Callable[[str], AbstractContextManager[RunSpans | None]] = recorded_spans
+    #: What more the run may take when others end.
+    share: Share = field(default_factory=Share)
     #: Whether the folder is a part of a job, whose account is written for all parts together.
     is_part: bool = False

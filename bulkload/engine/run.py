@@ -300,6 +300,8 @@ async def _run_pipeline(
                 poller=ProcessingPoller(studio, recorder, request.clock, backlog),
                 backlog=backlog,
                 settings=settings,
+                share=request.share,
+                allow_connections=studio.allow_connections,
                 progress=progress,
                 intake=stop.intake,
             )

@@ -30,6 +30,7 @@ from bulkload.engine.plan_again import take_up
 from bulkload.engine.progress import Progress
 from bulkload.engine.request import RunRequest
 from bulkload.engine.run import run_job
+from bulkload.engine.share import Share
 from bulkload.engine.shutdown import Stop, end_process
 from bulkload.engine.single_flight import one_error
 from bulkload.engine.studios import opener
@@ -39,12 +40,14 @@ from bulkload.lanes.limits import STATE_EVERY_S
 from bulkload.lanes.messages import (
     Answer,
     LaneSetup,
+    NewShare,
     PartEnded,
     PartRefused,
     PartState,
     RunPart,
     StopPart,
 )
+from bulkload.settings import RunLimits
 from bulkload.worker.pool import PoolLimits, Preparer, open_pool
 from bulkload.worker.process import encode_message, read_message, take_answers
 
@@ -57,6 +60,9 @@ class Lane:
         self._answers = answers
         self._clock: Clock = clock or SystemClock()
         self._orders_in, self._orders = anyio.create_memory_object_stream[RunPart](1)
+        #: What the lane may take, and what tells the part under way when that grows.
+        self._limits = RunLimits()
+        self._share: Share | None = None
         #: What stops the part under way, None between parts.
         self._stop: Stop | None = None
         #: The last order to stop: it holds for a part that begins after it, too.
@@ -87,7 +93,12 @@ class Lane:
 
     def _take(self, order: object) -> None:
         if isinstance(order, RunPart):
+            self._limits = order.limits
             self._orders_in.send_nowait(order)
+        elif isinstance(order, NewShare):
+            self._limits = order.limits
+            if self._share is not None:
+                self._share.grow(order.limits)
         elif isinstance(order, StopPart):
             self._stopping = order
             self._obey(order)
@@ -97,12 +108,13 @@ class Lane:
             self._stop.request(order.code, order.reason, grace_s=order.grace_s)
 
     async def _run_part(self, order: RunPart, workers: _Workers) -> None:
-        self._stop = stop = Stop(order.limits.grace_s)
+        self._stop = stop = Stop(self._limits.grace_s)
         if self._is_orphan:
             end_process(ExitCode.STOPPED)
         if self._stopping is not None:
             self._obey(self._stopping)
         request = self._request(order, workers)
+        self._share = request.share
         progress = Progress(request.clock)
         try:
             with one_error():
@@ -116,7 +128,7 @@ class Lane:
             ended = PartEnded(order.part, result.report, result.lost, result.stopped_because)
             self._say(ended)
         finally:
-            self._stop = None
+            self._stop = self._share = None
 
     def _request(self, order: RunPart, workers: _Workers) -> RunRequest:
         setup = self._setup
@@ -124,7 +136,7 @@ class Lane:
             job_dir=part_folder(setup.job_dir, order.part),
             make_plan=partial(take_up, at=self._clock.now().timestamp()),
             target=setup.target,
-            settings=replace(setup.settings, limits=order.limits),
+            settings=replace(setup.settings, limits=self._limits),
             command=setup.command,
             open_studio=opener(setup.studio, setup.target),
             open_pool=workers.lend,

@@ -14,7 +14,7 @@ from anyio.abc import Process
 from bulkload.core.systems import system_of
 from bulkload.core.tally import ExitCode
 from bulkload.lanes.limits import LANE_END_S
-from bulkload.lanes.messages import Answers, LaneSetup, RunPart, StopPart
+from bulkload.lanes.messages import Answers, LaneSetup, NewShare, RunPart, StopPart
 from bulkload.worker.process import encode_message
 
 #: What lanes print, which is nothing unless one fails: the standard error of one that died.
@@ -48,7 +48,7 @@ class LaneProcess:
         await lane.send(setup)
         return lane
 
-    async def send(self, message: LaneSetup | RunPart | StopPart) -> None:
+    async def send(self, message: LaneSetup | RunPart | NewShare | StopPart) -> None:
         """Send a message; a lane that has died says so by its answers' end."""
         assert self._process.stdin is not None
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):

@@ -56,6 +56,13 @@ class RunPart:
 
 
 @dataclass(frozen=True, slots=True)
+class NewShare:
+    """Take so much from now on, in the part under way too: another lane has ended."""
+
+    limits: RunLimits
+
+
+@dataclass(frozen=True, slots=True)
 class StopPart:
     """Stop: at first the intake, with so many seconds for what is open; a second time at once."""
 

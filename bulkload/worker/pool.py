@@ -61,6 +61,9 @@ class Preparer(Protocol):
     async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
         """Prepare one file; never raises for what the file does."""
 
+    def grow(self, limits: PoolLimits) -> None:
+        """Use more workers from now on."""
+
 
 class _WorkerDiedError(Exception):
     """The worker ended; the message is its exit reason."""
@@ -187,6 +190,19 @@ class Pool:
         #: Held by the one file that has all workers: two that collect them would wait for ever.
         self._alone = anyio.Lock()
 
+    def grow(self, limits: PoolLimits) -> None:
+        """Use more workers from now on, as many as the memory has room for.
+
+        What one worker may take stays as it is: files are being read with it.
+        """
+        total_bytes = limits.workers * limits.memory_limit_bytes
+        fitting = total_bytes // self._limits.memory_limit_bytes
+        workers = range(self._limits.workers, min(limits.workers, fitting))
+        self._idle[:0] = reversed(workers)
+        for _ in workers:
+            self._free.release()
+        self._limits = replace(self._limits, workers=max(self._limits.workers, workers.stop))
+
     async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
         """Prepare one file in a worker; never raises for what the file does.
 
@@ -206,10 +222,10 @@ class Pool:
     async def _prepare_alone(self, task: PrepareTask) -> Prepared | Rejected:
         """Prepare a file with all workers' memory, while every other worker rests."""
         async with self._alone, AsyncExitStack() as taken:
-            slots = [
-                await taken.enter_async_context(self._slot()) for _ in range(self._limits.workers)
-            ]
-            limit_bytes = self._limits.memory_limit_bytes * self._limits.workers
+            # The pool may grow meanwhile: what it grows by is not this file's.
+            workers = self._limits.workers
+            slots = [await taken.enter_async_context(self._slot()) for _ in range(workers)]
+            limit_bytes = self._limits.memory_limit_bytes * workers
             try:
                 return await self._watched(await self._worker(slots[0]), task, limit_bytes)
             except _WorkerDiedError as error:

@@ -34,6 +34,11 @@ class Spool:
         self._total_bytes = 0
         self._changed = anyio.Event()
 
+    def grow(self, limit_bytes: int) -> None:
+        """Let more bytes wait from now on."""
+        self._limit_bytes = limit_bytes
+        self._notify()
+
     def path(self, job: int) -> Path:
         """Return the path of a job's prepared file. Names are numbers: no text from outside."""
         return self.folder / f"{job}.parquet"
@@ -71,6 +76,9 @@ class Spool:
             with suppress(PermissionError):
                 one.unlink(missing_ok=True)
         self._total_bytes -= self._sizes.pop(job, 0)
+        self._notify()
+
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
 

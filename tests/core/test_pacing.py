@@ -33,6 +33,16 @@ def test_drops_that_were_on_their_way_together_are_one() -> None:
     assert window.limit == 8
 
 
+def test_a_window_that_may_be_larger_grows_on() -> None:
+    window = Window(largest=4)
+    window.succeeded(in_flight=4)
+    assert window.limit == 4
+    window.largest = 6
+    for _ in range(3):
+        window.succeeded(in_flight=4)
+    assert window.limit == 6
+
+
 def test_a_window_that_is_not_in_use_does_not_grow() -> None:
     window = Window(largest=64, limit=32)
     for _ in range(1000):

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -331,3 +331,18 @@ def test_a_child_ends_with_its_parent_even_in_the_midst_of_a_file(
     child.stdin.close()
     assert child.wait(10) == 0
     child.stdout.close()
+
+
+@pytest.mark.parametrize(("workers", "memory", "more"), [(4, 512, 3), (4, 1024, 3), (4, 256, 1)])
+async def test_a_pool_grows_by_what_the_memory_has_room_for(
+    tmp_path: Path, workers: int, memory: int, more: int
+) -> None:
+    limits = PoolLimits(workers=1, time_limit_s=60.0, memory_limit_bytes=512 * MIB)
+    async with open_pool(limits, tmp_path) as pool:
+        pool.grow(replace(limits, workers=workers, memory_limit_bytes=memory * MIB))
+        async with AsyncExitStack() as held:
+            slots = [await held.enter_async_context(pool._slot()) for _ in range(1 + more)]
+            assert len(set(slots)) == 1 + more
+            with anyio.move_on_after(0) as blocked:
+                await held.enter_async_context(pool._slot())
+            assert blocked.cancelled_caught, "more workers than that"

@@ -67,6 +67,16 @@ async def test_who_waits_for_room_goes_on_when_there_is_some(tmp_path: Path) -> 
         assert sorted(let_in) == ["a", "b"]
 
 
+async def test_a_limit_that_grows_lets_in_who_waits(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", limit_bytes=100)
+    spool.add(1, 100)
+    assert not await is_let_in(spool)
+    async with anyio.create_task_group() as group:
+        group.start_soon(spool.wait_for_room)
+        await anyio.wait_all_tasks_blocked()
+        spool.grow(limit_bytes=200)
+
+
 async def test_a_jobs_files_go_with_it(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool", limit_bytes=100)
     path = spool.path(7)

@@ -150,9 +150,21 @@ class MemoryPool:
     def __init__(self, world: World, contents: Mapping[JobKey, Content]) -> None:
         self._world = world
         self._contents = contents
+        self._preparing = 0
+
+    def grow(self, limits: PoolLimits) -> None:
+        """Have any number of workers as before: who prepares bounds them."""
 
     async def prepare(self, task: PrepareTask) -> Prepared | Rejected:
         """Write the spool file of a measurement."""
+        self._preparing += 1
+        self._world.prepares(self._preparing)
+        try:
+            return await self._prepare(task)
+        finally:
+            self._preparing -= 1
+
+    async def _prepare(self, task: PrepareTask) -> Prepared | Rejected:
         await self._world.step()
         await asyncio.sleep(self._world.chance.expovariate(20.0))
         content = self._contents[task.job.key]

@@ -42,6 +42,8 @@ class Result:
     exit_codes: list[int | None] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
+    #: Most files that one engine prepared at once.
+    most_preparing: int = 0
     requests: int = 0
     retries: int = 0
     steps: int = 0

@@ -156,6 +156,7 @@ class Simulation:
             self._judge(ended)
         result.virtual_s = self._world.base_s
         result.sent = self._world.sent
+        result.most_preparing = self._world.most_preparing
         result.violations += self._world.violations
         return result
 

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, Final
 
+from bulkload.core.terms import JobKey
 from tests.simulation.figures import archive, fault_free
 from tests.simulation.judge import Result
 from tests.simulation.lanes import LANES, lanes_scenario_of, run_with_lanes
@@ -24,7 +25,7 @@ STEPS_APART: Final = 13
 def calm(**changes: Any) -> Scenario:
     """Return a scenario without faults: four cells of one specification, in several parts."""
     scenario = fault_free(archive(8, a_cell=2), seed=4)
-    return replace(scenario, lanes=LANES, connections=4, **changes)
+    return replace(scenario, lanes=LANES, **({"connections": 4, "workers": 2} | changes))
 
 
 def passing(scenario: Scenario) -> Result:
@@ -40,6 +41,15 @@ def test_lanes_that_create_the_same_specification_resolve_the_conflict() -> None
     assert result.clients > LANES, "no lane had a second part"
     statuses = Counter(status for _, service, status in result.exchanged if service == "api")
     assert statuses[409] == 1
+
+
+def test_what_a_lane_had_goes_to_those_that_still_run() -> None:
+    """One part is ten times as large as the others: its lane prepares alone in the end."""
+    small = [JobKey("spec", cell, "run 0") for cell in ("a", "b", "c", "d", "e")]
+    large = [JobKey("spec", "a", f"run {number}") for number in range(1, 20)]
+    result = passing(replace(calm(), jobs=(*small, *large)))
+    # Each of two lanes has one of two workers while both run.
+    assert result.most_preparing == 2
 
 
 def test_a_lane_that_dies_at_any_step_costs_nothing() -> None:

@@ -66,6 +66,8 @@ class World:
     faults_are_over: bool = False
     #: Most files that were in the spool when another one was to be written.
     most_spooled: int = 0
+    #: Most files that one engine prepared at once.
+    most_preparing: int = 0
     #: When each request left: (seconds, service).
     sent: list[tuple[float, str]] = field(default_factory=list)
     #: Violations found while the engine ran.
@@ -154,6 +156,11 @@ class World:
     def has_arrived(self, number: int) -> None:
         """Note that a request is no longer on its way: done, or lost."""
         self._under_way.pop(number, None)
+
+    def prepares(self, files: int) -> None:
+        """Note how many files an engine prepares at once."""
+        whole = self._whole or self
+        whole.most_preparing = max(whole.most_preparing, files)
 
     def spooled(self, files: int) -> None:
         """Note how many files are in a spool when another one is to be written."""

@@ -62,7 +62,10 @@ class Timeouts:
 def open_session(
     *, connections: int, timeouts: Timeouts, headers: Mapping[str, str], decompress: bool
 ) -> aiohttp.ClientSession:
-    """Open a session that resends nothing, follows nothing and remembers no cookie."""
+    """Open a session that resends nothing, follows nothing and remembers no cookie.
+
+    It opens no more than so many connections, with 0 as many as it has requests in flight.
+    """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             limit=connections, ttl_dns_cache=DNS_CACHE_S, keepalive_timeout=KEEP_ALIVE_S

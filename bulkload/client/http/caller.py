@@ -92,6 +92,10 @@ class Caller:
     def __repr__(self) -> str:
         return f"Caller({self._access.base_url!r})"
 
+    def allow(self, connections: int) -> None:
+        """Let more calls be in flight than before, as far as the server bears them."""
+        self._limiter.allow(connections)
+
     async def call(
         self,
         method: str,

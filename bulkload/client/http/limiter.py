@@ -43,6 +43,10 @@ class CallLimiter:
         self._rate = Rate()
         self._slots = anyio.CapacityLimiter(int(self._window.limit))
 
+    def allow(self, connections: int) -> None:
+        """Let the window grow up to more calls in flight than before."""
+        self._window.largest = connections
+
     def slot(self) -> Slot:
         """Hold one place in the window for the length of the block."""
         return Slot(self._slots)

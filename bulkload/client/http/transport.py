@@ -19,7 +19,7 @@ from bulkload.client.http.api_session import (
 )
 from bulkload.client.http.proxy import proxy_for
 from bulkload.client.http.wire import Answer, Request
-from bulkload.client.limits import CHUNK_BYTES, DEFAULT_CONNECTIONS, MAX_ANSWER_BYTES
+from bulkload.client.limits import CHUNK_BYTES, MAX_ANSWER_BYTES
 from bulkload.errors import AnswerLostError, ClientError
 
 
@@ -30,11 +30,9 @@ class HttpTransport:
         self,
         access: Access,
         *,
-        connections: int = DEFAULT_CONNECTIONS,
         timeouts: Timeouts | None = None,
     ) -> None:
         self._access = access
-        self._connections = connections
         self._timeouts = timeouts or Timeouts()
         self._host = URL(access.base_url).host
         self._proxy = proxy_for(access.base_url)
@@ -103,7 +101,8 @@ class HttpTransport:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = open_session(
-                connections=self._connections,
+                # The caller bounds the requests in flight, and may let them become more.
+                connections=0,
                 timeouts=self._timeouts,
                 headers=self._access.headers(),
                 decompress=True,
