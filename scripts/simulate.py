@@ -3,6 +3,8 @@
 python scripts/simulate.py --seeds 1000           seeds 0 to 999
 python scripts/simulate.py --seed 4711            one of them again, in full
 python scripts/simulate.py --lanes --seeds 400    with two lanes, whose deaths are drawn too
+
+Ctrl-C ends a long run with the account of what was run.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
 from tests.simulation.judge import Result
@@ -33,18 +36,20 @@ def main() -> int:
         show(result)
         return 1 if result.violations else 0
     began, total, failed = time.monotonic(), Counter[str](), 0
-    for seed in range(asked.first, asked.first + asked.seeds):
-        result = run_one(seed)
-        total.update(runs=result.runs, steps=result.steps, requests=result.requests)
-        total.update(virtual_s=round(result.virtual_s), jobs=len(result.scenario.jobs))
-        total.update(crashes=result.crashes, lanes_died=result.lanes_died)
-        if result.violations:
-            failed += 1
-            print(f"seed {seed}: {result.violations[0]}")
-            lanes = "--lanes " if asked.lanes else ""
-            print(f"    again: python scripts/simulate.py {lanes}--seed {seed}")
+    with suppress(KeyboardInterrupt):
+        for seed in range(asked.first, asked.first + asked.seeds):
+            result = run_one(seed)
+            total.update(scenarios=1, runs=result.runs, steps=result.steps)
+            total.update(requests=result.requests, virtual_s=round(result.virtual_s))
+            total.update(jobs=len(result.scenario.jobs), crashes=result.crashes)
+            total.update(lanes_died=result.lanes_died)
+            if result.violations:
+                failed += 1
+                print(f"seed {seed}: {result.violations[0]}")
+                lanes = "--lanes " if asked.lanes else ""
+                print(f"    again: python scripts/simulate.py {lanes}--seed {seed}")
     seconds = time.monotonic() - began
-    print(f"{asked.seeds} scenarios in {seconds:.1f} s, {failed} failed: {dict(total)}")
+    print(f"{total['scenarios']} scenarios in {seconds:.1f} s, {failed} failed: {dict(total)}")
     return 1 if failed else 0
 
 

@@ -25,13 +25,15 @@ PLAN = ("plan", "archive", "--job", "job", "--parts", "6")
 PROGRAMS = ("munged", "mungekey", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 NODES = ("n1", "n2", "n3")
 
+# A credential lasts as long as a requeued task waits before it starts again: two minutes, unless
+# stated. A task must start within it on a busy machine, too.
 CONFIGURATION = """
 ClusterName=bulkload
 SlurmctldHost=localhost(127.0.0.1)
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=20
 CredType=cred/munge
 SlurmctldPort={port}
 StateSaveLocation={folder}/state
@@ -45,6 +47,7 @@ TaskPlugin=task/none
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2
 ReturnToService=2
 KillWait=30
 JobRequeue=1

@@ -8,19 +8,25 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from bulkload.lanes import dask_cluster
+from bulkload.lanes import dask_cluster, dask_runner, dask_worker
 from bulkload.lanes.budget import parts_for_cluster
+from bulkload.lanes.dask_worker import Capacity, Site
 from bulkload.localstudio import LocalStudio, StudioSettings
 from tests.archives import archive
 from tests.jobs import Jobs, environment_of, running, until
 from tests.lanes.divided import assert_all_arrived, is_lane, rows_of, summary
 from tests.lanes.test_cluster import free_port
+
+if TYPE_CHECKING:
+    from distributed import Worker
 
 WORKERS = 4
 
@@ -178,6 +184,35 @@ def test_what_a_cluster_cannot_run_is_a_sentence(
     assert ended.code == 2, ended.out + ended.err
     assert said in " ".join(ended.err.split())
     assert studio.requests.total == 0
+
+
+def test_a_source_that_no_worker_sees_ends_the_run_before_anything_is_sent(
+    jobs: Jobs, studio: LocalStudio, tmp_path: Path
+) -> None:
+    """A worker of another machine is stood in for: one of this machine sees every source."""
+    source = archive_elsewhere(tmp_path, jobs)
+    jobs.use(studio)
+    jobs.environment.setattr(dask_runner, "NO_WORKER_S", 0.5)
+    ended = jobs.command("upload", "archive", "--job", "job", "--parts", "2", "--dask", "local")
+    assert ended.code == 5, ended.out + ended.err
+    said = " ".join(ended.out.split())
+    assert f"no worker can run parts; it does not see the source {source}" in said
+    assert studio.requests.total == 0
+    assert {row.state for row in rows_of(tmp_path / "job").values()} == {"planned"}
+
+
+def archive_elsewhere(folder: Path, jobs: Jobs) -> Path:
+    """Make an archive that the workers of a cluster in this process do not see."""
+    archive(folder / "archive", cells=2, measurements=1)
+    source = folder / "archive"
+
+    async def look(site: Site, dask_worker: Worker) -> Capacity | str:
+        unseen = tuple(f"{one}-elsewhere" for one in site.sources)
+        return await real(replace(site, sources=unseen), dask_worker)
+
+    real = dask_worker.look
+    jobs.environment.setattr(dask_worker, "look", look)
+    return source.with_name("archive-elsewhere")
 
 
 def test_a_missing_extra_names_the_install_command(

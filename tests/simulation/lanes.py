@@ -21,6 +21,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, BinaryIO
+from unittest.mock import patch
 
 import anyio
 import anyio.lowlevel
@@ -33,6 +34,7 @@ from bulkload.engine.request import JobRequest, RunRequest
 from bulkload.engine.run import RunResult
 from bulkload.engine.shutdown import Stop
 from bulkload.journal.parts import JobLayout, part_folder, part_of
+from bulkload.lanes import lane as lane_module
 from bulkload.lanes.lane import Lane, _Workers
 from bulkload.lanes.lane_process import LaneProcess
 from bulkload.lanes.messages import LaneSetup, RunPart
@@ -53,11 +55,14 @@ if TYPE_CHECKING:
 #: Parts of the job: some wait, and a lane runs more than one.
 PARTS = 4
 LANES = 2
+#: Virtual seconds between two states of a lane: one each second is most of the work of hours.
+STATE_EVERY_S = 30.0
 
 
 def run_with_lanes(scenario: Scenario) -> Result:
     """Run a scenario with its lanes and judge it."""
-    return run_in_scratch(_LanesSimulation, scenario)
+    with patch.object(lane_module, "STATE_EVERY_S", STATE_EVERY_S):
+        return run_in_scratch(_LanesSimulation, scenario)
 
 
 def lanes_scenario_of(seed: int) -> Scenario:
