@@ -37,10 +37,9 @@ class Listings:
         ``stated`` are the options that say how sources are read, and ``files`` what they name.
         """
         self._file = file
-        # A package that is installed may read what could not be opened before.
-        places = [sysconfig.get_path("purelib"), *map(str, files)]
+        states = [_state(str(one)) for one in files]
         #: What a plan depends on beside its sources.
-        self.identity = json.dumps([stated, [_state(one) for one in places]], default=str)
+        self.identity = json.dumps([stated, _packages(), states], default=str)
         self._digests: dict[str, str] = {}
         #: Whether a folder changed, or may have, while the plan was made.
         self._is_settled = True
@@ -104,6 +103,19 @@ def is_listed(source: str) -> bool:
     if os.name != "posix" or is_url(source):
         return False
     return os.path.isdir(source) or archive_form(source) is not None  # noqa: PTH112
+
+
+def _packages() -> str:
+    """Return which packages are installed: a new one may read what could not be opened before.
+
+    By their names and versions. The files of an environment may be links that it shares with
+    others, and their time of change is that of the last environment that was made.
+    """
+    try:
+        found = [one.name for one in Path(sysconfig.get_path("purelib")).glob("*.dist-info")]
+    except OSError as error:
+        return f"{error} {time.time_ns()}"
+    return _hash(os.fsencode("\0".join(sorted(found))))
 
 
 def _state(place: str) -> tuple[str, str]:

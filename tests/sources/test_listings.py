@@ -287,3 +287,23 @@ def test_what_was_changed_this_moment_is_read_anew(
     job.mkdir()
     plan = partial(planned, archive.root, SourceOptions(), RunSettings(), job, anew=False)
     assert [plan()[2], plan()[2]] == [True, True]
+
+
+def test_a_package_that_comes_has_the_plan_made_anew_and_a_link_to_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Environments that are made later share files with this one, which changes their times."""
+    packages, other = tmp_path / "packages", tmp_path / "other"
+    for folder in (packages / "one-1.0.dist-info", other):
+        folder.mkdir(parents=True)
+    (packages / "one.py").touch()
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(packages))
+
+    def identity() -> str:
+        return module.Listings(tmp_path / "listings.jsonl", {}, ()).identity
+
+    before = identity()
+    (other / "one.py").hardlink_to(packages / "one.py")
+    assert identity() == before
+    (packages / "two-1.0.dist-info").mkdir()
+    assert identity() != before
