@@ -13,7 +13,7 @@ from typing import Final
 
 from bulkload.core import terms
 from bulkload.databases import survey_names as names
-from bulkload.databases.engines.base import Database, Kind
+from bulkload.databases.engines.base import Database, DatabaseLostError, Kind
 from bulkload.databases.session import open_own, opened
 from bulkload.databases.survey_columns import Row, SampleColumns, text
 from bulkload.databases.survey_long import LongTable, find_long_table
@@ -37,39 +37,53 @@ def propose(url: str, base: Path) -> Proposal:
     """Look at a database's catalogue and a few rows; raises ``PlanError`` where nothing fits."""
     parsed = parse_url(url, base)
     with opened(open_own(parsed)) as database:
-        tables = _tables(database, parsed.engine)
+        # Taken before anything is asked: PostgreSQL returns to it from a query that fails.
+        seen = f"{database.version()}, as it was at {database.snapshot.taken_at}"
+        tables, hidden = _tables(database, parsed.engine)
         if (found := by_profile(parsed.masked, tables)) is not None:
             return found
         is_mysql = parsed.engine is Engine.MYSQL
-        return _Search(Tables(database, tables), parsed.masked, is_mysql=is_mysql).proposal()
+        search = _Search(Tables(database, tables), parsed.masked, hidden, is_mysql=is_mysql)
+        found = search.proposal()
+        found.evidence.insert(0, seen)
+        return found
 
 
-def _tables(database: Database, engine: Engine) -> dict[str, list[str]]:
-    """Return the columns of the tables by the shortest name that each has."""
+def _tables(database: Database, engine: Engine) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the columns of the tables by the shortest name that each has.
+
+    And what keeps other tables from being read.
+    """
     names = database.tables()
     own = [name for name in names if name.rpartition(".")[2] not in names - {name}]
     if engine is Engine.MYSQL:
         # What has a point lies in another database of the server.
         own = [name for name in own if "." not in name]
-    found = {}
+    found, hidden = {}, []
     for name in sorted(own)[:MAX_TABLES]:
         try:
             kinds = database.kinds(f"SELECT * FROM {database.quote(name)}")
-        except BulkloadError:
+        except DatabaseLostError:
+            raise
+        except BulkloadError as error:
+            hidden.append(f"{name} cannot be read: {error}")
             continue
         found[name] = list(kinds)
-    return found
+    return found, hidden
 
 
 class _Search:
     """Finds what a home-made database keeps where."""
 
-    def __init__(self, tables: Tables, masked: str, *, is_mysql: bool) -> None:
+    def __init__(
+        self, tables: Tables, masked: str, hidden: Sequence[str], *, is_mysql: bool
+    ) -> None:
+        """``hidden`` says what keeps other tables from being read."""
         self._tables = tables
         self._masked = masked
         self._is_mysql = is_mysql
         self._evidence: list[str] = []
-        self._questions: list[str] = []
+        self._questions: list[str] = [*hidden]
 
     def proposal(self) -> Proposal:
         """Return the proposal; ``PlanError`` where no table holds samples."""
@@ -122,7 +136,8 @@ class _Search:
         if long is None:
             raise PlanError(
                 f"{self._masked}: none of {len(all_columns)} tables has columns for time, voltage "
-                "and current, or for a code and its value; write [source.sql] by hand"
+                "and current, or for a code and its value; "
+                f"{'; '.join(self._questions) or 'write [source.sql] by hand'}"
             )
         table = long.table
         self._evidence.append(f"{table}: one value a row, {long.value} of the code {long.code}")
@@ -309,7 +324,7 @@ class _Search:
         source = "{table}" if key is None and self._is_named() else self._name(table)
         kinds = self._tables.kinds(table)
         if long is None:
-            order = names.named(columns, names.ORDER) or found[terms.TIME].column
+            order = self._tables.counting(table) or found[terms.TIME].column
         else:
             order = long.order or "?"
             kinds = {one: kind for one, kind in kinds.items() if one not in long.taken}

@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from bulkload.core import terms
 from bulkload.databases import survey_names as names
@@ -105,6 +106,16 @@ class SampleColumns:
                 return (
                     f"{self._called(column)}: holds blobs, which are not taken apart; write one "
                     "row a sample into a table or a file"
+                )
+            if isinstance(value, list):
+                return (
+                    f"{self._called(column)}: holds arrays; make a row of each sample in the "
+                    "query by UNNEST, and give samples.total"
+                )
+            if isinstance(value, timedelta | pa.MonthDayNano):
+                return (
+                    f"{self._called(column)}: holds durations; make seconds of them in the query, "
+                    "by EXTRACT(EPOCH FROM ...) or TIME_TO_SEC(...)"
                 )
             if isinstance(value, str) and self.kinds[column] is not Kind.NUMBER:
                 return (

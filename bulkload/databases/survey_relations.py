@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from bulkload.databases import survey_names as names
 from bulkload.databases.engines.base import Database, Kind
 
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 #: Rows of a table that are looked at.
 LOOKED_AT_ROWS: Final = 5000
 
@@ -58,8 +60,18 @@ class Tables:
         return int(self.database.rows(f"SELECT COUNT(*) AS n FROM {quoted}")[0]["n"])
 
     def values(self, table: str, column: str) -> list[Any]:
-        """Return a column's values in those rows, without NULL."""
-        return [row[column] for row in self.rows(table) if row[column] is not None]
+        """Return a column's values in those rows, without NULL; arrays and documents as text."""
+        found = (row[column] for row in self.rows(table) if row[column] is not None)
+        return [str(one) if isinstance(one, list | dict) else one for one in found]
+
+    def counting(self, table: str) -> str | None:
+        """Return the first column that is called a record's number, and holds several numbers."""
+        for column in self.columns[table]:
+            held = {str(one) for one in self.values(table, column)}
+            is_counting = len(held) > 1 and all(_NUMBER.fullmatch(one) for one in held)
+            if names.folded(column) in names.ORDER and is_counting:
+                return column
+        return None
 
     def is_unique(self, table: str, column: str) -> bool:
         """Return whether a column has another value in every row."""

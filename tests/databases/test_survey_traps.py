@@ -11,7 +11,7 @@ import pytest
 
 from bulkload.databases.survey import propose
 from bulkload.errors import PlanError
-from tests.databases.conftest import MyDatabase
+from tests.databases.conftest import MyDatabase, PgDatabase
 from tests.databases.reads import causes, migrate
 from tests.databases.worlds import Floats, cycling, write_toml
 
@@ -289,3 +289,37 @@ def test_tables_without_samples_are_named(tmp_path: Path) -> None:
     lab(tmp_path, CELLS)
     with pytest.raises(PlanError, match="or for a code and its value"):
         propose("sqlite:///lab.db", tmp_path)
+
+
+def test_tables_that_are_hidden_arrays_and_documents_are_asked_about(
+    postgresql: PgDatabase, tmp_path: Path
+) -> None:
+    values = ", ".join(
+        f"(1, '{{}}', INTERVAL '{MADE.time[n]} s', {MADE.voltage[n]}, {MADE.current[n]})"
+        for n in range(COUNT)
+    )
+    postgresql.run(
+        "CREATE TABLE cells (id int, name text, model text)",
+        "INSERT INTO cells VALUES (1, 'A', 'x')",
+        "CREATE TABLE samples (cell_id int, rec jsonb, t interval, u_v real, i_a real)",
+        f"INSERT INTO samples VALUES {values}",
+        "CREATE TABLE hidden (cell_id int)",
+        "ALTER TABLE hidden ENABLE ROW LEVEL SECURITY",
+        "CREATE ROLE surveyor LOGIN",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO surveyor",
+    )
+    found = propose(postgresql.url.replace("owner@", "surveyor@"), tmp_path)
+    hidden, duration = found.open_questions
+    assert hidden.startswith("hidden cannot be read: ")
+    assert "row-level security would hide rows" in hidden
+    assert duration.startswith("t: holds durations; make seconds of them")
+    assert 'order = ["t"]' in found.toml
+    postgresql.run(
+        "DROP TABLE samples",
+        "CREATE TABLE samples (cell_id int, t float8[], u_v float8[], i_a float8[])",
+        "INSERT INTO samples VALUES (1, '{0, 1}', '{3.7, 3.8}', '{1, 1}')",
+    )
+    questions = propose(postgresql.url, tmp_path).open_questions
+    assert [one.partition(";")[0] for one in questions[:3]] == [
+        f"{column}: holds arrays" for column in ("t", "u_v", "i_a")
+    ]
