@@ -117,6 +117,8 @@ def plan(archive: Path, job_dir: Path) -> None:
 
 def interrupted_s(archive: Path) -> float:
     """Return how long ``bulkload plan`` runs on after Ctrl-C."""
+    # Started in the background of a shell, this process ignores the signal, and its children would.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "bulkload", "plan", str(archive)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
