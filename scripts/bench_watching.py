@@ -9,7 +9,7 @@ second costs that much CPU in each second, what is written into the log so much 
 Then the same archive of small measurements is uploaded into a local Studio, in pairs, one after the
 other, the first of each in turn:
 
-- unwatched: quiet, no log, no state on disk;
+- unwatched: no log, no state on disk, no view;
 - watched: log, state on disk, the live view on a terminal of 120 columns, metrics that are asked
   for once a second, and the page with three viewers that read its stream.
 
@@ -67,7 +67,7 @@ from scripts.make_archive import ArchiveSize, write_archive
 #: callgrind, which makes a program slower, its clock goes slower by as much: what is done once a
 #: second is done as often a measurement as without.
 _PROGRAM: Final = """
-import json, os, subprocess, sys, time
+import contextlib, json, os, subprocess, sys, time
 import bulkload.cli.jobs.run, bulkload.cli.live.view, bulkload.clock
 import bulkload.engine.live_file, bulkload.engine.log
 slowdown = float(os.environ["SLOWDOWN"])
@@ -89,6 +89,7 @@ bulkload.cli.jobs.run._watched = counted
 if os.environ["WATCHED"] == "no":
     bulkload.engine.live_file.WRITE_EVERY_S = 1e9
     bulkload.engine.log.LogWatcher._write = lambda *_: None
+    bulkload.cli.jobs.run.shown_live = lambda *_: contextlib.nullcontext()
 from bulkload.cli import run
 from bulkload.cli.output.terminal import queued_output
 with queued_output():
@@ -102,7 +103,7 @@ with open(os.environ["TAKEN"], "w") as file:
 SLOWDOWN: Final = 30.0
 
 OPTIONS: Final[Mapping[bool, tuple[str, ...]]] = {
-    False: ("--quiet",),
+    False: (),
     True: ("--page", "--metrics", "0"),
 }
 #: Viewers of the page.

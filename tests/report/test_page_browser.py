@@ -170,6 +170,10 @@ def test_whatever_names_and_messages_hold_is_text(open_page: Open, tmp_path: Pat
         window.locator(".tile").first.click()
         expect(window.locator("#cell-list button")).to_have_count(40)
         assert opened.too_wide() == []
+        # A name that is long takes a few lines of a list, and not the screen.
+        for place in ("#events li", "#cell-list li"):
+            heights = window.locator(place).evaluate_all("all => all.map(one => one.offsetHeight)")
+            assert 0 < max(heights) < 250
         window.locator("#cell-list button").nth(19).click()
         expect(window.locator("#story-plot img")).to_be_visible()
         assert opened.said == []

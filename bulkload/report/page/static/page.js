@@ -229,7 +229,8 @@
     at("events").replaceChildren(...(events || []).map((one) => {
       const made = element("li");
       made.append(element("time", clock(one.at), "muted"), element("span", one.name, "name"));
-      const link = element("button", one.label, "clip");
+      const link = element("button");
+      link.append(element("span", one.label, "clip"));
       link.type = "button";
       link.addEventListener("click", () => showStory(one.part, one.job));
       made.append(link);
@@ -346,7 +347,8 @@
       list.setAttribute("aria-label", "Measurements of the cell");
       for (const one of found) {
         const made = element("li");
-        const link = element("button", one.measurement, "clip");
+        const link = element("button");
+        link.append(element("span", one.measurement, "clip"));
         link.type = "button";
         link.addEventListener("click", () => showStory(one.part, one.job));
         made.append(outcome(one.outcome), " ", link);
