@@ -21,6 +21,11 @@ settings.load_profile("any")
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("BULKLOAD_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    # Where nothing may be written beside the sources, every process that a test starts would
+    # compile all modules anew: half of the processor time of a worker's start.
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", str(ROOT / ".pytest_cache" / "compiled"))
+
 #: Folders whose tests start no process and upload nothing: `make check` runs them.
 FAST = ("core", "sources", "readers", "client/wire")
 
