@@ -79,3 +79,11 @@ def test_how_a_fault_ends(site: Site, counts: dict[str, int], causes: dict[str, 
     result = run_pair(Pair(Site("find_spec", Fault.S500), site, cell_is_known=False))
     assert not result.violations, result.violations
     assert (result.counts, result.causes) == (counts, causes)
+
+
+@pytest.mark.parametrize("lost", [Fault.LATE, Fault.TRUNCATED, Fault.S500_AFTER, Fault.HTML_AFTER])
+def test_a_record_that_goes_while_its_confirm_is_unanswered_has_vanished(lost: Fault) -> None:
+    sites = Site("confirm", lost), Site("poll", Fault.FORGOTTEN)
+    result = run_pair(Pair(*sites, cell_is_known=False))
+    assert not result.violations, result.violations
+    assert (result.counts, result.causes) == ({"failed": 1}, {"record_vanished": 1})

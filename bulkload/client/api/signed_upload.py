@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkload.client.api.creation import fetch_named, fetch_or_none
 from bulkload.client.api.records import Record
+from bulkload.client.api.resource import is_not_found
 from bulkload.client.http.attempts import repeat
 from bulkload.client.limits import MAX_INITIATES
-from bulkload.errors import ConflictError, ExpiredUrlError
+from bulkload.errors import ClientError, ConflictError, ExpiredUrlError
 
 if TYPE_CHECKING:
     from bulkload.client.http.caller import Caller
@@ -48,7 +49,8 @@ async def confirm_upload(
     """Confirm an upload and return the record's fields, once however often it is sent.
 
     A record with the id that initiate gave is our own: an earlier confirm arrived. Raises
-    :class:`ConflictError` without one.
+    :class:`ConflictError` without one, and :class:`ClientError` with the cause
+    ``record_vanished`` where the answer to a confirm was lost and neither is there any more.
     """
     may_be_made = False
 
@@ -66,7 +68,21 @@ async def confirm_upload(
         if found is None:
             raise
         return found.model_dump()
+    except ClientError as error:
+        if may_be_made and is_not_found(error):
+            raise _vanished(record_id, error) from error
+        raise
     return answer
+
+
+def _vanished(record_id: str, error: ClientError) -> ClientError:
+    """Return the error of a record that may have been made and is not there."""
+    vanished = ClientError(
+        f"the answer to its confirm was lost, and Studio has neither the upload {record_id} nor "
+        f"its record ({error}); run `bulkload retry` to upload it again",
+    )
+    vanished.cause = "record_vanished"
+    return vanished
 
 
 def _is_expired(error: BaseException) -> bool:
