@@ -85,3 +85,29 @@ def test_the_figures_that_users_know() -> None:
     assert "318 of 3599" in issue.message
     assert "8.8%" in issue.message
     assert "80%" in issue.message
+
+
+@pytest.mark.parametrize(
+    ("columns", "way_out"),
+    [
+        (
+            {"Step from cycler": [1, 1, 2, 2]},
+            "The transform set_step_count numbers the steps from 'Step from cycler'.",
+        ),
+        (
+            {},
+            (
+                "Number the steps from 0, by 1 at each change; with a column 'Step from cycler' "
+                "the transform set_step_count does so."
+            ),
+        ),
+    ],
+)
+def test_the_way_out_of_missing_steps_is_one_that_the_table_allows(
+    columns: dict[str, list[int]], way_out: str
+) -> None:
+    table = {TIME: [0.0, 1.0, 2.0, 3.0], VOLTAGE: [3.0] * 4, "Current [A]": [1.0] * 4, **columns}
+    (missing,) = [
+        issue for issue in check(to_frame(table), strict=True) if issue.code == "step_count_missing"
+    ]
+    assert missing.message.endswith(f". {way_out}")

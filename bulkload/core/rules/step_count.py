@@ -9,7 +9,7 @@ import numpy as np
 from bulkload.core.frame import AnyArray, Frame, Indices
 from bulkload.core.groups import Groups, blocks, changes, pairs
 from bulkload.core.issues import IssueCode, ValidationIssue
-from bulkload.core.terms import CYCLE_COUNT, CYCLE_FROM_CYCLER, STEP_COUNT
+from bulkload.core.terms import CYCLE_COUNT, CYCLE_FROM_CYCLER, STEP_COUNT, STEP_FROM_CYCLER
 
 #: Bad transitions that are shown in full; the rest are counted.
 MAX_EXAMPLES: Final = 5
@@ -17,8 +17,6 @@ MAX_EXAMPLES: Final = 5
 MIN_POINTS: Final = 2
 #: Where a cycle number is looked for; the first that is there counts.
 CYCLE_COLUMNS: Final = (CYCLE_COUNT, "Cycle number", CYCLE_FROM_CYCLER)
-
-WAY_OUT = "The transform set_step_count numbers the steps from 'Step from cycler'."
 
 
 def goes_up_by_one(frame: Frame) -> list[ValidationIssue]:
@@ -31,14 +29,14 @@ def goes_up_by_one(frame: Frame) -> list[ValidationIssue]:
     (begin,) = frame.values_in(STEP_COUNT, 0, 1)
     if begin != 0:
         first = plain(begin)
-        message = f"'{STEP_COUNT}' starts at {first}, not at 0. {WAY_OUT}"
+        message = f"'{STEP_COUNT}' starts at {first}, not at 0. {_way_out(frame)}"
         payload = {"column": STEP_COUNT, "observed_first": first}
         issues.append(
             ValidationIssue(IssueCode.STEP_COUNT_DOES_NOT_START_AT_ZERO, message, payload=payload)
         )
     count, examples = _bad_transitions(frame)
     if count:
-        issues.append(_non_sequential(count, examples))
+        issues.append(_non_sequential(frame, count, examples))
     return issues
 
 
@@ -69,20 +67,29 @@ def _bad_transitions(frame: Frame) -> tuple[int, list[dict[str, Any]]]:
 def _missing(frame: Frame) -> ValidationIssue:
     message = (
         f"There is no '{STEP_COUNT}' column; it is required. Columns found: "
-        f"{', '.join(frame.names)}. {WAY_OUT}"
+        f"{', '.join(frame.names)}. {_way_out(frame)}"
     )
     payload = {"column": STEP_COUNT, "available_columns": list(frame.names)}
     return ValidationIssue(IssueCode.STEP_COUNT_MISSING, message, payload=payload)
 
 
-def _non_sequential(count: int, examples: list[dict[str, Any]]) -> ValidationIssue:
+def _way_out(frame: Frame) -> str:
+    if STEP_FROM_CYCLER in frame:
+        return f"The transform set_step_count numbers the steps from '{STEP_FROM_CYCLER}'."
+    return (
+        f"Number the steps from 0, by 1 at each change; with a column '{STEP_FROM_CYCLER}' the "
+        "transform set_step_count does so."
+    )
+
+
+def _non_sequential(frame: Frame, count: int, examples: list[dict[str, Any]]) -> ValidationIssue:
     shown = "; ".join(
         f"row {e['row_index']}: {e['from']} to {e['to']}, by {e['diff']}" for e in examples
     )
     more = f"; and {count - MAX_EXAMPLES} more" if count > MAX_EXAMPLES else ""
     message = (
         f"'{STEP_COUNT}' may only stay or go up by 1, and {count} transition(s) do neither "
-        f"({shown}{more}). {WAY_OUT}"
+        f"({shown}{more}). {_way_out(frame)}"
     )
     payload = {"column": STEP_COUNT, "num_violations": count, "examples": examples}
     return ValidationIssue(IssueCode.STEP_COUNT_NON_SEQUENTIAL, message, payload=payload)
