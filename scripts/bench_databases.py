@@ -10,6 +10,7 @@ processors' seconds says more than that of the clock.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import subprocess
 import sys
@@ -59,7 +60,9 @@ class Cost:
     processor_s: float
 
     def __truediv__(self, other: Cost) -> Cost:
-        return Cost(self.seconds / other.seconds, self.processor_s / other.processor_s)
+        # A short form may take less of a processor than its clock resolves.
+        processor = self.processor_s / other.processor_s if other.processor_s else math.nan
+        return Cost(self.seconds / other.seconds, processor)
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.seconds + other.seconds, self.processor_s + other.processor_s)

@@ -33,7 +33,7 @@ def share(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     """Paths that hang when they are opened or listed, as on a share that went away."""
     away: set[str] = set()
     back = threading.Event()
-    open_, listdir, scandir = io.open, os.listdir, os.scandir
+    open_, os_open, listdir, scandir = io.open, os.open, os.listdir, os.scandir
 
     def hang(path: object) -> None:
         if str(path) in away:
@@ -42,6 +42,10 @@ def share(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     def opened(file: Any, *words: Any, **more: Any) -> Any:
         hang(file)
         return open_(file, *words, **more)
+
+    def opened_by_number(path: Any, *words: Any, **more: Any) -> int:
+        hang(path)
+        return os_open(path, *words, **more)
 
     def listed(path: Any = ".") -> Any:
         hang(path)
@@ -52,6 +56,7 @@ def share(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
         return scandir(path)
 
     monkeypatch.setattr("builtins.open", opened)
+    monkeypatch.setattr("os.open", opened_by_number)
     monkeypatch.setattr("os.listdir", listed)
     monkeypatch.setattr("os.scandir", scanned)
     yield away

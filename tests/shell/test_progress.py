@@ -38,7 +38,7 @@ class HandClock:
 
 
 def job(number: int) -> JobContext:
-    planned = SimpleNamespace(path=f"{number}.csv", key=f"S/c/{number}")
+    planned = SimpleNamespace(place=f"{number}.csv", key=f"S/c/{number}")
     return cast(JobContext, SimpleNamespace(id=number, job=planned))
 
 

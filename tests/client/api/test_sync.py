@@ -36,7 +36,13 @@ PAIRS = [
 ]
 
 #: What only one of the two faces can have, or what is for our own pipeline.
-ONE_FACE_ONLY = {"aclose", "close", "properties_creation", "resolve_conflict"}
+ONE_FACE_ONLY = {
+    "aclose",
+    "allow_connections",
+    "close",
+    "properties_creation",
+    "resolve_conflict",
+}
 
 
 def connect(studio: LocalStudio) -> Studio:
