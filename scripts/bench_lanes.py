@@ -3,8 +3,8 @@
     python scripts/bench_lanes.py [--rows 12] [--measurements 1200] [--rounds 3] [--json F]
 
 Each run uploads an archive into an empty local Studio with the same parts, workers and connections,
-whatever its lanes. The CPU is that of the command with all its lanes and workers, told by the
-system when they have ended; the Studio's is told apart. A process costs something to start, and
+whatever its lanes. The CPU is that of the command with all its lanes and workers, read from the
+system when they have ended; the Studio's is counted apart. A process costs something to start, and
 more lanes are more processes: so each number of lanes uploads a small archive and a large one, turn
 by turn, and the difference is what a further measurement costs.
 """

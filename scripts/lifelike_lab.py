@@ -41,7 +41,7 @@ class Truth:
     date: str = ""
     temperature_degc: float | None = None
     continues: str = ""
-    #: The day that the file itself states, whatever its name says; None where nobody knows.
+    #: The day that the file itself states, whatever its name states; None where it is unknown.
     begun: str | None = ""
 
 

@@ -248,7 +248,7 @@ class SheetGrid:
         }
 
     def may_have_open_mark(self, numbers: Sequence[int]) -> bool:
-        """Return whether numbers are text, and nobody stated how they are written."""
+        """Return whether numbers are text, written in a way that was not stated."""
         return self.decimal is None and bool(self._texts(numbers))
 
     def take_mark(self, mark: str) -> None:

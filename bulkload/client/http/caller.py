@@ -93,7 +93,7 @@ class Caller:
         return f"Caller({self._access.base_url!r})"
 
     def allow(self, connections: int) -> None:
-        """Let more calls be in flight than before, as far as the server bears them."""
+        """Let more calls be in flight than before, as far as the server allows them."""
         self._limiter.allow(connections)
 
     async def call(
