@@ -37,7 +37,7 @@ def write_survey(
     survey: Survey,
     sources: Sequence[Path],
     table: CellTable,
-    earlier: EarlierPlan = EarlierPlan(),  # noqa: B008 - frozen
+    earlier: EarlierPlan,
 ) -> int:
     """Write a survey as a plan, after the rows of an earlier one; return the number of its rows.
 
