@@ -38,7 +38,7 @@ sys.path.insert(0, str(ROOT))
 from bulkload.cli.jobs.local_studio import local_studio  # noqa: E402
 from bulkload.clock import Clock, SystemClock  # noqa: E402
 from bulkload.engine.loop import loop_options  # noqa: E402
-from bulkload.engine.studios import RunningStudio  # noqa: E402
+from bulkload.engine.target import RunningStudio  # noqa: E402
 from scripts import delivery_layers as layers  # noqa: E402
 
 #: Rows of a measurement, by size.

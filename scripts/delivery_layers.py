@@ -44,11 +44,11 @@ from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.plan_writer import plan_into
 from bulkload.engine.progress import Progress
 from bulkload.engine.run import _Watchers
-from bulkload.engine.studios import RunningStudio
+from bulkload.engine.target import RunningStudio
 from bulkload.engine.uploader import Uploader
 from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.journal import Journal, open_journal
-from bulkload.sources import read_source
+from bulkload.sources.read_source import read_source
 
 #: Tasks that deliver at a time, as in ``performance.md``.
 TASKS = 12

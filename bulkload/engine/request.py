@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bulkload.client.http.events import WireEvent
-from bulkload.client.studio import AsyncStudio
 from bulkload.clock import Clock, SystemClock
 from bulkload.engine.live_file import open_live_file
 from bulkload.engine.plan_account import PlanAccount
@@ -21,6 +19,11 @@ from bulkload.journal import Store
 from bulkload.journal.journal import Journal, open_journal
 from bulkload.settings import RunSettings
 from bulkload.worker.pool import PoolLimits, Preparer, open_pool
+
+if TYPE_CHECKING:
+    # A command that only plans does without the client, and what that loads.
+    from bulkload.client.http.events import WireEvent
+    from bulkload.client.studio import AsyncStudio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,17 @@ class JobRequest:
     source_options: Mapping[str, Any] = field(default_factory=dict)
     log_path: Path | None = None
     clock: Clock = field(default_factory=SystemClock)
+
+    def kept_sources(self, store: Store) -> dict[str, Any]:
+        """Return what the journal keeps of the sources; those of the plan that is taken over."""
+        if self.sources:
+            return {"sources": self.sources, "source_options": self.source_options}
+        last = store.last_upload()
+        kept = {} if last is None else last.settings
+        return {
+            "sources": kept.get("sources", []),
+            "source_options": kept.get("source_options", {}),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

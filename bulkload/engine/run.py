@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import anyio
 
@@ -33,7 +33,7 @@ from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.processing import ProcessingPoller
 from bulkload.engine.progress import Progress, upload_capacity
 from bulkload.engine.raw_data import RawFiles
-from bulkload.engine.request import JobRequest, RunRequest
+from bulkload.engine.request import RunRequest
 from bulkload.engine.run_settings import kept_settings, pool_limits
 from bulkload.engine.shutdown import Stop
 from bulkload.engine.spans import RunSpans
@@ -138,7 +138,7 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                 request.command,
                 request.target.as_json()
                 | kept_settings(request.settings)
-                | kept_sources(request, store),
+                | request.kept_sources(store),
                 _seconds(request.clock),
             )
             progress.begin(run, request.command, lambda: stop.exit_code is not None)
@@ -163,18 +163,6 @@ async def run_job(request: RunRequest, progress: Progress, stop: Stop) -> RunRes
                 result = _account(request, store, run, progress, account=account, stopped=stopped)
                 progress.exit_code = result.report.exit_code
             return result
-
-
-def kept_sources(request: JobRequest, store: Store) -> dict[str, Any]:
-    """Return what the journal keeps of the sources; those of the plan that is taken over."""
-    if request.sources:
-        return {"sources": request.sources, "source_options": request.source_options}
-    last = store.last_upload()
-    kept = {} if last is None else last.settings
-    return {
-        "sources": kept.get("sources", []),
-        "source_options": kept.get("source_options", {}),
-    }
 
 
 def _seconds(clock: Clock) -> float:

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bulkload.client.http.access import resolve_access
 from bulkload.client.http.events import WireEvent
 from bulkload.client.studio import AsyncStudio, Delivery, project_of
-from bulkload.engine.target import Target
+from bulkload.engine.target import RunningStudio, Target
 from bulkload.errors import SettingsError
 from bulkload.settings import RunSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningStudio:
-    """How to reach it."""
-
-    url: str
-    project_id: str
-    api_key: str = field(repr=False)
 
 
 def target_of(*, url: str | None, project: str | None, local: Path | None) -> Target:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +29,12 @@ class Target:
                 f"{earlier['project']}), so what is done there is not done here; give another "
                 "folder with --job"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningStudio:
+    """How to reach a local Studio that runs as a child process."""
+
+    url: str
+    project_id: str
+    api_key: str = field(repr=False)

@@ -16,8 +16,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from bulkload.core.snapshot import RunSnapshot
 from bulkload.core.tally import ExitCode, RunReport
-from bulkload.engine.studios import RunningStudio
-from bulkload.engine.target import Target
+from bulkload.engine.target import RunningStudio, Target
 from bulkload.errors import BulkloadError
 from bulkload.lanes.request import LanesRequest
 from bulkload.settings import RunLimits, RunSettings

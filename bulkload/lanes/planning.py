@@ -21,7 +21,6 @@ from bulkload.engine.plan_writer import (
     write_plan,
 )
 from bulkload.engine.request import JobRequest
-from bulkload.engine.run import kept_sources
 from bulkload.engine.run_settings import kept_settings
 from bulkload.engine.target import Target
 from bulkload.errors import SettingsError
@@ -164,7 +163,7 @@ class PartPlanner:
                 if (last := store.last_run()) is not None:
                     request.target.check_same(last.settings, folder)
                 settings = request.target.as_json() | kept_settings(request.settings)
-                settings |= kept_sources(request, store) | {"is_plan": True}
+                settings |= request.kept_sources(store) | {"is_plan": True}
                 run = store.begin_run(request.command, settings, self._now())
                 account = plan_of(part)(store, run)
                 store.end_run(run, self._now(), {"planned": account.planned})

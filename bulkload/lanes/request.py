@@ -8,7 +8,8 @@ from typing import Any
 
 from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.request import JobRequest, RunRequest
-from bulkload.engine.studios import RunningStudio, opener
+from bulkload.engine.studios import opener
+from bulkload.engine.target import RunningStudio
 from bulkload.journal import Store
 from bulkload.journal.parts import JobLayout
 from bulkload.lanes.planning import PartPlanner

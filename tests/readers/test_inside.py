@@ -16,8 +16,8 @@ from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout
 from bulkload.core.plan_items import PlanItem, Problem, UploadJob
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, list_members, read
-from bulkload.sources import read_source
 from bulkload.sources.members import split
+from bulkload.sources.read_source import read_source
 from tests.plans import account_of
 from tests.readers.test_against_vendor import needs_mdbtools
 

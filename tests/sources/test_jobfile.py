@@ -12,9 +12,9 @@ from bulkload.core.layouts import Layouts, NamedPattern
 from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout, LayoutError
 from bulkload.core.plan_items import PlanItem, Problem, Skip, Specification, UploadJob
 from bulkload.errors import JobFileError
-from bulkload.sources import read_source
 from bulkload.sources.jobfile.document import is_job_file, read_job_file
 from bulkload.sources.jobfile.lines import key_lines, line_of
+from bulkload.sources.read_source import read_source
 from tests.archives import RATINGS
 from tests.sources.conftest import MakeTree
 

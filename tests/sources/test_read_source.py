@@ -33,9 +33,9 @@ from bulkload.core.plan_items import (
 )
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import PlanError
-from bulkload.sources import read_source
 from bulkload.sources.metadata import role_of
 from bulkload.sources.plan_file import write_plan
+from bulkload.sources.read_source import read_source
 from tests.plans import account_of
 from tests.sources.conftest import MakeTree
 

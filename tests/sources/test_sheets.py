@@ -14,7 +14,7 @@ from bulkload.core.path_layout import Layout
 from bulkload.core.plan_items import CellMetadata, PlanItem, Problem, Specification, UploadJob
 from bulkload.core.survey.dates import Order
 from bulkload.errors import PlanError, SettingsError
-from bulkload.sources import read_source
+from bulkload.sources.read_source import read_source
 from bulkload.sources.sheets.stated import SheetOptions, parse_map
 
 LAYOUT = Layout.parse("{cell}_{measurement}.*")

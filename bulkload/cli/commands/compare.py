@@ -41,8 +41,8 @@ from bulkload.engine.plan_writer import plan_into
 from bulkload.engine.progress import Progress
 from bulkload.engine.run_settings import pool_limits
 from bulkload.engine.single_flight import one_error
-from bulkload.engine.studios import RunningStudio, opener, target_of
-from bulkload.engine.target import Target
+from bulkload.engine.studios import opener, target_of
+from bulkload.engine.target import RunningStudio, Target
 from bulkload.journal import JobRow, Store
 from bulkload.settings import RunSettings
 from bulkload.sources.columns import Cell

@@ -20,11 +20,11 @@ from bulkload.demo import EXPECTED, write_archive
 from bulkload.demo.archive import EXISTING
 from bulkload.engine.planning import planner
 from bulkload.engine.request import RunRequest
-from bulkload.engine.studios import RunningStudio, opener
-from bulkload.engine.target import Target
+from bulkload.engine.studios import opener
+from bulkload.engine.target import RunningStudio, Target
 from bulkload.errors import SettingsError
 from bulkload.settings import RunSettings
-from bulkload.sources import read_source
+from bulkload.sources.read_source import read_source
 
 
 def demo(*, folder: Path | None = None) -> int:

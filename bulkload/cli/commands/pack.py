@@ -31,8 +31,8 @@ from bulkload.core.text import printable
 from bulkload.engine.limits import READERS
 from bulkload.engine.progress import Progress
 from bulkload.engine.single_flight import one_error
-from bulkload.engine.studios import RunningStudio, opener
-from bulkload.engine.target import Target
+from bulkload.engine.studios import opener
+from bulkload.engine.target import RunningStudio, Target
 from bulkload.errors import SettingsError
 from bulkload.evidence.checking import (
     CheckedPack,

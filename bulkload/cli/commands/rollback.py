@@ -34,8 +34,8 @@ from bulkload.engine.rollback import (
     all_visible_at,
     candidates,
 )
-from bulkload.engine.studios import RunningStudio, opener
-from bulkload.engine.target import Target
+from bulkload.engine.studios import opener
+from bulkload.engine.target import RunningStudio, Target
 from bulkload.errors import SettingsError
 from bulkload.journal import FILE_NAME, Store
 from bulkload.journal.journal import open_journal

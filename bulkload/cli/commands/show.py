@@ -36,8 +36,8 @@ from bulkload.core.tally import ExitCode
 from bulkload.core.terms import JobKey
 from bulkload.engine.jobs import prepared_event, rejected_event
 from bulkload.engine.single_flight import one_error
-from bulkload.engine.studios import RunningStudio, opener
-from bulkload.engine.target import Target
+from bulkload.engine.studios import opener
+from bulkload.engine.target import RunningStudio, Target
 from bulkload.errors import ClientError, SettingsError
 from bulkload.journal import JobRow, Store
 from bulkload.journal.acceptance import acceptance_of

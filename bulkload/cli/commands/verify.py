@@ -32,8 +32,8 @@ from bulkload.engine.plan_reader import PlanReader
 from bulkload.engine.progress import Progress
 from bulkload.engine.run_settings import pool_limits, with_kept_settings
 from bulkload.engine.single_flight import one_error
-from bulkload.engine.studios import RunningStudio, opener
-from bulkload.engine.target import Target
+from bulkload.engine.studios import opener
+from bulkload.engine.target import RunningStudio, Target
 from bulkload.engine.verify import VerifyReport
 from bulkload.engine.verify import verify as compare
 from bulkload.errors import SettingsError

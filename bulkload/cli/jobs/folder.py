@@ -14,8 +14,7 @@ from urllib.request import url2pathname
 from bulkload.archives.stores import refuse_secrets
 from bulkload.cli.jobs.local_studio import local_studio
 from bulkload.core.address import is_url
-from bulkload.engine.studios import RunningStudio
-from bulkload.engine.target import Target
+from bulkload.engine.target import RunningStudio, Target
 from bulkload.errors import SettingsError
 from bulkload.journal import FILE_NAME, RunRow, find
 from bulkload.journal.parts import read_layout

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bulkload.core.systems import system_of
-from bulkload.engine.studios import RunningStudio
+from bulkload.engine.target import RunningStudio
 from bulkload.errors import SettingsError
 
 _SYSTEM: Final = system_of(sys.platform)

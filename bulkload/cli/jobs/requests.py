@@ -10,7 +10,7 @@ from bulkload.core.plan_items import PlanItem
 from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.planning import planner
 from bulkload.engine.request import JobRequest, RunRequest
-from bulkload.engine.studios import RunningStudio
+from bulkload.engine.target import RunningStudio
 from bulkload.errors import SettingsError
 from bulkload.journal import Store
 from bulkload.journal.parts import read_layout

@@ -205,9 +205,9 @@ class SourceOptions:
     ) -> Iterable[PlanItem]:
         """Yield the plan of all sources; raise ``SettingsError`` for a layout with an error."""
         # Only where sources are read: `--help` is to be quick.
-        from bulkload.sources import read_source
         from bulkload.sources.joining import FOLDER
         from bulkload.sources.members import split
+        from bulkload.sources.read_source import read_source
         from bulkload.sources.selection import Selection
 
         if not sources:
