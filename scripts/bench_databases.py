@@ -284,8 +284,10 @@ import resource, sys
 from bulkload.core.plan_items import Checks, UploadJob
 from bulkload.core.prepare_result import PrepareTask
 from bulkload.core.terms import JobKey
-from bulkload.worker.prepare import prepare, use_one_thread
+from bulkload.worker.arrow import leave_pandas_out, use_one_thread
+from bulkload.worker.prepare import prepare
 use_one_thread()
+leave_pandas_out()
 job = UploadJob(key=JobKey("s", "c", "m"), path=sys.argv[1], reader="database")
 task = PrepareTask(job=job, checks=Checks(strict=True), spool_path=sys.argv[1] + ".parquet")
 assert prepare(task).rows

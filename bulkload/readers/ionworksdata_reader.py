@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,6 +56,8 @@ class Vendor(Format):
     @property
     def version(self) -> str:
         """The version of the vendor's package."""
+        from importlib import metadata
+
         return f"ionworksdata {metadata.version('ionworksdata')}"
 
     def sniff(self, probe: Probe) -> Evidence:

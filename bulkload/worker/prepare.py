@@ -14,8 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-
 from bulkload.archives.access import local_copy
 from bulkload.core.address import file_name, is_elsewhere
 from bulkload.core.frame import NeedsWholeError
@@ -42,12 +40,6 @@ from bulkload.worker.time_series import prepare_time_series
 
 #: Errors of a disk that takes nothing more. Not every system knows quotas.
 _DISK_IS_FULL: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
-
-
-def use_one_thread() -> None:
-    """Keep this process to one computing thread: there is a process for each core already."""
-    pa.set_cpu_count(1)
-    pa.set_io_thread_count(1)
 
 
 def prepare(task: PrepareTask, beat: Beat = lambda: None) -> Prepared | Rejected:

@@ -58,11 +58,13 @@ def main() -> None:
     tasks: queue.SimpleQueue[object] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     from bulkload.core.prepare_result import PrepareTask, StillReading
+    from bulkload.worker.arrow import leave_pandas_out, use_one_thread
     from bulkload.worker.memory import hold_to
-    from bulkload.worker.prepare import prepare, use_one_thread
+    from bulkload.worker.prepare import prepare
     from bulkload.worker.work_times import WORK
 
     use_one_thread()
+    leave_pandas_out()
 
     def say(message: object) -> None:
         answers.write(encode_message(message))

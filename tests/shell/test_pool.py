@@ -308,6 +308,35 @@ async def test_what_a_library_prints_does_not_reach_the_answers(
         assert isinstance(await pool.prepare(good), Prepared)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process has loaded is in /proc")
+async def test_a_child_loads_no_pandas_for_a_file_that_needs_none(
+    tmp_path: Path, good: PrepareTask
+) -> None:
+    async with pool_of(tmp_path) as pool:
+        assert isinstance(await pool.prepare(good), Prepared)
+        loaded = await anyio.Path(f"/proc/{readers()[0].pid}/maps").read_text("utf-8")
+    assert "/pyarrow/" in loaded
+    assert "/pandas/" not in loaded
+
+
+FRAMES = """
+import pyarrow as pa
+from bulkload.worker.arrow import leave_pandas_out
+leave_pandas_out()
+frame = pa.table({"a": [1, 2]}).to_pandas()
+print(pa.Table.from_pandas(frame).to_pydict(), pa.array(frame["a"]).to_pylist())
+"""
+
+
+def test_a_reader_that_needs_pandas_has_it() -> None:
+    import subprocess
+
+    made = subprocess.run(
+        [sys.executable, "-c", FRAMES], capture_output=True, text=True, check=True
+    )
+    assert made.stdout == "{'a': [1, 2]} [1, 2]\n"
+
+
 def test_a_child_ends_with_its_parent_even_in_the_midst_of_a_file(
     tmp_path: Path, endless: PrepareTask
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,6 +51,8 @@ class NewareBinary(Format):
     @property
     def version(self) -> str:
         """The version of fastnda."""
+        from importlib import metadata
+
         return f"fastnda {metadata.version('fastnda')}"
 
     def sniff(self, probe: Probe) -> Evidence:
