@@ -37,7 +37,6 @@ from bulkload.errors import (
     BulkloadError,
     ClientError,
     ConflictError,
-    MeasurementProcessingError,
     TransientError,
     UnavailableError,
     UnreadableError,
@@ -181,12 +180,9 @@ class JobSteps:
 
 def failure_event(context: JobContext, error: BulkloadError) -> Event:
     """Return the event of a failed act: resumable where the error is transient."""
-    cause = error.cause
-    if isinstance(error, MeasurementProcessingError):
-        cause = "processing_failed"
     kind = GaveUp if isinstance(error, TransientError) else Failed
     message = f"{context.job.place}: {context.job.key} was not delivered: {error}"
-    return kind(cause=cause, message=message)
+    return kind(cause=error.cause, message=message)
 
 
 def _extension_held(error: ConflictError) -> UnavailableError:

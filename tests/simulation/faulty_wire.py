@@ -353,6 +353,8 @@ def step_of(request: Request) -> str:
     steps: dict[tuple[str, str], str] = {
         ("POST", "initiate-upload"): "initiate",
         ("POST", "confirm-upload"): "confirm",
+        ("POST", "initiate-extend"): "extend",
+        ("POST", "confirm-extend"): "confirm_extend",
         ("POST", "cell_specifications"): "create_spec",
         ("POST", "cell_instances"): "create_cell",
         ("GET", "cell_specifications"): "find_spec",

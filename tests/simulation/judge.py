@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bulkload.core.lifecycle import JobState
+from bulkload.core.lifecycle import Event, JobState
 from bulkload.core.tally import RunReport
 from bulkload.core.terms import JobKey
 from bulkload.engine.run import SPOOL_NAME
 from bulkload.journal import FILE_NAME
 from bulkload.journal.check import check_journal
+from bulkload.journal.codec import event_from_text
 from bulkload.journal.database import connect
 from bulkload.journal.parts import part_folders
+from bulkload.journal.queries import SQL
 from tests.simulation.contents import Content
 from tests.simulation.memory_additions import RAW, TIME_SERIES
 from tests.simulation.memory_studio import RIVAL
@@ -42,6 +44,8 @@ class Result:
     exit_codes: list[int | None] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
+    #: What happened to each measurement, as the journal has it.
+    events: dict[JobKey, list[Event]] = field(default_factory=dict)
     #: Most files that one engine prepared at once.
     most_preparing: int = 0
     requests: int = 0
@@ -111,7 +115,14 @@ class ScenarioJudge:
         rows: list[Any] = []
         for folder in part_folders(self._job_dir):
             with closing(connect(folder / FILE_NAME, is_read_only=True)) as reader:
-                rows += reader.execute("SELECT * FROM job ORDER BY id").fetchall()
+                jobs = reader.execute("SELECT * FROM job ORDER BY id").fetchall()
+                for job in jobs:
+                    key = JobKey(job["spec"], job["cell"], job["measurement"])
+                    happened = reader.execute(SQL["events_of"], (job["id"],))
+                    self._result.events[key] = [
+                        event_from_text(one["name"], one["payload"]) for one in happened
+                    ]
+                rows += jobs
         if len(rows) != len(self._scenario.jobs):
             self._report(f"{len(rows)} rows for {len(self._scenario.jobs)} jobs")
         for row in rows:
@@ -131,6 +142,8 @@ class ScenarioJudge:
 
     def _expected(self, key: JobKey) -> set[tuple[str, str]]:
         rules = self._scenario.rules
+        if key in self._scenario.ends_as:
+            return {self._scenario.ends_as[key]}
         if key in self._scenario.there_before or key in self._rivals:
             return {(JobState.EXISTING, "")}
         if key in self._scenario.bad:
@@ -170,7 +183,9 @@ class ScenarioJudge:
     def _intended(self, key: JobKey) -> Content:
         """Return what the Studio must hold: what it held before, where an extension failed."""
         content = self._contents[key]
-        fails = key in self._extended and key.measurement in self._scenario.rules.fails_extending
+        fails = key in self._extended and (
+            key in self._failed or key.measurement in self._scenario.rules.fails_extending
+        )
         return content.earlier if fails and content.earlier is not None else content
 
     def _judge_raw(self, key: JobKey, measurement: str) -> None:

@@ -15,19 +15,29 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pyarrow as pa
+
 from bulkload.client.http.wire import Answer, Request
-from tests.simulation.memory_additions import EXTENSION, TIME_SERIES, Additions, error, ok
+from tests.simulation.memory_additions import (
+    EXTENSION,
+    TIME_SERIES,
+    Additions,
+    error,
+    ok,
+    parquet,
+)
 
 #: Prefix of the id of a record that another client made while the engine ran.
 RIVAL: Final = "rival-"
 #: Content of a record that another client made.
-ANOTHER_CLIENTS: Final = b"another client's"
+ANOTHER_CLIENTS: Final = parquet(pa.table({"Time [s]": [0.0], "Voltage [V]": [3.0]}))
 STORE_HOST: Final = "store.invalid"
 _FILES: Final = (TIME_SERIES, "steps.parquet")
 _KINDS: Final = {
     "cell_specifications": "cell_specification",
     "cell_instances": "cell_instance",
     "cell_measurements": "cell_measurement",
+    "cell_batches": "cell_batch",
 }
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from bulkload.core.existing import Existing
+from bulkload.core.lifecycle import JobState
 from bulkload.core.terms import JobKey
 from tests.simulation.faulty_wire import FaultInjector, inject_by_chance
 from tests.simulation.memory_studio import StudioRules
@@ -20,6 +23,13 @@ class Scenario:
     bad: frozenset[JobKey] = frozenset()
     #: There before the job came, with other content.
     there_before: frozenset[JobKey] = frozenset()
+    #: Those of them that hold what the source holds.
+    there_with_same: frozenset[JobKey] = frozenset()
+    #: When the processing of what was there before ends, None where there was none.
+    there_processed_s: float | None = None
+    #: What they mean, and whether the plan found all names free.
+    existing: Existing = Existing.REUSE
+    expects_new: bool = False
     #: Whether the Studio holds the specifications and cells of the jobs before.
     cell_is_known: bool = False
     rules: StudioRules = field(default_factory=StudioRules)
@@ -53,6 +63,8 @@ class Scenario:
     outage_limit_s: float = 3600.0
     #: Causes for which a measurement may fail in the end: the right reason for its faults.
     may_fail_as: frozenset[str] = frozenset()
+    #: State and cause of measurements that end otherwise than the fields above say.
+    ends_as: Mapping[JobKey, tuple[JobState, str]] = field(default_factory=dict)
     inject: FaultInjector = inject_by_chance
 
 

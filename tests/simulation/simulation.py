@@ -123,7 +123,10 @@ class Simulation:
             if not is_there:
                 continue
             record = self._record("cell_measurement", cell.id, key.measurement)
-            studio.objects[f"{record.id}/time_series.parquet"] = ANOTHER_CLIENTS
+            record.ends_at = self._scenario.there_processed_s
+            is_same = key in self._scenario.there_with_same
+            held = self._contents[key].data if is_same else ANOTHER_CLIENTS
+            studio.objects[f"{record.id}/time_series.parquet"] = held
 
     def _record(self, kind: str, parent: str, name: str) -> MemoryRecord:
         records = self._world.studio.records
@@ -259,6 +262,7 @@ class Simulation:
         scenario = self._scenario
         return RunSettings(
             attaches_raw=scenario.attaches_raw,
+            existing=scenario.existing,
             limits=RunLimits(
                 workers=scenario.workers,
                 connections=scenario.connections,
@@ -297,7 +301,8 @@ class Simulation:
             for name in specs
         ]
         return items + [
-            UploadJob(key=key, path=str(self._sources[key])) for key in self._scenario.jobs
+            UploadJob(key=key, path=str(self._sources[key]), expects_new=self._scenario.expects_new)
+            for key in self._scenario.jobs
         ]
 
     def _opener(self, world: World) -> OpenStudio:
