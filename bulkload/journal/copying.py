@@ -37,15 +37,15 @@ def compare(folder: Path, other: Path) -> Order:
         Store(folder / FILE_NAME, is_read_only=True) as mine,
         Store(other / FILE_NAME, is_read_only=True) as others,
     ):
-        order = Order.SAME
+        # Where one history has ended, the other is the same with more behind.
         for one, another in zip_longest(_history(mine), _history(others)):
-            if one == another:
-                continue
-            now = Order.LATER if another is None else Order.EARLIER
-            if (one is not None and another is not None) or order not in (Order.SAME, now):
+            if one is None:
+                return Order.EARLIER
+            if another is None:
+                return Order.LATER
+            if one != another:
                 return Order.APART
-            order = now
-        return order
+        return Order.SAME
 
 
 def _history(store: Store) -> Iterator[tuple[object, ...]]:

@@ -6,13 +6,11 @@ import os
 import signal
 import struct
 import sys
-from pathlib import PureWindowsPath
 
 import pytest
 
 from bulkload.cli.options.command_line import command_line, command_words
 from bulkload.core.systems import MAX_NAME_BYTES, fit_name, system_of, utf8_environment
-from bulkload.journal.filesystem import is_network_path
 
 #: As subprocess and os have them on Windows.
 CREATE_NEW_PROCESS_GROUP = 0x200
@@ -99,27 +97,6 @@ def test_words_of_a_command(platform: str, text: str, words: list[str]) -> None:
 def test_the_line_that_resumes_a_run(platform: str, line: str) -> None:
     given = ["upload", r"D:\my archive", "--until", "06:00", "--quiet"]
     assert command_line(given, system_of(platform)) == line
-
-
-@pytest.mark.parametrize(
-    ("folder", "expected"),
-    [
-        (r"C:\jobs\night", False),
-        (r"z:\jobs\night", True),
-        (r"\\server\share\jobs", True),
-        (r"D:\Mounted\jobs", True),
-        (r"D:\jobs", False),
-        (r"E:\jobs", False),
-    ],
-)
-def test_a_network_drive_of_windows(folder: str, *, expected: bool) -> None:
-    mounts = [
-        ("C:\\", "NTFS", "rw,fixed"),
-        ("Z:\\", "NTFS", "rw,remote"),
-        ("D:\\", "NTFS", "rw,fixed"),
-        ("D:\\mounted", "NTFS", "rw,remote"),
-    ]
-    assert is_network_path(PureWindowsPath(folder), mounts) is expected
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def test_a_job_of_three_parts_has_three_folders(tmp_path: Path) -> None:
         ("[1]", "cannot be understood"),
         ('{"version": 1, "parts": 2}', "cannot be understood"),
         ('{"version": 1, "parts": 0, "is_planned": true, "id": "a"}', "0 parts"),
+        ('{"version": 1, "parts": 4097, "is_planned": true, "id": "a"}', "4097 parts"),
         ('{"version": 2, "parts": 2, "is_planned": true, "id": "a"}', "another version"),
     ],
 )
@@ -55,6 +56,18 @@ def test_a_cell_belongs_to_the_same_part_in_every_version() -> None:
     assert [part_of("spec", f"cell {n}", 16) for n in range(8)] == [0, 11, 4, 10, 6, 3, 9, 2]
     # The names are told apart where they meet.
     assert part_of("ab", "c", 4096) != part_of("a", "bc", 4096)
+
+
+def test_a_name_that_is_no_text_has_a_part_too() -> None:
+    """A path of bytes that are no UTF-8, as Python gives it: a lone surrogate."""
+    assert part_of("spec", "cell \udce9", 16) == 10
+
+
+@pytest.mark.parametrize("parts", [1, 4096])
+def test_a_job_has_as_many_parts_as_its_folders_bear(parts: int, tmp_path: Path) -> None:
+    write_layout(tmp_path, JobLayout(parts=parts, is_planned=False, id="a1"))
+    assert len(part_folders(tmp_path)) == parts
+    assert part_folders(tmp_path)[-1] == tmp_path / "parts" / f"{parts - 1:04}"
 
 
 def test_cells_are_spread_evenly() -> None:

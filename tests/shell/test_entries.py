@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkload.journal import FILE_NAME, Store
-from bulkload.journal.report import tally
+from bulkload.journal import FILE_NAME
 from bulkload.localstudio import LocalStudio
 from tests.archives import archive
 from tests.jobs import Jobs
@@ -108,27 +107,6 @@ def test_what_patterns_leave_out_bears_its_rule(jobs: Jobs, tmp_path: Path) -> N
     # `exclude` names a path from the source: a pattern with a slash is anchored there.
     left = jobs.command("plan", "archive", "--include", "run 2*", "--exclude", "/spec 0/cell 0")
     assert "1 measurement of 1 cell" in left.out
-
-
-def test_a_journal_of_version_1_is_read_and_taken_on(tmp_path: Path) -> None:
-    path = tmp_path / FILE_NAME
-    with Store(path) as store:
-        run = store.begin_run("bulkload upload", {}, 0.0)
-    with closing(sqlite3.connect(path)) as old:
-        old.executescript(
-            "DROP TABLE rejection; DROP VIEW accepted_job; DROP VIEW accepted_entry; "
-            "DROP TABLE acceptance; DROP TABLE treatment; PRAGMA user_version=1;"
-        )
-    with Store(path, is_read_only=True) as store:
-        assert tally(store, run, is_waiting=True)[0].total() == 0
-    with Store(path) as store:
-        assert store.put_rejection(run, "/a.csv", "no_layout", "does not fit")
-        assert not store.put_rejection(run, "/a.csv", "bad_value", "is not a number")
-    with closing(sqlite3.connect(path)) as new:
-        assert new.execute("PRAGMA user_version").fetchone() == (3,)
-        assert new.execute("SELECT * FROM rejection").fetchall() == [
-            ("/a.csv", "no_layout", "does not fit; is not a number", run)
-        ]
 
 
 @pytest.mark.parametrize(

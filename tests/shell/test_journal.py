@@ -355,6 +355,9 @@ def test_a_lock_is_held_by_one_and_let_go_at_the_end(tmp_path: Path) -> None:
 
 # The writer -----------------------------------------------------------------------------------
 
+#: Seconds after which a test that waits for a write has waited for one that never comes.
+WRITER_LIMIT_S = 10
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -379,6 +382,7 @@ def journal_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pat
 
 
 @pytest.mark.anyio
+@pytest.mark.timeout(WRITER_LIMIT_S)
 async def test_events_that_come_together_share_a_commit(journal_path: Path) -> None:
     synced = commits_of(journal_path)
     states: list[JobState] = []
@@ -415,6 +419,7 @@ def commits_of(path: Path) -> int:
 
 
 @pytest.mark.anyio
+@pytest.mark.timeout(WRITER_LIMIT_S)
 async def test_an_event_is_on_disk_when_append_returns(journal_path: Path) -> None:
     async with open_journal(journal_path, 1, lambda: 0.0) as journal:
         await journal.append(7, Failed(cause="a", message="b"))
@@ -423,6 +428,7 @@ async def test_an_event_is_on_disk_when_append_returns(journal_path: Path) -> No
 
 
 @pytest.mark.anyio
+@pytest.mark.timeout(WRITER_LIMIT_S)
 @pytest.mark.parametrize(
     ("on_network", "mode", "level"),
     # SQLite's numbers: 2 is FULL, 3 is EXTRA. NORMAL (1) loses commits when the power goes.
@@ -446,6 +452,7 @@ async def test_a_commit_is_made_to_survive_a_loss_of_power(
 
 
 @pytest.mark.anyio
+@pytest.mark.timeout(WRITER_LIMIT_S)
 async def test_a_writer_that_cannot_write_fails_the_event_and_those_after(
     database_path: Path,
 ) -> None:
