@@ -8,10 +8,11 @@ from bulkload.client.http.access import Access
 from bulkload.client.http.api_session import Timeouts
 from bulkload.client.http.caller import Caller
 from bulkload.client.http.events import Observer, unobserved
+from bulkload.client.http.limits import DEFAULT_CONNECTIONS
+from bulkload.client.http.limits import DEFAULT_OUTAGE_LIMIT_S as OUTAGE_LIMIT_S
 from bulkload.client.http.transport import HttpTransport
 from bulkload.client.http.wire import Transport
-from bulkload.client.limits import DEFAULT_CONNECTIONS, DEFAULT_STREAMS
-from bulkload.client.limits import DEFAULT_OUTAGE_LIMIT_S as OUTAGE_LIMIT_S
+from bulkload.client.storage.limits import DEFAULT_STREAMS
 from bulkload.client.storage.storage import Storage
 from bulkload.clock import Clock, SystemClock
 from bulkload.core.flow.retry import RetryPolicy

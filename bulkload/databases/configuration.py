@@ -19,10 +19,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bulkload.core import terms
+from bulkload.databases.engines.urls import DatabaseUrl, UrlError, parse_url
 from bulkload.databases.profiles import merged_with_profile
 from bulkload.databases.query import QueryError, checked_query, parameters, placeholders
 from bulkload.databases.units import raw_conversion
-from bulkload.databases.urls import DatabaseUrl, UrlError, parse_url
 from bulkload.errors import PlanError
 from bulkload.readers.units import conversion
 

@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from bulkload.databases.configuration import SnapshotPolicy, SqlSource
 from bulkload.databases.engines.base import Database, SnapshotInfo
-from bulkload.databases.urls import DatabaseUrl, Engine
+from bulkload.databases.engines.urls import DatabaseUrl, Engine
 from bulkload.errors import PlanError
 
 SESSION_NAME: Final = "session.json"

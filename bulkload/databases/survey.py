@@ -14,13 +14,13 @@ from typing import Final
 from bulkload.core import terms
 from bulkload.databases import survey_names as names
 from bulkload.databases.engines.base import Database, DatabaseLostError, Kind
+from bulkload.databases.engines.urls import Engine, parse_url
 from bulkload.databases.session import open_own, opened
 from bulkload.databases.survey_columns import Row, SampleColumns, text
 from bulkload.databases.survey_long import LongTable, find_long_table
 from bulkload.databases.survey_names import quantities
 from bulkload.databases.survey_profiles import Proposal, by_profile
 from bulkload.databases.survey_relations import Link, Tables
-from bulkload.databases.urls import Engine, parse_url
 from bulkload.errors import BulkloadError, PlanError
 
 #: Tables whose columns are looked at.

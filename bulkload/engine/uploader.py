@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bulkload.client.api.limits import MAX_INITIATES
 from bulkload.client.api.records import CellMeasurement
 from bulkload.client.api.signed_upload import with_fresh_urls
-from bulkload.client.limits import MAX_INITIATES
 from bulkload.client.studio import AsyncStudio
 from bulkload.core.address import file_name, is_elsewhere
 from bulkload.core.lifecycle import Act, Attempting, Initiated, ParentsKnown, Stored, UrlExpired

@@ -12,8 +12,8 @@ import pytest
 
 from bulkload.databases.configuration import load_configuration, parse_configuration
 from bulkload.databases.engines.base import DatabaseLostError
+from bulkload.databases.engines.urls import mask, parse_url
 from bulkload.databases.session import open_own
-from bulkload.databases.urls import mask, parse_url
 from bulkload.errors import PlanError
 from bulkload.localstudio import LocalStudio
 from tests.databases.conftest import MyDatabase

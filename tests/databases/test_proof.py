@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bulkload.databases.engines.postgresql import PostgreSQL
-from bulkload.databases.urls import parse_url
+from bulkload.databases.engines.urls import parse_url
 from bulkload.localstudio import LocalStudio
 from tests.databases.conftest import MyDatabase, PgDatabase
 from tests.databases.test_migrations import ARBIN, GALV, NEWARE, arbin, galv, neware

@@ -11,12 +11,12 @@ import pytest
 
 from bulkload.databases.configuration import load_configuration
 from bulkload.databases.engines.postgresql import PostgreSQL
+from bulkload.databases.engines.urls import parse_url
 from bulkload.databases.planned import Fault, PlannedMeasurement
 from bulkload.databases.planning import Planner
 from bulkload.databases.reading import read_measurement
 from bulkload.databases.run_databases import Databases
 from bulkload.databases.session import open_own, open_shared
-from bulkload.databases.urls import parse_url
 from bulkload.errors import PlanError, UnreadableError
 from tests.databases.conftest import MyDatabase, PgDatabase
 from tests.databases.reads import causes, migrate

@@ -24,7 +24,7 @@ from bulkload.core.survey.proposal import SURENESS_WORDS, Proposal, Sureness
 from bulkload.core.survey.propose import Knowledge, Survey
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
-from bulkload.databases.urls import looks_like_url
+from bulkload.databases.engines.urls import looks_like_url
 from bulkload.engine.progress import Progress
 from bulkload.errors import PlanError, SettingsError
 from bulkload.sources.sheets.stated import StatedSheets, read_sheets

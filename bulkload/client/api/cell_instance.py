@@ -9,6 +9,7 @@ from typing import Any
 from bulkload.client.api.arguments import checked_name
 from bulkload.client.api.cell_batch import AsyncCellBatchClient
 from bulkload.client.api.creation import Creation, Look
+from bulkload.client.api.limits import MAX_DOWNLOADS_IN_FLIGHT
 from bulkload.client.api.lists import Listing, list_filters
 from bulkload.client.api.measurement_detail import MeasurementDetails
 from bulkload.client.api.records import (
@@ -18,7 +19,6 @@ from bulkload.client.api.records import (
 )
 from bulkload.client.api.resource import ClientContext, Resource, run_all
 from bulkload.client.http.bodies import join_path
-from bulkload.client.limits import MAX_DOWNLOADS_IN_FLIGHT
 
 
 class AsyncCellInstanceClient(Resource):

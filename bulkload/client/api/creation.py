@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from bulkload.client.api.limits import READABLE_ATTEMPTS, READABLE_FIRST_WAIT_S
 from bulkload.client.api.records import Record
 from bulkload.client.api.resource import is_not_found
 from bulkload.client.http.attempts import ask_until_found
-from bulkload.client.limits import READABLE_ATTEMPTS, READABLE_FIRST_WAIT_S
 from bulkload.core.conflict import agrees, is_duplicate_name, same_name
 from bulkload.errors import ClientError, ConflictError
 

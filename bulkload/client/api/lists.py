@@ -13,7 +13,7 @@ from collections.abc import (
 )
 from typing import Any, Generic, TypeVar, overload
 
-from bulkload.client.limits import PAGE_SIZE
+from bulkload.client.api.limits import PAGE_SIZE
 from bulkload.errors import IonworksError
 
 T = TypeVar("T")

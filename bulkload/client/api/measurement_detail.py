@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from bulkload.client.api.limits import MAX_DOWNLOADS_IN_FLIGHT
 from bulkload.client.api.measurement_reading import MeasurementReading
 from bulkload.client.api.records import CellMeasurementDetail
 from bulkload.client.api.resource import run_all
-from bulkload.client.limits import MAX_DOWNLOADS_IN_FLIGHT
 from bulkload.core.terms import MeasurementType
 from bulkload.errors import ClientError
 

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import anyio
 
+from bulkload.client.api.limits import FIRST_CONFLICT_WAIT_S, MAX_EXTENSIONS
 from bulkload.client.api.measurement_upload import MeasurementUpload
 from bulkload.client.api.records import CellMeasurement, CellMeasurementBundle, InitiateAnswer
 from bulkload.client.api.resource import send_again
 from bulkload.client.http.attempts import repeat
 from bulkload.client.http.bodies import join_path
-from bulkload.client.limits import FIRST_CONFLICT_WAIT_S, MAX_EXTENSIONS
 from bulkload.errors import (
     ConflictError,
     ExpiredUrlError,

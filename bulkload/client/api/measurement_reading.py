@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import anyio
 
+from bulkload.client.api.limits import MAX_DOWNLOADS_IN_FLIGHT
 from bulkload.client.api.measurement_records import MeasurementRecords
 from bulkload.client.api.resource import part_of, run_all
 from bulkload.client.http.bodies import join_path
-from bulkload.client.limits import MAX_DOWNLOADS_IN_FLIGHT
 
 
 class StepsAndCycles(NamedTuple):

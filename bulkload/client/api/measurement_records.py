@@ -7,11 +7,11 @@ from typing import Any
 
 from bulkload.client.api.arguments import checked_tags, id_list
 from bulkload.client.api.creation import fetch_or_none
+from bulkload.client.api.limits import MAX_TAGGED
 from bulkload.client.api.lists import Listing, list_filters
 from bulkload.client.api.records import CellMeasurement, RawData, TagUsage
 from bulkload.client.api.resource import Resource, part_of, send_again
 from bulkload.client.http.bodies import join_path
-from bulkload.client.limits import MAX_TAGGED
 
 
 class MeasurementRecords(Resource):

@@ -11,13 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from bulkload.client.api.limits import MAX_FILES_IN_FLIGHT
 from bulkload.client.api.measurement_detail import MeasurementDetails
 from bulkload.client.api.measurement_waiting import MeasurementWaiting
 from bulkload.client.api.records import CellMeasurementBundle, InitiateAnswer, UploadTarget
 from bulkload.client.api.resource import run_all, send_again
 from bulkload.client.api.signed_upload import confirm_upload, with_fresh_urls
 from bulkload.client.http.bodies import join_path
-from bulkload.client.limits import MAX_FILES_IN_FLIGHT
 from bulkload.core.terms import MeasurementType
 
 OCTETS: Final = "application/octet-stream"

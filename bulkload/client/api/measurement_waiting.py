@@ -14,16 +14,16 @@ from typing import Any
 import anyio
 
 from bulkload.client.api.arguments import id_list
-from bulkload.client.api.measurement_records import MeasurementRecords
-from bulkload.client.api.records import CellMeasurement
-from bulkload.client.api.resource import run_all
-from bulkload.client.limits import (
+from bulkload.client.api.limits import (
     FIRST_POLL_S,
     LAST_POLL_S,
     MAX_LOOKS_IN_FLIGHT,
     PAGE_SIZE,
     PROCESSING_TIMEOUT_S,
 )
+from bulkload.client.api.measurement_records import MeasurementRecords
+from bulkload.client.api.records import CellMeasurement
+from bulkload.client.api.resource import run_all
 from bulkload.errors import ClientError, MeasurementProcessingError
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from bulkload.client.limits import MAX_FINDINGS
+from bulkload.client.http.limits import MAX_FINDINGS
 from bulkload.core.terms import MeasurementType
 from bulkload.core.text import one_line
 from bulkload.errors import IonworksError

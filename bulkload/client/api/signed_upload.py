@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkload.client.api.creation import fetch_named, fetch_or_none
+from bulkload.client.api.limits import MAX_INITIATES
 from bulkload.client.api.records import Record
 from bulkload.client.api.resource import is_not_found
 from bulkload.client.http.attempts import repeat
-from bulkload.client.limits import MAX_INITIATES
 from bulkload.errors import ClientError, ConflictError, ExpiredUrlError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from bulkload.client.http.api_session import PROXY_CREDENTIALS
+from bulkload.client.http.limits import MAX_FINDINGS
 from bulkload.client.http.wire import Answer
-from bulkload.client.limits import MAX_FINDINGS
 from bulkload.core.conflict import existing_id
 from bulkload.core.flow.retry import parse_http_date, parse_retry_after
 from bulkload.core.text import one_line

@@ -17,7 +17,7 @@ from typing import Final
 import aiohttp
 import anyio
 
-from bulkload.client.limits import (
+from bulkload.client.http.limits import (
     CHUNK_BYTES,
     CONNECT_TIMEOUT_S,
     DNS_CACHE_S,

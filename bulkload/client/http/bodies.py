@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
-from bulkload.client.limits import GZIP_FROM_BYTES
+from bulkload.client.http.limits import GZIP_FROM_BYTES
 
 #: Fastest level: the link is the bottleneck only where a body is large.
 GZIP_LEVEL: Final = 1

@@ -16,8 +16,12 @@ from bulkload.client.http.attempts import Attempts, RetryContext
 from bulkload.client.http.circuit_breaker import CircuitBreaker, Passage
 from bulkload.client.http.events import Exchanged, Observer, Paused, unobserved
 from bulkload.client.http.limiter import CallLimiter
+from bulkload.client.http.limits import (
+    DEFAULT_CONNECTIONS,
+    DEFAULT_OUTAGE_LIMIT_S,
+    UNSTATED_PAUSE_S,
+)
 from bulkload.client.http.wire import Answer, Request, Transport, make_request
-from bulkload.client.limits import DEFAULT_CONNECTIONS, DEFAULT_OUTAGE_LIMIT_S, UNSTATED_PAUSE_S
 from bulkload.clock import Clock, SystemClock
 from bulkload.core.flow.outage import OutageMonitor
 from bulkload.core.flow.retry import RetryPolicy

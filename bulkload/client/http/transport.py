@@ -17,9 +17,9 @@ from bulkload.client.http.api_session import (
     open_session,
     translate,
 )
+from bulkload.client.http.limits import CHUNK_BYTES, MAX_ANSWER_BYTES
 from bulkload.client.http.proxy import proxy_for
 from bulkload.client.http.wire import Answer, Request
-from bulkload.client.limits import CHUNK_BYTES, MAX_ANSWER_BYTES
 from bulkload.errors import AnswerLostError, ClientError
 
 

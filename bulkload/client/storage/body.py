@@ -10,7 +10,7 @@ from typing import Protocol
 
 import anyio.to_thread
 
-from bulkload.client.limits import BLOCK_BYTES, SMALL_BODY_BYTES
+from bulkload.client.storage.limits import BLOCK_BYTES, SMALL_BODY_BYTES
 from bulkload.errors import IntegrityError
 
 

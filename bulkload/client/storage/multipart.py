@@ -20,15 +20,15 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from bulkload.client.limits import (
+from bulkload.client.http.limits import CONNECT_TIMEOUT_S
+from bulkload.client.storage.body import Body
+from bulkload.client.storage.limits import (
     ABORT_TIMEOUT_S,
-    CONNECT_TIMEOUT_S,
     MAX_PARTS,
     PART_BYTES,
     PART_TIMEOUT_S,
     PARTS_IN_FLIGHT,
 )
-from bulkload.client.storage.body import Body
 from bulkload.client.storage.s3_errors import (
     EXPIRED_CREDENTIALS,
     NO_SUCH_UPLOAD,

@@ -16,15 +16,15 @@ import anyio.to_thread
 
 from bulkload.client.http.attempts import RetryContext
 from bulkload.client.http.events import Observer, unobserved
-from bulkload.client.limits import (
+from bulkload.client.http.limits import DEFAULT_OUTAGE_LIMIT_S
+from bulkload.client.storage.body import Body, Sending, body_of
+from bulkload.client.storage.limits import (
     ANSWER_TIMEOUT_S,
-    DEFAULT_OUTAGE_LIMIT_S,
     DEFAULT_STREAMS,
     PART_BYTES,
     PROGRESS_TIMEOUT_S,
     SINGLE_PUT_MAX_BYTES,
 )
-from bulkload.client.storage.body import Body, Sending, body_of
 from bulkload.client.storage.multipart import (
     MultipartTarget,
     MultipartUnavailableError,

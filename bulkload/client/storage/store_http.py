@@ -22,17 +22,17 @@ from bulkload.client.http.api_session import (
     open_session,
     translate,
 )
+from bulkload.client.http.limits import CHUNK_BYTES
 from bulkload.client.http.proxy import proxy_for
 from bulkload.client.http.wire import Answer
-from bulkload.client.limits import (
+from bulkload.client.storage.body import Body, Sending
+from bulkload.client.storage.limits import (
     ANSWER_TIMEOUT_S,
     BLOCK_BYTES,
-    CHUNK_BYTES,
     MAX_STORE_ANSWER_BYTES,
     PROGRESS_TIMEOUT_S,
     WRITE_BYTES,
 )
-from bulkload.client.storage.body import Body, Sending
 from bulkload.client.storage.signed_urls import (
     NOT_THE_STORE,
     host_of,

@@ -23,7 +23,7 @@ from bulkload.databases.engines.base import (
     RawColumn,
     SnapshotInfo,
 )
-from bulkload.databases.urls import DatabaseUrl, mask
+from bulkload.databases.engines.urls import DatabaseUrl, mask
 from bulkload.errors import MissingExtraError, PlanError, UnreadableError
 
 #: Rows in a batch.

@@ -17,7 +17,7 @@ from bulkload.databases.engines.base import (
     Rounding,
     SnapshotInfo,
 )
-from bulkload.databases.urls import mask
+from bulkload.databases.engines.urls import mask
 from bulkload.errors import MissingExtraError, PlanError, UnreadableError
 
 #: Rows in a batch.

@@ -21,7 +21,7 @@ from bulkload.databases.engines.base import (
     RawColumn,
     SnapshotInfo,
 )
-from bulkload.databases.urls import DatabaseUrl, mask
+from bulkload.databases.engines.urls import DatabaseUrl, mask
 from bulkload.errors import MissingExtraError, PlanError, UnreadableError
 
 #: Arrow data that the driver gathers for one batch, in bytes: a few tens of thousands of rows.

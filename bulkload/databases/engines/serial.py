@@ -30,7 +30,7 @@ import pyarrow as pa
 
 from bulkload.databases.engines.base import DatabaseLostError, Kind
 from bulkload.databases.engines.mysql import Connection
-from bulkload.databases.urls import DatabaseUrl
+from bulkload.databases.engines.urls import DatabaseUrl
 from bulkload.errors import BulkloadError
 
 #: Length of the key, in bytes.

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from bulkload.client.api.limits import PAGE_SIZE
 from bulkload.client.api.lists import Listing, Records, list_filters
-from bulkload.client.limits import PAGE_SIZE
 from bulkload.errors import IonworksError
 
 pytestmark = pytest.mark.anyio

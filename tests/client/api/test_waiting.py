@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bulkload.client.api.limits import MAX_INITIATES
 from bulkload.client.delivery import Delivery
-from bulkload.client.limits import MAX_INITIATES
 from bulkload.client.studio import AsyncStudio
 from bulkload.errors import (
     ClientError,

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkload.client.http.bodies import compress_if_large, encode_json, encode_query, join_path
-from bulkload.client.limits import GZIP_FROM_BYTES
+from bulkload.client.http.limits import GZIP_FROM_BYTES
 
 
 def strict(content: bytes) -> Any:

@@ -16,9 +16,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bulkload.client.limits import PART_BYTES, SINGLE_PUT_MAX_BYTES
 from bulkload.client.storage import multipart
 from bulkload.client.storage.body import FileBody
+from bulkload.client.storage.limits import PART_BYTES, SINGLE_PUT_MAX_BYTES
 from bulkload.client.storage.s3_errors import REFUSED_CREDENTIALS
 from bulkload.client.storage.storage import Storage
 from bulkload.errors import (

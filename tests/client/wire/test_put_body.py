@@ -10,8 +10,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from bulkload.client.limits import BLOCK_BYTES
 from bulkload.client.storage.body import Sending
+from bulkload.client.storage.limits import BLOCK_BYTES
 
 #: Longest that a test waits for another thread, in seconds.
 PATIENCE_S = 30.0

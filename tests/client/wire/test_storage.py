@@ -13,8 +13,8 @@ from aiohttp import web
 
 from bulkload.client.http.api_session import TIMED_OUT
 from bulkload.client.http.events import Exchanged
-from bulkload.client.limits import BLOCK_BYTES
 from bulkload.client.storage.body import FileBody
+from bulkload.client.storage.limits import BLOCK_BYTES
 from bulkload.client.storage.storage import Storage
 from bulkload.errors import (
     AnswerLostError,

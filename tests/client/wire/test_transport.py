@@ -16,9 +16,9 @@ from aiohttp import web
 from bulkload.client.http.access import Access
 from bulkload.client.http.api_session import TIMED_OUT, Timeouts
 from bulkload.client.http.bodies import join_path
+from bulkload.client.http.limits import GZIP_FROM_BYTES
 from bulkload.client.http.transport import HttpTransport
 from bulkload.client.http.wire import make_request
-from bulkload.client.limits import GZIP_FROM_BYTES
 from bulkload.errors import AnswerLostError, UnreachableError
 from tests.client.wire.scripted import (
     Step,
