@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -33,11 +32,11 @@ def test_bytes_cut_off_in_mid_body_are_stored_whole_in_the_end(tmp_path: Path) -
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("lanes", ["0", "2"])
-def test_parents_lanes_and_children_killed_at_random_lose_nothing(lanes: str) -> None:
+@pytest.mark.parametrize("lanes", [0, 2])
+def test_parents_lanes_and_children_killed_at_random_lose_nothing(lanes: int) -> None:
     """The long form kills a thousand times; each round ends with ``verify --all``."""
-    words = [sys.executable, "scripts/kill_test.py", "--kills", "3", "--measurements", "20"]
-    words += ["--lanes", lanes]
-    ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "0 lost, twice or falsely done" in ended.stdout
+    kills = script("kill_test")
+    account = kills.run_rounds(2, 3, 20, 10.0, lanes)
+    assert account.wrong == []
+    assert account.kills.total() >= 3
+    assert account.measurements == 20 * account.rounds > 20
