@@ -42,11 +42,12 @@ AMBIENT = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the fast folders."""
+    """Mark the tests of the fast folders, and run them last: none keeps a core from its end."""
     folders = [ROOT / "tests" / name for name in FAST]
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in folders):
             item.add_marker(pytest.mark.fast)
+    items.sort(key=lambda item: item.get_closest_marker("fast") is not None)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,9 @@ from tests.report.test_report_browser import HOSTILE, LONG
 
 expect.set_options(timeout=PATIENCE_MS)
 
+# A browser takes longer to start than most of these tests.
+pytestmark = pytest.mark.xdist_group("browser")
+
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -10,6 +10,9 @@ from bulkload.report.write import write_report
 from scripts.make_job import JobSize, make_job
 from tests.report.conftest import Open
 
+# A browser takes longer to start than most of these tests.
+pytestmark = pytest.mark.xdist_group("browser")
+
 LONG = "x" * 10_000
 #: What names and messages of others may hold. A file name holds less, a server's message all of it.
 HOSTILE = (

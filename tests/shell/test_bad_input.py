@@ -35,6 +35,9 @@ from tests.archives import archive, series, specification, sums, write
 from tests.jobs import Ended, Jobs, running, until
 from tests.official import Held, Judge, judge_of
 
+# Most look at one upload: a process of its own would upload the files once more.
+pytestmark = pytest.mark.xdist_group("bad input")
+
 TABLE = series(rows=60)
 NAMES = TABLE.column_names
 

@@ -79,7 +79,11 @@ WRONG = {
 #: Seconds that the upload of all files may take on a busy machine.
 UPLOAD_S = 600.0
 
-pytestmark = pytest.mark.timeout(UPLOAD_S + 60)
+pytestmark = [
+    pytest.mark.timeout(UPLOAD_S + 60),
+    # All look at one upload: a process of its own would upload the files once more.
+    pytest.mark.xdist_group("real files"),
+]
 
 
 def cases() -> list[Any]:

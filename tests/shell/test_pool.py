@@ -23,7 +23,8 @@ from bulkload.worker.pool import Pool, PoolLimits, open_pool
 from tests.archives import series, write
 from tests.jobs import is_reader, until
 
-pytestmark = pytest.mark.anyio
+# The large files are written once.
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("pool")]
 
 MIB = 2**20
 #: A file that keeps a child busy for a good while: some seconds of text to be parsed.
