@@ -81,7 +81,6 @@ HOMES = {
     "markupsafe": {"report"},
     "matplotlib": {"report"},
     "apprise": {"cli/jobs"},
-    "structlog": {"engine"},
     "distributed": {"lanes"},
     "cyclopts": {"cli", "cli/commands", "cli/jobs", "cli/options", "cli/output"},
     "pathspec": {"sources"},
