@@ -271,7 +271,7 @@ def log_ms(folder: Path) -> float:
     )  # fmt: skip
     logger, file = open_log(folder / "log.jsonl", run=1)
     with file:
-        watcher = LogWatcher(logger)
+        watcher = LogWatcher(logger, file)
 
         async def lines() -> None:
             for _ in range(LOG_LINES):

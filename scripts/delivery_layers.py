@@ -315,7 +315,7 @@ async def _steps(
         if watch:
             logger, file = open_log(job_dir / "log.jsonl", run=run)
             stack.enter_context(file)
-            watchers = _Watchers(Progress(SystemClock()), LogWatcher(logger))
+            watchers = _Watchers(Progress(SystemClock()), LogWatcher(logger, file))
             watcher, delivery = watchers, Delivery(connections=32, observer=watchers.on_wire)
         studio = await stack.enter_async_context(bench.open_client(delivery))
         recorder = Recorder(opened if journal else cast(Journal, _NoJournal()), watcher)

@@ -81,6 +81,7 @@ HOMES = {
     "markupsafe": {"report"},
     "matplotlib": {"report"},
     "apprise": {"cli/jobs"},
+    "structlog": {"engine"},
     "distributed": {"lanes"},
     "cyclopts": {"cli", "cli/commands", "cli/jobs", "cli/options", "cli/output"},
     "pathspec": {"sources"},

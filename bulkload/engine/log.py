@@ -9,12 +9,15 @@ import shutil
 import time
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self, cast
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger
 
 from bulkload.client.http.events import Exchanged, WireEvent
 from bulkload.core.lifecycle import Attempting, Event
@@ -89,6 +92,9 @@ class LogFile:
             if self._error is not None:
                 raise self._error from None
 
+    #: What the logger calls, by the level of the line; which level it is stands in the line.
+    info = warning = error = line
+
     def _write_lines(self) -> None:
         lines, self._lines = self._lines, []
         if lines:
@@ -132,31 +138,15 @@ class LogFile:
         self._open()
 
 
-@dataclass(frozen=True, slots=True)
-class Logger:
-    """Writes lines into a log, each an event with its fields."""
-
-    file: LogFile
-    #: Members of every line, each with a comma behind it.
-    bound: str
-
-    def info(self, event: str, **fields: object) -> None:
-        """Write a line about what happened."""
-        self._write("info", event, fields)
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Write a line that somebody should look at."""
-        self._write("warning", event, fields)
-
-    def _write(self, level: str, event: str, fields: Mapping[str, object]) -> None:
-        members = f"{self.bound}{_members(fields)}{_members({'event': event})}"
-        self.file.line(f'{{{members}"level": "{level}", "timestamp": "{_now()}"}}')
-
-
-def open_log(path: Path, **bound: object) -> tuple[Logger, LogFile]:
+def open_log(path: Path, **bound: object) -> tuple[FilteringBoundLogger, LogFile]:
     """Open a log for appending, with ``bound`` in every line. The caller closes the file."""
     file = LogFile(path)
-    return Logger(file, _members(bound)), file
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        file,
+        processors=[_rendered],
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
+    ).bind(**bound)
+    return logger, file
 
 
 #: Made once: ``json.dumps`` makes one for each call that is not by its defaults.
@@ -185,6 +175,11 @@ def _second(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
+def _rendered(_: object, level: str, fields: EventDict) -> str:
+    """Return a line: its fields, the event, the level, and the time in UTC."""
+    return f'{{{_members(fields)}"level": "{level}", "timestamp": "{_now()}"}}'
+
+
 class LogWatcher:
     """Writes what happens to jobs and on the wire into the log.
 
@@ -193,8 +188,11 @@ class LogWatcher:
     logger would render them, but what all lines begin with is rendered once.
     """
 
-    def __init__(self, logger: Logger) -> None:
+    def __init__(self, logger: FilteringBoundLogger, file: LogFile) -> None:
+        """``file`` is what the logger writes to."""
         self._logger = logger
+        self._file = file
+        self._bound = _members(structlog.get_context(logger))
 
     def on_event(self, context: JobContext, event: Event) -> None:
         """Write an event of a job."""
@@ -211,8 +209,8 @@ class LogWatcher:
         kind = type(event)
         named = _named(cast(Hashable, kind))
         own = _members({name: getattr(event, field) for name, field in named})
-        self._logger.file.line(
-            f'{{{self._logger.bound}{of_job}{own}"event": "{kind.__name__}", "level": "info", '
+        self._file.line(
+            f'{{{self._bound}{of_job}{own}"event": "{kind.__name__}", "level": "info", '
             f'"timestamp": "{_now()}"}}'
         )
 

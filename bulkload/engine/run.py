@@ -252,7 +252,7 @@ async def _run_pipeline(
         logger, log_file = open_log(request.log_path or request.job_dir / LOG_NAME, run=run)
         stack.enter_context(log_file)
         spans = stack.enter_context(request.open_spans(request.command))
-        watchers = _Watchers(progress, LogWatcher(logger), spans)
+        watchers = _Watchers(progress, LogWatcher(logger, log_file), spans)
         journal = await stack.enter_async_context(
             request.open_journal(request.job_dir / FILE_NAME, run, lambda: _seconds(request.clock))
         )

@@ -23,7 +23,7 @@ _RUN = (
 #: Libraries of tables. The parent of an upload never has a table in its hands.
 TABLES = {"numpy", "pandas", "pyarrow"}
 #: Libraries that ask Studio, keep a log or read sources.
-WORK = {"aiohttp", "anyio", "pathspec", "psutil", "pydantic", "tenacity", "yaml"}
+WORK = {"aiohttp", "anyio", "pathspec", "psutil", "pydantic", "structlog", "tenacity", "yaml"}
 
 
 def loaded(*words: str, folder: Path) -> set[str]:

@@ -55,7 +55,7 @@ def test_a_change_of_level_keeps_the_name_of_what_changed(tmp_path: Path) -> Non
     """A line's own ``level`` says how grave it is."""
     logger, file = open_log(tmp_path / "log.jsonl")
     with file:
-        LogWatcher(logger).on_wire(
+        LogWatcher(logger, file).on_wire(
             LevelChanged(service="api", level="window", value=3.0, reason="quick answers")
         )
     line = json.loads((tmp_path / "log.jsonl").read_text("utf-8"))
@@ -71,7 +71,7 @@ def test_a_line_of_a_job_is_what_a_json_library_would_write(tmp_path: Path) -> N
     )  # fmt: skip
     logger, file = open_log(tmp_path / "log.jsonl", run=3)
     with file:
-        watcher = LogWatcher(logger)
+        watcher = LogWatcher(logger, file)
         watcher.on_event(context, Initiated(measurement_id='i"d'))
         watcher.on_event(context, Stored())
         logger.info("run.started", command="x", planned=2)
