@@ -23,7 +23,7 @@
         │   └── ExpiredUrlError          the signed URL is no longer valid; ask for a new one
         ├── IntegrityError               (Terminal) what was stored is not what was sent
         ├── ConnectionSetupError         (Terminal) proxy, certificate or address is wrong (exit 2)
-        ├── OutageError                  (Terminal) out of reach for longer than the run may wait
+        ├── OutageError                  (Terminal) unreachable for longer than the run may wait
         ├── UnavailableError             (Transient) 408, 413 or 429 with Retry-After, 5xx
         ├── UnreachableError             (Transient) nothing was sent: refused, DNS, TLS
         └── AnswerLostError              (Transient) sent, no usable answer: the act may be done
@@ -257,7 +257,7 @@ class ConnectionSetupError(IonworksError, TerminalError):
 
 
 class OutageError(IonworksError, TerminalError):
-    """The server was out of reach for longer than the run may wait: end it, and resume later."""
+    """The server was unreachable for longer than the run may wait: end it, and resume later."""
 
     cause = "outage"
 

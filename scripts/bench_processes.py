@@ -23,6 +23,9 @@ HERE: Final = Path(__file__).resolve().parent
 #: only what happens in its last moments can be missed.
 POLL_S: Final = 0.05
 
+#: What a command finds in the environment: modules are compiled once, as where they are installed.
+COMPILED: Final = {"PYTHONDONTWRITEBYTECODE": ""}
+
 #: How long a Studio may take until it answers.
 START_LIMIT_S: Final = 60.0
 
@@ -83,7 +86,11 @@ def run(command: Sequence[str], environment: Mapping[str, str] = {}) -> Taken:
         cpu_before = _children_cpu_s()
         began = time.perf_counter()
         process = subprocess.Popen(
-            command, stdout=stdout, stderr=stderr, text=True, env=os.environ | environment
+            command,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+            env=os.environ | {**COMPILED, **environment},
         )
         look = _Look(process)
         code = process.wait()
@@ -142,7 +149,8 @@ def studio(*, latency_s: float = 0.0, processing_s: float = 0.0) -> Iterator[Stu
             [
                 *(sys.executable, str(HERE / "bench_studio.py"), str(data), str(port_file)),
                 *("--latency", str(latency_s), "--processing", str(processing_s)),
-            ]
+            ],
+            env=os.environ | COMPILED,
         )
         try:
             _wait_for(port_file, process)

@@ -240,7 +240,7 @@ def _close(path: str) -> None:
 def _of_form(path: str, file: BinaryIO) -> Archive:
     form = archive_form(file_name(path))
     if form is None:
-        raise ValueError(f"{path} has not the ending of an archive")
+        raise ValueError(f"{path} does not have the suffix of an archive")
     match form[0]:
         case "zip":
             return Zip(file)

@@ -105,7 +105,7 @@ def checked(listed: Iterable[Listed]) -> Directory:
             fault = (
                 Rule.DUPLICATE_MEMBER,
                 (
-                    "stands more than once in the archive; which one is meant is not guessed, so "
+                    "is in the archive more than once, and nothing shows which one is meant, so "
                     "none is read: unpack it and keep one"
                 ),
             )

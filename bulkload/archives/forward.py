@@ -64,7 +64,7 @@ class Bounded(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """Return at most ``size`` bytes."""
         if size < 0 or size > MAX_READ_BYTES:
-            raise broken(f"one of its headers claims to be of {size:,} bytes")
+            raise broken(f"one of its headers claims a size of {size:,} bytes")
         return self._file.read(size)
 
 
@@ -118,7 +118,7 @@ class Forward(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """Return at most ``size`` bytes; fewer only at the end."""
         if size < 0 or size > MAX_READ_BYTES:
-            raise broken(f"one of its headers claims to be of {size:,} bytes")
+            raise broken(f"one of its headers claims a size of {size:,} bytes")
         parts: list[bytes] = []
         wanted = size
         while wanted:

@@ -124,7 +124,7 @@ def _ours(error: Exception, url: str) -> Exception:
     names = {type(one).__name__ for one in chain}
     status = next((code for one in chain if (code := _status(one)) is not None), None)
     if "FileExpired" in names:
-        return changed("its mark is another")
+        return changed("its ETag is different")
     if isinstance(error, PermissionError) or status in _FORBIDDEN or names & _FORBIDDEN_NAMES:
         hint = next((text for name, text in _HINTS.items() if name in names), "")
         problem = hint or f"the store does not let it be read ({status or 'permission denied'})"
@@ -136,7 +136,7 @@ def _ours(error: Exception, url: str) -> Exception:
     is_alone = isinstance(error, FileNotFoundError) and len(chain) == 1
     if status in _GONE or names & _GONE_NAMES or is_alone:
         return UnreadableError(
-            "it is not there, or no longer; restore it, or plan again", cause="vanished"
+            "it does not exist, or no longer does; restore it, or plan again", cause="vanished"
         )
     reason = f"HTTP {status}" if status else getattr(chain[-1], "strerror", None)
     return TransientStoreError(f"{type(chain[-1]).__name__}{f' ({reason})' if reason else ''}")
@@ -212,7 +212,7 @@ def _opened(url: str) -> Any:
             f"{printable(str(error))[:200]}"
         ) from error
     except ValueError as error:
-        raise PlanError(f"{scheme}:// is no kind of store that can be read") from error
+        raise PlanError(f"{scheme}:// is not a kind of store that can be read") from error
 
 
 def _sftp(url: str) -> Any:

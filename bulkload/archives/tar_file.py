@@ -63,7 +63,7 @@ class Tar:
         except UnreadableError as error:
             if error.cause != Rule.BROKEN_ARCHIVE or not listed:
                 raise
-            message = f"{error}: the members before that place are read, those behind are missing"
+            message = f"{error}: the members before that point are read, those after it are missing"
             cut = Refusal("", Rule.BROKEN_ARCHIVE, message)
         directory = checked(listed)
         if cut is not None:

@@ -116,11 +116,11 @@ def _fault(info: zipfile.ZipInfo, *, is_overlapping: bool) -> tuple[Rule, str] |
     if info.flag_bits & _ENCRYPTED:
         return Rule.ENCRYPTED, "is encrypted; unpack it with its password"
     if is_overlapping:
-        message = "shares its bytes with another member, as bombs do; pack the archive anew"
+        message = "shares its bytes with another member, as bombs do; pack the archive again"
         return Rule.OVERLAPPING_MEMBERS, message
     if info.compress_type not in _METHODS:
         return Rule.UNSUPPORTED_COMPRESSION, (
-            f"is packed by method {info.compress_type}, which is not read; pack it anew with "
+            f"is packed by method {info.compress_type}, which is not read; pack it again with "
             "deflate, bzip2 or LZMA"
         )
     return None

@@ -176,7 +176,7 @@ def _place_of(error: OSError) -> str:
 
 def _defect(error: Exception) -> str:
     """Write the traceback to a file of its own and return the sentence that names it."""
-    said = f"bulkload: a defect of bulkload: {type(error).__name__}: {str(error)[:300]}"
+    said = f"bulkload: a bug in bulkload: {type(error).__name__}: {str(error)[:300]}"
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", prefix="bulkload-defect-", suffix=".log", delete=False

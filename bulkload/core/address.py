@@ -53,7 +53,7 @@ def is_url(path: str) -> bool:
 
 
 def is_elsewhere(path: str) -> bool:
-    """Return whether a path is no file of its own on disk: a member, or a URL."""
+    """Return whether a path is not a file of its own on disk: a member, or a URL."""
     return ("!" in path and _MARK.search(path) is not None) or (":" in path and is_url(path))
 
 

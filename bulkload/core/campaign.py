@@ -45,7 +45,7 @@ class CampaignCode(StrEnum):
     SAME_DATA = "same_data"
     #: Two measurements of one cell cover the same time.
     SPANS_OVERLAP = "spans_overlap"
-    #: A file has the other sign of current than most files of its cell.
+    #: A file has the opposite sign of current to most files of its cell.
     SIGN_DIFFERS = "sign_differs"
     #: A file's values are a power of ten away from those of its siblings.
     UNIT_DIFFERS = "unit_differs"
@@ -194,7 +194,7 @@ def _odd_signs(files: Sequence[FileSummary]) -> list[CampaignFinding]:
     return [
         CampaignFinding(
             CampaignCode.SIGN_DIFFERS,
-            f"{file.name!r} has the other sign of current than {len(clear) - len(odd)} files of "
+            f"{file.name!r} has the opposite sign of current to {len(clear) - len(odd)} files of "
             f"this cell.",
             (file.name,),
         )

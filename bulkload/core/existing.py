@@ -135,7 +135,7 @@ def _about_ours(found: FoundRecord, facts: JobFacts) -> Decision:
         return _compared(found, facts, Decision(Step.ADOPT))
     if facts.prepared.is_longer and found.is_open:
         return Decision(Step.EXTEND)
-    return _differs(found, facts, f"Studio holds its {facts.stored.rows} rows of before")
+    return _differs(found, facts, f"Studio still holds the earlier {facts.stored.rows} rows")
 
 
 def _about_anothers(found: FoundRecord, facts: JobFacts) -> Decision:

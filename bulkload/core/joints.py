@@ -93,7 +93,7 @@ def joint(end: Side, start: Side) -> Joint:
     missing, added = end.columns - start.columns, start.columns - end.columns
     if missing or added:
         what = f"has no {min(missing)!r}" if missing else f"has also {min(added)!r}"
-        raise JointError(f"{start.name} {what}, otherwise than {end.name}; export both alike")
+        raise JointError(f"{start.name} {what}, unlike {end.name}; export both alike")
     shift_s, evidence = _time_shift(end, start)
     gap_s = start.values[TIME] + shift_s - end.values[TIME]
     if gap_s < -OVERLAP_S:
@@ -123,7 +123,7 @@ def _time_shift(end: Side, start: Side) -> tuple[float, str]:
     if end.began is None or start.began is None:
         nameless = end.name if end.began is None else start.name
         raise JointError(
-            f"the time of {start.name} begins anew, and nothing says when {nameless} began; state "
+            f"the time of {start.name} restarts, and nothing says when {nameless} began; state "
             "start_time in its row"
         )
     if (end.began.tzinfo is None) != (start.began.tzinfo is None):

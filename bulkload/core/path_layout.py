@@ -265,7 +265,7 @@ def _check_fields(fields: Sequence[str | None], layout: str) -> frozenset[str]:
             hint = f"did you mean {{{near[0]}}}?" if near else "known: {" + "} {".join(FIELDS) + "}"
             raise _wrong(layout, f"unknown field {{{field}}}; {hint}")
         if named.count(field) > 1:
-            raise _wrong(layout, f"{{{field}}} stands in it twice")
+            raise _wrong(layout, f"{{{field}}} is in it twice")
     if "measurement" not in named:
         raise _wrong(layout, "it has no {measurement}")
     return frozenset(named)

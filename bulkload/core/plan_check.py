@@ -146,6 +146,8 @@ class Rule(StrEnum):
     HIDDEN = "hidden"
     #: Skipped: a file that the operating system keeps, such as `Thumbs.db`.
     SYSTEM_FILE = "system_file"
+    #: Skipped: a job folder, or the data of a local Studio.
+    OWN_FOLDER = "own_folder"
     #: Skipped: an unfinished or temporary file, such as `.tmp`.
     TEMPORARY_FILE = "temporary_file"
     #: Skipped: the lock of an open spreadsheet (`~$book.xlsx`).
@@ -278,9 +280,9 @@ def _name_fault(name: str) -> tuple[Rule, str] | None:
                 f"contains the control character U+{ord(bad[0]):04X}; remove it",
             )
     if name != name.strip():
-        return Rule.OUTER_SPACE, "begins or ends with a space, which stays part of it"
+        return Rule.OUTER_SPACE, "begins or ends with a space, which is kept as part of it"
     if not name.isprintable() and (hidden := _invisible(name)):
-        return Rule.INVISIBLE_CHARACTER, f"contains {hidden}, which nobody sees and which stays"
+        return Rule.INVISIBLE_CHARACTER, f"contains {hidden}, which is invisible, and is kept"
     return None
 
 

@@ -77,7 +77,7 @@ class PrepareTask:
     stored: StoredBefore | None = None
     #: Memory that the worker may use, in bytes; None sets no limit. Its pool fills it in.
     memory_bytes: int | None = None
-    #: A copy on disk of a source that is no file of its own: a member, or a file of a remote tree.
+    #: A copy on disk of a source that is not a file of its own: a member, or a remote file.
     copy: SourceCopy | None = None
     #: Whether the answer has an outline of the whole table to plot, fit to be sent or not.
     plots_whole: bool = False

@@ -47,7 +47,7 @@ class Course:
     retries: list[int]
     #: Seconds that requests were asked to wait.
     waits_s: list[float]
-    #: Spans in which a service was out of reach, in seconds since 1970, with the reason.
+    #: Spans in which a service was unreachable, in seconds since 1970, with the reason.
     outages: list[tuple[float, float, str]] = field(default_factory=list)
     #: Highest level of each control (``api window``, ``storage streams``), None before it is known.
     levels: dict[str, list[float | None]] = field(default_factory=dict)

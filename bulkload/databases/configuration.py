@@ -91,7 +91,9 @@ class ColumnMap(_Strict):
             try:
                 ZoneInfo(zone)
             except (ZoneInfoNotFoundError, ValueError) as error:
-                raise ValueError(f"{zone!r} is no time zone; write it as Europe/Berlin") from error
+                raise ValueError(
+                    f"{zone!r} is not a time zone; write it as Europe/Berlin"
+                ) from error
         return zone
 
     @model_validator(mode="after")
@@ -113,7 +115,7 @@ class RatedCapacity(_Strict):
     @classmethod
     def _is_charge(cls, unit: str) -> str:
         if conversion(terms.CAPACITY, unit) is None:
-            raise ValueError(f"{unit!r} is no unit of charge; use A.h or mA.h")
+            raise ValueError(f"{unit!r} is not a unit of charge; use A.h or mA.h")
         return unit
 
 
@@ -231,7 +233,7 @@ def _unit_fault(name: str, one: ColumnMap) -> str | None:
     if one.unit is None:
         return f"a number needs the unit that the database holds it in, such as {bracketed['unit']}"
     if raw_conversion(name, one.unit) is None:
-        return f"{one.unit!r} is no unit that can be converted to {bracketed['unit']}"
+        return f"{one.unit!r} is not a unit that can be converted to {bracketed['unit']}"
     return None
 
 
@@ -303,7 +305,7 @@ def is_sql_document(document: Mapping[str, Any]) -> bool:
 def load_configuration(path: Path) -> SqlSource:
     """Read ``[source.sql]`` of a TOML file; raises ``PlanError``."""
     if path.exists() and not path.is_file():
-        raise PlanError(f"{path}: is no file: a folder, a pipe or a device")
+        raise PlanError(f"{path}: is not a file but a folder, a pipe or a device")
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

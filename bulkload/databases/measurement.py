@@ -81,7 +81,7 @@ def read_measurement_file(path: Path) -> MeasurementFile:
         return MeasurementFile(**{**found, "sums": Sums.of_json(found["sums"])})
     except (ValueError, TypeError, LookupError) as error:
         raise UnreadableError(
-            f"{path.name}: is no file of a database's measurement; plan it again"
+            f"{path.name}: is not a file of a database's measurement; plan it again"
         ) from error
 
 

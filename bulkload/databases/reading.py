@@ -187,7 +187,7 @@ class Measurement:
         """Have it read again in its order; a second time that does not help."""
         if self._is_ordered_by_database:
             raise NotInChunksError(
-                "the database orders its keys otherwise than by their values"
+                "the database orders its keys differently from their values"
             ) from None
         self._is_ordered_by_database = True
         raise ReadAgainError

@@ -68,6 +68,6 @@ class RawFiles:
 
 @asynccontextmanager
 async def _copied(path: str) -> AsyncIterator[tuple[Path, SourceStamp]]:
-    """Copy a source that is no file of its own, for the length of the block."""
+    """Copy a source that is not a file of its own, for the length of the block."""
     with ExitStack() as stack:
         yield await anyio.to_thread.run_sync(stack.enter_context, local_copy(path))

@@ -26,7 +26,7 @@ class WireCounters:
         self.bytes_sent = 0
         self.requests = 0
         self.retries = 0
-        #: Why nothing is delivered, while a service is out of reach.
+        #: Why nothing is delivered, while a service is unreachable.
         self.out_of_reach: str | None = None
         #: Seconds of exchanges, by service.
         self.busy_s: defaultdict[str, float] = defaultdict(float)

@@ -88,7 +88,7 @@ def checked_pack(path: Path) -> Iterator[CheckedPack]:
 def _checked(path: Path, found: Mapping[str, Path | None], *, twice: bool) -> CheckedPack:
     listing = found.get(MANIFEST_NAME)
     if listing is None:
-        reason = f"{path} is no whole pack: its {MANIFEST_NAME} is missing or damaged"
+        reason = f"{path} is not a whole pack: its {MANIFEST_NAME} is missing or damaged"
         return CheckedPack(files={}, digest="", problems=(reason,))
     text = listing.read_bytes().decode("utf-8", "replace")
     try:

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bulkload.errors import JournalBusyError, JournalError
+from bulkload.journal.database import APPLICATION_ID
 
 FILE_NAME = "lock.sqlite"
 
@@ -32,6 +33,10 @@ def exclusive(job_dir: Path) -> Iterator[None]:
     with closing(connection) as held:
         try:
             held.execute("PRAGMA journal_mode=DELETE")
+            if held.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                # From its first moment a job folder shows whose it is: one that lies in a source
+                # is not planned.
+                held.execute(f"PRAGMA application_id={APPLICATION_ID}")
             held.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname not in {"SQLITE_BUSY", "SQLITE_LOCKED"}:

@@ -52,7 +52,7 @@ def read_layout(job_dir: Path) -> JobLayout | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise JournalError(f"{path} cannot be understood: {error}") from error
+        raise JournalError(f"{path} cannot be interpreted: {error}") from error
     return layout
 
 

@@ -83,7 +83,7 @@ def _moment(body: Mapping[str, Any], name: str) -> str | None:
 def _channel(call: Call, channel_id: Any, project: str, measurement_type: str) -> StoredRecord:
     channel = call.studio.store.get("channel", str(channel_id))
     if channel is None or channel.project != project:
-        raise ErrorAnswer(400, f"channel {channel_id} is no channel of this project")
+        raise ErrorAnswer(400, f"channel {channel_id} is not a channel of this project")
     if measurement_type != MeasurementType.TIME_SERIES:
         raise ErrorAnswer(400, "only a time_series measurement has a channel")
     if channel.fields.get("out_of_commission"):

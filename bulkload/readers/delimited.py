@@ -299,7 +299,7 @@ def _parse_by_evidence(
 def no_number(
     name: str, layout: TextLayout, column: str, value: str, row: int | None
 ) -> UnreadableError:
-    """Return the refusal of a value that is no number; ``row`` counts from 1, where known."""
+    """Return the refusal of a value that is not a number; ``row`` counts from 1, where known."""
     where = name if row is None else f"{name}, line {layout.header_line + row}"
     # Where names are made unique for the parser, one begins with its place.
     column = re.sub(r"^\d+:", "", column)

@@ -119,7 +119,7 @@ def _may_be_number(sample: str) -> bool:
 def _fetched(
     grid: Grid, kinds: Mapping[int, Kind], others: Sequence[int]
 ) -> Mapping[int, pa.ChunkedArray]:
-    """Fetch all in one pass; what no rule names as text where a value of it is no number."""
+    """Fetch all in one pass; what no rule names as text where a value of it is not a number."""
     try:
         return grid.fetch({**kinds, **dict.fromkeys(others, Kind.NUMBER)})
     except UnreadableError:

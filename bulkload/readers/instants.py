@@ -147,7 +147,7 @@ def _instants(raw: Raw, same_step: clocks.Flags) -> Floats:
     if running is None:
         if stamps is None:
             raise UnreadableError(
-                f"{raw.name}: its only time starts anew in the middle: it is a step's or a cycle's "
+                f"{raw.name}: its only time restarts in the middle: it is a step's or a cycle's "
                 "own, not the test's; export it with the total time or with dates",
                 cause="missing_column",
             )
@@ -196,7 +196,7 @@ def _running(raw: Raw) -> Floats | None:
         return running
     raw.decide(
         DecisionCode.TIME_TAKEN,
-        f"{printable(name)!r} starts anew in {places} places: it is not the time of the test",
+        f"{printable(name)!r} restarts in {places} places: it is not the time of the test",
         evidence="monotony",
         rows=places,
     )
@@ -345,7 +345,7 @@ def _decide_hour(raw: Raw, row: int, way: str, evidence: str) -> None:
 
 
 def _durations(texts: pa.ChunkedArray) -> Floats:
-    """Read durations, or seconds as numbers; what is neither is no number."""
+    """Read durations, or seconds as numbers; what is neither is not a number."""
     try:
         return clock.durations(texts)
     except clock.ClockError:

@@ -78,7 +78,7 @@ def head_text(path: Path) -> HeadText:
     )
     text = decode(content)
     if text.encoding not in _UTF8:
-        raise NotInChunksError(f"its encoding, {text.encoding}, is told by all bytes")
+        raise NotInChunksError(f"its encoding, {text.encoding}, is settled only by all bytes")
     layout = native_layout(text)
     if text.is_unwrapped or layout is None:
         raise NotInChunksError("its reader weighs the evidence of all rows")
@@ -120,7 +120,9 @@ def _decode(decoder: codecs.IncrementalDecoder, block: bytes) -> None:
     try:
         decoder.decode(block)
     except UnicodeDecodeError:
-        raise NotInChunksError("it is not UTF-8, and its encoding is told by all bytes") from None
+        raise NotInChunksError(
+            "it is not UTF-8, and its encoding is settled only by all bytes"
+        ) from None
 
 
 class RowStream:
@@ -160,7 +162,7 @@ class RowStream:
             self._sha256 = file.digest.hexdigest()
 
     def _refusal(self, found: Exception) -> Exception:
-        """Return what a value that is no number means: bad, or a mark that all values prove."""
+        """Return what a value that is not a number means: bad, or a mark that all values prove."""
         if not isinstance(found, ValueRefusedError):
             return found
         if "," not in found.value and found.value.strip("- "):

@@ -102,7 +102,7 @@ def _numbers(text: pa.ChunkedArray, decimal: str) -> Floats:
     try:
         return as_floats(parse_numbers(text, decimal))
     except ValueError:
-        # What is no number is refused where the column is read.
+        # What is not a number is refused where the column is read.
         return np.array([np.inf])
 
 

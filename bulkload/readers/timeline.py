@@ -49,7 +49,7 @@ def put_in_order(raw: Raw) -> None:
     raw.reorder(order)
     raw.decide(
         DecisionCode.ROWS_SORTED,
-        "rows stood out of order: sorted by the record number",
+        "rows were out of order: sorted by the record number",
         evidence="record number",
         rows=int(np.count_nonzero(order != np.arange(len(order)))),
     )
@@ -78,7 +78,7 @@ def join_clock(raw: Raw) -> None:
     del raw.columns[terms.TIME]
     raw.decide(
         DecisionCode.TIME_TAKEN,
-        "the time of day was joined to the date beside it: it begins anew as the date goes on",
+        "the time of day was joined to the date beside it: it restarts as the date advances",
         evidence="dates of the rows",
         rows=raw.rows,
     )

@@ -76,7 +76,7 @@ MAX_DATE_CHARS: Final = 64
 
 
 class ClockError(ValueError):
-    """A value that is no duration or timestamp; the argument is the value."""
+    """A value that is not a duration or timestamp; the argument is the value."""
 
 
 def durations(values: pa.ChunkedArray) -> Floats:

@@ -264,12 +264,12 @@ class SheetGrid:
         if _is_number(column.type):
             return column.cast(pa.float64())
         try:
-            # Sheets hold numbers as text now and then; a date is no number.
+            # Sheets hold numbers as text now and then; a date is not a number.
             return parse_numbers(_as_text(column), decimal)
         except ValueError as error:
             raise UnreadableError(
                 f"{self.name}, sheet {printable(self.sheet)!r}: {printable(str(error))[:40]!r} in "
-                f"column {printable(self.names[index])!r} is no number",
+                f"column {printable(self.names[index])!r} is not a number",
                 cause="not_a_number",
             ) from error
 

@@ -58,12 +58,12 @@ def course_view(course: Course, number: int) -> dict[str, Any]:
 
 def _outages(course: Course) -> str:
     if not course.outages:
-        return "No service was out of reach."
+        return "No service was unreachable."
     each = [
         f"{clock(begin)} to {clock(end)}{f' ({why})' if why else ''}"
         for begin, end, why in course.outages
     ]
-    return f"Out of reach: {'; '.join(each)}."
+    return f"Unreachable: {'; '.join(each)}."
 
 
 def _placed(course: Course, name: str, values: dict[str, Any]) -> Chart:
@@ -133,7 +133,7 @@ def _trouble(course: Course) -> dict[str, Any]:
     )
     return {
         "title": "Retries and pauses",
-        "said": f"{sum(course.retries):,} retries; shaded: a service out of reach",
+        "said": f"{sum(course.retries):,} retries; shaded: a service unreachable",
         "layers": (("fill-band", bands), ("fill-rejected", bars(course.retries, top))),
         "top": rounded(top),
     }

@@ -55,7 +55,7 @@ def verdict(facts: JobFacts) -> Verdict:
         text = f"Not finished: {open_entries:,} of {facts.planned:,} entries have no outcome yet."
         return Verdict(kind="is-bad", mark="!", text=text)
     if not facts.is_finished:
-        text = "The sums do not add up. This is a defect of bulkload: please report it."
+        text = "The sums do not add up. This is a bug in bulkload: please report it."
         return Verdict(kind="is-bad", mark="!", text=text)
     if facts.lost:
         arrived = facts.planned - facts.lost - facts.counts[OutcomeKind.SKIPPED]

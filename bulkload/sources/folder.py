@@ -28,6 +28,7 @@ from bulkload.core.text import is_encodable, shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.listings import Listings
 from bulkload.sources.metadata import role_of
+from bulkload.sources.own_folders import is_own_folder
 from bulkload.sources.patience import patience
 from bulkload.sources.selection import Selection
 from bulkload.sources.tree import TreeWalker
@@ -158,6 +159,9 @@ class _Walker:
         listing = _Listing([], [], [], [])
         with os.scandir(path) as entries:
             found = sorted(entries, key=lambda item: (normalised(item.name), item.name))
+        if is_own_folder(path, {entry.name for entry in found}):
+            listing.reports.append(Skip(where=_where(path), rule=Rule.OWN_FOLDER))
+            return listing
         if self.listings is not None:
             self.listings.add(str(path), found)
         for entry in found:

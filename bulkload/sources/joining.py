@@ -171,7 +171,7 @@ def _fault(first: Entry, rest: list[Entry]) -> str | None:
         job = entry.job
         where = shown(job.path)
         if job.type is not MeasurementType.TIME_SERIES:
-            return f"{where} is no time series, so nothing continues it"
+            return f"{where} is not a time series, so nothing continues it"
         if job.member is not None or is_elsewhere(job.path):
             return f"{where} is one of several tests in a file or archive; files are joined whole"
         if job.key[:2] != first.job.key[:2]:

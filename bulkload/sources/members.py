@@ -86,58 +86,61 @@ _LETTERS_OF_NAMES: Final = re.compile(
 )
 
 
-def split(job: UploadJob, options: Callable[[], ReadOptions]) -> Iterator[UploadJob]:
-    """Yield a job for each test in the file, where it holds several; the job itself otherwise.
+class Members:
+    """Finds the tests in the files of one plan."""
 
-    Each is named after the file's measurement and the test: ``<measurement> <member>``.
-    ``options`` is called only where there may be several: the readers take long to load.
-    """
-    looked = _ahead.pop(job.path, None)
-    # What was seen ahead was the file's beginning; its metadata may have named the test since.
-    may = _may_hold_several(job) if looked is None else looked and job.member is None
-    members = _members(job, options) if may else ()
-    if len(members) < 2:
-        yield job
-        return
-    for member in members:
-        name = f"{job.key.measurement} {member}"
-        yield replace(job, key=job.key._replace(measurement=name), member=member)
+    def __init__(self, options: Callable[[], ReadOptions]) -> None:
+        """``options`` is called only where a file may hold several: readers take long to load."""
+        self._options = options
+        #: Path -> whether the file may hold several tests, of the entries looked at ahead.
+        self._ahead: dict[str, bool] = {}
 
+    def split(self, job: UploadJob) -> Iterator[UploadJob]:
+        """Yield a job for each test in the file, where it holds several; the job itself otherwise.
 
-#: Path -> whether the file may hold several tests, of the entries that were looked at ahead.
-_ahead: Final[dict[str, bool]] = {}
+        Each is named after the file's measurement and the test: ``<measurement> <member>``.
+        """
+        looked = self._ahead.pop(job.path, None)
+        # What was seen ahead was the file's beginning; its metadata may have named the test since.
+        may = _may_hold_several(job) if looked is None else looked and job.member is None
+        members = _members(job, self._options) if may else ()
+        if len(members) < 2:
+            yield job
+            return
+        for member in members:
+            name = f"{job.key.measurement} {member}"
+            yield replace(job, key=job.key._replace(measurement=name), member=member)
 
+    def look_ahead(self, found: Found) -> Found:
+        """Yield entries, the beginnings of whose files are read where a stuck one can be left.
 
-def looked_at_ahead(found: Found) -> Found:
-    """Yield entries, the beginnings of whose files are read where a stuck one can be left behind.
+        Such a one is a problem of its own; the others go on to ``split``, which need not look
+        again.
+        """
+        waiting: list[Entry | LeftFolder | Problem | Skip] = []
+        for item in found:
+            waiting.append(item)
+            if len(waiting) >= PEEKED_AT_ONCE:
+                yield from self._looked_at(waiting)
+                waiting = []
+        yield from self._looked_at(waiting)
 
-    Such a one is a problem of its own; the others go on to ``split``, which need not look again.
-    """
-    waiting: list[Entry | LeftFolder | Problem | Skip] = []
-    for item in found:
-        waiting.append(item)
-        if len(waiting) >= PEEKED_AT_ONCE:
-            yield from _looked_at(waiting)
-            waiting = []
-    yield from _looked_at(waiting)
-
-
-def _looked_at(items: Sequence[Entry | LeftFolder | Problem | Skip]) -> Found:
-    entries = [item for item in items if isinstance(item, Entry)]
-    answers = patience().each(_may_hold_several, [entry.job for entry in entries])
-    stuck: dict[int, StuckError] = {}
-    for entry, answer in zip(entries, answers, strict=True):
-        if isinstance(answer, StuckError):
-            stuck[id(entry)] = answer
-        elif isinstance(answer, bool):
-            _ahead[entry.job.path] = answer
-    for item in items:
-        if isinstance(item, Entry) and id(item) in stuck:
-            what = f"{shown(item.job.path)} cannot be read: {stuck[id(item)].strerror}"
-            yield Problem(where=item.where, rule=Rule.UNREADABLE_FILE, message=what)
-        else:
-            yield item
-    _ahead.clear()
+    def _looked_at(self, items: Sequence[Entry | LeftFolder | Problem | Skip]) -> Found:
+        entries = [item for item in items if isinstance(item, Entry)]
+        answers = patience().each(_may_hold_several, [entry.job for entry in entries])
+        stuck: dict[int, StuckError] = {}
+        for entry, answer in zip(entries, answers, strict=True):
+            if isinstance(answer, StuckError):
+                stuck[id(entry)] = answer
+            elif isinstance(answer, bool):
+                self._ahead[entry.job.path] = answer
+        for item in items:
+            if isinstance(item, Entry) and id(item) in stuck:
+                what = f"{shown(item.job.path)} cannot be read: {stuck[id(item)].strerror}"
+                yield Problem(where=item.where, rule=Rule.UNREADABLE_FILE, message=what)
+            else:
+                yield item
+        self._ahead.clear()
 
 
 def _may_hold_several(job: UploadJob) -> bool:

@@ -27,8 +27,8 @@ from bulkload.sources.joining import FOLDER, Links, joined, links_of
 from bulkload.sources.listings import Listings
 from bulkload.sources.manifest import MANIFEST_SUFFIXES, existing, read_frame, read_manifest
 from bulkload.sources.manifest_header import ManifestOptions
-from bulkload.sources.members import looked_at_ahead
-from bulkload.sources.plan_builder import Assembler, Split
+from bulkload.sources.members import Members
+from bulkload.sources.plan_builder import Assembler
 from bulkload.sources.plan_sheets import carried_specifications
 from bulkload.sources.selection import Selection
 from bulkload.sources.sheets.stated import SheetOptions, read_sheets
@@ -40,16 +40,11 @@ if TYPE_CHECKING:
     from bulkload.databases.run_databases import Databases
 
 
-def as_one(job: UploadJob) -> Iterator[UploadJob]:
-    """Return the job of a file as the only test in it."""
-    yield job
-
-
 def read_source(
     *sources: str | Path | pd.DataFrame,
     layout: Layout,
     specs: Path | None = None,
-    split: Split = as_one,
+    members: Members | None = None,
     databases: Databases | None = None,
     sheets: SheetOptions | None = None,
     selection: Selection | None = None,
@@ -59,8 +54,8 @@ def read_source(
 ) -> Iterator[PlanItem]:
     """Yield the plan of one or several sources (folders, manifests, plans, tables) as one stream.
 
-    ``sheets`` names sheets of cells and tests that people keep. ``split`` gives the jobs of the
-    tests in a file; without it a file is one job, unopened. ``databases`` holds what is opened for
+    ``sheets`` names sheets of cells and tests that people keep. ``members`` finds the tests
+    in a file; without it a file is one job, unopened. ``databases`` holds what is opened for
     a source that is a database's ``.toml`` file. ``selection`` says which
     entries are taken; the others are skipped, each with its rule. ``accepts_drift`` takes the
     sources of a plan as they are now, not as the plan saw them. ``joins`` is the folder for the
@@ -98,6 +93,7 @@ def read_source(
     )
     for specification in said.specifications():
         stated.setdefault(specification.name, specification)
+    split = _as_one if members is None else members.split
     assembler = Assembler(stated, specs, split, said)
     for part in parts:
         options_of_part, links = manifest_options, Links()
@@ -107,9 +103,14 @@ def read_source(
             options_of_part = replace(manifest_options, links=links)
         found = _entries(part, options_of_part, databases, stated, listings)
         entries = with_defaults(found, part.defaults)
-        if split is not as_one:
-            entries = looked_at_ahead(entries)
+        if members is not None:
+            entries = members.look_ahead(entries)
         yield from assembler.items(joined(entries, links, joins or Path(FOLDER)))
+
+
+def _as_one(job: UploadJob) -> Iterator[UploadJob]:
+    """Return the job of a file as the only test in it."""
+    yield job
 
 
 def _entries(

@@ -77,7 +77,7 @@ def read_specifications(path: Path, into: Stated) -> Iterator[Problem | Skip]:
     elif not path.exists():
         raise PlanError(f"--specs {path}: there is no such file or folder")
     elif not path.is_file():
-        raise PlanError(f"--specs {path}: is no file: a folder, a pipe or a device")
+        raise PlanError(f"--specs {path}: is not a file but a folder, a pipe or a device")
     else:
         known = ", ".join((*DOCUMENT_SUFFIXES, *_SHEET_SUFFIXES))
         raise PlanError(f"--specs {path}: must be a folder or a file of one of {known}")

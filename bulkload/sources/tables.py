@@ -61,7 +61,7 @@ Line = Header | Row | BadRow
 def read_table(path: Path) -> Iterator[Line]:
     """Yield a table's header and rows; raise UnreadableError if the file is not a table."""
     if path.exists() and not path.is_file():
-        raise UnreadableError("is no file: a folder, a pipe or a device")
+        raise UnreadableError("is not a file but a folder, a pipe or a device")
     try:
         yield from _READERS[path.suffix.lower()](path)
     except OSError as error:
@@ -267,7 +267,7 @@ def remarks_of(path: Path, is_header: Callable[[Sequence[str]], bool]) -> Iterat
         return
     looks = appearance_of(path, visible[0])
     for name in others:
-        what = "is hidden" if name in hidden else f"lies behind '{visible[0]}'"
+        what = "is hidden" if name in hidden else f"comes after '{visible[0]}'"
         yield (
             f"the sheet '{name}' has the columns of a manifest, {what}, and is not read; move it "
             "into a file of its own, or its rows into the first sheet"

@@ -44,7 +44,7 @@ class EarlierPlan:
         except UnreadableError as error:
             raise PlanError(f"{path} {error}") from error
         if any("path" not in row for row in rows):
-            raise PlanError(f"{path} has no column 'path', so it is no plan of a survey")
+            raise PlanError(f"{path} has no column 'path', so it is not a plan of a survey")
         return cls(rows, sheets)
 
     def new_in(self, found: Survey, path_of: Callable[[str], str]) -> Survey:

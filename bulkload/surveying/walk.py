@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from bulkload.core.text import printable
 from bulkload.errors import MissingExtraError, PlanError, UnreadableError
 from bulkload.sources.folder import MAX_DEPTH, left_out_rule
 from bulkload.sources.metadata import role_of
+from bulkload.sources.own_folders import is_own_folder
 
 #: What a member is that its archive's directory speaks against.
 _REFUSED: Final = ContentKind.UNREADABLE
@@ -69,6 +70,16 @@ def _folder(folder: str, prefix: str, depth: int, root: str) -> Iterator[Listed 
     except OSError as error:
         yield _fact(prefix or ".", ContentKind.UNREADABLE, f"cannot be listed: {error.strerror}")
         return
+    if is_own_folder(Path(folder), {entry.name for entry in entries}):
+        remark = f"left out by the rule {Rule.OWN_FOLDER.value}"
+        yield _fact(prefix.removesuffix("/") or ".", ContentKind.SYSTEM, remark)
+    else:
+        yield from _entries(entries, prefix, depth, root)
+
+
+def _entries(
+    entries: Sequence[os.DirEntry[str]], prefix: str, depth: int, root: str
+) -> Iterator[Listed | FileFacts]:
     folders: list[os.DirEntry[str]] = []
     for entry in entries:
         path = prefix + entry.name

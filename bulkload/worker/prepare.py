@@ -57,7 +57,7 @@ def prepare(task: PrepareTask, beat: Beat = lambda: None) -> Prepared | Rejected
 
 
 def _prepared_from_copy(task: PrepareTask, beat: Beat) -> Prepared | Rejected:
-    """Prepare a source that is no file of its own from a copy of it.
+    """Prepare a source that is not a file of its own from a copy of it.
 
     Files that are sent as they are stay beside the spool file; any other copy goes at once.
     """

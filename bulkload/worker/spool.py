@@ -89,7 +89,7 @@ def steps_path(spool: Path) -> Path:
 
 
 def copy_path(spool: Path, source: str) -> Path:
-    """Return the path of the copy of a source that is no file of its own."""
+    """Return the path of the copy of a source that is not a file of its own."""
     return spool.with_suffix(_COPIES) / safe_name(source)
 
 

@@ -207,7 +207,7 @@ def _lost_rows(series: TimeSeries, rows: int, task: PrepareTask) -> Rejected | N
     return Rejected(
         cause="rows_lost",
         message=f"{task.job.place}: {read_rows:,} rows were read, and {rows:,} are accounted for; "
-        "this is a defect of bulkload",
+        "this is a bug in bulkload",
     )
 
 

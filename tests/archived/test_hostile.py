@@ -114,7 +114,7 @@ CASES = {
     ),
     "member twice": Case(
         name="a.tar", data=doubled(), rule=Rule.DUPLICATE_MEMBER, remaining=3,
-        says="stands more than once in the archive; which one is meant is not guessed",
+        says="is in the archive more than once, and nothing shows which one is meant",
     ),
     "overlapping members": Case(
         name="a.zip", data=overlapping(), rule=Rule.OVERLAPPING_MEMBERS,
@@ -232,7 +232,7 @@ def test_a_header_of_any_length_takes_no_memory(tmp_path: Path) -> None:
     info.type, info.size = tarfile.XHDTYPE, 8 * 1024**3
     head = info.tobuf(tarfile.GNU_FORMAT)
     path = put(tmp_path / "year.tar.gz", gzip.compress(head + bytes(8 * MIB)))
-    with pytest.raises(UnreadableError, match="claims to be of 8,589,934,592 bytes"):
+    with pytest.raises(UnreadableError, match="claims a size of 8,589,934,592 bytes"):
         access.directory_of(str(path))
 
 

@@ -25,7 +25,7 @@ def read(layout: str, path: str) -> dict[str, str] | None:
         ("{cel}/{measurement}.*", "did you mean {cell}?"),
         ("{q}/{measurement}.*", "known: {spec} {cell} {measurement} {batch} {date}"),
         ("{}/{measurement}.*", "unknown field {}"),
-        ("{cell}/{cell}_{measurement}.*", "{cell} stands in it twice"),
+        ("{cell}/{cell}_{measurement}.*", "{cell} is in it twice"),
         ("{cell}{measurement}.csv", "where one field of '{cell}{measurement}.csv' ends"),
         ("{cell}*_{measurement}.csv", "add a separator"),
         ("{measurement}*", "add a separator"),

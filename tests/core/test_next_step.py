@@ -245,8 +245,9 @@ def test_every_failure_says_what_is_there_and_what_to_do() -> None:
         "Studio has a measurement of this name (m), and --existing fail asks for new ones only"
     )
     assert said(OURS, found=FOUND, prepared=prepared("other")) == (
-        "the source changed since it was uploaded as m, and Studio holds its 60 rows of before; "
-        "Studio keeps a measurement as it is: upload it under another name, or delete the old one"
+        "the source changed since it was uploaded as m, and Studio still holds the earlier 60 "
+        "rows; Studio keeps a measurement as it is: upload it under another name, or delete the "
+        "old one"
     )
     compared = replace(ANOTHERS, existing=Existing.VERIFY, found=FOUND, prepared=prepared())
     assert said(compared, difference="Studio holds 3 rows") == (

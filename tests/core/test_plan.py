@@ -157,13 +157,13 @@ def problems_of(check: PlanCheck, one: UploadJob) -> list[Problem]:
             "a ",
             Rule.OUTER_SPACE,
             Severity.WARNING,
-            "'a ' begins or ends with a space, which stays part of it",
+            "'a ' begins or ends with a space, which is kept as part of it",
         ),
         (
             "a\u200bb",
             Rule.INVISIBLE_CHARACTER,
             Severity.WARNING,
-            "'a\\u200bb' contains U+200B (ZERO WIDTH SPACE), which nobody sees and which stays",
+            "'a\\u200bb' contains U+200B (ZERO WIDTH SPACE), which is invisible, and is kept",
         ),
     ],
 )

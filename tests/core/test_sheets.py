@@ -136,7 +136,7 @@ def test_each_cell_that_is_not_understood_is_named_all_at_once() -> None:
         (
             3,
             "",
-            "specification 'X' has another ratings.capacity here (3 A.h) than in row 2 (2 A.h)",
+            "specification 'X' has a different ratings.capacity here (3 A.h) than in row 2 (2 A.h)",
         ),
         (3, "Made", "can be 2021-05-06 or 2021-06-05"),
         (3, "Weight", "has no unit, nor has its column"),
@@ -184,7 +184,7 @@ def test_a_person_maps_what_names_do_not_tell() -> None:
 def test_a_cell_that_stands_twice_with_other_content_is_named() -> None:
     found = table(["cell", "batch"], ["a", "1"], ["a", "2"], ["b", "1"], ["b", "1"])
     assert [(fault.row, fault.message) for fault in found.faults] == [
-        (3, "states other things of 'a' than row 2: keep one")
+        (3, "contradicts row 2 on 'a': keep one")
     ]
 
 

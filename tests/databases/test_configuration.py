@@ -25,7 +25,7 @@ from tests.databases.worlds import HOME_MADE, write_toml
     ("before", "after", "words"),
     [
         (', unit = "mV"', "", "a number needs the unit"),
-        ('unit = "mV"', 'unit = "Ah"', "no unit that can be converted to V"),
+        ('unit = "mV"', 'unit = "Ah"', "not a unit that can be converted to V"),
         (', positive = "charge"', "", "a current needs its sign"),
         ('positive = "charge"', 'positive = "up"', "'charge' or 'discharge'"),
         ('zone = "Europe/Berlin"', "zon = 'x'", "Extra inputs are not permitted"),
@@ -35,7 +35,7 @@ from tests.databases.worlds import HOME_MADE, write_toml
         ('"SELECT serial, model, cap_mah FROM cells"', '"SELECT :x FROM cells"', "parameters"),
         ('"Voltage [V]"', '"Volts"', "has no unit in its name"),
         ('order = ["n"]', "order = []", "at least 1 item"),
-        ('url = "sqlite:///lab2014.db"', 'url = "lab2014.db"', "is no URL"),
+        ('url = "sqlite:///lab2014.db"', 'url = "lab2014.db"', "is not a URL"),
         ('url = "sqlite:///lab2014.db"', 'url = "sqlite:///"', "names no file"),
         ('url = "', 'profile = "batery-archive"\nurl = "', "did you mean 'battery-archive'"),
     ],
@@ -52,7 +52,7 @@ def test_each_mistake_has_a_sentence(tmp_path: Path, before: str, after: str, wo
 def test_a_zone_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     stated = '"Time [s]" = { column = "t_ms", zone = "Europe/Atlantis" }'
     text = HOME_MADE.replace('"Time [s]" = { column = "t_ms", unit = "ms" }', stated)
-    with pytest.raises(PlanError, match="is no time zone"):
+    with pytest.raises(PlanError, match="is not a time zone"):
         load_configuration(write_toml(tmp_path, text))
 
 

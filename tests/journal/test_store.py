@@ -200,23 +200,23 @@ def test_an_entry_that_a_rule_leaves_out_is_kept_once_a_plan(store: Store) -> No
 
 def test_all_that_is_wrong_with_an_entry_stands_in_one_place(store: Store) -> None:
     assert store.put_rejection(1, "/a", "no_layout", "does not fit")
-    assert not store.put_rejection(1, "/a", "bad_value", "is no number")
+    assert not store.put_rejection(1, "/a", "bad_value", "is not a number")
     assert not store.put_rejection(1, "/a", "no_layout", "does not fit")
     assert store.put_rejection(1, "/b", "no_layout", "does not fit either")
     kept = "SELECT location, cause, message, plan_run FROM rejection ORDER BY location"
     assert [tuple(row) for row in store._connection.execute(kept)] == [
-        ("/a", "no_layout", "does not fit; is no number", 1),
+        ("/a", "no_layout", "does not fit; is not a number", 1),
         ("/b", "no_layout", "does not fit either", 1),
     ]
     assert store.is_rejection_known("/a", "no_layout")
     assert not store.is_rejection_known("/a", "bad_value")
     assert not store.is_rejection_known("/c", "no_layout")
     # The next plan says anew what is wrong.
-    assert store.put_rejection(2, "/a", "bad_value", "is no number")
+    assert store.put_rejection(2, "/a", "bad_value", "is not a number")
     assert next(tuple(row) for row in store._connection.execute(kept)) == (
         "/a",
         "bad_value",
-        "is no number",
+        "is not a number",
         2,
     )
 

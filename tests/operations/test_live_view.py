@@ -75,7 +75,7 @@ def test_an_upload_shows_itself_and_leaves_only_its_report(
         assert any(line.startswith("limited by server") for line in lines)
         # What is news stands above the view, in the order in which it came.
         above = " ".join(lines[: lines.index(heads[0])])
-        assert above.index("unknown_format: ") < above.index("the server is out of reach")
+        assert above.index("unknown_format: ") < above.index("the server is unreachable")
         away.faults.clear()
         assert shown.read_to_end() == 3
     whole = " ".join(shown.whole)

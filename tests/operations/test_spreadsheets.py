@@ -86,7 +86,7 @@ def test_a_further_sheet_with_the_same_columns_is_named(lab: Jobs) -> None:
 
     book(lab.folder / "plan.xlsx", more)
     said = planned(lab)[1]
-    assert "the sheet 'more' has the columns of a manifest, lies behind 'plan', and is not" in said
+    assert "the sheet 'more' has the columns of a manifest, comes after 'plan', and is not" in said
     assert "notes" not in said
 
 

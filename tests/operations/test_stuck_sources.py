@@ -109,7 +109,7 @@ def test_a_pipe_is_no_sheet(jobs: Jobs, tmp_path: Path, option: str) -> None:
     os.mkfifo(tmp_path / "sheet.csv")
     ended = jobs.command("plan", "archive", option, "sheet.csv")
     assert ended.code == 2, ended.out + ended.err
-    assert "is no file: a folder, a pipe or a device" in ended.out + ended.err
+    assert "is not a file but a folder, a pipe or a device" in ended.out + ended.err
 
 
 def test_a_row_whose_file_never_answers_costs_itself(

@@ -13,7 +13,7 @@ from bulkload.core.plan_items import UploadJob
 from bulkload.core.terms import JobKey
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, list_members, read
-from bulkload.sources.members import split
+from bulkload.sources.members import Members
 
 #: Dialect -> header and a row's first fields; the rest is time, current and voltage.
 TABLES = {
@@ -78,7 +78,7 @@ def test_the_plan_has_a_measurement_for_each(tmp_path: Path, dialect: str) -> No
     path = table(tmp_path, dialect, "Cell", ("A01", "A02"))
     assert list_members(path) == ("Cell A01", "Cell A02")
     job = UploadJob(key=JobKey("spec", "cell", "test"), path=str(path))
-    assert [one.member for one in split(job, ReadOptions)] == ["Cell A01", "Cell A02"]
+    assert [one.member for one in Members(ReadOptions).split(job)] == ["Cell A01", "Cell A02"]
 
 
 @pytest.mark.parametrize("dialect", TABLES)
@@ -153,4 +153,4 @@ def test_cells_whose_rows_take_turns_are_never_one_test(tmp_path: Path, name: st
 def test_the_plan_knows_the_columns_that_the_readers_know(tmp_path: Path, name: str) -> None:
     path = table(tmp_path, "a lab's table", name, ("1", "2"))
     job = UploadJob(key=JobKey("spec", "cell", "run"), path=str(path))
-    assert [one.member for one in split(job, ReadOptions)] == [f"{name} 1", f"{name} 2"]
+    assert [one.member for one in Members(ReadOptions).split(job)] == [f"{name} 1", f"{name} 2"]

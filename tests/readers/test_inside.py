@@ -16,7 +16,7 @@ from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout
 from bulkload.core.plan_items import PlanItem, Problem, UploadJob
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, list_members, read
-from bulkload.sources.members import split
+from bulkload.sources.members import Members
 from bulkload.sources.read_source import read_source
 from tests.plans import account_of
 from tests.readers.test_against_vendor import needs_mdbtools
@@ -174,9 +174,7 @@ def test_a_channel_that_counts_the_rows_is_none(write: Write) -> None:
 def planned(root: Path) -> Iterator[PlanItem]:
     (root / "spec").mkdir(exist_ok=True)
     (root / "spec" / "spec.json").write_text(SPECIFICATION)
-    return read_source(
-        root, layout=Layout.parse(DEFAULT_LAYOUT), split=lambda job: split(job, ReadOptions)
-    )
+    return read_source(root, layout=Layout.parse(DEFAULT_LAYOUT), members=Members(ReadOptions))
 
 
 def test_the_plan_names_each_test(write: Write, tmp_path: Path) -> None:
@@ -241,7 +239,7 @@ def test_ordinary_files_are_not_read_for_the_plan(
     plan = read_source(
         tmp_path,
         layout=Layout.parse(DEFAULT_LAYOUT),
-        split=lambda job: split(job, readers_are_loaded),
+        members=Members(readers_are_loaded),
     )
     assert sum(isinstance(item, UploadJob) for item in plan) == len(texts)
 

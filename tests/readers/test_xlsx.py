@@ -127,7 +127,7 @@ def test_times_shown_as_a_clock_are_not_taken_for_seconds(tmp_path: Path) -> Non
 def test_dates_in_place_of_numbers_are_refused(tmp_path: Path) -> None:
     rows = [[1, 0.0, 1, 1, datetime(2024, 1, 1), 3.7], [2, 1.0, 1, 1, datetime(2024, 1, 2), 3.6]]  # noqa: DTZ001
     path = workbook(tmp_path / "a.xlsx", rows, {4: "yyyy-mm-dd"})
-    with pytest.raises(UnreadableError, match="is no number"):
+    with pytest.raises(UnreadableError, match="is not a number"):
         read(path)
 
 

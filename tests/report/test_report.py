@@ -107,7 +107,7 @@ def test_every_number_is_the_journal_s(tmp_path: Path) -> None:
     assert "Finished: 57 arrived, 4 did not" in found.text
     assert "current negated" in found.text
     assert "8 retries (server_error 8)" in found.text
-    assert "Out of reach: 23:07:12 to 23:12:00 (no answer)." in found.text
+    assert "Unreachable: 23:07:12 to 23:12:00 (no answer)." in found.text
     assert "dashed: api window" in found.text
     assert found.count("svg", **{"class": "spark"}) == 3
 

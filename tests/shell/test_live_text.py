@@ -189,7 +189,7 @@ def test_a_server_that_is_away_and_back_is_said_with_the_time() -> None:
     notices = Notices()
     away = replace(RUN, pauses=(Pause(what="server", why="503 at api\x1b"),))
     assert notices.of(away) == [
-        r"22:15:00 UTC: the server is out of reach, so all waits: 503 at api\x1b"
+        r"22:15:00 UTC: the server is unreachable, so everything waits: 503 at api\x1b"
     ]
     assert notices.of(replace(away, at=away.at + 30)) == []
     assert notices.of(replace(RUN, at=away.at + 90)) == [

@@ -179,7 +179,7 @@ def test_an_address_is_in_no_file_and_on_no_screen(
     ("words", "message"),
     [
         (("--notify", "nonsense://s3cret"), "address 1 of --notify and BULKLOAD_NOTIFY is none"),
-        (("--on-end", "no-such-program-here x"), "is no command that can be run here"),
+        (("--on-end", "no-such-program-here x"), "is not a command that can be run here"),
         (("--on-end", "'open"), "--on-end"),
     ],
 )

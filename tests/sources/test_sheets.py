@@ -170,7 +170,7 @@ def test_a_person_maps_columns_with_their_unit(data: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("Zelle", "is no mapping"),
+        ("Zelle", "is not a mapping"),
         ("Zelle=cel", "'cel' is not a field"),
         ("Q=capacity [furlong]", "the unit [furlong] is not known"),
     ],

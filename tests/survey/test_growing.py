@@ -63,7 +63,7 @@ def test_the_rows_that_a_person_corrected_stay_and_new_files_are_added(
     next_week(tmp_path)
     again = jobs.command("survey", "plan.xlsx", "lab", "--cells", "cells.csv", "--out", "plan.xlsx")
     assert again.code == 3, again.out + again.err
-    assert "8 rows of the plan stay as they are; new are:" in again.out
+    assert "8 rows of the plan stay as they are; the new ones are:" in again.out
     after = sheets(tmp_path / "plan.xlsx")
     assert after["plan"][: len(before["plan"])] == before["plan"]
     assert after["specifications"] == before["specifications"]
@@ -91,7 +91,7 @@ def test_a_plan_that_is_there_is_kept_beside_the_new_one(jobs: Jobs, tmp_path: P
     jobs.command("survey", "lab", "--cells", "cells.csv", "--out", "plan.csv")
     before = (tmp_path / "plan.csv").read_bytes()
     again = jobs.command("survey", "lab", "--out", "plan.csv")
-    assert "plan.csv was there: it is plan.before.csv now" in " ".join(again.out.split())
+    assert "plan.csv existed, and is now plan.before.csv" in " ".join(again.out.split())
     assert (tmp_path / "plan.before.csv").read_bytes() == before
 
 

@@ -182,7 +182,7 @@ def test_ways_of_naming(paths: list[str], rows: list[Row]) -> None:
     [
         ("x/A1 and B2.csv", "its path names several cells: A1, B2"),
         ("A1/B2_RPT.csv", "its path names several cells: A1, B2"),
-        ("x/someone.csv", "no name of the sheet of cells stands in its path"),
+        ("x/someone.csv", "no name from the sheet of cells is in its path"),
         ("x/A1_03.04.2021.csv", "03.04.2021 can be 2021-03-04 or 2021-04-03"),
         ("x/A1_RPT_10C.csv", "10C can be a rate or a temperature"),
         ("x/A1_RPT-20C_x.csv", "the hyphen before 20C may be a minus"),

@@ -49,7 +49,7 @@ def describe(console: Console, path: str, options: ReadOptions) -> DetectedFile:
     try:
         with on_disk(path) as file:
             if file.exists() and not file.is_file():
-                raise UnreadableError("is no file: a folder, a pipe or a device")
+                raise UnreadableError("is not a file but a folder, a pipe or a device")
             found = find_reader(file, options)
             members = () if found.verdict is None else tuple(list_members(file, options))
     except (OSError, BulkloadError) as error:

@@ -99,7 +99,10 @@ def survey(
     whole = found
     if earlier.rows and out is not None:
         found = earlier.new_in(whole, lambda path: plan_path(path, paths, base_of(out)))
-        say(console, f"{counted(len(earlier.rows), 'row')} of the plan stay as they are; new are:")
+        say(
+            console,
+            f"{counted(len(earlier.rows), 'row')} of the plan stay as they are; the new ones are:",
+        )
     _show(console, found, stated)
     if out is not None:
         _keep(console, out, sources)
@@ -136,7 +139,7 @@ def _keep(console: Console, out: Path, sources: Sequence[str]) -> None:
         say(
             console,
             printable(
-                f"{out} was there: it is {kept} now; to keep its rows, name it among the sources"
+                f"{out} existed, and is now {kept}; to keep its rows, name it among the sources"
             ),
         )
 
@@ -242,7 +245,7 @@ def _show_decisions(console: Console, proposals: Sequence[Proposal]) -> None:
         say(console, f"  left out: {rule} ({count:,})")
     joined = sum(bool(one.continues) for one in proposals)
     if joined:
-        say(console, f"  {joined:,} files go on where another ends (column goes_on_from)")
+        say(console, f"  {joined:,} files continue where another ends (column goes_on_from)")
 
 
 def _show_warnings(console: Console, proposals: Sequence[Proposal]) -> None:

@@ -130,8 +130,8 @@ def _services(addresses: Sequence[str]) -> list[tuple[str, Any]]:
         service = apprise.Apprise.instantiate(_known(apprise, address))
         if service is None:
             raise SettingsError(
-                f"address {number} of --notify and {NOTIFY_VARIABLE} is none that apprise knows; "
-                "write it as https://..., mailto:NAME@HOST, or as apprise describes it"
+                f"address {number} of --notify and {NOTIFY_VARIABLE} is not one that apprise "
+                "knows; write it as https://..., mailto:NAME@HOST, or as apprise describes it"
             )
         found.append((f"{number} ({urlsplit(address).scheme})", service))
     return found
@@ -190,7 +190,7 @@ def _command(text: str) -> Sequence[str]:
     """Return the words of a command that can be run here."""
     words = command_words(text, _SYSTEM)
     if not words or shutil.which(words[0]) is None:
-        raise SettingsError(f"--on-end {text!r} is no command that can be run here")
+        raise SettingsError(f"--on-end {text!r} is not a command that can be run here")
     return words
 
 

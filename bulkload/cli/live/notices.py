@@ -27,7 +27,7 @@ class Notices:
         if away is not None and self._away_since is None:
             self._away_since = snapshot.at
             said.append(
-                f"{_time(snapshot.at)}: the server is out of reach, so all waits: {away.why}"
+                f"{_time(snapshot.at)}: the server is unreachable, so everything waits: {away.why}"
             )
         elif away is None and self._away_since is not None:
             took = duration(snapshot.at - self._away_since)

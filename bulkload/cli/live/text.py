@@ -209,7 +209,7 @@ def _pauses(snapshot: RunSnapshot, columns: int) -> list[Text]:
 
 def _pause(pause: Pause, at: float) -> str:
     if pause.until is None:
-        return f"paused: {pause.what}: {pause.why}; goes on by itself"
+        return f"paused: {pause.what}: {pause.why}; resumes by itself"
     when = datetime.fromtimestamp(pause.until, UTC)
     left = duration(max(0.0, pause.until - at))
     return f"paused: {pause.what}: {pause.why}; until {when:%H:%M:%S} UTC, {left} more"

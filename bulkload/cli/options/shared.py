@@ -206,7 +206,7 @@ class SourceOptions:
         """Yield the plan of all sources; raise ``SettingsError`` for a layout with an error."""
         # Only where sources are read: `--help` is to be quick.
         from bulkload.sources.joining import FOLDER
-        from bulkload.sources.members import split
+        from bulkload.sources.members import Members
         from bulkload.sources.read_source import read_source
         from bulkload.sources.selection import Selection
 
@@ -216,12 +216,11 @@ class SourceOptions:
             layout = Layout.parse(self.layout)
         except LayoutError as error:
             raise SettingsError(str(error)) from error
-        by_test = partial(split, options=partial(_read_options, prepare_options))
         return read_source(
             *sources,
             layout=layout,
             specs=self.specs,
-            split=by_test,
+            members=Members(partial(_read_options, prepare_options)),
             databases=databases,
             sheets=self.sheet_arguments.sheet_options(),
             selection=Selection.of(self.include, self.exclude),

@@ -118,7 +118,7 @@ def show_report(
     if missing := report.planned - sum(report.counts.values()):
         say(console, f"NOT DONE: {missing:,} of {report.planned:,} entries have no outcome yet")
     if not report.ledger.adds_up:
-        say(console, "NOT DONE: the rows do not add up; this is a defect of bulkload")
+        say(console, "NOT DONE: the rows do not add up; this is a bug in bulkload")
     say(console, f"job folder: {report.job}")
     since = ", ".join(f"{report.this_run.get(word, 0):,} {word}" for word in SINCE)
     say(console, f"sources since the last run: {since}")

@@ -122,7 +122,7 @@ def _raise_failures(settled: Mapping[str, CellMeasurement], timeout: float, tota
         elif record.is_processing:
             failures[measurement_id] = (
                 f"still processing after {timeout:.0f} s; it may yet finish:"
-                " its processing_status tells"
+                " see its processing_status"
             )
     if not failures:
         return

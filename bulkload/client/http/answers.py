@@ -101,8 +101,8 @@ def _not_from_studio(answer: Answer) -> AnswerLostError | None:
     elif is_web_page(answer) and answer.status < 500:
         error = AnswerLostError("a web page of another server came instead", answer.status)
         error.remedy = (
-            "check the address in IONWORKS_API_URL (or --url), and look whether a proxy or a login "
-            "page answers in its place"
+            "check the address in IONWORKS_API_URL (or --url), and check whether a proxy or a "
+            "login page answers in its place"
         )
     else:
         return None

@@ -19,7 +19,7 @@ from bulkload.errors import OutageError
 class Passage:
     """Permission to send one request."""
 
-    #: Whether it probes a service that is out of reach.
+    #: Whether it probes a service that is unreachable.
     is_probe: bool
     #: Whether an outage ended while it waited: what was decided before it may no longer hold.
     has_waited: bool
@@ -99,7 +99,7 @@ class CircuitBreaker:
                 return True
             if self._monitor.has_expired(now):
                 raise OutageError(
-                    f"the {self._service} service was out of reach for"
+                    f"the {self._service} service was unreachable for"
                     f" {self._monitor.down_for_s(now):.0f} s: {self._monitor.reason}"
                 )
             await self._clock.sleep(min(wait_s, self._monitor.until_limit_s(now)))

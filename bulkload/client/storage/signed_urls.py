@@ -22,7 +22,7 @@ _KEEPING_THE_METHOD: Final = frozenset({307, 308})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PORTS: Final = {"http": 80, "https": 443}
 #: What to look at where something else answers than the store that Studio named.
-NOT_THE_STORE: Final = "look whether a proxy, a gateway or a login page answers in its place"
+NOT_THE_STORE: Final = "check whether a proxy, a gateway or a login page answers in its place"
 #: What browsers write as codes (WHATWG URL, the percent-encode sets): in the path, in the query.
 _NOT_IN_PATHS: Final = re.compile(r'[^!-~]|["<>`{}]')
 _NOT_IN_QUERIES: Final = re.compile(r'[^!-~]|["<>]')
@@ -33,13 +33,13 @@ _DROPPED: Final = re.compile(r"[\t\r\n]")
 def wire_url(url: str) -> URL:
     """Return a signed URL as it is asked for.
 
-    Raises ``ClientError`` for what is no URL of ``http`` or ``https``. A name that only a
+    Raises ``ClientError`` for what is not a URL of ``http`` or ``https``. A name that only a
     container knows is reached as this machine.
     """
     url = _DROPPED.sub("", url.strip())
     if store_of(url) is None:
         raise ClientError(
-            "storage gave an invalid URL: only http and https are spoken, to a host that is named"
+            "storage gave an invalid URL: only http and https are supported, to a named host"
         )
     parts = urlsplit(url)
     netloc = parts.netloc
@@ -56,7 +56,7 @@ def host_of(url: str) -> str:
 
 
 def store_of(url: str) -> tuple[str, int] | None:
-    """Return the host and the port that a URL leads to; None for what is no URL of HTTP."""
+    """Return the host and the port that a URL leads to; None for what is not a URL of HTTP."""
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS[parts.scheme]
@@ -84,7 +84,7 @@ def redirected(
     old, new = urlsplit(url), urlsplit(there)
     reason = None
     if is_put and answer.status not in _KEEPING_THE_METHOD:
-        reason = f"by a {answer.status}, which is no way to store anything"
+        reason = f"by a {answer.status}, which no store uses for an upload"
     elif old.scheme == "https" and new.scheme == "http":
         reason = "without encryption"
     elif (store := store_of(there)) is None or store not in named:
@@ -92,7 +92,7 @@ def redirected(
     if reason is None:
         return there
     error = AnswerLostError(
-        f"{host_of(url)} sends the request on to {one_line(host_of(there)) or 'no address'},"
+        f"{host_of(url)} redirects the request to {one_line(host_of(there)) or 'no address'},"
         f" {reason}: nothing was sent there",
         answer.status,
     )

@@ -52,7 +52,7 @@ def storage_error_of(answer: Answer, *, now: datetime) -> IonworksError:
     error = error_of(answer, now=now)
     if 300 <= answer.status < 400:
         # Where it leads to stays out of it: a signed URL is a secret.
-        error = AnswerLostError("storage sends the request on, and on again", answer.status)
+        error = AnswerLostError("storage redirected the request more than once", answer.status)
     if isinstance(error, TransientError):
         is_stranger = 300 <= answer.status < 400 or error.remedy is not None
         if is_stranger and answer.status != HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:

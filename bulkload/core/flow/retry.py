@@ -54,7 +54,7 @@ class Failure:
     retry_after_s: float | None = None
     #: True where the request may have been done although it failed.
     is_ambiguous: bool = False
-    #: True where doing it twice is harmless, or the caller can look whether it was done.
+    #: True where doing it twice is harmless, or the caller can check whether it was done.
     may_repeat: bool = True
 
 

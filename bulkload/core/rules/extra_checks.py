@@ -112,7 +112,7 @@ def _columns_present(frame: Frame) -> list[ValidationIssue]:
         return []
     message = (
         f"There is no {' and no '.join(map(repr, missing))}: most rules had nothing to judge. "
-        f"Look whether the reader knows the column under its name in the file."
+        f"Check whether the reader knows the column under its name in the file."
     )
     return [_finding(ExtraCode.COLUMN_MISSING, message, missing=missing)]
 
@@ -259,7 +259,7 @@ def _rows_once(frame: Frame) -> list[ValidationIssue]:
     if length < MIN_REPEATED_ROWS:
         return []
     message = (
-        f"{total} row(s) are there before with the same time, voltage and current, {length} of "
+        f"{total} row(s) repeat the time, voltage and current of an earlier row, {length} of "
         f"them in succession from index {first}. Was an export appended twice?"
     )
     found = {"num_rows": total, "row_index": first, "longest_block": length}

@@ -196,7 +196,7 @@ def _verdict(count: Count) -> list[ValidationIssue]:
         code = IssueCode.CURRENT_SIGN_INDETERMINATE
         message = (
             f"The sign of the current is unclear: {share:.0%} of the votes (by charge moved) read "
-            f"positive as charge, the others as discharge. Look whether all currents have one "
+            f"positive as charge, the others as discharge. Check whether all currents have one "
             f"sign, and sign them with the cycler's mode column."
         )
     return [ValidationIssue(code, message, payload=payload)]

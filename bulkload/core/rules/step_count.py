@@ -126,7 +126,7 @@ def one_cycle_per_step(
         more = f" and {len(found) - MAX_EXAMPLES} more" if len(found) > MAX_EXAMPLES else ""
         message = (
             f"'{column}' changes within step {step} (cycles {shown}{more}); a step belongs to "
-            f"one cycle. The transform set_cycle_count numbers the cycles anew; or start a new "
+            f"one cycle. The transform set_cycle_count numbers the cycles again; or start a new "
             f"step where the cycle changes."
         )
         payload = {"step_index": int(step), "cycle_column": column, "cycles": found}

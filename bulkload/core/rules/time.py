@@ -58,7 +58,7 @@ def starts_at_zero(frame: Frame, tolerance: float = START_TOLERANCE_S) -> list[V
         return []
     message = (
         f"'{TIME}' starts at {first}, not at 0. The transform reset_time subtracts the first "
-        f"value; when the test began belongs into start_time."
+        f"value; the time at which the test began belongs in start_time."
     )
     payload = {"observed": first, "tolerance": tolerance}
     return [ValidationIssue(IssueCode.TIME_DOES_NOT_START_AT_ZERO, message, payload=payload)]

@@ -196,9 +196,7 @@ def _unique(sheet: SheetRows, records: Mapping[int, CellRecord]) -> dict[str, Ce
         first = kept.setdefault(record.name, record)
         said = (record.spec, record.batch, record.payload, record.of_spec)
         if said != (first.spec, first.batch, first.payload, first.of_spec):
-            sheet.fault(
-                row, "", f"states other things of {record.name!r} than row {first.row}: keep one"
-            )
+            sheet.fault(row, "", f"contradicts row {first.row} on {record.name!r}: keep one")
     return kept
 
 
@@ -251,8 +249,8 @@ def _agreed(table: CellTable, spec: str, key: str, records: Sequence[CellRecord]
             table.faults.append(
                 Fault(
                     row, "",
-                    f"specification {spec!r} has another {key} here ({_shown(value)}) than in row "
-                    f"{first_row} ({_shown(first)}): make them equal, or give it another name",
+                    f"specification {spec!r} has a different {key} here ({_shown(value)}) than in "
+                    f"row {first_row} ({_shown(first)}): make them equal, or give it another name",
                 )
             )  # fmt: skip
             return None

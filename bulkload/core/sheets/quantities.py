@@ -59,7 +59,7 @@ class Quantity:
 
 
 class NotUnderstoodError(ValueError):
-    """A cell that is no number, or may be two; the message completes the sentence "<cell> ..."."""
+    """A cell that is not a number, or may be two; the message completes "<cell> ..."."""
 
 
 def unit_of(text: str) -> str | None:

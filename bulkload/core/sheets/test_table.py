@@ -148,7 +148,7 @@ def _check_window(table: TestTable, record: StatedTest) -> None:
         record.fields["voltage_window"] = (low, high)
     elif low is not None or high is not None:
         table.faults.append(
-            Fault(record.row, "", "states no window of voltage: a lower and a higher one in V")
+            Fault(record.row, "", "states no voltage window: a lower and an upper voltage in V")
         )
 
 

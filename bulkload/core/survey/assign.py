@@ -41,7 +41,7 @@ def assign_cells(drafts: Sequence[Draft], known: KnownCells, channels: Mapping[s
     if known:
         for draft in _by_place(unnamed, known):
             draft.proposal.doubt(
-                Sureness.OPEN, "no name of the sheet of cells stands in its path: fill in the cell"
+                Sureness.OPEN, "no name from the sheet of cells is in its path: fill in the cell"
             )
         return
     guesses = guess_cells([draft.parts for draft in unnamed])
@@ -147,7 +147,7 @@ def _by_channel(draft: Draft, channels: Mapping[str, str]) -> bool:
 def _by_structure(draft: Draft, guess: CellGuess | None) -> None:
     proposal = draft.proposal
     if guess is None:
-        proposal.doubt(Sureness.OPEN, "nothing in its path tells the cell: fill it in")
+        proposal.doubt(Sureness.OPEN, "nothing in its path names the cell: fill it in")
         return
     proposal.cell = guess.name
     draft.spans.append((guess.component, guess.start, guess.end, "cell"))

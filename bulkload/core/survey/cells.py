@@ -137,7 +137,7 @@ def _run(found: re.Match[str]) -> Run:
 
 
 def _stands_alone(text: str, parts: Sequence[Run], at: int, length: int) -> bool:
-    """Return whether a name ends where its letters and digits do, and is no number by chance."""
+    """Return whether a name ends where its letters and digits do, and is not a number by chance."""
     start, end = parts[at].start, parts[at + length - 1].end
     if start and text[start - 1].isalnum():
         return False

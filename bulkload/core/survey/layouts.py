@@ -75,7 +75,7 @@ def _note_misfits(members: Iterable[Draft], counts: Counter[str]) -> None:
         draft.proposal.evidence.append(f"layout: {count} of {counts.total()} paths fit")
         if count < HABIT <= common and draft.proposal.upload is not False:
             draft.proposal.doubt(
-                Sureness.LIKELY, "its name is written otherwise than those beside it"
+                Sureness.LIKELY, "its name is written differently from those beside it"
             )
 
 

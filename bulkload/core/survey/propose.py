@@ -109,5 +109,5 @@ def _from_sheet(proposal: Proposal, knowledge: Knowledge) -> None:
     batch = knowledge.batch_of.get(proposal.cell)
     if batch:
         if proposal.batch and proposal.batch.casefold() != batch.casefold():
-            proposal.evidence.append(f"batch: the path says {proposal.batch}")
+            proposal.evidence.append(f"batch: the path names {proposal.batch}")
         proposal.batch = batch

@@ -1,6 +1,6 @@
 """SQLite, read over ADBC from a copy that the backup API makes of one moment.
 
-SQLite types values, not columns: what is no number in a column of numbers is counted by
+SQLite types values, not columns: what is not a number in a column of numbers is counted by
 ``typeof``, never cast ('3,712' would become 3). A path that leads to nothing is an error: SQLite
 itself would make an empty database of it.
 """
@@ -50,7 +50,7 @@ def check_file(path: Path) -> str | None:
     with path.open("rb") as file:
         header = file.read(100)
     if not header.startswith(_MAGIC):
-        raise PlanError(f"{path}: is no SQLite database")
+        raise PlanError(f"{path}: is not an SQLite database")
     journal = path.with_name(f"{path.name}-journal")
     if journal.is_file() and journal.stat().st_size:
         raise PlanError(

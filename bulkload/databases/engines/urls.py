@@ -118,7 +118,7 @@ def parse_url(text: str, base: Path) -> DatabaseUrl:
     plain = scheme.partition("+")[0].lower()
     if not mark:
         raise UrlError(
-            f"url {mask(text)!r} is no URL; write it as postgresql://user@host/database or "
+            f"url {mask(text)!r} is not a URL; write it as postgresql://user@host/database or "
             "sqlite:///file.db"
         )
     engine = _SCHEMES.get(plain, Engine.OTHER)

@@ -65,7 +65,7 @@ POWERSUITE: Final = Dialect(
     delimiter="\t",
 )
 
-#: Read in this order: a slash in a name without units is no unit.
+#: Read in this order: a slash in a name without units is not a unit.
 DIALECTS: Final = (
     _dialect("impedance spectrum", ""),
     _dialect("impedance spectrum with slashes", "", slash=True),

@@ -248,7 +248,7 @@ def _id_of(name: CellName) -> str:
 
 
 def _numbers(request: web.Request) -> tuple[int, int]:
-    """Return part and job; ``ValueError`` for what is no number."""
+    """Return part and job; ``ValueError`` for what is not a number."""
     return int(request.query.get("part", "0")), int(request.query.get("job", ""))
 
 

@@ -307,7 +307,7 @@ T = TypeVar("T")
 
 def _unknown(key: str, known: Mapping[str, Any]) -> str:
     if any(word in key.lower() for word in _SECRETS) and "header" not in key:
-        return "is not known; a secret never stands in this file: set IONWORKS_API_KEY"
+        return "is not known; a secret does not belong in this file: set IONWORKS_API_KEY"
     return unknown(key, known)
 
 
@@ -375,10 +375,5 @@ def _url(value: object) -> str:
     text = values.text(value)
     parts = urlsplit(text)
     if parts.username or parts.password or "@" in parts.netloc:
-        raise WrongValueError("holds credentials; a secret never stands in this file")
+        raise WrongValueError("holds credentials; a secret does not belong in this file")
     return text
-
-
-def job_files(sources: Sequence[object]) -> list[Path]:
-    """Return those of some sources that are files of jobs."""
-    return [Path(one) for one in sources if isinstance(one, str | Path) and is_job_file(Path(one))]

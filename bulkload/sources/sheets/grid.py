@@ -47,7 +47,7 @@ def read_book(path: Path) -> Book:
     if path.suffix.lower() not in SHEET_SUFFIXES:
         raise PlanError(f"{path}: a sheet is read from {', '.join(SHEET_SUFFIXES)}")
     if path.exists() and not path.is_file():
-        raise PlanError(f"{path}: is no file: a folder, a pipe or a device")
+        raise PlanError(f"{path}: is not a file but a folder, a pipe or a device")
     try:
         size_bytes = path.stat().st_size
     except OSError as error:

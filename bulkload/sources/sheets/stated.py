@@ -97,7 +97,7 @@ class StatedSheets:
 def parse_map(text: str) -> dict[str, str]:
     """Read ``Zellname=cell, Kap. [mAh]=spec.ratings.capacity``; ``-`` leaves a column out.
 
-    Raises ``SettingsError`` for what is no mapping or an unknown field.
+    Raises ``SettingsError`` for what is not a mapping or an unknown field.
     """
     found: dict[str, str] = {}
     at = 0
@@ -106,7 +106,7 @@ def parse_map(text: str) -> dict[str, str]:
         match = _MAPPED.match(text, at)
         if match is None:
             raise SettingsError(
-                f"--map: {text[at:]!r} is no mapping; write it as 'Zellname=cell, Kap.=capacity'"
+                f"--map: {text[at:]!r} is not a mapping; write it as 'Zellname=cell, Kap.=capacity'"
             )
         if match["field"] not in known and not match["field"].startswith(OPEN_FIELDS):
             fields = ", ".join(known)
@@ -200,7 +200,7 @@ def _about(
                       f"taken by their names: {named}; change it with --map")  # fmt: skip
     for name in header.unknown:
         yield _remark(
-            path, f"{path}: the column {shown(name)} goes nowhere; give --map '{name}=field', or "
+            path, f"{path}: the column {shown(name)} is not used; give --map '{name}=field', or "
             f"'{name}=-' to leave it out"
         )  # fmt: skip
     for name in hidden:

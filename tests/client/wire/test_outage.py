@@ -148,6 +148,6 @@ async def test_a_real_port_that_nobody_listens_on_is_an_outage() -> None:
             chance=lambda: 0.5,
             outage_limit_s=120,
         )
-        with pytest.raises(OutageError, match=r"out of reach for 12\d s"):
+        with pytest.raises(OutageError, match=r"unreachable for 12\d s"):
             await calls.call("POST", "/a", json={})
     assert [round(event.seconds / 60) for event in heard.of(OutOfReach)] == [0, 1]

@@ -68,7 +68,7 @@ async def test_a_request_goes_to_no_store_that_the_api_did_not_name(tmp_path: Pa
         moved = answer(307, headers={"Location": f"{other.url}/o?sig=s3cret"})
         async with scripted(moved) as server, storage() as store:
             hosts = [one.url.removeprefix("http://") for one in (server, other)]
-            said = f"{hosts[0]} sends the request on to {hosts[1]}, which Studio did not name"
+            said = f"{hosts[0]} redirects the request to {hosts[1]}, which Studio did not name"
             with pytest.raises(IonworksError, match=said) as put:
                 await store.put(f"{server.url}/o?sig=s3cret", b"x")
             with pytest.raises(IonworksError, match=said):
@@ -94,7 +94,7 @@ async def test_one_store_may_send_on_to_another_that_the_api_named() -> None:
 async def test_before_a_store_has_answered_its_redirect_ends_the_work_at_once() -> None:
     moved = answer(302, headers={"Location": "http://portal.example/login"})
     async with scripted(moved) as server, storage(ends_on_wrong_setup=True) as store:
-        with pytest.raises(ConnectionSetupError, match=r"portal\.example.*look whether a proxy"):
+        with pytest.raises(ConnectionSetupError, match=r"portal\.example.*check whether a proxy"):
             await store.put(f"{server.url}/o", b"x")
     assert len(server.seen) == 1
 
@@ -146,11 +146,11 @@ def test_where_a_store_may_send_a_request(url: str, location: str, there: str) -
 @pytest.mark.parametrize(
     ("location", "said"),
     [
-        ("http://a/y", "on to a, without encryption"),
-        ("https://a:8443/y", "on to a:8443, which Studio did not name"),
+        ("http://a/y", "request to a, without encryption"),
+        ("https://a:8443/y", "request to a:8443, which Studio did not name"),
         ("https://a.eu-central-1.amazonaws.com/y", "amazonaws.com, which Studio did not name"),
         ("https://169.254.169.254/latest", "169.254.169.254, which Studio did not name"),
-        ("https://user:pass@c/y", "on to c, which"),
+        ("https://user:pass@c/y", "request to c, which"),
         ("https://a:99999/y", "a:99999, which"),
         ("file:///etc/passwd", "no address, which"),
         ("", "no address, which"),
@@ -165,7 +165,7 @@ def test_where_a_store_may_not_send_a_request(location: str, said: str) -> None:
 def test_a_put_does_not_become_a_get() -> None:
     moved = Answer(status=303, headers={"location": "/y"}, body=b"")
     assert redirected("https://a/x", moved, NAMED, is_put=False) == "https://a/y"
-    with pytest.raises(AnswerLostError, match="by a 303, which is no way to store"):
+    with pytest.raises(AnswerLostError, match="by a 303, which no store uses for an upload"):
         redirected("https://a/x", moved, NAMED, is_put=True)
 
 

@@ -531,7 +531,7 @@ async def test_a_store_out_of_reach_is_given_up_in_the_end(tmp_path: Path) -> No
     async with scripted(stored()) as server:
         url = server.url
     async with storage(outage_limit_s=600.0) as store:
-        with pytest.raises(IonworksError, match="out of reach for 600 s"):
+        with pytest.raises(IonworksError, match="unreachable for 600 s"):
             await store.put(f"{url}/o", b"x")
     assert isinstance(UnavailableError("x"), IonworksError)
     assert not issubclass(AnswerLostError, IntegrityError)
