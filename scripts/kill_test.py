@@ -278,7 +278,7 @@ class Round:
             if path is None or not path.stat().st_size:
                 return
             try:
-                with closing(connect(path)) as reader:
+                with closing(connect(path, is_read_only=False)) as reader:
                     rows = reader.execute(
                         "SELECT measurement_id FROM job WHERE state=?", (JobState.READY.value,)
                     ).fetchall()

@@ -32,7 +32,7 @@ _CREATE: Final = (
 _MIGRATIONS: Final = {1: ("migrate_from_1", "migrate_from_2"), 2: ("migrate_from_2",)}
 
 
-def connect(path: Path | None, *, is_read_only: bool = False) -> sqlite3.Connection:
+def connect(path: Path | None, *, is_read_only: bool) -> sqlite3.Connection:
     """Open a journal, made new if it does not exist; None keeps it in a temporary file.
 
     Which of the two forms the journal of a folder has is decided here and hidden from the rest.

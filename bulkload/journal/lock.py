@@ -39,7 +39,7 @@ def exclusive(job_dir: Path) -> Iterator[None]:
                 held.execute(f"PRAGMA application_id={APPLICATION_ID}")
             held.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorname not in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
+            if error.sqlite_errorname != "SQLITE_BUSY":
                 raise JournalError(f"{job_dir} cannot be locked: {error}") from error
             raise JournalBusyError(
                 f"another run is using {job_dir}: wait for it, or give --job another folder"
@@ -59,6 +59,5 @@ def is_held(job_dir: Path) -> bool | None:
         with closing(sqlite3.connect(uri, uri=True, timeout=0.0)) as looking:
             looking.execute("PRAGMA schema_version").fetchone()
     except sqlite3.OperationalError as error:
-        is_busy = error.sqlite_errorname in {"SQLITE_BUSY", "SQLITE_LOCKED"}
-        return True if is_busy else None
+        return True if error.sqlite_errorname == "SQLITE_BUSY" else None
     return False

@@ -89,7 +89,7 @@ class LoggedConnection(sqlite3.Connection):
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Execute a statement; one that changes rows outside a transaction is one by itself."""
-        keyword = sql.lstrip()[:6].upper()
+        keyword = sql[:6].upper()
         if keyword == "COMMIT":
             return self._commit()
         if keyword in _CHANGING and not self.in_transaction:

@@ -39,7 +39,6 @@ class RecordFile:
         self._file: BinaryIO = path.open("r+b" if path.exists() else "x+b", buffering=0)
         try:
             if not _has_header(self._file, path):
-                self._file.truncate(0)
                 self._file.seek(0)
                 self._write(_HEADER)
                 os.fsync(self._file.fileno())
@@ -139,9 +138,9 @@ def _records(file: BinaryIO, path: Path) -> Iterator[tuple[str, int]]:
     """Yield the text of each record and where it ends, up to one that was cut short."""
     number, end = 0, len(_HEADER)
     file.seek(end)
-    while (head := file.read(_HEAD.size)) != b"":
+    while True:
         number += 1
-        body = _body(head, file, number)
+        body = _body(file, number)
         if body is None:
             file.seek(end)
             if _has_whole_record(file.read()):
@@ -151,11 +150,13 @@ def _records(file: BinaryIO, path: Path) -> Iterator[tuple[str, int]]:
         yield body.decode("utf-8"), end
 
 
-def _body(head: bytes, file: BinaryIO, number: int) -> bytes | None:
+def _body(file: BinaryIO, number: int) -> bytes | None:
     """Read the body of a record; None where it is not the one of this number, or not whole."""
+    head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None
     length = _HEAD.unpack(head)[2]
+    # A length that is damaged is not to be read: it may be 4 GB.
     left = os.fstat(file.fileno()).st_size - file.tell()
     body = file.read(length) if length <= left else b""
     return body if _head(number, body) == head else None

@@ -228,8 +228,11 @@ class Store:
     def last_read(self, job: int) -> SourcePrepared | SourceRejected | None:
         """Return what is known of a job's source as it was last read."""
         row = self.row("last_read", job)
-        event = None if row is None else event_from_text(row["name"], row["payload"])
-        return event if isinstance(event, SourcePrepared | SourceRejected) else None
+        if row is None:
+            return None
+        event = event_from_text(row["name"], row["payload"])
+        assert isinstance(event, SourcePrepared | SourceRejected)
+        return event
 
     def history(self, job: int) -> list[tuple[float, str]]:
         """Return what happened to a job: seconds since 1970 and the name of each event."""

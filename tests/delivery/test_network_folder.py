@@ -56,7 +56,7 @@ def test_the_deepest_mount_decides(folder: str, *, expected: bool) -> None:
 
 
 def mode_of(path: Path) -> str:
-    with closing(database.connect(path)) as connection:
+    with closing(database.connect(path, is_read_only=False)) as connection:
         return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
 
 
@@ -187,5 +187,5 @@ def test_a_database_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
         foreign.commit()
     before = path.read_bytes()
     with pytest.raises(JournalError, match="not a journal of bulkload"):
-        database.connect(path)
+        database.connect(path, is_read_only=False)
     assert path.read_bytes() == before

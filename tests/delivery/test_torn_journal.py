@@ -43,7 +43,7 @@ def test_what_was_committed_before_the_cut_is_there(tmp_path: Path) -> None:
         # What was not flushed may be anything: garbage of the right length, not only a short file.
         (torn / wal.name).write_bytes(log[:cut] + b"\xa5" * (len(log) - cut))
         assert list(check_journal(torn / FILE_NAME)) == []
-        with closing(connect(torn / FILE_NAME)) as connection:
+        with closing(connect(torn / FILE_NAME, is_read_only=False)) as connection:
             found = connection.execute("SELECT COUNT(*) FROM event").fetchone()[0]
         assert found == max((count for size, count in known if size <= cut), default=0), cut
         shutil.rmtree(torn)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from bulkload.errors import JournalError
 from bulkload.journal import FILE_NAME, LOG_NAME, Store, events
 from bulkload.journal.codec import job_to_text
 from bulkload.journal.copying import Order, compare, copy_part
+from tests.journal.test_database import BACK_TO_2
 
 JOB = UploadJob(key=JobKey("s", "c", "m"), path="m.csv")
 PREPARED = SourcePrepared(
@@ -98,6 +101,24 @@ def test_a_copy_has_the_files_of_its_part_and_nothing_of_a_process(
         assert [name for _, name in store.history(1)] == ["SourcePrepared"]
     with pytest.raises(FileExistsError):
         copy_part(part, copy)
+
+
+def test_who_compares_or_copies_changes_nothing(part: Path, tmp_path: Path) -> None:
+    """A record cut short stays, and a journal of an older version is not taken on."""
+    log = part / LOG_NAME
+    if log.exists():
+        log.write_bytes(log.read_bytes() + b"\xff\xfe")
+    else:
+        with closing(sqlite3.connect(part / FILE_NAME)) as old:
+            old.executescript(BACK_TO_2)
+    name = LOG_NAME if log.exists() else FILE_NAME
+    before = (part / name).read_bytes()
+    copy_part(part, tmp_path / "copy")
+    copied = (tmp_path / "copy" / name).read_bytes()
+    assert compare(part, tmp_path / "copy") is Order.SAME
+    assert compare(tmp_path / "copy", part) is Order.SAME
+    assert (part / name).read_bytes() == before
+    assert (tmp_path / "copy" / name).read_bytes() == copied
 
 
 def test_a_folder_without_a_journal_is_not_copied(tmp_path: Path) -> None:

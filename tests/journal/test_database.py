@@ -49,8 +49,10 @@ def test_a_journal_of_an_older_version_is_read_and_taken_on(version: int, path: 
     assert version_of(path) == version
     with Store(path) as store:
         assert store.put_rejection(1, "/a.csv", "no_layout", "does not fit")
-        assert list(store.rows("acceptances")) == []
     assert version_of(path) == 3
+    with Store(path) as store:
+        assert store.is_rejection_known("/a.csv", "no_layout")
+        assert list(store.rows("acceptances")) == []
 
 
 def test_a_database_of_another_program_is_left_whatever_its_version(tmp_path: Path) -> None:
@@ -172,6 +174,22 @@ def test_a_folder_is_held_for_the_length_of_a_run(tmp_path: Path) -> None:
     assert is_held(tmp_path) is False
     # Whoever looks does not change anything.
     assert [one.name for one in tmp_path.iterdir()] == ["lock.sqlite"]
+
+
+def test_who_asks_whether_a_folder_is_held_does_not_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits_s = []
+    really = sqlite3.connect
+
+    def connect(database: str, *, uri: bool, timeout: float = 5.0) -> sqlite3.Connection:
+        waits_s.append(timeout)
+        return really(database, uri=uri, timeout=0.0)
+
+    with exclusive(tmp_path):
+        monkeypatch.setattr(sqlite3, "connect", connect)
+        assert is_held(tmp_path) is True
+    assert waits_s == [0.0]
 
 
 def test_a_folder_that_cannot_be_locked_says_why(

@@ -18,6 +18,7 @@ from bulkload.journal.filesystem import is_network_path, is_on_network
         (r"z:\jobs\night", True),
         (r"\\server\share\jobs", True),
         (r"D:\Mounted\jobs", True),
+        (r"D:\Lab\jobs", True),
         (r"D:\jobs", False),
         (r"E:\jobs", False),
     ],
@@ -26,8 +27,10 @@ def test_a_network_drive_of_windows(folder: str, *, expected: bool) -> None:
     mounts = [
         ("C:\\", "NTFS", "rw,fixed"),
         ("Z:\\", "NTFS", "rw,remote"),
-        ("D:\\", "NTFS", "rw,fixed"),
+        ("d:\\", "NTFS", "rw,fixed"),
         ("D:\\mounted", "NTFS", "rw,remote"),
+        # Deeper than the drive, and before it in any order of letters.
+        ("D:\\LAB", "NTFS", "rw,remote"),
     ]
     assert is_network_path(PureWindowsPath(folder), mounts) is expected
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import shutil
 import sqlite3
+import stat
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bulkload.core.lifecycle import Act, Attempting, Failed, Restarted
@@ -196,8 +201,34 @@ def test_a_byte_that_changed_in_the_middle_is_damage(
             with pytest.raises(JournalError) as told:
                 Store(path, is_read_only=is_read_only)
             if at >= len(HEADER):
-                assert "is damaged at byte" in str(told.value)
+                assert f"{log} is damaged at byte" in str(told.value)
         assert log.read_bytes() == damaged
+
+
+def test_damage_before_a_whole_record_is_damage_though_the_last_is_cut_short(
+    path: Path, log: Path, whole: list[bytes]
+) -> None:
+    damaged = bytearray(whole[-1][:-5])
+    damaged[len(whole[0]) + 30] ^= 0xFF
+    log.write_bytes(damaged)
+    with pytest.raises(JournalError, match=f"is damaged at byte {len(whole[0]):,} .record 2"):
+        Store(path)
+    assert log.read_bytes() == damaged
+
+
+def test_a_record_without_text_is_a_whole_one(tmp_path: Path) -> None:
+    path = tmp_path / LOG_NAME
+    log = RecordFile(path)
+    assert list(log.records()) == []
+    log.append("one")
+    log.append("")
+    log.close()
+    assert list(read_records(path)) == ["one", ""]
+    damaged = bytearray(path.read_bytes())
+    damaged[len(HEADER) + 5] ^= 0xFF
+    path.write_bytes(damaged)
+    with pytest.raises(JournalError, match="is damaged at byte"):
+        list(read_records(path))
 
 
 def test_a_record_that_is_missing_in_the_middle_is_damage(
@@ -212,7 +243,10 @@ def test_a_record_that_is_missing_in_the_middle_is_damage(
     ("said", "words"),
     [
         (b"theirs\n" * 9, "not a journal of bulkload"),
-        (b"bulkload journal log 2\nmore", "version 2; this bulkload reads version 1"),
+        (
+            b"bulkload journal log 2\n\n\n",
+            "a journal of version 2; this bulkload reads version 1",
+        ),
     ],
 )
 @pytest.mark.parametrize("is_read_only", [True, False])
@@ -220,23 +254,24 @@ def test_a_file_of_another_kind_is_left_as_it_is(
     said: bytes, words: str, path: Path, log: Path, *, is_read_only: bool
 ) -> None:
     log.write_bytes(said)
-    with pytest.raises(JournalError, match=words):
+    with pytest.raises(JournalError) as told:
         Store(path, is_read_only=is_read_only)
+    assert str(told.value) == f"{log} is {words}"
     assert log.read_bytes() == said
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "why"),
     [
-        ["sqlite_master", [1], {"sql": "x"}],
-        ["run", [1], {"command; DROP TABLE run": "x"}],
-        ["run", [7], {"command": "of a run that is not there"}],
-        ["run", [1, 2], {"command": "x"}],
-        ["run", [1], {"command": {"an": "object"}}],
-        "no change at all",
+        (["sqlite_master", [1], {"sql": "x"}], "'sqlite_master'"),
+        (["run", [1], {"command; DROP TABLE run": "x"}], "a row of run has other columns"),
+        (["run", [7], {"command": "of no run"}], "a row of run does not exist"),
+        (["run", [1, 2], {"command": "x"}], "a row of run has other columns"),
+        (["run", [1], {"command": {"an": "object"}}], "type 'dict' is not supported"),
+        ("no change at all", "too many values to unpack"),
     ],
 )
-def test_a_record_that_says_what_cannot_be_is_refused(change: object, path: Path) -> None:
+def test_a_record_that_says_what_cannot_be_is_refused(change: object, why: str, path: Path) -> None:
     """Whole by its checksum: written by another program, or a defect of ours."""
     with Store(path) as store:
         store.begin_run("upload", {}, 0.0)
@@ -244,7 +279,7 @@ def test_a_record_that_says_what_cannot_be_is_refused(change: object, path: Path
     assert len(list(file.records())) == 1
     file.append(json.dumps([change]))
     file.close()
-    with pytest.raises(JournalError, match="record 2 of the journal"):
+    with pytest.raises(JournalError, match=f"^record 2 of the journal cannot be applied: .*{why}"):
         Store(path)
 
 
@@ -297,3 +332,143 @@ def test_what_a_full_disk_did_not_take_is_not_there_and_what_it_takes_later_is(
     log.append("three")
     log.close()
     assert list(read_records(path)) == ["one", "three"]
+
+
+# -- What is flushed before anything is built on it --------------------------------------------
+
+
+@pytest.fixture
+def flushed(log: Path, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What the log held at each flush of it, and nothing for a flush of its folder."""
+    found: list[bytes] = []
+
+    def fsync(handle: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        found.append(b"" if is_folder else log.read_bytes())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return found
+
+
+def test_a_log_and_its_name_are_on_the_disk_before_the_first_record(
+    log: Path, flushed: list[bytes]
+) -> None:
+    log.unlink()
+    RecordFile(log).close()
+    assert flushed == [HEADER, b""]
+
+
+def test_a_record_is_on_the_disk_when_it_is_written(log: Path, flushed: list[bytes]) -> None:
+    file = RecordFile(log)
+    assert list(file.records()) == []
+    flushed.clear()
+    file.append("one")
+    one = log.read_bytes()
+    file.append("two")
+    file.close()
+    assert flushed == [one, log.read_bytes()]
+
+
+def test_what_is_cut_off_is_off_the_disk_before_the_next_record(
+    log: Path, whole: list[bytes], flushed: list[bytes]
+) -> None:
+    log.write_bytes(whole[1] + b"\xff\xfe")
+    file = RecordFile(log)
+    assert file.torn_bytes == 0
+    assert len(list(file.records())) == 2
+    assert file.torn_bytes == 2
+    assert flushed == [whole[1]]
+    file.close()
+    full = Full(log)
+    assert len(list(full.records())) == 2
+    assert flushed == [whole[1]]
+    full.room = 7
+    with pytest.raises(OSError, match="No space left"):
+        full.append("three")
+    assert flushed == [whole[1], whole[1]]
+    full.close()
+
+
+def test_a_log_that_is_ahead_of_its_database_is_not_written_any_more(path: Path) -> None:
+    """The record is on the disk, and SQLite does not take the commit."""
+
+    def no_commit(action: int, name: str | None, *_: object) -> int:
+        is_commit = action == sqlite3.SQLITE_TRANSACTION and name == "COMMIT"
+        return sqlite3.SQLITE_DENY if is_commit else sqlite3.SQLITE_OK
+
+    with Store(path) as store:
+        store.begin_run("one", {}, 0.0)
+        store._connection.set_authorizer(no_commit)
+        with pytest.raises(JournalError, match="not authorized"):
+            store.begin_run("two", {}, 0.0)
+        store._connection.set_authorizer(None)
+        with pytest.raises(JournalError, match="an earlier write failed"):
+            store.begin_run("three", {}, 0.0)
+    assert runs_in(path) == 2
+
+
+# -- What it holds, and what belongs to it -------------------------------------------------------
+
+
+def test_a_record_is_the_rows_that_a_transaction_changed(path: Path, log: Path) -> None:
+    """Of a row that was there, the columns that changed."""
+    with Store(path) as store:
+        store.begin_run("upload", {}, 0.5)
+        store.end_run(1, 2.5, {})
+        store.put_parent(1, Parent("cell_instance", "i1", "c", None, None))
+        store.drop_parent("cell_instance", "i1")
+        with store.transaction():
+            store.end_run(1, 2.5, {})
+    assert list(read_records(log)) == [
+        (
+            '[["run",[1],{"command":"upload","ended_at":null,"id":1,"settings":"{}","started_at":0.5,'
+            '"summary":null}]]'
+        ),
+        '[["run",[1],{"ended_at":2.5,"summary":"{}"}]]',
+        (
+            '[["parent",["cell_instance","i1"],{"id":"i1","kind":"cell_instance","name":"c",'
+            '"parent_id":null,"run":1,"updated_at":null}]]'
+        ),
+        '[["parent",["cell_instance","i1"],null]]',
+    ]
+
+
+@pytest.mark.parametrize("is_logged", [True, False])
+def test_any_thread_may_use_a_journal_and_waits_for_another(
+    path: Path, log: Path, *, is_logged: bool
+) -> None:
+    if not is_logged:
+        log.unlink()
+    told: list[int] = []
+    with Store(path) as store:
+        thread = threading.Thread(target=lambda: told.append(store.begin_run("there", {}, 0.0)))
+        thread.start()
+        thread.join()
+        assert told == [1]
+        (wait_ms,) = store._connection.execute("PRAGMA busy_timeout").fetchone()
+        assert wait_ms == 30_000
+        assert store._connection.isolation_level is None
+    with Store(path, is_read_only=True) as store:
+        assert store._connection.isolation_level is None
+
+
+def test_databases_of_processes_that_are_gone_are_removed(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr(psutil, "pid_exists", lambda number: number != 17)
+    kept = {"bulkload-journal-18-a-b", "bulkload-journal-x-a", "other-17-a"}
+    for name in (*kept, "bulkload-journal-17-a-b"):
+        (scratch / name).mkdir()
+        (scratch / name / "journal.sqlite").touch()
+    with Store(path) as store:
+        store.begin_run("upload", {}, 0.0)
+        (ours,) = {one.name for one in scratch.iterdir()} - kept
+        assert ours.startswith(f"bulkload-journal-{os.getpid()}-")
+    assert {one.name for one in scratch.iterdir()} == kept
+    with Store(path):
+        (ours,) = {one.name for one in scratch.iterdir()} - kept
+        # Who clears the folder for temporary files took it away.
+        shutil.rmtree(scratch / ours)

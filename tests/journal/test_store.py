@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -237,7 +238,7 @@ def test_names_that_differ_by_case_are_told_by_their_places(store: Store) -> Non
 
 
 def test_cells_are_gone_through_in_order_page_by_page(store: Store) -> None:
-    cells = [("s", f"cell {number:03d}") for number in range(70)] + [("t", "cell 000")]
+    cells = [("A", "cell 000"), *(("s", f"cell {number:03d}") for number in range(70))]
     for spec, cell in reversed(cells):
         add(store, job("m", cell, spec))
         add(store, job("n", cell, spec))
@@ -295,6 +296,7 @@ def test_what_left_the_plan_is_named_and_counted(store: Store) -> None:
     assert store.gone(3, 2, 2) == Gone(total=3, names=("s / c / a", "s / c / b"), newly=2)
     assert store.gone(3, 9, 1).names == ("s / c / a", "s / c / b", "s / c / c")
     assert store.gone(3, 9, 1).newly == 3
+    assert store.gone(3, 1, 3) == Gone(total=3, names=("s / c / a",), newly=0)
     assert store.gone(1, 9, 1) == Gone(total=0, names=(), newly=0)
 
 
@@ -321,6 +323,16 @@ def test_a_source_is_known_as_it_was_last_read(store: Store) -> None:
         (40.0, "Restarted"),
         (40.0, "SourceRejected"),
     ]
+
+
+def test_what_is_shown_of_a_source_is_kept_with_its_job(store: Store) -> None:
+    warnings = (("time_gap", "a gap of 3 s"), ("time_gap", "a gap of 9 s"))
+    read = replace(PREPARED, warnings=warnings, changes=("set_sign",), summary="{}")
+    row = store.get_job(add(store, job("m"), read))
+    assert json.loads(row.warnings) == [["time_gap", "a gap of 3 s"], ["time_gap", "a gap of 9 s"]]
+    assert (row.changes, row.summary) == ('["set_sign"]', "{}")
+    assert (row.rows, row.size_bytes, row.sha256, row.content_digest) == (5, 6, "spooled", "digest")
+    assert (row.source_bytes, row.source_mtime_ns, row.source_sha256) == (7, 8, "source")
 
 
 def test_an_act_was_attempted_once_it_was_about_to_be_sent(store: Store) -> None:

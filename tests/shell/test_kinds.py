@@ -118,22 +118,29 @@ def test_a_file_that_changes_on_its_way_is_no_success(
         assert bytes_of(judge.client, held.id, "photo.png") == b"\x89PNG as it is"
 
 
-def test_an_original_that_is_gone_when_it_is_to_be_attached_costs_itself(
-    start_studio: StartStudio, tmp_path: Path
+@pytest.mark.parametrize(
+    ("what", "said"), [("gone", "run 0.csv"), ("changed", "changed after its measurement")]
+)
+def test_an_original_that_is_another_when_it_is_to_be_attached_costs_itself(
+    what: str, said: str, start_studio: StartStudio, tmp_path: Path
 ) -> None:
     archive(tmp_path / "archive", measurements=1)
-    gone = tmp_path / "archive" / "spec 0" / "cell 0" / "run 0.csv"
+    original = tmp_path / "archive" / "spec 0" / "cell 0" / "run 0.csv"
     studio = start_studio()
     late = FaultRule(kind=FaultKind.LATENCY, endpoint="measurement.confirm", seconds=1.0)
     active = studio.faults.add(late)
     words = ["upload", "archive", "--attach-raw", "--job", "job"]
     with running(words, folder=tmp_path, studio=studio) as run:
         until(lambda: active.struck == 1, "it is about to be confirmed")
-        gone.unlink()
+        if what == "gone":
+            original.unlink()
+        else:
+            original.write_text("another content", "utf-8")
         ended = run.wait()
     assert ended.code == 3, ended.out + ended.err
     assert ended.counts == {"failed": 1}
-    assert "run 0.csv" in ended.rows["run 0"].message
+    assert said in ended.rows["run 0"].message
+    assert studio.requests.by_endpoint["raw.initiate"] == 0
 
 
 @pytest.mark.parametrize("kind", ["properties", "file", "time_series"])

@@ -76,7 +76,7 @@ def test_a_row_that_studio_was_not_given_is_a_defect(
     archive(tmp_path / "archive", measurements=2)
     jobs.use(studio)
     assert jobs.upload("archive").code == 0
-    with closing(connect(tmp_path / "job" / FILE_NAME)) as journal:
+    with closing(connect(tmp_path / "job" / FILE_NAME, is_read_only=False)) as journal:
         journal.execute("UPDATE job SET stored_rows = stored_rows - 1 WHERE id = 1")
     ended = jobs.upload("archive")
     assert ended.code == 1

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import anyio
 import pytest
 
+from bulkload.core.prepare_result import SourceCopy
+from bulkload.engine.pipeline import Pipeline
 from bulkload.worker.spool import Spool, extension_path, steps_path
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +69,33 @@ async def test_who_waits_for_room_goes_on_when_there_is_some(tmp_path: Path) -> 
         spool.remove(1)
         await anyio.wait_all_tasks_blocked()
         assert sorted(let_in) == ["a", "b"]
+
+
+async def test_no_remote_source_is_copied_while_the_spool_is_at_its_limit(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", limit_bytes=100)
+    fetched: list[object] = []
+
+    async def fetch(context: object, spool_path: Path) -> SourceCopy:
+        fetched.append((context, spool_path))
+        return SourceCopy(path="copy", size_bytes=1, stamp_ns=1)
+
+    # What the stage has of its pipeline.
+    pipeline: Any = SimpleNamespace(
+        _parts=SimpleNamespace(spool=spool), _fetcher=SimpleNamespace(fetch=fetch)
+    )
+    send, jobs = anyio.create_memory_object_stream[Any](1)
+    copies, receive = anyio.create_memory_object_stream[Any](1)
+    context = SimpleNamespace(id=7, copy=None)
+    spool.add(1, 100)
+    async with anyio.create_task_group() as group, receive:
+        group.start_soon(Pipeline._fetch_all, pipeline, jobs, copies)
+        async with send:
+            await send.send(context)
+        await anyio.wait_all_tasks_blocked()
+        assert fetched == []
+        spool.remove(1)
+        assert await receive.receive() is context
+    assert fetched == [(context, spool.path(7))]
 
 
 async def test_a_limit_that_grows_lets_in_who_waits(tmp_path: Path) -> None:

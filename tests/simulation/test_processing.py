@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import anyio
@@ -267,16 +267,43 @@ def unfinished(name: str, reason: str) -> GaveUp:
 
 
 def test_what_takes_an_hour_is_left_to_the_next_run() -> None:
-    told = poll(ready_from(4000.0), (0.0, context("a")), (1000.0, context("b")))
+    told = poll(ready_from(4000.0), (100.0, context("a")), (1000.0, context("b")))
     assert told.events == [
         ("a", unfinished("a", "Studio was still processing it")),
         ("b", READY),
     ]
     # At the first answer after the hour: requests are fifteen seconds apart by then.
-    assert 3600.0 < told.ended_s[0] < 3615.0
-    assert told.processing_s[0] == pytest.approx(told.ended_s[0])
+    assert 3700.0 < told.ended_s[0] < 3715.0
+    assert told.processing_s[0] == pytest.approx(told.ended_s[0] - 100.0)
     assert 4000.0 <= told.ended_s[1] < 4015.0
     assert told.processing_s[1] == pytest.approx(told.ended_s[1] - 1000.0)
+
+
+def test_the_hour_and_the_minute_are_whole() -> None:
+    """What arrives half a second before has its cell asked for at the very second."""
+
+    def say(_: float, ids: Mapping[str, str]) -> Answer:
+        return {one: record(one, "ready") if one == "b" else None for one in ids}
+
+    told = poll(say, (0.0, context("a")), (59.5, context("b")))
+    assert told.asked_s[-1] == 60.0
+    assert [name for name, _ in told.events] == ["a", "b"]
+
+    def say_later(now: float, ids: Mapping[str, str]) -> Answer:
+        return {one: record(one, "ready" if one == "b" and now > 3600.0 else "running")
+                for one in ids}  # fmt: skip
+
+    told = poll(say_later, (0.0, context("a")), (3599.5, context("b")))
+    assert told.asked_s[-2:] == [3600.0, 3600.5]
+    assert [name for name, _ in told.events] == ["b", "a"]
+
+
+def test_a_record_that_was_confirmed_is_asked_for_whatever_else_has_its_name() -> None:
+    """The listing of its cell holds another client's, and not ours any more."""
+    job = replace(context(), found=FoundRecord(id="theirs"))
+    told = poll(ready_from(0.0), (0.0, job))
+    assert [ids for _, ids in told.asked] == [{"m": "cell"}]
+    assert told.events == [("m", READY)]
 
 
 def test_a_studio_that_does_not_answer_for_an_hour_is_the_reason() -> None:

@@ -234,6 +234,22 @@ def test_is_read_anew_after_each_change_and_only_then(
     assert plan()[2] == (change is not Archive.change_nothing)
 
 
+@pytest.mark.parametrize(
+    ("cause", "is_read"), [("unreadable_file", True), ("vanished", True), ("bad_rows", False)]
+)
+def test_is_read_anew_where_a_source_could_not_be_read_for_a_while(
+    cause: str, tmp_path: Path, *, is_read: bool
+) -> None:
+    archive = Archive(tmp_path / "archive", Random(1))
+    job = tmp_path / "job"
+    job.mkdir()
+    plan = partial(planned, archive.root, SourceOptions(), RunSettings(), job, anew=False)
+    assert plan()[2]
+    with sqlite3.connect(job / FILE_NAME) as connection:
+        connection.execute("UPDATE job SET state='rejected', cause=? WHERE id=1", (cause,))
+    assert plan()[2] is is_read
+
+
 def test_is_read_anew_where_a_file_of_an_option_changed(tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive", Random(1))
     (archive.root / "NMC" / "spec.json").unlink()
