@@ -58,7 +58,10 @@ def test_memory_of_a_control_group(name: str, text: str, expected: int) -> None:
     ],
 )
 def test_cores_of_a_control_group(texts: dict[str, str], cores: int) -> None:
-    assert limits(cgroup=files(**texts)).cores == cores
+    found = limits(cgroup=files(**texts))
+    assert found.cores == cores
+    is_granted = found.cores_source == f"/sys/fs/cgroup/{next(iter(texts))}"
+    assert is_granted == (cores != 16)
 
 
 def test_the_smallest_of_nested_groups_binds() -> None:
@@ -79,6 +82,10 @@ def test_the_smallest_of_nested_groups_binds() -> None:
 def test_what_slurm_grants(environment: dict[str, str], memory_bytes: int, cores: int) -> None:
     found = limits(environment=environment)
     assert (found.memory_bytes, found.cores) == (memory_bytes, cores)
+    sources = {"the machine's memory", "the machine's cores", *environment}
+    assert {found.memory_source, found.cores_source} <= sources
+    assert (found.memory_source in environment) == (memory_bytes != 64 * GIB)
+    assert (found.cores_source in environment) == (cores != 16)
 
 
 def test_affinity_and_ulimit() -> None:
@@ -96,6 +103,30 @@ def test_files_of_version_2_up_to_the_root() -> None:
         "/sys/fs/cgroup/user.slice/memory.max",
         "/sys/fs/cgroup/user.slice/memory.high",
         "/sys/fs/cgroup/user.slice/cpu.max",
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory.high",
+        "/sys/fs/cgroup/cpu.max",
+    ]
+
+
+def test_a_limit_that_is_as_good_as_none_is_none() -> None:
+    """A machine with more memory than any: what counts as unlimited is no limit of it either."""
+    for name, of in (("memory.max", 2**60), ("memory.max", 2**60 - 1)):
+        found = machine_limits(
+            machine_memory_bytes=2**62, machine_cores=1, cgroup=files(**{name: str(of)})
+        )
+        assert (found.memory_bytes == 2**62) == (of == 2**60)
+
+
+def test_files_of_both_versions_side_by_side() -> None:
+    """Lines without limits are passed over; a colon may be part of a group's name."""
+    text = "9:name=systemd:/init\n7:memory,pids:/a:b/\n:cpu:relative\n0::/c\n3::/no version 2\n"
+    assert cgroup_files(text) == [
+        "/sys/fs/cgroup/memory/a:b/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/c/memory.max",
+        "/sys/fs/cgroup/c/memory.high",
+        "/sys/fs/cgroup/c/cpu.max",
         "/sys/fs/cgroup/memory.max",
         "/sys/fs/cgroup/memory.high",
         "/sys/fs/cgroup/cpu.max",

@@ -25,6 +25,10 @@ from bulkload.core.ratings import UnknownUnitError, rated_capacity, voltage_wind
         ({"value": 3600, "unit": "A.s"}, 1.0),
         ({"value": "2.5", "unit": "Ah"}, 2.5),
         ({"value": 5.0}, 5.0),
+        ({"value": 5.0, "unit": ""}, 5.0),
+        ({"value": 5.0, "unit": None}, 5.0),
+        ({"value": 5.0, "unit": "A.hr"}, 5.0),
+        ({"value": 5.0, "unit": "mAhr"}, 0.005),
         (5, 5.0),
         ({"value": None, "unit": "Ah"}, None),
         ({"value": float("nan"), "unit": "Ah"}, None),
@@ -46,5 +50,6 @@ def test_the_window_needs_both_limits() -> None:
 
 @pytest.mark.parametrize("unit", ["W.h", "C", "parsec", "mA"])
 def test_a_unit_that_is_no_capacity_is_refused_not_guessed(unit: str) -> None:
-    with pytest.raises(UnknownUnitError, match=unit):
+    with pytest.raises(UnknownUnitError) as told:
         rated_capacity({"capacity": {"value": 5.0, "unit": unit}})
+    assert str(told.value) == f"ratings.capacity is in {unit!r}; known units: Ah, mAh, uAh, As"

@@ -131,3 +131,30 @@ def test_rejected_sources_are_grouped_by_all_their_findings_and_their_remedy() -
     assert found[0].statement == "time; would pass with --transform reset_time"
     assert found[1].statement == "time, step; no transform and no skipped check helps"
     assert list(by_cause(found)) == ["time"]
+
+
+def test_no_treatment_is_tried_twice() -> None:
+    """Each two of three cures are reached in two ways, all three in six."""
+    table = Table(
+        {
+            "step_count_missing": {"set_step_count"},
+            "time_does_not_start_at_zero": {"reset_time"},
+            "cycle_changes_within_step": {"set_cycle_count"},
+        }
+    )
+    found = find_remedy(list(table.faults), table.judge, always)
+    assert found.remedy is not None
+    assert set(found.remedy.transforms) == {"set_step_count", "reset_time", "set_cycle_count"}
+    assert len(table.tried) == len(set(table.tried)) == found.tries
+
+
+def test_a_transform_is_tried_with_the_check_that_brought_its_error_to_light() -> None:
+    def judge(treatment: Treatment) -> Sequence[str]:
+        if "cycle_constant_within_step" not in treatment.skip_checks:
+            return ["cycle_changes_within_step"]
+        return [] if "reset_time" in treatment.transforms else ["time_does_not_start_at_zero"]
+
+    found = find_remedy(["cycle_changes_within_step"], judge, always)
+    assert found.remedy == Treatment(
+        transforms=("reset_time",), skip_checks=("cycle_constant_within_step",)
+    )
