@@ -247,6 +247,7 @@ def test_a_record_that_is_missing_in_the_middle_is_damage(
             b"bulkload journal log 2\n\n\n",
             "a journal of version 2; this bulkload reads version 1",
         ),
+        (b"bulkload journal log 12\n", "a journal of version 12; this bulkload reads version 1"),
     ],
 )
 @pytest.mark.parametrize("is_read_only", [True, False])
@@ -356,6 +357,20 @@ def test_a_log_and_its_name_are_on_the_disk_before_the_first_record(
     log.unlink()
     RecordFile(log).close()
     assert flushed == [HEADER, b""]
+
+
+def test_a_system_that_cannot_flush_a_folder_does_without(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.unlink()
+
+    def fsync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    RecordFile(log).close()
+    assert log.read_bytes() == HEADER
 
 
 def test_a_record_is_on_the_disk_when_it_is_written(log: Path, flushed: list[bytes]) -> None:
