@@ -35,9 +35,9 @@ def test_a_job_of_three_parts_has_three_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "cannot be understood"),
-        ("[1]", "cannot be understood"),
-        ('{"version": 1, "parts": 2}', "cannot be understood"),
+        ("", "cannot be interpreted"),
+        ("[1]", "cannot be interpreted"),
+        ('{"version": 1, "parts": 2}', "cannot be interpreted"),
         ('{"version": 1, "parts": 0, "is_planned": true, "id": "a"}', "0 parts"),
         ('{"version": 1, "parts": 4097, "is_planned": true, "id": "a"}', "4097 parts"),
         ('{"version": 2, "parts": 2, "is_planned": true, "id": "a"}', "another version"),
