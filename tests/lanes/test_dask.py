@@ -1,4 +1,4 @@
-"""Parts as tasks on Dask: a real cluster on loopback, four workers, each a process of its own."""
+"""Parts as tasks on Dask: a real cluster on loopback, each worker a process of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.lanes.test_cluster import free_port
 if TYPE_CHECKING:
     from distributed import Worker
 
-WORKERS = 4
+WORKERS = 2
 
 # What is done to the cluster is done in order, by one process.
 pytestmark = pytest.mark.xdist_group("dask")
