@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -48,6 +49,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if any(item.path.is_relative_to(folder) for folder in folders):
             item.add_marker(pytest.mark.fast)
     items.sort(key=lambda item: item.get_closest_marker("fast") is not None)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the search for garbage what is loaded by now: it stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
