@@ -133,6 +133,11 @@ def test_files_of_both_versions_side_by_side() -> None:
     ]
 
 
+def test_a_group_of_any_name_is_followed_up() -> None:
+    folders = [name.removesuffix("/cpu.max") for name in cgroup_files("0::/A/jobX/\n")[2::3]]
+    assert folders == ["/sys/fs/cgroup/A/jobX", "/sys/fs/cgroup/A", "/sys/fs/cgroup"]
+
+
 def test_files_of_version_1() -> None:
     names = set(cgroup_files("5:cpu,cpuacct:/docker/1\n4:memory:/docker/1\n"))
     assert "/sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes" in names

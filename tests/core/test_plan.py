@@ -108,6 +108,11 @@ def test_a_cell_has_one_batch() -> None:
         assert rules == []
         assert sent is not None
         assert sent.batch == "B1"
+    # Also where its own place is stated already.
+    placed = UploadJob(key=JobKey("s", "c", "4"), path="/x", origin="plan.csv, row 7")
+    _, sent = admit(check, placed, where="plan.csv, row 7")
+    assert sent is not None
+    assert (sent.batch, sent.origin) == ("B1", "plan.csv, row 7")
     assert admit(check, job("other", "c", "2", batch="B2"))[0] == []
 
 

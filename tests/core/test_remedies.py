@@ -158,3 +158,5 @@ def test_a_transform_is_tried_with_the_check_that_brought_its_error_to_light() -
     assert found.remedy == Treatment(
         transforms=("reset_time",), skip_checks=("cycle_constant_within_step",)
     )
+    # The other cure, the check, both of them, and the check with what it brought to light.
+    assert found.tries == 4
