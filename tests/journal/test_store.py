@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from bulkload.core.existing import StoredSource
 from bulkload.core.lifecycle import (
     Act,
     Attempting,
     Confirmed,
     Event,
+    Extended,
     Failed,
     Found,
     GaveUp,
@@ -333,6 +335,28 @@ def test_what_is_shown_of_a_source_is_kept_with_its_job(store: Store) -> None:
     assert (row.changes, row.summary) == ('["set_sign"]', "{}")
     assert (row.rows, row.size_bytes, row.sha256, row.content_digest) == (5, 6, "spooled", "digest")
     assert (row.source_bytes, row.source_mtime_ns, row.source_sha256) == (7, 8, "source")
+
+
+def test_studio_holds_what_was_stored_last_and_appended_rows_once_they_are_processed(
+    store: Store,
+) -> None:
+    first, *_, processed = ready("id-1")
+    number = add(store, job("m"), *ready("id-1")[:3])
+    assert store.get_job(number).stored is None
+    held = StoredSource(measurement_id="id-1", rows=5, content_digest="digest", stamp=(7, 8))
+    for event in ready("id-1")[3:]:
+        events.append(store, 1, number, 30.0, event)
+        assert store.get_job(number).stored == held
+    grown = replace(PREPARED, rows=9, content_digest="longer", source_bytes=17, source_mtime_ns=18)
+    again = Restarted(reason="source_changed")
+    events.append(store, 1, number, 40.0, again, grown, Extended(measurement_id="id-1"))
+    assert store.get_job(number).stored == held
+    events.append(store, 1, number, 50.0, processed)
+    longer = StoredSource(measurement_id="id-1", rows=9, content_digest="longer", stamp=(17, 18))
+    assert store.get_job(number).stored == longer
+    # Our own record that an earlier attempt made: it was compared with what is prepared.
+    events.append(store, 1, number, 60.0, again, first, Confirmed(measurement_id="id-2"))
+    assert store.get_job(number).stored == replace(held, measurement_id="id-2")
 
 
 def test_an_act_was_attempted_once_it_was_about_to_be_sent(store: Store) -> None:

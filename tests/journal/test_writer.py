@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,22 @@ def test_what_was_written_takes_effect_though_its_sender_was_cancelled(path: Pat
 
     anyio.run(main)
     assert told == [JobState.FAILED]
+
+
+def test_all_is_on_disk_and_the_writer_has_ended_when_the_journal_is_closed(path: Path) -> None:
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+            async with open_journal(path, 1, lambda: 0.0) as journal:
+                sender = asyncio.create_task(journal.append(1, FAILED))
+                await asyncio.sleep(0)
+                # As a run that is stopped does it.
+                scope.cancel()
+        assert "journal" not in [thread.name for thread in threading.enumerate()]
+        with Store(path, is_read_only=True) as reader:
+            assert reader.history(1) == [(0.0, "Failed")]
+        assert await sender is JobState.FAILED
+
+    anyio.run(main)
 
 
 def test_what_an_effect_raises_is_the_senders(path: Path) -> None:
