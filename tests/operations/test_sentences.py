@@ -82,7 +82,7 @@ def test_what_is_no_file_is_not_waited_for(words: tuple[str, ...], code: int, la
     ended = lab.command(*words)
     assert ended.code == code, ended.out + ended.err
     said = plain(ended.out + ended.err)
-    assert "is no file" in said or "must be a folder or a file" in said
+    assert "is not a file but a folder, a pipe or a device" in said
     assert said.count(f"{words[-1]}:") <= 1
 
 

@@ -83,7 +83,7 @@ def test_a_share_that_is_not_mounted_changes_nothing(jobs: Jobs, studio: LocalSt
     (jobs.folder / "archive").mkdir()
     ended = jobs.upload("archive")
     assert ended.code == 2
-    assert "This job had 2 before: check whether the source is there" in ended.err
+    assert "This job had 2 before: look whether the source is there" in ended.err
     after = jobs.command("status", "job").out
     assert [line for line in before.splitlines() if "created" in line or "planned" in line] == [
         line for line in after.splitlines() if "created" in line or "planned" in line
