@@ -178,7 +178,7 @@ def test_an_address_is_in_no_file_and_on_no_screen(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--notify", "nonsense://s3cret"), "address 1 of --notify and BULKLOAD_NOTIFY is none"),
+        (("--notify", "nonsense://s3cret"), "address 1 of --notify and BULKLOAD_NOTIFY is not one"),
         (("--on-end", "no-such-program-here x"), "is not a command that can be run here"),
         (("--on-end", "'open"), "--on-end"),
     ],
