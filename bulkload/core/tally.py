@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     PARTIAL = 3
     #: Stopped: Studio did not accept the credentials.
     AUTH_FAILED = 4
-    #: Stopped: unreachable past the limit, `--until` reached, or the disk is full; run again.
+    #: Stopped: Studio unreachable too long, `--until` reached, or the disk is full; run again.
     STOPPED = 5
     #: Interrupted by Ctrl-C; run again.
     INTERRUPTED = 130
