@@ -101,7 +101,11 @@ def test_the_intake_is_measured(tmp_path: Path) -> None:
     assert all(figure["value"] >= 0 for figure in figures)
 
 
-def test_the_lifelike_archive_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
+def test_the_lifelike_archive_is_the_same_for_the_same_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Neither takes real files.
+    monkeypatch.delenv("BULKLOAD_SHARED_DATA", raising=False)
     words = ("--cells", "8", "--seed", "5")
     run_script("make_lifelike_archive.py", str(tmp_path / "one"), *words)
     make_lifelike(tmp_path / "two", data=None, cells=8, seed=5)
