@@ -108,12 +108,12 @@ def upload_bench(scale: Scale, folder: Path) -> Result:
             Line(
                 what=f"vendor's client, a loop / bulkload, time a file ({shape})",
                 value=f"{plain_s / our_s:.0f}",
-                target="at least 60",
+                target="at least 150",
             ),
             Line(
                 what=f"vendor's client, {THREADS} threads / bulkload, time a file",
                 value=f"{threaded:.1f}",
-                target="at least 12",
+                target="at least 15",
             ),
             Line(
                 what="vendor's client, a loop / bulkload, CPU time a file",
