@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from bulkload.core import terms
-from bulkload.demo.cell_model import CellModel, Step, Table, run_test
+from bulkload.demo.cell_model import CellModel, CellStep, Table, run_test
 
 SPECIFICATION: Final = "NMC 21700"
 VOLTAGE_WINDOW: Final = (2.5, 4.2)
@@ -80,7 +80,7 @@ def specification() -> dict[str, object]:
     }
 
 
-def _steps(rows: int, steps: int) -> list[Step]:
+def _steps(rows: int, steps: int) -> list[CellStep]:
     """Return steps that together give ``rows`` rows: cycles that come back to where they began."""
     if steps < 1 or rows < 4 * steps:
         raise ValueError(f"{rows} rows are too few for {steps} steps: a step needs four")
@@ -91,11 +91,11 @@ def _steps(rows: int, steps: int) -> list[Step]:
         every = round(STEP_SECONDS / (count - 1), 1)
         seconds = (count - 1) * every
         rate = round(SWING * 3600.0 / seconds, 3)
-        made.append(Step(directions[number % STEPS_PER_CYCLE] * rate, seconds, every=every))
+        made.append(CellStep(directions[number % STEPS_PER_CYCLE] * rate, seconds, every=every))
     return made
 
 
-def _table(steps: list[Step], seed: int) -> Table:
+def _table(steps: list[CellStep], seed: int) -> Table:
     random = np.random.default_rng(seed)
     # No two cells are alike: a tenth of spread in resistance.
     cell = CellModel(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -158,6 +159,16 @@ def test_no_import_circles() -> None:
         found = {target_of(name) for name in imported(path) if name.startswith("bulkload")}
         graph[module.removesuffix("/__init__")] = found - {module.removesuffix("/__init__")}
     TopologicalSorter(graph).prepare()
+
+
+def test_no_class_name_means_two_things() -> None:
+    found = Counter(
+        node.name
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, count in found.items() if count > 1] == []
 
 
 def test_modules_and_functions_stay_small() -> None:

@@ -76,7 +76,7 @@ class Archive(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedMember:
     """A member as the archive lists it, before it is checked."""
 
     raw_name: str
@@ -88,7 +88,7 @@ class Listed:
     packed_bytes: int | None = None
 
 
-def checked(listed: Iterable[Listed]) -> Directory:
+def checked(listed: Iterable[ListedMember]) -> Directory:
     """Return a directory of what can be read, and the refusals.
 
     Raises ``UnreadableError`` for more members than the limit.
@@ -117,7 +117,7 @@ def checked(listed: Iterable[Listed]) -> Directory:
     return directory
 
 
-def _fault(one: Listed) -> tuple[Rule, str] | None:
+def _fault(one: ListedMember) -> tuple[Rule, str] | None:
     unsafe = unsafe_member(one.raw_name)
     if unsafe is not None:
         return Rule.UNSAFE_MEMBER, f"{unsafe}; nothing is written or read there: rename it"

@@ -9,7 +9,15 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import IO, Any, BinaryIO, Final, cast
 
-from bulkload.archives.directory import Directory, Listed, Member, bomb, broken, checked, is_bomb
+from bulkload.archives.directory import (
+    Directory,
+    ListedMember,
+    Member,
+    bomb,
+    broken,
+    checked,
+    is_bomb,
+)
 from bulkload.archives.limits import BATCH_BYTES, INNER_MEMORY_BYTES, MAX_UNPACKED_STREAM_BYTES
 from bulkload.core.address import plain_member
 from bulkload.core.plan_check import Rule
@@ -57,7 +65,7 @@ class SevenZip:
             raise bomb(self._packed_bytes)
         return checked(map(self._listed, files))
 
-    def _listed(self, one: Any) -> Listed:
+    def _listed(self, one: Any) -> ListedMember:
         fault: tuple[Rule, str] | None = None
         if one.is_symlink or one.is_junction:
             message = "is a link; nothing is read through a link of an archive"
@@ -69,7 +77,7 @@ class SevenZip:
         ticks = int(one.lastwritetime or _EPOCH_TICKS)
         seconds = max(0, (ticks - _EPOCH_TICKS) // 10**7)
         stamp_ns = seconds * 10**9 + (one.crc32 or 0) % 10**9
-        return Listed(
+        return ListedMember(
             raw_name=one.filename, size_bytes=one.uncompressed, stamp_ns=stamp_ns, fault=fault
         )
 

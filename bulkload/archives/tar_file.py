@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import IO, BinaryIO, Final, cast
 
-from bulkload.archives.directory import Directory, Listed, Member, Refusal, broken, checked
+from bulkload.archives.directory import Directory, ListedMember, Member, Refusal, broken, checked
 from bulkload.archives.forward import Bounded, Forward
 from bulkload.archives.limits import CHUNK_BYTES, INNER_MEMORY_BYTES, MAX_UNPACKED_STREAM_BYTES
 from bulkload.core.address import plain_member
@@ -55,7 +55,7 @@ class Tar:
 
     @cached_property
     def _directory(self) -> Directory:
-        listed: list[Listed] = []
+        listed: list[ListedMember] = []
         cut: Refusal | None = None
         try:
             listed.extend(_listed(info) for info in self._infos() if not info.isdir())
@@ -155,14 +155,14 @@ def _unpacked(stream: Forward) -> IO[bytes] | None:
     return None
 
 
-def _listed(info: tarfile.TarInfo) -> Listed:
+def _listed(info: tarfile.TarInfo) -> ListedMember:
     fault: tuple[Rule, str] | None = None
     if info.issym() or info.islnk():
         what = "a link; nothing is read through a link of an archive, so pack the file itself"
         fault = Rule.LINK_IN_ARCHIVE, f"is {what}"
     elif not info.isreg():
         fault = Rule.DEVICE_IN_ARCHIVE, "is a device, a pipe or something else that is no file"
-    return Listed(
+    return ListedMember(
         raw_name=info.name,
         size_bytes=info.size,
         stamp_ns=max(0, int(info.mtime * 10**9)),

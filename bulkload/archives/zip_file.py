@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import BinaryIO, Final, cast
 
-from bulkload.archives.directory import Directory, Listed, Member, broken, checked, too_many
+from bulkload.archives.directory import Directory, ListedMember, Member, broken, checked, too_many
 from bulkload.archives.limits import MAX_DIRECTORY_BYTES, MAX_MEMBERS
 from bulkload.core.address import plain_member
 from bulkload.core.plan_check import Rule
@@ -97,8 +97,8 @@ def _name(info: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def _listed(info: zipfile.ZipInfo, *, is_overlapping: bool) -> Listed:
-    return Listed(
+def _listed(info: zipfile.ZipInfo, *, is_overlapping: bool) -> ListedMember:
+    return ListedMember(
         raw_name=_name(info),
         size_bytes=info.file_size,
         stamp_ns=_stamp_ns(info),

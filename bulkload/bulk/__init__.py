@@ -21,7 +21,7 @@ import anyio
 import pandas as pd
 
 from bulkload.archives.access import on_disk
-from bulkload.bulk.request import Reading, Request, Source
+from bulkload.bulk.request import ReadingRequest, Source, UploadRequest
 from bulkload.cli.commands.check import STAGES, check_all
 from bulkload.cli.jobs.folder import absolute
 from bulkload.cli.jobs.local_studio import local_studio
@@ -112,7 +112,7 @@ def upload(*sources: Source, **arguments: Any) -> pd.DataFrame:
     Takes the arguments of :func:`run`. ``attrs`` has ``exit_code`` (that of the command),
     ``stopped_because`` and ``job``. Raises ``PlanError`` for a plan that is refused as a whole.
     """
-    request = Request.of(sources, arguments)
+    request = UploadRequest.of(sources, arguments)
     result = _blocking(partial(_carry_out, request, Progress(SystemClock())))
     table = account(request.job_dir)
     table.attrs.update(
@@ -133,7 +133,7 @@ async def run(*sources: Source, **arguments: Any) -> AsyncIterator[Outcome]:
     Raises ``PlanError`` for a plan that is refused as a whole. What a run that stopped did not
     come to is yielded as failed and resumable. Leaving the loop early stops the run.
     """
-    request = Request.of(sources, arguments)
+    request = UploadRequest.of(sources, arguments)
     ended: asyncio.Queue[int | None] = asyncio.Queue()
     task = asyncio.create_task(_carry_out(request, _Reporting(ended)))
     task.add_done_callback(lambda _: ended.put_nowait(None))
@@ -192,7 +192,7 @@ def _planned(
 ) -> Iterator[tuple[Store, int, PlanAccount]]:
     """Plan into a temporary journal."""
     with Store(None) as store, tempfile.TemporaryDirectory(prefix="bulkload-plan-") as scratch:
-        reading = Reading.of(sources, options, Path(scratch))
+        reading = ReadingRequest.of(sources, options, Path(scratch))
         prepare = reading.prepare.prepare_options(reading.options)
         at = SystemClock().now().timestamp()
         with reading.options.databases(Path(scratch)) as databases:
@@ -210,7 +210,7 @@ def _planned(
             yield store, run_number, account
 
 
-async def _carry_out(request: Request, progress: Progress) -> RunResult:
+async def _carry_out(request: UploadRequest, progress: Progress) -> RunResult:
     target = target_of(url=request.url, project=request.project, local=request.local)
     options = request.reading.options
     prepare = request.reading.prepare.prepare_options(options)

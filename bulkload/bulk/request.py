@@ -32,7 +32,7 @@ _READING = frozenset(one.name for one in fields(SourceOptions)) - {"sheet_argume
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class ReadingRequest:
     """Sources as paths, and how they are read and checked."""
 
     paths: tuple[str, ...]
@@ -92,10 +92,10 @@ def _options(stated: SourceOptions, given: Mapping[str, Any], folder: Path) -> S
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class UploadRequest:
     """What is to be uploaded, and where to."""
 
-    reading: Reading
+    reading: ReadingRequest
     job_dir: Path
     local: Path | None
     url: str | None
@@ -117,8 +117,8 @@ class Request:
         job_dir = Path(job) if job else default_job(named, target)
         job_dir.mkdir(parents=True, exist_ok=True)
         return cls(
-            reading=Reading.of(sources, given, job_dir / "tables"), job_dir=job_dir, local=local,
-            url=url, project=project, settings=settings,
+            reading=ReadingRequest.of(sources, given, job_dir / "tables"), job_dir=job_dir,
+            local=local, url=url, project=project, settings=settings,
         )  # fmt: skip
 
 

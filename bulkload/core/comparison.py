@@ -16,7 +16,7 @@ from bulkload.core.prepare_result import Prepared
 from bulkload.core.terms import JobKey, MeasurementType
 
 
-class Mark(StrEnum):
+class ComparisonMark(StrEnum):
     """What is true of a measurement, as one character."""
 
     EQUAL = "="
@@ -30,12 +30,12 @@ class Mark(StrEnum):
 
 
 #: What each mark means, for the summary and the written table.
-RESULTS: Mapping[Mark, str] = {
-    Mark.EQUAL: "equal",
-    Mark.DIFFERS: "differing",
-    Mark.MISSING_THERE: "missing in Studio",
-    Mark.MISSING_HERE: "missing in the source",
-    Mark.NOT_COMPARED: "not compared",
+RESULTS: Mapping[ComparisonMark, str] = {
+    ComparisonMark.EQUAL: "equal",
+    ComparisonMark.DIFFERS: "differing",
+    ComparisonMark.MISSING_THERE: "missing in Studio",
+    ComparisonMark.MISSING_HERE: "missing in the source",
+    ComparisonMark.NOT_COMPARED: "not compared",
 }
 
 
@@ -43,7 +43,7 @@ RESULTS: Mapping[Mark, str] = {
 class Compared:
     """One measurement, or one entry of the source, and what is true of it."""
 
-    mark: Mark
+    mark: ComparisonMark
     key: JobKey | None
     #: Its source; empty where it is in Studio alone.
     path: str = ""
@@ -62,7 +62,7 @@ class Compared:
 class Verdict:
     """What is true of a measurement that Studio has under its name."""
 
-    mark: Mark
+    mark: ComparisonMark
     by: str = ""
     message: str = ""
 
@@ -71,12 +71,14 @@ def verdict_of_record(found: FoundRecord, kind: MeasurementType) -> Verdict | No
     """Return what the record alone says, None where its content has to be compared."""
     if found.type is not kind:
         message = f"Studio has a {found.type.value} measurement of this name; this is {kind.value}"
-        return Verdict(Mark.DIFFERS, message=message)
+        return Verdict(ComparisonMark.DIFFERS, message=message)
     if found.has_failed:
         reason = found.processing_error or "without a reason"
-        return Verdict(Mark.DIFFERS, message=f"Studio could not process it: {reason}")
+        return Verdict(ComparisonMark.DIFFERS, message=f"Studio could not process it: {reason}")
     if found.is_processing:
-        return Verdict(Mark.NOT_COMPARED, message="Studio is processing it; compare again later")
+        return Verdict(
+            ComparisonMark.NOT_COMPARED, message="Studio is processing it; compare again later"
+        )
     return None
 
 
@@ -94,27 +96,29 @@ def verdict_of_digest(found: FoundRecord, prepared: Prepared) -> Verdict | None:
     if source.content_digest == prepared.content_digest:
         is_other = source.sha256 != prepared.source.sha256
         message = "the same content, from a file of other bytes" if is_other else ""
-        return Verdict(Mark.EQUAL, "hash", message)
+        return Verdict(ComparisonMark.EQUAL, "hash", message)
     return Verdict(
-        Mark.DIFFERS,
+        ComparisonMark.DIFFERS,
         "hash",
         f"it came from a file with SHA-256 {source.sha256[:SHOWN_DIGITS]}…, and this one has "
         f"{prepared.source.sha256[:SHOWN_DIGITS]}…",
     )
 
 
-class ComparisonCounts(Counter[Mark]):
+class ComparisonCounts(Counter[ComparisonMark]):
     """How many measurements each mark has."""
 
     @property
     def is_proved(self) -> bool:
         """Every measurement is equal, and there is at least one."""
-        return self[Mark.EQUAL] > 0 and self[Mark.EQUAL] == self.total()
+        return self[ComparisonMark.EQUAL] > 0 and self[ComparisonMark.EQUAL] == self.total()
 
     @property
     def statement(self) -> str:
         """The counts, in a sentence."""
-        named = ", ".join(f"{self[mark]:,} {RESULTS[mark]}" for mark in Mark if self[mark])
-        if not self[Mark.EQUAL] and not self[Mark.DIFFERS]:
+        named = ", ".join(
+            f"{self[mark]:,} {RESULTS[mark]}" for mark in ComparisonMark if self[mark]
+        )
+        if not self[ComparisonMark.EQUAL] and not self[ComparisonMark.DIFFERS]:
             return f"nothing was compared{f': {named}' if named else ''}"
         return named

@@ -102,7 +102,7 @@ class JobFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ExistingDecision:
     """The next step of a job; the cause and the message are those of its end."""
 
     step: Step
@@ -110,10 +110,10 @@ class Decision:
     message: str = ""
 
 
-def decide_about(found: FoundRecord, facts: JobFacts) -> Decision:
+def decide_about(found: FoundRecord, facts: JobFacts) -> ExistingDecision:
     """Return what a record of the job's name means for the job."""
     if found.type is not facts.type:
-        return Decision(
+        return ExistingDecision(
             Step.FAIL,
             "name_taken",
             f"Studio has a {found.type.value} measurement of this name ({found.id}), and this "
@@ -124,23 +124,23 @@ def decide_about(found: FoundRecord, facts: JobFacts) -> Decision:
     return _about_anothers(found, facts)
 
 
-def _about_ours(found: FoundRecord, facts: JobFacts) -> Decision:
+def _about_ours(found: FoundRecord, facts: JobFacts) -> ExistingDecision:
     if found.has_failed:
-        return Decision(Step.WITHDRAW)
+        return ExistingDecision(Step.WITHDRAW)
     if _holds_current_source(found, facts):
-        return Decision(Step.ADOPT)
+        return ExistingDecision(Step.ADOPT)
     if facts.prepared is None:
-        return Decision(Step.PREPARE)
+        return ExistingDecision(Step.PREPARE)
     if facts.stored is None or facts.stored.measurement_id != found.id:
-        return _compared(found, facts, Decision(Step.ADOPT))
+        return _compared(found, facts, ExistingDecision(Step.ADOPT))
     if facts.prepared.is_longer and found.is_open:
-        return Decision(Step.EXTEND)
+        return ExistingDecision(Step.EXTEND)
     return _differs(found, facts, f"Studio still holds the earlier {facts.stored.rows} rows")
 
 
-def _about_anothers(found: FoundRecord, facts: JobFacts) -> Decision:
+def _about_anothers(found: FoundRecord, facts: JobFacts) -> ExistingDecision:
     if facts.expects_new:
-        return Decision(
+        return ExistingDecision(
             Step.REJECT,
             "name_taken_since",
             f"when the plan was written, Studio had no measurement of this name, and now it has "
@@ -148,24 +148,24 @@ def _about_anothers(found: FoundRecord, facts: JobFacts) -> Decision:
         )
     if found.has_failed:
         reason = found.processing_error or "without a reason"
-        return Decision(
+        return ExistingDecision(
             Step.FAIL,
             "existing_failed",
             f"Studio has a measurement of this name ({found.id}) that it could not process: "
             f"{reason}; delete it there, or use another name",
         )
     if facts.existing is Existing.FAIL:
-        return Decision(
+        return ExistingDecision(
             Step.FAIL,
             "name_taken",
             f"Studio has a measurement of this name ({found.id}), and --existing fail asks for "
             "new ones only",
         )
-    reuse = Decision(Step.WAIT if found.is_processing else Step.REUSE)
+    reuse = ExistingDecision(Step.WAIT if found.is_processing else Step.REUSE)
     if facts.existing is Existing.REUSE:
         return reuse
     if facts.prepared is None:
-        return Decision(Step.PREPARE)
+        return ExistingDecision(Step.PREPARE)
     if found.source is not None and found.source.sha256 != facts.prepared.source.sha256:
         return _differs(
             found,
@@ -176,11 +176,11 @@ def _about_anothers(found: FoundRecord, facts: JobFacts) -> Decision:
     return _compared(found, facts, reuse)
 
 
-def _compared(found: FoundRecord, facts: JobFacts, if_equal: Decision) -> Decision:
+def _compared(found: FoundRecord, facts: JobFacts, if_equal: ExistingDecision) -> ExistingDecision:
     if _says_the_same(found, facts):
         return if_equal
     if facts.difference is None:
-        return Decision(Step.COMPARE)
+        return ExistingDecision(Step.COMPARE)
     return _differs(found, facts, facts.difference) if facts.difference else if_equal
 
 
@@ -197,15 +197,15 @@ def _says_the_same(found: FoundRecord, facts: JobFacts) -> bool:
     )
 
 
-def _differs(found: FoundRecord, facts: JobFacts, how: str) -> Decision:
+def _differs(found: FoundRecord, facts: JobFacts, how: str) -> ExistingDecision:
     if found.id in facts.known_ids:
-        return Decision(
+        return ExistingDecision(
             Step.FAIL,
             "source_changed",
             f"the source changed since it was uploaded as {found.id}, and {how}; Studio keeps a "
             "measurement as it is: upload it under another name, or delete the old one",
         )
-    return Decision(
+    return ExistingDecision(
         Step.FAIL,
         "existing_differs",
         f"Studio has a measurement of this name ({found.id}) that differs: {how}; use another "

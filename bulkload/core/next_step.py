@@ -7,16 +7,16 @@ job needs another stage (PREPARE, WAIT) or has ended (END).
 
 from __future__ import annotations
 
-from bulkload.core.existing import Decision, JobFacts, decide_about
+from bulkload.core.existing import ExistingDecision, JobFacts, decide_about
 from bulkload.core.lifecycle import FINAL, JobState, Step
 
 
-def next_step(facts: JobFacts) -> Decision:
+def next_step(facts: JobFacts) -> ExistingDecision:
     """Return what to do next for a job."""
     if facts.state in FINAL or facts.has_given_up:
-        return Decision(Step.END)
+        return ExistingDecision(Step.END)
     if facts.state is JobState.CONFIRMED:
-        return Decision(Step.ATTACH if facts.is_to_attach else Step.WAIT)
+        return ExistingDecision(Step.ATTACH if facts.is_to_attach else Step.WAIT)
     if facts.found is not None:
         return decide_about(facts.found, facts)
-    return Decision(Step.PREPARE if facts.prepared is None else Step.UPLOAD)
+    return ExistingDecision(Step.PREPARE if facts.prepared is None else Step.UPLOAD)

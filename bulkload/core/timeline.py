@@ -22,7 +22,7 @@ _DELIVERED: Final = frozenset({"Confirmed", "Extended", "Found", "Failed", "Gave
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class WorkSpan:
     """A span of time in which runs were at work, in seconds since 1970."""
 
     begin: float
@@ -37,7 +37,7 @@ class Stretch:
 class Course:
     """What happened in each part of a stretch: lists of equal length."""
 
-    stretch: Stretch
+    stretch: WorkSpan
     width_s: float
     #: Measurements that ended, by outcome.
     ended: dict[str, list[int]]
@@ -55,18 +55,18 @@ class Course:
     retry_causes: dict[str, int] = field(default_factory=dict)
 
 
-def stretches(runs: Iterable[tuple[float, float]], pause_s: float = PAUSE_S) -> list[Stretch]:
+def stretches(runs: Iterable[tuple[float, float]], pause_s: float = PAUSE_S) -> list[WorkSpan]:
     """Return the spans covered by runs, given as begin and end; short pauses are bridged."""
-    found: list[Stretch] = []
+    found: list[WorkSpan] = []
     for begin, end in sorted(runs):
         if found and begin - found[-1].end <= pause_s:
-            found[-1] = Stretch(found[-1].begin, max(found[-1].end, end))
+            found[-1] = WorkSpan(found[-1].begin, max(found[-1].end, end))
         else:
-            found.append(Stretch(begin, end))
+            found.append(WorkSpan(begin, end))
     return found
 
 
-def course_of(stretch: Stretch, bins: int, counts: Iterable[tuple[int, str, int, int]]) -> Course:
+def course_of(stretch: WorkSpan, bins: int, counts: Iterable[tuple[int, str, int, int]]) -> Course:
     """Return the course of a stretch from counts: bin, event name, events, bytes stored."""
     course = Course(
         stretch=stretch,

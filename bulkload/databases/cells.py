@@ -7,7 +7,7 @@ from typing import Any
 
 from bulkload.core.terms import CAPACITY
 from bulkload.databases.configuration import SqlSource
-from bulkload.databases.planned import Fault, PlannedCell
+from bulkload.databases.planned import PlanFault, PlannedCell
 from bulkload.databases.rows import filled_pattern, filtered, value
 from bulkload.errors import PlanError
 from bulkload.readers.units import conversion
@@ -35,11 +35,11 @@ class Cells:
                 self._kept.setdefault(str(key), []).append(row)
         self._specifications = self._read_specifications()
 
-    def faults(self, where: str) -> Iterator[Fault]:
+    def faults(self, where: str) -> Iterator[PlanFault]:
         """Name doubled and missing keys."""
         if self._null_keys:
             message = f"{self._null_keys:,} cells have no key ({self._source.cells.key} is NULL)"
-            yield Fault(where=where, rule="cell_missing", message=message)
+            yield PlanFault(where=where, rule="cell_missing", message=message)
         folded: dict[str, str] = {}
         for key, rows in self._kept.items():
             if len(rows) > 1 or key in self._left_out:
@@ -48,14 +48,14 @@ class Cells:
                     f"the cell {key!r} is there {count} times; a join on it would double its "
                     "samples: make the cells query give it once"
                 )
-                yield Fault(where=where, rule="key_doubled", message=message)
+                yield PlanFault(where=where, rule="key_doubled", message=message)
             other = folded.setdefault(key.strip().casefold(), key)
             if other != key:
                 message = (
                     f"the cells {other!r} and {key!r} differ only in trailing blanks or case; "
                     "rename one of them in the query"
                 )
-                yield Fault(where=where, rule="key_doubled", message=message)
+                yield PlanFault(where=where, rule="key_doubled", message=message)
 
     def _key(self, row: Mapping[str, Any]) -> str:
         return str(value(row, self._source.measurements.cell))

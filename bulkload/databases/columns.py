@@ -9,7 +9,7 @@ from typing import Final
 
 from bulkload.core import terms
 from bulkload.databases.configuration import START_TIME, ColumnMap, SamplesQuery
-from bulkload.databases.engines.base import Fetch, Kind, RawColumn
+from bulkload.databases.engines.base import Fetch, RawColumn, ValueKind
 from bulkload.databases.units import raw_conversion
 from bulkload.errors import PlanError
 
@@ -17,7 +17,7 @@ from bulkload.errors import PlanError
 _TIME_SCALE: Final = 1e6
 _SCALE: Final = 1e9
 
-_CLOCK: Final = frozenset({Kind.LOCAL_TIME, Kind.INSTANT})
+_CLOCK: Final = frozenset({ValueKind.LOCAL_TIME, ValueKind.INSTANT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class RawColumns:
     order_names: tuple[str, ...]
 
 
-def raw_columns(query: SamplesQuery, kinds: Mapping[str, Kind]) -> RawColumns:
+def raw_columns(query: SamplesQuery, kinds: Mapping[str, ValueKind]) -> RawColumns:
     """Hold the mapping against what the query gives; raises ``PlanError`` for what is missing."""
     book = _Book(kinds)
     of_mapping = {name: book.add(_mapped(name, one, query, book)) for name, one in _all(query)}
@@ -58,7 +58,7 @@ def _all(query: SamplesQuery) -> list[tuple[str, ColumnMap]]:
 class _Book:
     """The raw columns collected so far."""
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, kinds: Mapping[str, ValueKind]) -> None:
         self.kinds = kinds
         self.columns: list[RawColumn] = []
 
@@ -118,7 +118,7 @@ def _scale_of(name: str, one: ColumnMap, fetch: Fetch) -> float | None:
     return _scale(name, one) if fetch is Fetch.NUMBER else 1.0
 
 
-def _fetch(name: str, one: ColumnMap, kind: Kind, where: str) -> Fetch:
+def _fetch(name: str, one: ColumnMap, kind: ValueKind, where: str) -> Fetch:
     if one.codes is not None:
         return Fetch.CODE
     if one.ticks is not None:
@@ -127,33 +127,33 @@ def _fetch(name: str, one: ColumnMap, kind: Kind, where: str) -> Fetch:
         return _clock_fetch(name, one, kind, where)
     is_number = one.unit is not None or name in {terms.STEP_FROM_CYCLER, terms.CYCLE_FROM_CYCLER}
     if name in {START_TIME, terms.TIME} and not is_number:
-        if kind in {Kind.ANY, Kind.TEXT} and one.zone is not None:
+        if kind in {ValueKind.ANY, ValueKind.TEXT} and one.zone is not None:
             return Fetch.TEXT
         raise PlanError(
             f"samples: {where}: {one.column!r} holds {_what(kind)}; state its unit, its ticks "
             "where it counts from 1970, or its zone where it is a date and time"
         )
-    if is_number and kind in {Kind.TEXT, Kind.OTHER}:
+    if is_number and kind in {ValueKind.TEXT, ValueKind.OTHER}:
         raise PlanError(
             f"samples: {where}: {one.column!r} holds {_what(kind)}, and a number is needed; "
             "cast it in the query, and say there what a decimal comma or an empty text means"
         )
-    if kind is Kind.OTHER:
+    if kind is ValueKind.OTHER:
         raise PlanError(
             f"samples: {where}: {one.column!r} holds neither numbers nor text; take it apart in "
             "the query"
         )
-    return Fetch.NUMBER if is_number or kind is not Kind.TEXT else Fetch.TEXT
+    return Fetch.NUMBER if is_number or kind is not ValueKind.TEXT else Fetch.TEXT
 
 
-def _what(kind: Kind) -> str:
-    return "neither numbers nor text" if kind is Kind.OTHER else kind.value
+def _what(kind: ValueKind) -> str:
+    return "neither numbers nor text" if kind is ValueKind.OTHER else kind.value
 
 
-def _clock_fetch(name: str, one: ColumnMap, kind: Kind, where: str) -> Fetch:
+def _clock_fetch(name: str, one: ColumnMap, kind: ValueKind, where: str) -> Fetch:
     if name not in {START_TIME, terms.TIME} or one.unit is not None:
         raise PlanError(f"samples: {where}: {one.column!r} holds date and time, which has no unit")
-    if kind is Kind.LOCAL_TIME and one.zone is None:
+    if kind is ValueKind.LOCAL_TIME and one.zone is None:
         raise PlanError(
             f"samples: {where}: {one.column!r} holds date and time without a zone; state the zone "
             "of the clock that wrote it, such as zone = 'Europe/Berlin'"
@@ -161,13 +161,13 @@ def _clock_fetch(name: str, one: ColumnMap, kind: Kind, where: str) -> Fetch:
     return Fetch.MICROSECONDS
 
 
-def _order_column(name: str, kind: Kind) -> RawColumn:
+def _order_column(name: str, kind: ValueKind) -> RawColumn:
     fetch = {
-        Kind.INTEGER: Fetch.WHOLE,
-        Kind.LOCAL_TIME: Fetch.MICROSECONDS,
-        Kind.INSTANT: Fetch.MICROSECONDS,
-        Kind.TEXT: Fetch.TEXT,
-        Kind.OTHER: Fetch.TEXT,
+        ValueKind.INTEGER: Fetch.WHOLE,
+        ValueKind.LOCAL_TIME: Fetch.MICROSECONDS,
+        ValueKind.INSTANT: Fetch.MICROSECONDS,
+        ValueKind.TEXT: Fetch.TEXT,
+        ValueKind.OTHER: Fetch.TEXT,
     }.get(kind, Fetch.NUMBER)
     return RawColumn(name=name, fetch=fetch, kind=kind, scale=1.0)
 

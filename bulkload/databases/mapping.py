@@ -26,7 +26,7 @@ from bulkload.databases.configuration import (
     ColumnMap,
     SamplesQuery,
 )
-from bulkload.databases.engines.base import Fetch, Kind
+from bulkload.databases.engines.base import Fetch, ValueKind
 from bulkload.databases.sums import LARGEST_EXACT
 from bulkload.databases.units import raw_conversion
 from bulkload.errors import UnreadableError
@@ -242,8 +242,8 @@ def _stated(mapping: Mapping[str, ColumnMap]) -> list[Decision]:
     return found
 
 
-def _check_exact(values: pa.Array, kind: Kind, name: str) -> None:
-    if kind is not Kind.INTEGER:
+def _check_exact(values: pa.Array, kind: ValueKind, name: str) -> None:
+    if kind is not ValueKind.INTEGER:
         return
     numbers = values.to_numpy(zero_copy_only=False)
     if np.nanmax(np.abs(numbers), initial=0.0) >= LARGEST_EXACT:

@@ -44,7 +44,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class PlanFault:
     """What is in the way; ``is_warning`` where the plan can go on."""
 
     where: str
@@ -53,11 +53,11 @@ class Fault:
     is_warning: bool = False
 
 
-Planned = PlannedMeasurement | LeftOut | Fault
+Planned = PlannedMeasurement | LeftOut | PlanFault
 
 
 @dataclass(slots=True, kw_only=True)
-class Facts:
+class SourceFacts:
     """What the proof needs beside the measurements: the source as it was."""
 
     url: str
@@ -80,14 +80,14 @@ class Facts:
     exceptions: list[str] = field(default_factory=list)
 
 
-def write_facts(folder: Path, facts: Facts) -> None:
+def write_facts(folder: Path, facts: SourceFacts) -> None:
     """Write the facts of a plan beside its measurements' files."""
     unfinished = folder / f"{FACTS_NAME}.unfinished"
     unfinished.write_text(json.dumps(asdict(facts), indent=1, ensure_ascii=False), "utf-8")
     unfinished.replace(folder / FACTS_NAME)
 
 
-def read_facts(folder: Path) -> Facts | None:
+def read_facts(folder: Path) -> SourceFacts | None:
     """Return the facts of the last plan that was made, None where none was ended."""
     path = folder / FACTS_NAME
-    return Facts(**json.loads(path.read_text("utf-8"))) if path.is_file() else None
+    return SourceFacts(**json.loads(path.read_text("utf-8"))) if path.is_file() else None

@@ -21,12 +21,12 @@ from bulkload.databases.measurement import (
 )
 from bulkload.databases.one_pass import Key, has_one_pass, read_in_one_pass
 from bulkload.databases.planned import (
-    Facts,
-    Fault,
     LeftOut,
+    PlanFault,
     Planned,
     PlannedCell,
     PlannedMeasurement,
+    SourceFacts,
     write_facts,
 )
 from bulkload.databases.query import QueryError, filled, parameters, placeholders
@@ -55,7 +55,7 @@ class Planner:
         self._catalogue: frozenset[str] = frozenset()
         #: The tables that the samples query names itself.
         self._sampled: set[str] = set()
-        self.facts: Facts | None = None
+        self.facts: SourceFacts | None = None
 
     def plan(self) -> Iterator[Planned]:
         """Yield the plan; raises ``PlanError`` for what concerns the whole source.
@@ -72,7 +72,9 @@ class Planner:
         facts = self._begin_facts()
         for warning in self._session.warnings:
             facts.exceptions.append(warning)
-            yield Fault(where=str(self._where), rule="database", message=warning, is_warning=True)
+            yield PlanFault(
+                where=str(self._where), rule="database", message=warning, is_warning=True
+            )
         cells = Cells(source, database.rows(source.cells.query))
         yield from cells.faults(str(self._where))
         rows = _sorted_rows(database.rows(source.measurements.query), source)
@@ -101,7 +103,7 @@ class Planner:
             named = self._sampled | (tables_of_rows(source, rows) & self._catalogue)
             message = account_for(database, source.samples, sorted(named), facts)
             if message:
-                yield Fault(
+                yield PlanFault(
                     where=str(self._where),
                     rule="rows_unaccounted",
                     message=message,
@@ -111,9 +113,9 @@ class Planner:
         write_facts(self._session.folder, facts)
         self.facts = facts
 
-    def _password_warning(self) -> Iterator[Fault]:
+    def _password_warning(self) -> Iterator[PlanFault]:
         if self._session.url.stated_password is not None:
-            yield Fault(
+            yield PlanFault(
                 where=str(self._where),
                 rule="password_in_url",
                 message="the URL holds a password; it is kept out of plan, journal and reports, "
@@ -121,11 +123,11 @@ class Planner:
                 is_warning=True,
             )
 
-    def _begin_facts(self) -> Facts:
+    def _begin_facts(self) -> SourceFacts:
         source, database = self._source, self._session.database
         snapshot = moment_of(source, database)
         samples = source.samples
-        return Facts(
+        return SourceFacts(
             url=self._session.url.masked,
             version=database.version(),
             snapshot_id=snapshot.id,
@@ -153,7 +155,7 @@ class Planner:
             begin_again()
         database.lock(sorted(named & catalogue))
 
-    def _row_faults(self, rows: Sequence[Mapping[str, Any]], cells: Cells) -> Iterator[Fault]:
+    def _row_faults(self, rows: Sequence[Mapping[str, Any]], cells: Cells) -> Iterator[PlanFault]:
         seen: dict[tuple[str, ...], Mapping[str, Any]] = {}
         for row in rows:
             place = self._place(row)
@@ -161,17 +163,17 @@ class Planner:
             values = [value(row, name) for name in self._source.measurements.key]
             if cell is None or None in values:
                 message = f"{place}: its cell or a part of its key is NULL; its rows belong nowhere"
-                yield Fault(where=place, rule="cell_missing", message=message)
+                yield PlanFault(where=place, rule="cell_missing", message=message)
             elif not cells.knows(row):
                 message = f"{place}: the cells query gives no cell {str(cell)!r}"
-                yield Fault(where=place, rule="cell_missing", message=message)
+                yield PlanFault(where=place, rule="cell_missing", message=message)
             key = tuple(str(one).strip().casefold() for one in values)
             if key in seen:
                 message = (
                     f"{place}: another measurement has this key, or one that differs only in "
                     "trailing blanks or case"
                 )
-                yield Fault(where=place, rule="key_doubled", message=message)
+                yield PlanFault(where=place, rule="key_doubled", message=message)
             seen[key] = row
 
     def _place(self, row: Mapping[str, Any]) -> str:
@@ -182,20 +184,20 @@ class Planner:
         return f"{self._session.url.masked}{' ' if tables else ''}{tables} ({key})"
 
     def _measurement(
-        self, row: Mapping[str, Any], cell: PlannedCell, facts: Facts
+        self, row: Mapping[str, Any], cell: PlannedCell, facts: SourceFacts
     ) -> Iterator[Planned]:
         source, place = self._source, self._place(row)
         name = filled_pattern(source.measurements.name, row, "measurements.name")
         try:
             start = _start(row, source.measurements.start_time)
         except UnreadableError as error:
-            yield Fault(where=place, rule="bad_value", message=f"{place}: {error}")
+            yield PlanFault(where=place, rule="bad_value", message=f"{place}: {error}")
             return
         if source.measurements.file is not None:
             file = value(row, source.measurements.file)
             if file is None:
                 message = f"{place}: {source.measurements.file} is NULL, and names no file"
-                yield Fault(where=place, rule="path_missing", message=message)
+                yield PlanFault(where=place, rule="path_missing", message=message)
                 return
             path = Path(str(file))
             full = path if path.is_absolute() else source.base / path
@@ -206,10 +208,12 @@ class Planner:
         try:
             sql = self._sql(row)
         except QueryError as error:
-            yield Fault(where=place, rule="bad_value", message=f"{place}: samples.query {error}")
+            yield PlanFault(
+                where=place, rule="bad_value", message=f"{place}: samples.query {error}"
+            )
             return
         except PlanError as error:
-            yield Fault(where=place, rule="bad_value", message=f"{place}: {error}")
+            yield PlanFault(where=place, rule="bad_value", message=f"{place}: {error}")
             return
         file_path, sums = self._write(row, sql)
         self._unused.add(self._session.database, sql)
@@ -306,7 +310,7 @@ class Planner:
         database = self._session.database
         return samples_sql(self._source, row, self._catalogue, database.literal, database.quote)
 
-    def _leave_out(self, row: Mapping[str, Any], reason: str, facts: Facts) -> None:
+    def _leave_out(self, row: Mapping[str, Any], reason: str, facts: SourceFacts) -> None:
         rows = 0
         if self._source.samples is not None:
             try:

@@ -26,7 +26,7 @@ from bulkload.databases.columns import RawColumns, raw_columns
 from bulkload.databases.configuration import ColumnMap, SqlSource, load_configuration
 from bulkload.databases.engines.base import Database
 from bulkload.databases.measurement import SUFFIX, MeasurementFile, read_measurement_file
-from bulkload.databases.planned import Facts
+from bulkload.databases.planned import SourceFacts
 from bulkload.databases.session import AGAIN_NAME, open_again
 from bulkload.databases.sums import ColumnSums, Sums, differences, sums_rows
 from bulkload.databases.totals import what_differs
@@ -97,7 +97,7 @@ class Delivered:
 class SourceProof:
     """The proof of one database."""
 
-    facts: Facts
+    facts: SourceFacts
     rows: list[dict[str, Any]] = field(default_factory=list)
     counts: Counter[Status] = field(default_factory=Counter)
     exceptions: list[str] = field(default_factory=list)
@@ -118,7 +118,7 @@ class SourceProof:
 
 
 def prove_source(
-    folder: Path, facts: Facts, delivered: Sequence[Delivered], checked_at: datetime
+    folder: Path, facts: SourceFacts, delivered: Sequence[Delivered], checked_at: datetime
 ) -> SourceProof:
     """Prove every measurement of a source; never raises for what the database does."""
     proof = SourceProof(facts=facts, exceptions=list(facts.exceptions))
@@ -146,7 +146,7 @@ def prove_source(
 class _After:
     """The database as it is now, asked once a measurement."""
 
-    def __init__(self, folder: Path, facts: Facts, kept: Iterable[MeasurementFile]) -> None:
+    def __init__(self, folder: Path, facts: SourceFacts, kept: Iterable[MeasurementFile]) -> None:
         self._folder = folder
         self.troubles: list[str] = []
         #: The moment that the database is asked about.
@@ -201,7 +201,7 @@ class _ChangedError(BulkloadError):
 
 
 def _row(
-    facts: Facts,
+    facts: SourceFacts,
     one: Delivered,
     known: MeasurementFile,
     after: _After,
@@ -261,7 +261,7 @@ def _status(
     return Status.PROVED, ""
 
 
-def _source_fields(facts: Facts, reading: Mapping[str, Any] | None) -> dict[str, Any]:
+def _source_fields(facts: SourceFacts, reading: Mapping[str, Any] | None) -> dict[str, Any]:
     return {
         "source_url": facts.url,
         "source_database_version": facts.version,
@@ -331,7 +331,9 @@ def _exact(value: float | None) -> str:
     return "" if value is None else repr(value)
 
 
-def _left_out_row(facts: Facts, entry: Mapping[str, Any], checked_at: datetime) -> dict[str, Any]:
+def _left_out_row(
+    facts: SourceFacts, entry: Mapping[str, Any], checked_at: datetime
+) -> dict[str, Any]:
     return {
         **dict.fromkeys(COLUMNS, ""),
         **_source_fields(facts, None),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bulkload.core.version import VERSION
 from bulkload.databases.configuration import ColumnMap
-from bulkload.databases.planned import Facts
+from bulkload.databases.planned import SourceFacts
 from bulkload.databases.proof import CSV_NAME, SourceProof, Status, factor_text
 
 PAGE_NAME: Final = "migration.html"
@@ -105,7 +105,7 @@ def _source(proof: SourceProof) -> str:
     )
 
 
-def _snapshot(facts: Facts) -> str:
+def _snapshot(facts: SourceFacts) -> str:
     at = facts.snapshot_time
     return f"{facts.snapshot_id}, taken at {at}" if at else facts.snapshot_id
 

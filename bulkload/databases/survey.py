@@ -13,13 +13,13 @@ from typing import Final
 
 from bulkload.core import terms
 from bulkload.databases import survey_names as names
-from bulkload.databases.engines.base import Database, DatabaseLostError, Kind
+from bulkload.databases.engines.base import Database, DatabaseLostError, ValueKind
 from bulkload.databases.engines.urls import Engine, parse_url
 from bulkload.databases.session import open_own, opened
 from bulkload.databases.survey_columns import Row, SampleColumns, text
 from bulkload.databases.survey_long import LongTable, find_long_table
 from bulkload.databases.survey_names import quantities
-from bulkload.databases.survey_profiles import Proposal, by_profile
+from bulkload.databases.survey_profiles import ProfileProposal, by_profile
 from bulkload.databases.survey_relations import Link, Tables
 from bulkload.errors import BulkloadError, PlanError
 
@@ -33,7 +33,7 @@ _RESERVED: Final = frozenset(
 )
 
 
-def propose(url: str, base: Path) -> Proposal:
+def propose(url: str, base: Path) -> ProfileProposal:
     """Look at a database's catalogue and a few rows; raises ``PlanError`` where nothing fits."""
     parsed = parse_url(url, base)
     with opened(open_own(parsed)) as database:
@@ -85,7 +85,7 @@ class _Search:
         self._evidence: list[str] = []
         self._questions: list[str] = [*hidden]
 
-    def proposal(self) -> Proposal:
+    def proposal(self) -> ProfileProposal:
         """Return the proposal; ``PlanError`` where no table holds samples."""
         all_columns = self._tables.columns
         samples = [name for name, columns in all_columns.items() if _is_samples(columns)]
@@ -125,11 +125,11 @@ class _Search:
                 self._say(chosen, link)
                 lines += self._from_tests(link.table, others, key=link.key)
                 lines += ["", *self._samples(chosen, (link.column, link.key))]
-        return Proposal(
+        return ProfileProposal(
             toml="\n".join(lines) + "\n", evidence=self._evidence, open_questions=self._questions
         )
 
-    def _long_proposal(self) -> Proposal:
+    def _long_proposal(self) -> ProfileProposal:
         """Return the proposal for a table of one value a row; ``PlanError`` where there is none."""
         all_columns = self._tables.columns
         long = find_long_table(self._tables)
@@ -156,7 +156,7 @@ class _Search:
         self._evidence += long.decide(rows, key)
         lines += ["", *self._samples(table, at, long=long, rows=rows)]
         self._questions += long.questions()
-        return Proposal(
+        return ProfileProposal(
             toml="\n".join([*lines, *long.comments()]) + "\n",
             evidence=self._evidence,
             open_questions=self._questions,
@@ -328,7 +328,7 @@ class _Search:
         else:
             order = long.order or "?"
             kinds = {one: kind for one, kind in kinds.items() if one not in long.taken}
-            kinds |= {one.column: Kind.NUMBER for one in found.values()}
+            kinds |= {one.column: ValueKind.NUMBER for one in found.values()}
         self._ask_about_flags(table)
         meant = SampleColumns(
             table=table,

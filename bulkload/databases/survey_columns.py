@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from bulkload.core import terms
 from bulkload.databases import survey_names as names
-from bulkload.databases.engines.base import Kind
-from bulkload.databases.survey_names import Quantity
+from bulkload.databases.engines.base import ValueKind
+from bulkload.databases.survey_names import NamedQuantity
 
 Row = Mapping[str, Any]
 
@@ -50,9 +50,9 @@ class SampleColumns:
     """The columns of one table of samples; evidence and questions are added to those of others."""
 
     table: str
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, ValueKind]
     rows: Sequence[Row]
-    found: Mapping[str, Quantity]
+    found: Mapping[str, NamedQuantity]
     #: The column that puts them in their order.
     order: str
     evidence: list[str]
@@ -81,7 +81,7 @@ class SampleColumns:
             lines.append(f"# not used: {', '.join(rest)}")
         return lines
 
-    def _line(self, name: str, quantity: Quantity) -> str:
+    def _line(self, name: str, quantity: NamedQuantity) -> str:
         column = quantity.column
         if name == terms.TIME:
             return self._time(quantity)
@@ -117,7 +117,7 @@ class SampleColumns:
                     f"{self._called(column)}: holds durations; make seconds of them in the query, "
                     "by EXTRACT(EPOCH FROM ...) or TIME_TO_SEC(...)"
                 )
-            if isinstance(value, str) and self.kinds[column] is not Kind.NUMBER:
+            if isinstance(value, str) and self.kinds[column] is not ValueKind.NUMBER:
                 return (
                     f"{self._called(column)}: holds text such as {value[:20]!r}; make numbers "
                     "of it in the query, and say there what a decimal comma or a word means"
@@ -127,7 +127,7 @@ class SampleColumns:
     def _values(self, column: str) -> list[Any]:
         return [row[column] for row in self.rows if row[column] is not None]
 
-    def _time(self, quantity: Quantity) -> str:
+    def _time(self, quantity: NamedQuantity) -> str:
         column, name = quantity.column, text(terms.TIME)
         first = next(iter(self._values(column)), None)
         if isinstance(first, date) or (isinstance(first, str) and _ISO.match(first)):
@@ -156,7 +156,7 @@ class SampleColumns:
             )
         return f'{name} = {{ {self._origin(column)}, unit = "{unit}" }}'
 
-    def _clock(self, quantity: Quantity, middle: float) -> str | None:
+    def _clock(self, quantity: NamedQuantity, middle: float) -> str | None:
         """Return what the values of a clock count, None for those of a time since a beginning."""
         column = quantity.column
         for ticks, per_second in _TICKS.items():
@@ -180,7 +180,7 @@ class SampleColumns:
         is_same = [all(a[one] == b[one] for one in ids) for a, b in pairwise(rows)]
         return bool(np.any((np.diff(numbers(rows, column)) < 0) & np.array(is_same)))
 
-    def _unit(self, name: str, quantity: Quantity) -> str | None:
+    def _unit(self, name: str, quantity: NamedQuantity) -> str | None:
         column = quantity.column
         if quantity.unit is not None:
             if column not in self.codes:

@@ -11,7 +11,7 @@ import numpy as np
 from bulkload.core import terms
 from bulkload.databases import survey_names as names
 from bulkload.databases.survey_columns import number, numbers, text
-from bulkload.databases.survey_names import Quantity, quantities
+from bulkload.databases.survey_names import NamedQuantity, quantities
 from bulkload.databases.survey_relations import Tables
 
 #: Rows of each code that are looked at.
@@ -71,7 +71,7 @@ class LongTable:
     #: What the values of one sample share; empty where no column does.
     order: str
     codes: Sequence[Code]
-    found: dict[str, Quantity] = field(default_factory=dict)
+    found: dict[str, NamedQuantity] = field(default_factory=dict)
     #: Codes whose meaning a person has to say, with what their values suggest.
     undecided: dict[Code, str] = field(default_factory=dict)
 
@@ -115,10 +115,10 @@ class LongTable:
             meant = quantities([one.called]) if one.called else {}
             if one.code in known:
                 target, unit = known[one.code]
-                self.found.setdefault(target, Quantity(one.code, unit))
+                self.found.setdefault(target, NamedQuantity(one.code, unit))
                 yield f"{one.shown}; {target} in databases of Arbin"
             elif meant and (target := next(iter(meant))) not in self.found:
-                self.found[target] = Quantity(one.code, meant[target].unit)
+                self.found[target] = NamedQuantity(one.code, meant[target].unit)
                 yield f"{one.shown}; called after {target}"
             else:
                 self.undecided[one] = ""

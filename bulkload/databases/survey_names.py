@@ -97,7 +97,7 @@ _QUANTITIES: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-class Quantity(NamedTuple):
+class NamedQuantity(NamedTuple):
     """A column that holds a quantity: which, and the unit that its name states."""
 
     column: str
@@ -174,16 +174,18 @@ def folded(name: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z]{2})(?=[A-Z])", " ", plain).lower()))
 
 
-def quantities(columns: Sequence[str]) -> dict[str, Quantity]:
+def quantities(columns: Sequence[str]) -> dict[str, NamedQuantity]:
     """Return the columns that hold a quantity, the first of each, by Ionworks column."""
-    found: dict[str, Quantity] = {}
+    found: dict[str, NamedQuantity] = {}
     for column in columns:
         for target, quantity in _meanings(column):
             found.setdefault(target, quantity)
     if terms.TIME not in found:
         clocks = [one for one in columns if _clock_unit(one) is not None]
         if clocks:
-            found[terms.TIME] = Quantity(clocks[0], _clock_unit(clocks[0]) or None, is_clock=True)
+            found[terms.TIME] = NamedQuantity(
+                clocks[0], _clock_unit(clocks[0]) or None, is_clock=True
+            )
     return found
 
 
@@ -197,7 +199,7 @@ def _clock_unit(column: str) -> str | None:
     return unit if base in CLOCKS and unit in _UNITS_OF[terms.TIME] else None
 
 
-def _meanings(column: str) -> list[tuple[str, Quantity]]:
+def _meanings(column: str) -> list[tuple[str, NamedQuantity]]:
     """Return what a name may stand for: whole, or with its last word as the unit."""
     whole = folded(column)
     base, _, last = whole.rpartition(" ")
@@ -205,9 +207,9 @@ def _meanings(column: str) -> list[tuple[str, Quantity]]:
     found = []
     for target, names in _QUANTITIES.items():
         if unit is not None and base in names and unit in _UNITS_OF.get(target, ()):
-            found.append((target, Quantity(column, unit)))
+            found.append((target, NamedQuantity(column, unit)))
         elif whole in names:
-            found.append((target, Quantity(column, None)))
+            found.append((target, NamedQuantity(column, None)))
     return found
 
 

@@ -16,7 +16,7 @@ _NEWARE_COLUMNS: Final = frozenset({"main_first_table", "main_second_table"})
 
 
 @dataclass(slots=True, kw_only=True)
-class Proposal:
+class ProfileProposal:
     """A TOML text, and what it rests on."""
 
     toml: str
@@ -25,7 +25,7 @@ class Proposal:
     open_questions: list[str] = field(default_factory=list)
 
 
-def by_profile(masked: str, tables: Mapping[str, Sequence[str]]) -> Proposal | None:
+def by_profile(masked: str, tables: Mapping[str, Sequence[str]]) -> ProfileProposal | None:
     """Return the proposal of the profile whose tables these are, None for none."""
     folded = {name.lower() for name in tables}
     for profile, needed in _PROFILES.items():
@@ -37,13 +37,13 @@ def by_profile(masked: str, tables: Mapping[str, Sequence[str]]) -> Proposal | N
     return None
 
 
-def _proposed(masked: str, profile: str, tables: Sequence[str]) -> Proposal:
+def _proposed(masked: str, profile: str, tables: Sequence[str]) -> ProfileProposal:
     lines = ["[source.sql]", f'url = "{masked}"', f'profile = "{profile}"']
     questions = []
     if profile != "battery-archive":
         lines += ["", "[source.sql.cells]", "# specification = ?   # no table says of which kind"]
         questions.append("cells.specification: what the cells are")
-    return Proposal(
+    return ProfileProposal(
         toml="\n".join(lines) + "\n",
         evidence=[f"the tables {', '.join(tables)} are those of {profile}"],
         open_questions=questions,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from bulkload.databases import survey_names as names
-from bulkload.databases.engines.base import Database, Kind
+from bulkload.databases.engines.base import Database, ValueKind
 
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 #: Rows of a table that are looked at.
@@ -50,7 +50,7 @@ class Tables:
             self._rows[table] = self.database.rows(query)
         return self._rows[table]
 
-    def kinds(self, table: str) -> Mapping[str, Kind]:
+    def kinds(self, table: str) -> Mapping[str, ValueKind]:
         """Return what a table's columns hold."""
         return self.database.kinds(f"SELECT * FROM {self.database.quote(table)}")
 

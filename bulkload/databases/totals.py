@@ -8,7 +8,7 @@ from typing import Any
 
 from bulkload.databases.configuration import SamplesQuery, SqlSource
 from bulkload.databases.engines.base import Database
-from bulkload.databases.planned import Facts
+from bulkload.databases.planned import SourceFacts
 from bulkload.databases.query import placeholders, tables_named
 from bulkload.databases.rows import value
 from bulkload.errors import PlanError
@@ -28,7 +28,7 @@ def tables_of_rows(source: SqlSource, rows: Iterable[Row]) -> set[str]:
 
 
 def account_for(
-    database: Database, samples: SamplesQuery, named: Sequence[str], facts: Facts
+    database: Database, samples: SamplesQuery, named: Sequence[str], facts: SourceFacts
 ) -> str:
     """Hold the samples of a plan against the tables named; return what differs, or nothing.
 
@@ -71,7 +71,7 @@ def _total(database: Database, samples: SamplesQuery, tables: Mapping[str, int])
     return sum(tables.values()) if is_of_rows else None
 
 
-def what_differs(facts: Facts) -> str:
+def what_differs(facts: SourceFacts) -> str:
     """Return what it means that totals differ, and what to do about it."""
     if facts.unaccounted > 0:
         return (

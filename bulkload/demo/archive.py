@@ -15,7 +15,7 @@ import pyarrow.parquet
 
 from bulkload.core import terms
 from bulkload.core.outcome import OutcomeKind
-from bulkload.demo.cell_model import CellModel, Step, Table, run_test
+from bulkload.demo.cell_model import CellModel, CellStep, Table, run_test
 
 #: What an upload of the archive gives, once `EXISTING` is in Studio.
 EXPECTED: Final = {
@@ -46,15 +46,19 @@ _SPECIFICATIONS: Final[dict[str, tuple[CellModel, dict[str, Any]]]] = {
 }
 _CELLS_EACH: Final = 4
 
-_CYCLE: Final = [Step(0.5, 8000), Step(0.0, 600), Step(-0.5, 8000), Step(0.0, 600)]
-_PULSE: Final = [Step(1.0, 30, every=1.0), Step(0.0, 120, every=2.0), Step(0.2, 1800)]
+_CYCLE: Final = [CellStep(0.5, 8000), CellStep(0.0, 600), CellStep(-0.5, 8000), CellStep(0.0, 600)]
+_PULSE: Final = [CellStep(1.0, 30, every=1.0), CellStep(0.0, 120, every=2.0), CellStep(0.2, 1800)]
 #: Name of the measurement -> its steps, steps a cycle, state of charge at the start.
-_TESTS: Final[dict[str, tuple[list[Step], int, float]]] = {
-    "01 formation": ([Step(-0.1, 30000, every=30.0), Step(0.0, 1800), Step(0.1, 36000)], 3, 0.05),
+_TESTS: Final[dict[str, tuple[list[CellStep], int, float]]] = {
+    "01 formation": (
+        [CellStep(-0.1, 30000, every=30.0), CellStep(0.0, 1800), CellStep(0.1, 36000)],
+        3,
+        0.05,
+    ),
     "02 cycling": (_CYCLE * 3, 4, 0.98),
     "03 pulses": (_PULSE * 8, 3, 0.95),
     "04 rate test": (
-        [Step(0.2, 16000), Step(-0.5, 8000), Step(1.0, 4000), Step(-0.5, 8000)],
+        [CellStep(0.2, 16000), CellStep(-0.5, 8000), CellStep(1.0, 4000), CellStep(-0.5, 8000)],
         2,
         0.97,
     ),

@@ -39,7 +39,7 @@ class CellModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CellStep:
     """A part of a test: constant current in multiples of the capacity, for a time in s."""
 
     rate: float
@@ -49,7 +49,7 @@ class Step:
 
 
 def run_test(
-    cell: CellModel, steps: list[Step], *, soc: float, steps_per_cycle: int, noise: Floats
+    cell: CellModel, steps: list[CellStep], *, soc: float, steps_per_cycle: int, noise: Floats
 ) -> Table:
     """Return the time series of a test in Ionworks columns.
 
@@ -75,7 +75,7 @@ def run_test(
 
 
 def _run_step(
-    cell: CellModel, step: Step, soc: float, slow_voltage: float
+    cell: CellModel, step: CellStep, soc: float, slow_voltage: float
 ) -> tuple[Table, float, float]:
     current = step.rate * cell.capacity
     seconds = min(step.seconds, _seconds_left(cell, current, soc))

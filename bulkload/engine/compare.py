@@ -14,7 +14,7 @@ from bulkload.core.comparison import (
     RESULTS,
     Compared,
     ComparisonCounts,
-    Mark,
+    ComparisonMark,
     Verdict,
     is_same_source,
     verdict_of_digest,
@@ -41,7 +41,7 @@ PrepareJob = Callable[[JobRow], Awaitable[Prepared | Rejected]]
 _Pair = tuple[JobRow, FoundRecord]
 
 
-class Comparison:
+class PlanComparison:
     """Compares one plan; each result is given to ``on_result`` as it is known."""
 
     def __init__(
@@ -100,7 +100,9 @@ class Comparison:
             ),
         )
         for key, path, message in rejected:
-            self._tell(Compared(mark=Mark.NOT_COMPARED, key=key, path=path, message=message))
+            self._tell(
+                Compared(mark=ComparisonMark.NOT_COMPARED, key=key, path=path, message=message)
+            )
 
     def _tell(self, result: Compared) -> None:
         self.counts[result.mark] += 1
@@ -118,7 +120,9 @@ class Comparison:
                 found = records.pop(row.job.key.measurement, None)
                 if found is None:
                     self._tell(
-                        Compared(mark=Mark.MISSING_THERE, key=row.job.key, path=row.job.path)
+                        Compared(
+                            mark=ComparisonMark.MISSING_THERE, key=row.job.key, path=row.job.path
+                        )
                     )
                 else:
                     await send.send((row, found))
@@ -136,7 +140,9 @@ class Comparison:
             if self._store.find_job(key) is None:
                 # The plan does not have it: one more than was foreseen.
                 self._progress.planned += 1
-                self._tell(Compared(mark=Mark.MISSING_HERE, key=key, measurement_id=found.id))
+                self._tell(
+                    Compared(mark=ComparisonMark.MISSING_HERE, key=key, measurement_id=found.id)
+                )
 
     async def _compare_all(self, pairs: ObjectReceiveStream[_Pair]) -> None:
         async with pairs:
@@ -163,10 +169,10 @@ class Comparison:
         if known is not None:
             return known
         if not self._reads_all and await _is_same_file(job, found):
-            return Verdict(Mark.EQUAL, "hash")
+            return Verdict(ComparisonMark.EQUAL, "hash")
         prepared = await self._prepare(row)
         if isinstance(prepared, Rejected):
-            return Verdict(Mark.NOT_COMPARED, message=prepared.message)
+            return Verdict(ComparisonMark.NOT_COMPARED, message=prepared.message)
         known = None if self._reads_all else verdict_of_digest(found, prepared)
         if known is not None:
             return known
@@ -178,9 +184,11 @@ class Comparison:
         except (AuthenticationError, OutageError):
             raise
         except BulkloadError as error:
-            return Verdict(Mark.NOT_COMPARED, message=f"it cannot be read back: {error}")
+            return Verdict(ComparisonMark.NOT_COMPARED, message=f"it cannot be read back: {error}")
         how = difference(meant, held)
-        return Verdict(Mark.EQUAL if how is None else Mark.DIFFERS, "content", how or "")
+        return Verdict(
+            ComparisonMark.EQUAL if how is None else ComparisonMark.DIFFERS, "content", how or ""
+        )
 
 
 async def _is_same_file(job: UploadJob, found: FoundRecord) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from bulkload.core.existing import Decision, Existing
+from bulkload.core.existing import Existing, ExistingDecision
 from bulkload.core.lifecycle import (
     Act,
     Attempting,
@@ -62,7 +62,9 @@ class JobSteps:
         self._uploader = uploader
         self._raw_files = raw_files
         self._existing = existing
-        self._acts: Final[Mapping[Step, Callable[[JobContext, Decision], Awaitable[None]]]] = {
+        self._acts: Final[
+            Mapping[Step, Callable[[JobContext, ExistingDecision], Awaitable[None]]]
+        ] = {
             Step.UPLOAD: self._upload,
             Step.EXTEND: self._extend,
             Step.COMPARE: self._compare,
@@ -95,12 +97,12 @@ class JobSteps:
             return Step.END
         return decision.step
 
-    def _decide(self, context: JobContext) -> Decision:
+    def _decide(self, context: JobContext) -> ExistingDecision:
         return next_step(
             context.facts(existing=self._existing, attaches_raw=self._raw_files is not None)
         )
 
-    async def _upload(self, context: JobContext, _: Decision) -> None:
+    async def _upload(self, context: JobContext, _: ExistingDecision) -> None:
         try:
             record = await self._uploader.upload(context)
         except ConflictError as error:
@@ -116,7 +118,7 @@ class JobSteps:
         if self._raw_files is None and not record.is_processing and not record.has_failed:
             await self._recorder.record(context, ready_event(record))
 
-    async def _extend(self, context: JobContext, _: Decision) -> None:
+    async def _extend(self, context: JobContext, _: ExistingDecision) -> None:
         assert context.found is not None
         measurement_id = context.found.id
         await self._recorder.record(context, Attempting(act=Act.EXTEND))
@@ -132,19 +134,19 @@ class JobSteps:
                 raise
         await self._recorder.record(context, Extended(measurement_id=measurement_id))
 
-    async def _compare(self, context: JobContext, _: Decision) -> None:
+    async def _compare(self, context: JobContext, _: ExistingDecision) -> None:
         assert context.found is not None
         context.difference = await self._records.difference(context, context.found.id)
 
-    async def _adopt(self, context: JobContext, _: Decision) -> None:
+    async def _adopt(self, context: JobContext, _: ExistingDecision) -> None:
         assert context.found is not None
         await self._recorder.record(context, Confirmed(measurement_id=context.found.id))
 
-    async def _reuse(self, context: JobContext, _: Decision) -> None:
+    async def _reuse(self, context: JobContext, _: ExistingDecision) -> None:
         assert context.found is not None
         await self._recorder.record(context, Found(measurement_id=context.found.id))
 
-    async def _withdraw(self, context: JobContext, _: Decision) -> None:
+    async def _withdraw(self, context: JobContext, _: ExistingDecision) -> None:
         assert context.found is not None
         await self._recorder.record(context, Attempting(act=Act.WITHDRAW))
         await self._records.delete(context.found.id)
@@ -154,11 +156,11 @@ class JobSteps:
             await self._recorder.record(context, Restarted(reason="withdrawn"))
             await self._recorder.record(context, prepared_event(context.prepared))
 
-    async def _attach(self, context: JobContext, _: Decision) -> None:
+    async def _attach(self, context: JobContext, _: ExistingDecision) -> None:
         assert self._raw_files is not None
         await self._raw_files.attach(context)
 
-    async def _reject(self, context: JobContext, decision: Decision) -> None:
+    async def _reject(self, context: JobContext, decision: ExistingDecision) -> None:
         if context.state is not JobState.PLANNED:
             # Taken while it was under way: then something of it was sent.
             await self._fail(context, decision)
@@ -173,7 +175,7 @@ class JobSteps:
         )
         await self._recorder.record(context, rejected)
 
-    async def _fail(self, context: JobContext, decision: Decision) -> None:
+    async def _fail(self, context: JobContext, decision: ExistingDecision) -> None:
         message = f"{context.job.place}: {context.job.key}: {decision.message}"
         await self._recorder.record(context, Failed(cause=decision.cause, message=message))
 

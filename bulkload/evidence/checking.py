@@ -63,7 +63,7 @@ class CheckedPack:
 
 
 @dataclass(slots=True, kw_only=True)
-class Comparison:
+class PackComparison:
     """What was compared with a pack, and what differs."""
 
     #: Measurements that could be compared, and those of them that were.
@@ -123,13 +123,13 @@ def _sha256(path: Path | None) -> str | None:
 
 async def against_studio(
     pack: CheckedPack, studio: AsyncStudio, is_chosen: Callable[[int], bool], progress: Progress
-) -> Comparison:
+) -> PackComparison:
     """Read back what Studio holds of a pack's measurements, and compare it by content.
 
     ``is_chosen`` is asked with the number of each that can be compared, counted from 0.
     ``progress`` has the stage ``compare``.
     """
-    found = Comparison()
+    found = PackComparison()
 
     async def compare(one: Mapping[str, Any], scratch: Path) -> str | None:
         content = TableContent(
@@ -165,7 +165,7 @@ async def against_studio(
 async def _compare_all(
     chosen: Iterator[Mapping[str, Any]],
     compare: Callable[[Mapping[str, Any], Path], Awaitable[str | None]],
-    found: Comparison,
+    found: PackComparison,
     progress: Progress,
 ) -> None:
     send, receive = anyio.create_memory_object_stream[Mapping[str, Any]](READERS)
@@ -194,13 +194,13 @@ async def _compare_all(
 # -- The sources ---------------------------------------------------------------------------------
 
 
-def against_sources(pack: CheckedPack, root: Path, progress: Progress) -> Comparison:
+def against_sources(pack: CheckedPack, root: Path, progress: Progress) -> PackComparison:
     """Hash the sources of a pack's measurements below a folder, and compare them.
 
     ``progress`` has the stage ``compare``. One that was rejected is compared too: what was judged
     is what lies there.
     """
-    found = Comparison()
+    found = PackComparison()
     for one in pack.measurements():
         if not one["source_sha256"]:
             found.unknown += 1

@@ -46,7 +46,7 @@ _MEANING: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class PackFacts:
     """What the page says."""
 
     job: str
@@ -68,7 +68,7 @@ class Facts:
     missing_parts: Sequence[str]
 
 
-def page(facts: Facts) -> str:
+def page(facts: PackFacts) -> str:
     """Return the page as HTML."""
     done = sum(facts.counts.values())
     parts = [
@@ -102,14 +102,14 @@ def page(facts: Facts) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _found(facts: Facts) -> str:
+def _found(facts: PackFacts) -> str:
     return (
         f"<p>{facts.planned:,} entries were found there, and were meant to go into Studio "
         f"({_text(facts.target)}). The last run ended on {_text(facts.ended)} UTC.</p>"
     )
 
 
-def _warnings(facts: Facts, done: int) -> Iterable[str]:
+def _warnings(facts: PackFacts, done: int) -> Iterable[str]:
     if done != facts.planned:
         yield f"<p><strong>{facts.planned - done:,} entries are not done.</strong></p>"
     if not facts.ledger.adds_up:
@@ -135,7 +135,7 @@ def _proofs(proofs: Sequence[tuple[str, str]]) -> Iterable[str]:
     yield _table((f"{date}", statement) for statement, date in proofs)
 
 
-def _exceptions(facts: Facts) -> Iterable[str]:
+def _exceptions(facts: PackFacts) -> Iterable[str]:
     if not facts.causes:
         yield "<p>Everything arrived.</p>"
         return
@@ -158,7 +158,7 @@ def _exceptions(facts: Facts) -> Iterable[str]:
     yield "<p>Each file with its cause and message is in account.csv.</p>"
 
 
-def _changed(facts: Facts) -> Iterable[str]:
+def _changed(facts: PackFacts) -> Iterable[str]:
     rows = [(f"{count:,}", f"changed by {name}") for name, count in facts.changes.items()]
     rows += [(f"{n:,}", f"sent with {options}") for options, n in facts.treatments.items()]
     if not rows:

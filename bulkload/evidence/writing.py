@@ -20,7 +20,7 @@ from bulkload.engine.account import write_account
 from bulkload.engine.progress import Progress
 from bulkload.errors import SettingsError
 from bulkload.evidence.container import Files, sha256_of, write_zip
-from bulkload.evidence.page import PAGE_NAME, Facts, page
+from bulkload.evidence.page import PAGE_NAME, PackFacts, page
 from bulkload.evidence.tables import (
     ACCEPTED_COLUMNS,
     accepted_rows,
@@ -125,13 +125,13 @@ def _contents(whole: WholeJob, job_dir: Path) -> dict[str, Callable[[Path], obje
     }
 
 
-def _facts(whole: WholeJob, job_dir: Path, about: Mapping[str, Any]) -> Facts:
+def _facts(whole: WholeJob, job_dir: Path, about: Mapping[str, Any]) -> PackFacts:
     last = whole.first_plan()
     assert last is not None
     counts, causes = whole.tally(is_waiting=True)
     target = about["target"]
     proofs = [json.loads(path.read_text("utf-8")) for path in sorted(job_dir.glob(PROOFS))]
-    return Facts(
+    return PackFacts(
         job=about["job"],
         sources=about["sources"],
         target=f"{target['url']}, project {target['project']}",

@@ -20,7 +20,7 @@ from bulkload.journal.store import Store
 _LEFT: Final = frozenset({LOCK_NAME, "live.json"})
 
 
-class Order(StrEnum):
+class HistoryOrder(StrEnum):
     """How one copy of a part stands to another."""
 
     SAME = "same"
@@ -31,7 +31,7 @@ class Order(StrEnum):
     APART = "apart"
 
 
-def compare(folder: Path, other: Path) -> Order:
+def compare(folder: Path, other: Path) -> HistoryOrder:
     """Return how the journal of a folder stands to that of another: all runs and events."""
     with (
         Store(folder / FILE_NAME, is_read_only=True) as mine,
@@ -40,12 +40,12 @@ def compare(folder: Path, other: Path) -> Order:
         # Where one history has ended, the other is the same with more behind.
         for one, another in zip_longest(_history(mine), _history(others)):
             if one is None:
-                return Order.EARLIER
+                return HistoryOrder.EARLIER
             if another is None:
-                return Order.LATER
+                return HistoryOrder.LATER
             if one != another:
-                return Order.APART
-        return Order.SAME
+                return HistoryOrder.APART
+        return HistoryOrder.SAME
 
 
 def _history(store: Store) -> Iterator[tuple[object, ...]]:

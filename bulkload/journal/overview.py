@@ -18,7 +18,7 @@ NOT_DONE = "not done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class JournalEntry:
     """One measurement of a plan."""
 
     job: int
@@ -98,13 +98,13 @@ class RunSummary:
     summary: dict[str, Any]
 
 
-def entries(store: Store, run: int, *, is_waiting: bool) -> Iterator[Entry]:
+def entries(store: Store, run: int, *, is_waiting: bool) -> Iterator[JournalEntry]:
     """Yield the measurements of a plan, cell after cell."""
     for row in store.rows("overview", run):
         kind, why = outcome_of(
             JobState(row["state"]), has_given_up=bool(row["has_given_up"]), is_waiting=is_waiting
         )
-        yield Entry(
+        yield JournalEntry(
             job=row["id"],
             spec=row["spec"],
             cell=row["cell"],

@@ -150,7 +150,7 @@ def warnings(store: Store, run: int, each: int) -> list[Remark]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class DecisionEvidence:
     """The files in which one evidence settled a decision, and an example."""
 
     evidence: str
@@ -169,7 +169,7 @@ class Change:
 
     code: str
     #: The commonest first.
-    by_evidence: tuple[Evidence, ...]
+    by_evidence: tuple[DecisionEvidence, ...]
 
 
 def decisions(store: Store, run: int, names_each: int) -> list[Change]:
@@ -189,7 +189,7 @@ def decisions(store: Store, run: int, names_each: int) -> list[Change]:
         Change(
             code=code,
             by_evidence=tuple(
-                Evidence(
+                DecisionEvidence(
                     evidence=row["evidence"],
                     files=row["files"],
                     rows=row["rows"],

@@ -24,7 +24,7 @@ from bulkload.journal.acceptance import accepted_causes
 from bulkload.journal.database import FILE_NAME, find
 from bulkload.journal.limits import KEPT_OPEN
 from bulkload.journal.parts import part_folders
-from bulkload.journal.report import Change, Evidence, Remark
+from bulkload.journal.report import Change, DecisionEvidence, Remark
 from bulkload.journal.rows import RunRow
 from bulkload.journal.store import Store
 from bulkload.journal.treatments import rejected_sources, treatments
@@ -145,7 +145,7 @@ class WholeJob:
 
     def decisions(self, names_each: int) -> list[Change]:
         """Return what the readers decided about the plan's files."""
-        found: dict[str, dict[str, list[Evidence]]] = {}
+        found: dict[str, dict[str, list[DecisionEvidence]]] = {}
         for store, last in self.plans():
             for change in report.decisions(store, last.id, names_each):
                 by_evidence = found.setdefault(change.code, {})
@@ -177,13 +177,13 @@ class WholeJob:
             yield from report.findings(store, last.id)
 
 
-def _added(same: list[Evidence], names_each: int) -> Evidence:
+def _added(same: list[DecisionEvidence], names_each: int) -> DecisionEvidence:
     """Return the evidence of several parts as one; the columns are those that were named."""
     columns: Counter[str] = Counter()
     for one in same:
         columns.update(dict(one.columns))
     named = sorted(columns.items(), key=lambda item: (-item[1], item[0]))
-    return Evidence(
+    return DecisionEvidence(
         evidence=same[0].evidence,
         files=sum(one.files for one in same),
         rows=sum(one.rows for one in same),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bulkload.errors import SettingsError
 from bulkload.journal import find
-from bulkload.journal.copying import Order, compare, copy_part
+from bulkload.journal.copying import HistoryOrder, compare, copy_part
 from bulkload.journal.lock import exclusive
 from bulkload.journal.parts import JobLayout, part_folder, read_layout, write_layout
 
@@ -73,7 +73,7 @@ def _check_same_job(job_dir: Path, other: Path) -> JobLayout:
 def _check_not_apart(job_dir: Path, other: Path, parts: Iterable[int]) -> None:
     for part in parts:
         ours, theirs = part_folder(job_dir, part), part_folder(other, part)
-        if find(ours) is not None and compare(theirs, ours) is Order.APART:
+        if find(ours) is not None and compare(theirs, ours) is HistoryOrder.APART:
             raise SettingsError(
                 f"part {part:04d} was run in both {job_dir} and {other}, each without the other: "
                 f"their journals differ, and nothing of {other} was copied; keep the one that is "
@@ -91,7 +91,7 @@ def _take(source: Path, place: Path) -> Taken:
         shutil.rmtree(place, ignore_errors=True)
         new.rename(place)
         return Taken.COPIED
-    if compare(source, place) is not Order.LATER:
+    if compare(source, place) is not HistoryOrder.LATER:
         return Taken.KNOWN
     with exclusive(place):
         copy_part(source, new)

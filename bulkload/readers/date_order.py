@@ -67,7 +67,7 @@ _OPEN: Final = re.compile(r"(?<!\d)(\d{1,2})([-/])(\d{1,2})\2\d{4}(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SettledOrder:
     """Which number is the day, and what settled it in a few words."""
 
     day_first: bool
@@ -100,7 +100,7 @@ class DateClues:
 
     probe: Probe
 
-    def order(self, first: str) -> Order | None:
+    def order(self, first: str) -> SettledOrder | None:
         """Return the order that the clues give a date such as 05/06/2024, None where none do."""
         numbers = clock.numbers_of_date(first)
         year = re.search(r"(?<!\d)\d{4}(?!\d)", first)
@@ -113,7 +113,7 @@ class DateClues:
         ):
             votes = set(_votes(texts, readings))
             if len(votes) == 1:
-                return Order(votes.pop(), evidence)
+                return SettledOrder(votes.pop(), evidence)
         return self._by_siblings()
 
     def _texts(self) -> Iterator[str]:
@@ -128,7 +128,7 @@ class DateClues:
                 for row in book.head(sheet):
                     yield "\t".join(str(cell) for cell in row if cell != "")[:MAX_CLUE_CHARS]
 
-    def _by_siblings(self) -> Order | None:
+    def _by_siblings(self) -> SettledOrder | None:
         content = self.probe.content
         if self.probe.kind != TEXT or content.compression is not None or not self.probe.headers:
             return None
@@ -137,10 +137,14 @@ class DateClues:
         if len(line) < MIN_HEADER_BYTES:
             return None
         votes = _folder_votes(content.path.parent, content.path.suffix, line)
-        return Order(next(iter(votes)), "other files of the folder") if len(votes) == 1 else None
+        return (
+            SettledOrder(next(iter(votes)), "other files of the folder")
+            if len(votes) == 1
+            else None
+        )
 
 
-def open_dates(stamps: pa.ChunkedArray, running: Floats | None) -> OpenDates | Order | None:
+def open_dates(stamps: pa.ChunkedArray, running: Floats | None) -> OpenDates | SettledOrder | None:
     """Look at a few dates, and at those of all rows where the few settle nothing.
 
     ``running`` is the running time beside them, where it has been read. Returns None for dates
@@ -161,15 +165,15 @@ def open_dates(stamps: pa.ChunkedArray, running: Floats | None) -> OpenDates | O
     return order or _all_dates(stamps)
 
 
-def _by_number(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Order | None:
+def _by_number(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> SettledOrder | None:
     """Return the order that a number above 12 gives."""
     is_above = bool(first.max() > 12), bool(second.max() > 12)
     if all(is_above):
         raise clock.ClockError("dates of which no number is always a month")
-    return Order(is_above[0], "a number above 12") if any(is_above) else None
+    return SettledOrder(is_above[0], "a number above 12") if any(is_above) else None
 
 
-def _all_dates(stamps: pa.ChunkedArray) -> OpenDates | Order | None:
+def _all_dates(stamps: pa.ChunkedArray) -> OpenDates | SettledOrder | None:
     """Look at the different dates of a column, each once."""
     plain = plain_dates(stamps)
     if plain is not None:
@@ -192,7 +196,7 @@ def _all_dates(stamps: pa.ChunkedArray) -> OpenDates | Order | None:
     return _beside_changes(stamps, date_of_row)
 
 
-def _plain_order(stamps: pa.ChunkedArray, plain: PlainDates) -> OpenDates | Order | None:
+def _plain_order(stamps: pa.ChunkedArray, plain: PlainDates) -> OpenDates | SettledOrder | None:
     """Look at the dates of a column that has digits only."""
     first, second, year = plain.numbers
     order = _by_number(first, second)
@@ -222,16 +226,16 @@ def _both_readings(
     )
 
 
-def by_running_time(dates: OpenDates, running: Floats) -> Order | None:
+def by_running_time(dates: OpenDates, running: Floats) -> SettledOrder | None:
     """Settle the order by the running time between the first and the last of the rows."""
     both = {False: dates.month_first, True: dates.day_first}
     ran = float(running[dates.rows[-1]] - running[dates.rows[0]])
     slack = max(SPAN_SHARE * ran, SPAN_SLACK_S)
     found = _only({d: abs(s[-1] - s[0] - ran) <= slack for d, s in both.items()})
-    return None if found is None else Order(found, "running time")
+    return None if found is None else SettledOrder(found, "running time")
 
 
-def by_rows(dates: OpenDates, running: Floats | None) -> Order | None:
+def by_rows(dates: OpenDates, running: Floats | None) -> SettledOrder | None:
     """Settle the order by the running time beside the dates, or by the rows themselves."""
     found = None if running is None else by_running_time(dates, running)
     if found is not None:
@@ -241,13 +245,13 @@ def by_rows(dates: OpenDates, running: Floats | None) -> Order | None:
     forward = {d: bool((step > -MAX_STEP_BACK_S).all()) for d, step in steps.items()}
     way = _only(forward)
     if way is not None:
-        return Order(way, "order of the rows")
+        return SettledOrder(way, "order of the rows")
     # The rows on both sides of each change of date: in the wrong reading a month lies between.
     changes = np.diff(dates.day_of_row) != 0
     near = {d: int(np.count_nonzero(step[changes] <= SHORT_GAP_S)) for d, step in steps.items()}
     way = _only({d: count > 0 for d, count in near.items()})
     if way is not None and 2 * near[way] >= np.count_nonzero(changes):
-        return Order(way, "midnights between the rows")
+        return SettledOrder(way, "midnights between the rows")
     return None
 
 

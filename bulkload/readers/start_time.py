@@ -9,7 +9,7 @@ from typing import Final
 from bulkload.core.decisions import Decision, DecisionCode
 from bulkload.core.text import printable
 from bulkload.readers import timestamps as clock
-from bulkload.readers.date_order import Order
+from bulkload.readers.date_order import SettledOrder
 from bulkload.readers.reading import Reading, ReadOptions
 
 #: Header field of a time of day without a date, in seconds, until the header's date is known.
@@ -39,17 +39,17 @@ def with_start(reading: Reading, options: ReadOptions) -> Reading:
     return replace(reading, header=header, decisions=(*reading.decisions, *decisions))
 
 
-def _order(reading: Reading, options: ReadOptions, start: str) -> Order | None:
+def _order(reading: Reading, options: ReadOptions, start: str) -> SettledOrder | None:
     """Return the order of the rows, which the same program wrote; else the user's, or a clue's."""
     for decision in reading.decisions:
         if decision.code in _ORDERS:
-            return Order(_ORDERS[decision.code], decision.evidence)
+            return SettledOrder(_ORDERS[decision.code], decision.evidence)
     if options.day_first is not None:
-        return Order(options.day_first, "stated")
+        return SettledOrder(options.day_first, "stated")
     return None if options.clues is None else options.clues.order(start)
 
 
-def _decision(start: str, order: Order | None) -> Decision:
+def _decision(start: str, order: SettledOrder | None) -> Decision:
     shown = printable(start.strip())
     if order is None:
         return Decision(

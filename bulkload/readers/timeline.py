@@ -14,7 +14,7 @@ from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers import date_order
 from bulkload.readers import timestamps as clock
-from bulkload.readers.date_order import OpenDates, Order
+from bulkload.readers.date_order import OpenDates, SettledOrder
 from bulkload.readers.dialect import RECORD, TIMESTAMP
 from bulkload.readers.instants import running_time, stamps_of
 from bulkload.readers.raw_columns import Raw
@@ -126,14 +126,14 @@ def settle_dates(raw: Raw, options: ReadOptions) -> None:
         )
 
 
-def _order(raw: Raw, options: ReadOptions, dates: OpenDates) -> Order | None:
+def _order(raw: Raw, options: ReadOptions, dates: OpenDates) -> SettledOrder | None:
     by_rows = date_order.by_rows(dates, running_time(raw))
     if by_rows is not None:
         return by_rows
     if options.day_first is not None:
-        return Order(options.day_first, "stated")
+        return SettledOrder(options.day_first, "stated")
     if raw.dialect.day_first is not None:
-        return Order(raw.dialect.day_first, "dialect")
+        return SettledOrder(raw.dialect.day_first, "dialect")
     return None if options.clues is None else options.clues.order(dates.first)
 
 

@@ -15,12 +15,12 @@ from bulkload.core.campaign import CampaignFinding
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.roots import Root, by_cause
 from bulkload.core.tally import RowLedger
-from bulkload.core.timeline import Course, Stretch, course_of, stretches
+from bulkload.core.timeline import Course, WorkSpan, course_of, stretches
 from bulkload.errors import SettingsError
 from bulkload.journal import RunRow, Store
 from bulkload.journal.overview import (
     NOT_DONE,
-    Entry,
+    JournalEntry,
     RunSummary,
     entries,
     events_over_time,
@@ -64,7 +64,7 @@ class CellFacts:
     #: The most that one step moved, in A.h, test after test.
     capacities: tuple[float, ...]
     #: Empty where the job has too many measurements to list.
-    entries: tuple[Entry, ...]
+    entries: tuple[JournalEntry, ...]
 
     @property
     def tests(self) -> int:
@@ -81,13 +81,13 @@ class CellFacts:
 class RejectedFile:
     """A rejected measurement, and what there is to plot of it."""
 
-    entry: Entry
+    entry: JournalEntry
     #: ``core.excerpt`` as JSON, empty where there is nothing to plot.
     excerpt: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobFacts:
+class ReportFacts:
     """A job as a report shows it."""
 
     whole: WholeJob
@@ -129,7 +129,7 @@ class JobFacts:
         return self.counts[OutcomeKind.REJECTED] + self.counts[OutcomeKind.FAILED]
 
 
-def gather(whole: WholeJob, job_dir: Path, plots: int) -> JobFacts:
+def gather(whole: WholeJob, job_dir: Path, plots: int) -> ReportFacts:
     """Read a job's facts, with what there is to plot of the first ``plots`` rejected files.
 
     Raises ``SettingsError`` for a job that has had no upload.
@@ -152,7 +152,7 @@ def gather(whole: WholeJob, job_dir: Path, plots: int) -> JobFacts:
         for name, version, files in reader_counts(store):
             readers[name, version] += files
         runs += run_summaries(store)
-    return JobFacts(
+    return ReportFacts(
         whole=whole,
         job_dir=job_dir,
         planned=planned,
@@ -229,7 +229,7 @@ def courses_of(whole: WholeJob, limit: int) -> list[Course]:
     return found
 
 
-def _course(whole: WholeJob, stretch: Stretch) -> Course:
+def _course(whole: WholeJob, stretch: WorkSpan) -> Course:
     width_s = stretch.bin_width_s(COURSE_BINS)
     counts = [
         (row.bin, row.name, row.events, row.bytes)

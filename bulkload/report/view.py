@@ -13,9 +13,9 @@ from bulkload.core.outcome import OutcomeKind
 from bulkload.core.roots import retry_command
 from bulkload.core.tally import NOT_AWAITED, NOT_REACHED
 from bulkload.journal.overview import NOT_DONE, RunSummary
-from bulkload.journal.report import Change, Evidence
+from bulkload.journal.report import Change, DecisionEvidence
 from bulkload.report.charts import course_view
-from bulkload.report.facts import JobFacts, target_of
+from bulkload.report.facts import ReportFacts, target_of
 from bulkload.report.limits import EXAMPLES_SHOWN
 from bulkload.report.machine import environment_facts
 from bulkload.report.texts import duration, moment
@@ -35,7 +35,7 @@ _WAYS_OUT: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ReportVerdict:
     """How a job stands, in one sentence."""
 
     kind: str
@@ -43,34 +43,34 @@ class Verdict:
     text: str
 
 
-def verdict(facts: JobFacts) -> Verdict:
+def verdict(facts: ReportFacts) -> ReportVerdict:
     """Return how a job stands: never good where anything is open or missing."""
     open_entries = facts.planned - facts.counts.total()
     last = facts.runs[-1]
     if last.ended_at is None:
         text = "The last run is in progress, or was killed"
         text += f": {open_entries:,} of {facts.planned:,} entries have no outcome yet."
-        return Verdict(kind="", mark="…", text=text)
+        return ReportVerdict(kind="", mark="…", text=text)
     if open_entries or facts.whole.missing:
         text = f"Not finished: {open_entries:,} of {facts.planned:,} entries have no outcome yet."
-        return Verdict(kind="is-bad", mark="!", text=text)
+        return ReportVerdict(kind="is-bad", mark="!", text=text)
     if not facts.is_finished:
         text = "The sums do not add up. This is a bug in bulkload: please report it."
-        return Verdict(kind="is-bad", mark="!", text=text)
+        return ReportVerdict(kind="is-bad", mark="!", text=text)
     if facts.lost:
         arrived = facts.planned - facts.lost - facts.counts[OutcomeKind.SKIPPED]
         known = facts.accepted.total()
         accepted = f", of which {known:,} are known and accepted" if known else ""
         text = f"Finished: {arrived:,} arrived, {facts.lost:,} did not{accepted}; "
         text += "their causes are below."
-        return Verdict(kind="is-partial", mark="▲", text=text)
+        return ReportVerdict(kind="is-partial", mark="▲", text=text)
     if NOT_AWAITED in facts.causes:
         text = "Everything was confirmed, and Studio's processing was not waited for."
-        return Verdict(kind="is-partial", mark="▲", text=text)
-    return Verdict(kind="is-good", mark="✓", text="Finished: everything arrived.")
+        return ReportVerdict(kind="is-partial", mark="▲", text=text)
+    return ReportVerdict(kind="is-good", mark="✓", text="Finished: everything arrived.")
 
 
-def report_values(facts: JobFacts) -> dict[str, Any]:
+def report_values(facts: ReportFacts) -> dict[str, Any]:
     """Return what the report's template needs, but for lists that may go on beside it."""
     open_entries = facts.planned - facts.counts.total()
     last = facts.runs[-1]
@@ -114,7 +114,7 @@ def report_values(facts: JobFacts) -> dict[str, Any]:
     }
 
 
-def way_out(facts: JobFacts, cause: str) -> tuple[str, str, str]:
+def way_out(facts: ReportFacts, cause: str) -> tuple[str, str, str]:
     """Return the outcome of a cause's entries, what to do about them, and the command for it."""
     if cause == NOT_AWAITED:
         kind = "created"
@@ -133,7 +133,7 @@ def way_out(facts: JobFacts, cause: str) -> tuple[str, str, str]:
     return kind, _WAYS_OUT[kind], command
 
 
-def _kind_of_rule(facts: JobFacts, cause: str) -> str:
+def _kind_of_rule(facts: ReportFacts, cause: str) -> str:
     """Return whether a rule left entries out, or rejected them: then each has a message."""
     _, message = next(facts.whole.entries_of_cause(cause), ("", ""))
     return "rejected" if message else "skipped"
@@ -178,7 +178,7 @@ def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found if value]
 
 
-def _readers(facts: JobFacts) -> list[tuple[str, str]]:
+def _readers(facts: ReportFacts) -> list[tuple[str, str]]:
     each = [
         f"{name} {version} ({files:,} {'file' if files == 1 else 'files'})"
         for (name, version), files in facts.readers.most_common()
@@ -208,7 +208,7 @@ def _decisions(changes: Iterable[Change]) -> Iterable[dict[str, Any]]:
             }
 
 
-def _detail(one: Evidence) -> str:
+def _detail(one: DecisionEvidence) -> str:
     if one.columns:
         names = ", ".join(f"{name} ({files:,})" for name, files in one.columns)
         return names + (f" and {one.more_columns:,} more" if one.more_columns else "")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bulkload.core.plan_check import CONSEQUENCES
 from bulkload.journal.whole import WholeJob
-from bulkload.report.facts import JobFacts, RejectedFile, gather
+from bulkload.report.facts import RejectedFile, ReportFacts, gather
 from bulkload.report.limits import (
     CELLS_INLINE,
     FILES_INLINE,
@@ -90,7 +90,7 @@ class _Pages:
         return places, next(left, None) is not None
 
 
-def _order(facts: JobFacts) -> list[str]:
+def _order(facts: ReportFacts) -> list[str]:
     """Return the causes, the commonest first; consequences of others, then skipped ones, last."""
     return sorted(
         facts.causes,
@@ -103,7 +103,7 @@ def _order(facts: JobFacts) -> list[str]:
     )
 
 
-def _cause(facts: JobFacts, cause: str, pages: _Pages) -> dict[str, Any]:
+def _cause(facts: ReportFacts, cause: str, pages: _Pages) -> dict[str, Any]:
     kind, text, command = way_out(facts, cause)
     shown = list(islice(facts.whole.entries_of_cause(cause), FILES_INLINE))
     places: list[str] = []
@@ -129,7 +129,7 @@ def _cause(facts: JobFacts, cause: str, pages: _Pages) -> dict[str, Any]:
     }
 
 
-def _plots(facts: JobFacts, pages: _Pages) -> dict[str, Any]:
+def _plots(facts: ReportFacts, pages: _Pages) -> dict[str, Any]:
     """Return the plots of the report, after those beside it are written."""
     with_plot = [one for one in facts.rejected if one.excerpt]
     more = _drawn(with_plot[PLOTS_INLINE:])

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from bulkload.core.address import is_url
 from bulkload.core.plan_items import Checks, UploadJob
-from bulkload.core.survey.dates import Order
+from bulkload.core.survey.dates import DateOrder
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.core.text import is_encodable, shown
 from bulkload.errors import PlanError
@@ -62,7 +62,7 @@ class ParsedRow:
     faults: list[tuple[str, str]] = field(default_factory=list)
 
 
-def parse_row(row_cells: Mapping[str, Any], order: Order | None = None) -> ParsedRow:
+def parse_row(row_cells: Mapping[str, Any], order: DateOrder | None = None) -> ParsedRow:
     """Read the cells of known columns, each by itself; ``order`` is that of day and month."""
     row = ParsedRow()
     for column, parse in _PARSERS.items():

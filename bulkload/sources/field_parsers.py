@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from bulkload.core.sheets.quantities import NotUnderstoodError, read_quantity
 from bulkload.core.sheets.rows import UncomputedFormula
-from bulkload.core.survey.dates import Order, whole_date
+from bulkload.core.survey.dates import DateOrder, whole_date
 from bulkload.core.terms import MeasurementType
 from bulkload.sources import value_checks as values
 from bulkload.sources.json_yaml_toml import NotJsonableError, jsonable, parse_json
@@ -87,7 +87,7 @@ def kind(cell: Any) -> MeasurementType:
         raise WrongValueError(f"must be one of {known}") from None
 
 
-def time(cell: Any, order: Order | None = None) -> str:
+def time(cell: Any, order: DateOrder | None = None) -> str:
     """Return a cell as a date or time in ISO 8601.
 
     Another form is read where it can mean one day only, or in the order that is declared.

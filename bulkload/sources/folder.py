@@ -21,7 +21,7 @@ from bulkload.core.layouts import Layouts
 from bulkload.core.path_layout import Layout, normalised, parse_date, split_suffix
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Skip, UploadJob
-from bulkload.core.survey.dates import Order, date_of
+from bulkload.core.survey.dates import DateOrder, date_of
 from bulkload.core.survey.marks import temperature_of
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.core.text import is_encodable, shown
@@ -56,7 +56,7 @@ def walk(
     source: Path,
     layout: Layout | Layouts,
     selection: Selection,
-    order: Order | None = None,
+    order: DateOrder | None = None,
     listings: Listings | None = None,
 ) -> Found:
     """Yield the contents of a folder; an unreadable folder or file is reported and passed over.
@@ -69,7 +69,7 @@ def walk(
 
 
 def walk_archive(
-    source: Path, layout: Layout | Layouts, selection: Selection, order: Order | None = None
+    source: Path, layout: Layout | Layouts, selection: Selection, order: DateOrder | None = None
 ) -> Found:
     """Yield the contents of an archive; what cannot be read of it is reported and passed over."""
     path = os.path.abspath(source)  # noqa: PTH100  (links in the path stay as they are)
@@ -78,7 +78,7 @@ def walk_archive(
 
 
 def walk_remote(
-    url: str, layout: Layout | Layouts, selection: Selection, order: Order | None = None
+    url: str, layout: Layout | Layouts, selection: Selection, order: DateOrder | None = None
 ) -> Found:
     """Yield the contents of a remote tree, or of an archive there."""
     if archive_form(url) is not None:
@@ -112,7 +112,7 @@ class _Walker:
     root: Path
     real_root: str
     layout: Layout | Layouts
-    order: Order | None
+    order: DateOrder | None
     listings: Listings | None = None
 
     def folder(
@@ -258,7 +258,7 @@ class _Walker:
         )
 
 
-def _field_fault(fields: Mapping[str, str], order: Order | None) -> str | None:
+def _field_fault(fields: Mapping[str, str], order: DateOrder | None) -> str | None:
     """Return which field of a path does not fit the layout, None where all do."""
     if "date" in fields:
         try:
@@ -271,7 +271,7 @@ def _field_fault(fields: Mapping[str, str], order: Order | None) -> str | None:
     return f"has {shown(stated)} where the layout has {{temperature}}: a number in degrees Celsius"
 
 
-def _date_of(text: str, order: Order | None) -> str | None:
+def _date_of(text: str, order: DateOrder | None) -> str | None:
     """Return a date of a path in ISO 8601, None where it is none; ``ValueError`` for several."""
     return parse_date(text) or date_of(text, order)
 

@@ -10,7 +10,7 @@ from bulkload.core.issues import Severity
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Scope
 from bulkload.core.sheets.headers import IGNORED, manifest_field
-from bulkload.core.survey.dates import Order
+from bulkload.core.survey.dates import DateOrder
 from bulkload.core.text import shown
 from bulkload.sources.columns import (
     COLUMNS,
@@ -31,7 +31,7 @@ class ManifestOptions:
 
     #: Column -> field, ``-`` for a column that goes nowhere.
     columns: Mapping[str, str] = field(default_factory=dict)
-    order: Order | None = None
+    order: DateOrder | None = None
     #: Cell -> specification, for rows that leave the specification empty.
     spec_of: Mapping[str, str] = field(default_factory=dict)
     #: Which rows go on with which.

@@ -12,12 +12,12 @@ from bulkload.core.plan_items import CellMetadata, Problem
 from bulkload.core.ratings import CAPACITY_UNITS
 from bulkload.core.sheets.cell_table import CellTable, read_cells
 from bulkload.core.sheets.headers import find_header
-from bulkload.core.sheets.rows import Fault
+from bulkload.core.sheets.rows import CellFault
 from bulkload.errors import PlanError, UnreadableError
 from bulkload.sources.columns import Cell
 from bulkload.sources.field_parsers import json_object
 from bulkload.sources.json_yaml_toml import parse_json
-from bulkload.sources.sheets.grid import Grid, read_book
+from bulkload.sources.sheets.grid import VisibleSheet, read_book
 from bulkload.sources.specs import (
     PAYLOAD,
     Stated,
@@ -51,7 +51,7 @@ def carried_specifications(path: Path, into: Stated) -> Iterator[Problem]:
                 yield item
 
 
-def carried_cells(path: Path) -> tuple[CellTable, list[Fault]]:
+def carried_cells(path: Path) -> tuple[CellTable, list[CellFault]]:
     """Return the cells that a plan carries, and what of them was not understood."""
     grid = _cell_grid(path)
     if grid is None:
@@ -64,7 +64,7 @@ def carried_cells(path: Path) -> tuple[CellTable, list[Fault]]:
     return table, table.faults
 
 
-def _take_payloads(grid: Grid, header_row: int, table: CellTable) -> None:
+def _take_payloads(grid: VisibleSheet, header_row: int, table: CellTable) -> None:
     """Take what a column of payloads states of the cells: it is whole."""
     names = [str(cell) for cell in grid.rows[header_row][1]]
     if PAYLOAD not in names:
@@ -77,10 +77,10 @@ def _take_payloads(grid: Grid, header_row: int, table: CellTable) -> None:
             try:
                 record.payload |= json_object(cells[at])
             except ValueError as error:
-                table.faults.append(Fault(record.row, PAYLOAD, str(error)))
+                table.faults.append(CellFault(record.row, PAYLOAD, str(error)))
 
 
-def _cell_grid(path: Path) -> Grid | None:
+def _cell_grid(path: Path) -> VisibleSheet | None:
     if path.suffix.lower() == ".xlsx":
         if CELLS not in sheet_names(path):
             return None

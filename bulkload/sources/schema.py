@@ -60,7 +60,7 @@ SPECIFICATION_KEYS: Final[Mapping[str, Parser]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SchemaFault:
     """One faulty key of a metadata file."""
 
     keys: tuple[str, ...]
@@ -74,23 +74,25 @@ class Checked:
     """The content of a metadata file, checked key by key. A null counts as not stated."""
 
     fields: dict[str, Any] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[SchemaFault] = field(default_factory=list)
 
 
 def check_keys(data: object, known: Mapping[str, Parser], above: tuple[str, ...] = ()) -> Checked:
     """Check an object against the keys that it may have."""
     checked = Checked()
     if not isinstance(data, dict):
-        checked.faults.append(Fault(above, Rule.BAD_VALUE, "must be an object of keys and values"))
+        checked.faults.append(
+            SchemaFault(above, Rule.BAD_VALUE, "must be an object of keys and values")
+        )
         return checked
     for key, value in data.items():
         if key not in known:
-            checked.faults.append(Fault((*above, key), Rule.UNKNOWN_KEY, unknown(key, known)))
+            checked.faults.append(SchemaFault((*above, key), Rule.UNKNOWN_KEY, unknown(key, known)))
         elif value is not None:
             try:
                 checked.fields[key] = known[key](value)
             except ValueError as error:
-                checked.faults.append(Fault((*above, key), Rule.BAD_VALUE, str(error)))
+                checked.faults.append(SchemaFault((*above, key), Rule.BAD_VALUE, str(error)))
     return checked
 
 
@@ -112,7 +114,9 @@ def unknown(key: str, known: Mapping[str, Any]) -> str:
     return "is not known; the known ones are " + ", ".join(known)
 
 
-def with_lines(faults: list[Fault], line_of: Callable[..., int]) -> Iterator[tuple[Rule, str]]:
+def with_lines(
+    faults: list[SchemaFault], line_of: Callable[..., int]
+) -> Iterator[tuple[Rule, str]]:
     """Yield each fault as its rule and a sentence with line and key."""
     for fault in faults:
         subject = f"key {shown('.'.join(fault.keys))}" if fault.keys else "the document"

@@ -10,7 +10,7 @@ from bulkload.core.plan_items import Problem, Scope, Skip, Specification, Upload
 from bulkload.core.terms import JobKey
 from bulkload.databases.configuration import load_configuration
 from bulkload.databases.measurement import READER
-from bulkload.databases.planned import Fault, LeftOut, Planned, PlannedMeasurement
+from bulkload.databases.planned import LeftOut, PlanFault, Planned, PlannedMeasurement
 from bulkload.databases.planning import Planner
 from bulkload.databases.run_databases import Databases
 from bulkload.sources.entry import Entry
@@ -31,7 +31,7 @@ def read_database(
 
 def _entry(item: Planned, path: Path, stated: dict[str, Specification]) -> Entry | Problem | Skip:
     match item:
-        case Fault():
+        case PlanFault():
             severity = Severity.WARNING if item.is_warning else Severity.ERROR
             return Problem(
                 where=item.where,

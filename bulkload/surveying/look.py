@@ -40,7 +40,7 @@ from bulkload.readers.file_kinds import (
 from bulkload.readers.formats.generic import FORMAT as LABELLED
 from bulkload.readers.probe import Probe
 from bulkload.readers.registry import VENDOR_FORMATS
-from bulkload.surveying.walk import Listed
+from bulkload.surveying.walk import ListedFile
 
 #: Bytes of a file's beginning that are looked at; the whole of a smaller file.
 HEAD_BYTES: Final = 16 * 1024
@@ -96,12 +96,12 @@ class Beginning:
     is_whole: bool
 
 
-def look_at_all(listed: Sequence[Listed]) -> list[FileFacts]:
+def look_at_all(listed: Sequence[ListedFile]) -> list[FileFacts]:
     """Look at files one after the other; one that cannot be read becomes a fact that says so."""
     return [look(one) for one in listed]
 
 
-def look(listed: Listed) -> FileFacts:
+def look(listed: ListedFile) -> FileFacts:
     """Return what a file is by its beginning; ``digest`` is that of the beginning."""
     facts = FileFacts(
         path=listed.path,
@@ -121,7 +121,7 @@ def look(listed: Listed) -> FileFacts:
     return replace(facts, digest=hashlib.blake2b(read.head, digest_size=16).hexdigest())
 
 
-def content_digest(listed: Listed) -> str:
+def content_digest(listed: ListedFile) -> str:
     """Return the digest of a file's whole content; empty where it cannot be read."""
     digest = hashlib.blake2b(digest_size=16)
     try:
@@ -133,11 +133,11 @@ def content_digest(listed: Listed) -> str:
     return digest.hexdigest()
 
 
-def _opened(listed: Listed) -> AbstractContextManager[BinaryIO]:
+def _opened(listed: ListedFile) -> AbstractContextManager[BinaryIO]:
     return opened(listed.file) if listed.is_member else Path(listed.file).open("rb")
 
 
-def _read(listed: Listed, size_bytes: int) -> Beginning:
+def _read(listed: ListedFile, size_bytes: int) -> Beginning:
     suffix = listed.path[listed.path.rfind(".") :].lower()
     if suffix in COMPRESSED_SUFFIXES and not listed.is_member:
         head = beginning(Path(listed.file), size_bytes)
@@ -152,7 +152,7 @@ def _read(listed: Listed, size_bytes: int) -> Beginning:
         return Beginning(head, stream.read(TAIL_BYTES), is_whole=False)
 
 
-def _facts(facts: FileFacts, listed: Listed, read: Beginning) -> FileFacts:
+def _facts(facts: FileFacts, listed: ListedFile, read: Beginning) -> FileFacts:
     head = read.head
     if head.startswith(_CONTAINERS):
         return _container(facts, listed)
@@ -193,7 +193,7 @@ def _known(facts: FileFacts, reader: str) -> FileFacts:
     )
 
 
-def _container(facts: FileFacts, listed: Listed) -> FileFacts:
+def _container(facts: FileFacts, listed: ListedFile) -> FileFacts:
     """Open a workbook or a columnar file: where its tables begin stands at its end."""
     if listed.size_bytes > CONTAINER_BYTES:
         remark = f"a container of more than {CONTAINER_BYTES >> 20} MiB: not looked into"
@@ -225,7 +225,7 @@ def _cut(facts: FileFacts, remark: str) -> FileFacts:
     return replace(facts, kind=ContentKind.CUT_SHORT, remark=remark)
 
 
-def _text(facts: FileFacts, listed: Listed, read: Beginning, suffix: str) -> FileFacts:
+def _text(facts: FileFacts, listed: ListedFile, read: Beginning, suffix: str) -> FileFacts:
     reader = _text_reader(listed, read)
     if reader is None and not read.is_whole:
         read = _read(listed, LONG_HEAD_BYTES)
@@ -248,7 +248,7 @@ def _unknown_text(head: bytes) -> ContentKind:
     return ContentKind.DOCUMENT
 
 
-def _content(listed: Listed, data: bytes) -> FileContent:
+def _content(listed: ListedFile, data: bytes) -> FileContent:
     """Return a file's beginning in the form in which readers look at files."""
     path = Path(listed.path)
     is_packed = path.suffix.lower() in COMPRESSED_SUFFIXES
@@ -258,7 +258,7 @@ def _content(listed: Listed, data: bytes) -> FileContent:
     )  # fmt: skip
 
 
-def _text_reader(listed: Listed, read: Beginning) -> str | None:
+def _text_reader(listed: ListedFile, read: Beginning) -> str | None:
     head = read.head
     is_wide = b"\0" in head
     if not read.is_whole:

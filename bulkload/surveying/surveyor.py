@@ -18,7 +18,7 @@ from bulkload.core.survey.propose import Knowledge, Survey, propose
 from bulkload.errors import UnreadableError
 from bulkload.sources.metadata import Role, read_mapping, role_of
 from bulkload.surveying.look import HEAD_BYTES, content_digest, look_at_all
-from bulkload.surveying.walk import Listed, walk
+from bulkload.surveying.walk import ListedFile, walk
 
 #: Files that a worker looks at before it answers: keeps what is lost with an interruption small.
 CHUNK_FILES: Final = 200
@@ -45,13 +45,13 @@ def survey_sources(
     """
     is_one = len(sources) == 1
     facts: dict[str, FileFacts] = {}
-    listed: dict[str, Listed] = {}
+    listed: dict[str, ListedFile] = {}
     for source in sources:
         prefix = "" if is_one else f"{source.name}/"
         for one in walk(source, prefix):
-            if isinstance(one, Listed):
+            if isinstance(one, ListedFile):
                 listed[one.path] = one
-            facts[one.path] = _unseen(one) if isinstance(one, Listed) else one
+            facts[one.path] = _unseen(one) if isinstance(one, ListedFile) else one
             on_found()
             if len(facts) > MAX_FILES:
                 raise UnreadableError(
@@ -64,7 +64,7 @@ def survey_sources(
     return propose(list(facts.values()), replace(knowledge, noted=noted))
 
 
-def _unseen(one: Listed) -> FileFacts:
+def _unseen(one: ListedFile) -> FileFacts:
     return FileFacts(
         path=one.path, size_bytes=one.size_bytes, modified_s=one.modified_s,
         kind=ContentKind.UNREADABLE,
@@ -72,7 +72,7 @@ def _unseen(one: Listed) -> FileFacts:
 
 
 def _look(
-    listed: Sequence[Listed], workers: int, on_look: Callable[[int, int], None]
+    listed: Sequence[ListedFile], workers: int, on_look: Callable[[int, int], None]
 ) -> Iterator[FileFacts]:
     chunks = (listed[at : at + CHUNK_FILES] for at in range(0, len(listed), CHUNK_FILES))
     done = 0
@@ -88,7 +88,9 @@ def _look(
         on_look(done, len(listed))
 
 
-def _in_processes(chunks: Iterable[Sequence[Listed]], workers: int) -> Iterator[list[FileFacts]]:
+def _in_processes(
+    chunks: Iterable[Sequence[ListedFile]], workers: int
+) -> Iterator[list[FileFacts]]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         waiting: set[Future[list[FileFacts]]] = set()
@@ -107,7 +109,7 @@ def _in_processes(chunks: Iterable[Sequence[Listed]], workers: int) -> Iterator[
                 future.cancel()
 
 
-def _compare(facts: dict[str, FileFacts], listed: dict[str, Listed]) -> None:
+def _compare(facts: dict[str, FileFacts], listed: dict[str, ListedFile]) -> None:
     """Leave a digest with files of equal content alone.
 
     Equal size and beginning make a suspicion; the whole content is read to prove it.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bulkload.core.survey.content import ContentKind, kind_by_suffix
-from bulkload.core.survey.dates import Order
+from bulkload.core.survey.dates import DateOrder
 from bulkload.core.survey.layouts import ProposedLayout
 from bulkload.core.survey.proposal import Proposal
 from bulkload.core.survey.propose import Survey
@@ -20,8 +20,8 @@ from bulkload.sources.sheets.stated import SheetOptions
 #: What is put before paths of a source, its proposals, and its ways of naming.
 _OfSource = tuple[str, list[Proposal], Ways]
 _ORDERS: Final = {
-    Order.DMY: Line(text="day_first", remark="Dates in names have the day first."),
-    Order.MDY: Line(text="month_first", remark="Dates in names have the month first."),
+    DateOrder.DMY: Line(text="day_first", remark="Dates in names have the day first."),
+    DateOrder.MDY: Line(text="month_first", remark="Dates in names have the month first."),
 }
 #: Files left out that are named one by one: more of them are for the plan (``--out``).
 MAX_EXCLUDED: Final = 200
@@ -68,11 +68,11 @@ def write_survey_toml(
 def _best(
     survey: Survey,
     sources: Sequence[Path],
-    declared: Order | None,
+    declared: DateOrder | None,
     cell_of: Callable[[str], str],
-) -> tuple[Order | None, list[_OfSource]]:
+) -> tuple[DateOrder | None, list[_OfSource]]:
     """Return the ways of each source, and the order of dates with which most files are read."""
-    best: tuple[Order | None, list[_OfSource]] | None = None
+    best: tuple[DateOrder | None, list[_OfSource]] | None = None
     for order in (None, *_ORDERS) if declared is None else (declared,):
         found = []
         for source in sources:

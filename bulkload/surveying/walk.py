@@ -33,7 +33,7 @@ _KINDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedFile:
     """A file of the source that is to be looked at."""
 
     #: Below the source, with ``/``.
@@ -49,7 +49,7 @@ class Listed:
         return is_elsewhere(self.file)
 
 
-def walk(source: Path, prefix: str = "") -> Iterator[Listed | FileFacts]:
+def walk(source: Path, prefix: str = "") -> Iterator[ListedFile | FileFacts]:
     """Yield what is to be looked at, and the facts of what its name or place settles already.
 
     An unreadable folder or file becomes a fact of its own. Raises ``PlanError`` for a source that
@@ -63,7 +63,7 @@ def walk(source: Path, prefix: str = "") -> Iterator[Listed | FileFacts]:
         yield from _folder(str(source), prefix, 0, os.path.realpath(source))
 
 
-def _folder(folder: str, prefix: str, depth: int, root: str) -> Iterator[Listed | FileFacts]:
+def _folder(folder: str, prefix: str, depth: int, root: str) -> Iterator[ListedFile | FileFacts]:
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
@@ -79,7 +79,7 @@ def _folder(folder: str, prefix: str, depth: int, root: str) -> Iterator[Listed 
 
 def _entries(
     entries: Sequence[os.DirEntry[str]], prefix: str, depth: int, root: str
-) -> Iterator[Listed | FileFacts]:
+) -> Iterator[ListedFile | FileFacts]:
     folders: list[os.DirEntry[str]] = []
     for entry in entries:
         path = prefix + entry.name
@@ -113,7 +113,7 @@ def _is_within(link: str, root: str) -> bool:
     return target == root or target.startswith(root.rstrip(os.sep) + os.sep)
 
 
-def _file(path: str, file: str, status: os.stat_result) -> Iterator[Listed | FileFacts]:
+def _file(path: str, file: str, status: os.stat_result) -> Iterator[ListedFile | FileFacts]:
     if role_of(path.rpartition("/")[2]) is not None:
         remark = "metadata beside the data: used where it lies"
         yield _fact(path, ContentKind.METADATA, remark, status)
@@ -122,10 +122,12 @@ def _file(path: str, file: str, status: os.stat_result) -> Iterator[Listed | Fil
     elif archive_form(file) is not None:
         yield from _archive(path, file, status)
     else:
-        yield Listed(path, file, status.st_size, status.st_mtime)
+        yield ListedFile(path, file, status.st_size, status.st_mtime)
 
 
-def _archive(path: str, file: str, status: os.stat_result | None) -> Iterator[Listed | FileFacts]:
+def _archive(
+    path: str, file: str, status: os.stat_result | None
+) -> Iterator[ListedFile | FileFacts]:
     """Yield the facts of an archive and what is in it; nested ones are looked into too."""
     try:
         directory = directory_of(file)
@@ -143,7 +145,7 @@ def _archive(path: str, file: str, status: os.stat_result | None) -> Iterator[Li
         yield from _member(path, file, member)
 
 
-def _member(path: str, file: str, member: Member) -> Iterator[Listed | FileFacts]:
+def _member(path: str, file: str, member: Member) -> Iterator[ListedFile | FileFacts]:
     inner, place = f"{path}{MEMBER_MARK}{member.name}", member_path(file, member.name)
     rules = (left_out_rule(part) for part in member.name.split("/"))
     rule = next((found for found in rules if found is not None), None)
@@ -156,7 +158,7 @@ def _member(path: str, file: str, member: Member) -> Iterator[Listed | FileFacts
     elif archive_form(member.name) is not None:
         yield from _archive(inner, place, None)
     else:
-        yield Listed(inner, place, member.size_bytes, 0.0)
+        yield ListedFile(inner, place, member.size_bytes, 0.0)
 
 
 def _fact(

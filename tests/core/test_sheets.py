@@ -12,7 +12,7 @@ from bulkload.core.sheets.headers import find_header
 from bulkload.core.sheets.quantities import NotUnderstoodError, read_quantity
 from bulkload.core.sheets.rows import UncomputedFormula
 from bulkload.core.sheets.test_table import read_tests
-from bulkload.core.survey.dates import Order
+from bulkload.core.survey.dates import DateOrder
 
 
 @pytest.mark.parametrize(
@@ -223,5 +223,5 @@ def test_the_declared_order_settles_dates() -> None:
     rows: list[Sequence[object]] = [["file", "date"], ["a.csv", "03.04.2023"]]
     header = find_header(rows, {}, is_tests=True)
     assert header is not None
-    found = read_tests([(2, rows[1])], header, Order.MDY)
+    found = read_tests([(2, rows[1])], header, DateOrder.MDY)
     assert found.records[0].fields == {"start_time": "2023-03-04"}

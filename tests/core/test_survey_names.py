@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bulkload.core.survey.cells import KnownCells
-from bulkload.core.survey.dates import Order, settle, whole_date
-from bulkload.core.survey.marks import Kind, marks, temperature_of
+from bulkload.core.survey.dates import DateOrder, settle, whole_date
+from bulkload.core.survey.marks import MarkKind, marks, temperature_of
 from bulkload.core.survey.names import without
 from bulkload.core.survey.structure import guess_cells
 
@@ -62,7 +62,7 @@ def test_marks(name: str, expected: list[tuple[str, object]]) -> None:
     ],
 )
 def test_dates(name: str, moments: list[str]) -> None:
-    found = [mark for mark in marks(name) if mark.kind is Kind.DATE]
+    found = [mark for mark in marks(name) if mark.kind is MarkKind.DATE]
     assert [reading.moment for mark in found for reading in mark.readings] == moments
 
 
@@ -72,7 +72,7 @@ def readings(*texts: str) -> list[tuple[object, ...]]:
 
 def test_one_day_above_twelve_proves_the_order_of_all_that_are_written_alike() -> None:
     verdict = settle(readings("03.04.2023", "17.04.2023", "05.06.2023"))  # type: ignore[arg-type]
-    assert verdict.order is Order.DMY
+    assert verdict.order is DateOrder.DMY
     assert verdict.evidence == "day, month, year: 1 of 3 can only be read so"
 
 
@@ -82,13 +82,13 @@ def test_without_proof_the_order_stays_open() -> None:
 
 def test_a_date_in_the_file_proves_the_order() -> None:
     verdict = settle(readings("03/04/2023", "05/06/2023"), [("2023-03-04",), ()])  # type: ignore[arg-type]
-    assert verdict.order is Order.MDY
+    assert verdict.order is DateOrder.MDY
     assert "1 of 2 agree with a date inside their file" in verdict.evidence
 
 
 def test_an_order_that_a_date_cannot_have_is_not_declared_away() -> None:
-    verdict = settle(readings("17.04.2023"), declared=Order.MDY)  # type: ignore[arg-type]
-    assert verdict.order is Order.DMY
+    verdict = settle(readings("17.04.2023"), declared=DateOrder.MDY)  # type: ignore[arg-type]
+    assert verdict.order is DateOrder.DMY
 
 
 def test_mixed_orders_settle_nothing() -> None:

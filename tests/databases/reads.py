@@ -11,7 +11,7 @@ import pytest
 
 from bulkload.databases import samples
 from bulkload.databases.configuration import load_configuration
-from bulkload.databases.planned import Facts, Fault, LeftOut, PlannedMeasurement
+from bulkload.databases.planned import LeftOut, PlanFault, PlannedMeasurement, SourceFacts
 from bulkload.databases.planning import Planner
 from bulkload.databases.reading import Measurement, open_measurement, read_measurement
 from bulkload.databases.run_databases import Databases
@@ -28,13 +28,13 @@ class Migration:
 
     measurements: list[PlannedMeasurement] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    facts: Facts | None = None
+    faults: list[PlanFault] = field(default_factory=list)
+    facts: SourceFacts | None = None
     series: dict[str, TimeSeries] = field(default_factory=dict)
     rejected: dict[str, UnreadableError] = field(default_factory=dict)
 
     @property
-    def errors(self) -> list[Fault]:
+    def errors(self) -> list[PlanFault]:
         """The faults that stop the plan."""
         return [fault for fault in self.faults if not fault.is_warning]
 
@@ -55,7 +55,7 @@ def migrate(toml: Path, job: Path, *, is_strict: bool = True) -> Migration:
                     found.measurements.append(item)
                 case LeftOut():
                     found.left_out.append(item)
-                case Fault():
+                case PlanFault():
                     found.faults.append(item)
         found.facts = planner.facts
         for one in found.measurements:

@@ -12,7 +12,7 @@ import pytest
 from bulkload.databases.configuration import load_configuration
 from bulkload.databases.engines.postgresql import PostgreSQL
 from bulkload.databases.engines.urls import parse_url
-from bulkload.databases.planned import Fault, PlannedMeasurement
+from bulkload.databases.planned import PlanFault, PlannedMeasurement
 from bulkload.databases.planning import Planner
 from bulkload.databases.reading import read_measurement
 from bulkload.databases.run_databases import Databases
@@ -181,7 +181,7 @@ def test_a_copy_without_its_wal_is_told(tmp_path: Path) -> None:
     with closing(wal_database(tmp_path)):
         shutil.copy(tmp_path / "lab.db", tmp_path / "copy.db")
     found = migrate(toml(tmp_path, "sqlite:///copy.db"), tmp_path / "job")
-    warned = [fault for fault in found.faults if isinstance(fault, Fault)]
+    warned = [fault for fault in found.faults if isinstance(fault, PlanFault)]
     assert "no copy.db-wal lies beside it" in warned[0].message
     assert found.facts is not None
     assert found.facts.exceptions == [warned[0].message]

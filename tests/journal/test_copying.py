@@ -14,7 +14,7 @@ from bulkload.core.terms import JobKey
 from bulkload.errors import JournalError
 from bulkload.journal import FILE_NAME, LOG_NAME, Store, events
 from bulkload.journal.codec import job_to_text
-from bulkload.journal.copying import Order, compare, copy_part
+from bulkload.journal.copying import HistoryOrder, compare, copy_part
 from tests.journal.test_database import BACK_TO_2
 
 JOB = UploadJob(key=JobKey("s", "c", "m"), path="m.csv")
@@ -51,20 +51,20 @@ def go_on(folder: Path, event: Failed | SourcePrepared | None, command: str = ""
 def test_a_copy_is_the_same_until_one_of_them_goes_on(part: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy_part(part, copy)
-    assert compare(part, copy) is Order.SAME
+    assert compare(part, copy) is HistoryOrder.SAME
     # How a run ended is no part of what happened.
     with Store(copy / FILE_NAME) as store:
         store.end_run(1, 9.0, {})
-    assert compare(part, copy) is Order.SAME
+    assert compare(part, copy) is HistoryOrder.SAME
     go_on(part, FAILED)
-    assert compare(part, copy) is Order.LATER
-    assert compare(copy, part) is Order.EARLIER
+    assert compare(part, copy) is HistoryOrder.LATER
+    assert compare(copy, part) is HistoryOrder.EARLIER
     go_on(part, None, "bulkload resume")
-    assert compare(part, copy) is Order.LATER
+    assert compare(part, copy) is HistoryOrder.LATER
     go_on(copy, FAILED)
-    assert compare(part, copy) is Order.LATER
+    assert compare(part, copy) is HistoryOrder.LATER
     go_on(copy, None, "bulkload resume")
-    assert compare(part, copy) is Order.SAME
+    assert compare(part, copy) is HistoryOrder.SAME
 
 
 @pytest.mark.parametrize("command", ["bulkload retry", ""])
@@ -73,11 +73,11 @@ def test_copies_that_both_went_on_are_apart(command: str, part: Path, tmp_path: 
     copy_part(part, copy)
     go_on(part, FAILED)
     go_on(copy, None, command)
-    assert compare(part, copy) is Order.APART
-    assert compare(copy, part) is Order.APART
+    assert compare(part, copy) is HistoryOrder.APART
+    assert compare(copy, part) is HistoryOrder.APART
     # Also where one has the more.
     go_on(part, None, "bulkload resume")
-    assert compare(part, copy) is Order.APART
+    assert compare(part, copy) is HistoryOrder.APART
 
 
 def test_a_copy_has_the_files_of_its_part_and_nothing_of_a_process(
@@ -115,8 +115,8 @@ def test_who_compares_or_copies_changes_nothing(part: Path, tmp_path: Path) -> N
     before = (part / name).read_bytes()
     copy_part(part, tmp_path / "copy")
     copied = (tmp_path / "copy" / name).read_bytes()
-    assert compare(part, tmp_path / "copy") is Order.SAME
-    assert compare(tmp_path / "copy", part) is Order.SAME
+    assert compare(part, tmp_path / "copy") is HistoryOrder.SAME
+    assert compare(tmp_path / "copy", part) is HistoryOrder.SAME
     assert (part / name).read_bytes() == before
     assert (tmp_path / "copy" / name).read_bytes() == copied
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkload.cli.output.console import change_line
-from bulkload.journal.report import Change, Evidence
+from bulkload.journal.report import Change, DecisionEvidence
 from bulkload.localstudio import LocalStudio
 from tests.archives import specification
 from tests.jobs import Jobs
@@ -132,8 +132,8 @@ def test_upload_tells_it_too_and_the_transforms(jobs: Jobs, studio: LocalStudio,
 
 
 def test_a_line_counts_files_rows_and_columns() -> None:
-    def evidence(name: str, files: int, rows: int = 0) -> Evidence:
-        return Evidence(evidence=name, files=files, rows=rows, example="")
+    def evidence(name: str, files: int, rows: int = 0) -> DecisionEvidence:
+        return DecisionEvidence(evidence=name, files=files, rows=rows, example="")
 
     negated = Change(
         code="current_negated", by_evidence=(evidence("format", 1100), evidence("voltage fit", 3))

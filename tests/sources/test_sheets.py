@@ -12,7 +12,7 @@ import xlsxwriter
 from bulkload.core.issues import Severity
 from bulkload.core.path_layout import Layout
 from bulkload.core.plan_items import CellMetadata, PlanItem, Problem, Specification, UploadJob
-from bulkload.core.survey.dates import Order
+from bulkload.core.survey.dates import DateOrder
 from bulkload.errors import PlanError, SettingsError
 from bulkload.sources.read_source import read_source
 from bulkload.sources.sheets.stated import SheetOptions, parse_map
@@ -236,7 +236,7 @@ def test_a_manifest_with_the_columns_of_a_person(tmp_path: Path) -> None:
 def test_a_date_in_a_manifest_is_read_in_the_declared_order(tmp_path: Path) -> None:
     path = manifest(tmp_path, "spec,cell,measurement,path,start_time\nS,k1,RPT,a.csv,03.04.2023\n")
     assert "can be 2023-03-04 or 2023-04-03" in errors(planned(path))[0]
-    (job,) = jobs(planned(path, order=Order.DMY))
+    (job,) = jobs(planned(path, order=DateOrder.DMY))
     assert job.metadata == {"start_time": "2023-04-03"}
 
 

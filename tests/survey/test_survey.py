@@ -15,7 +15,7 @@ import xlsxwriter
 
 from bulkload.core.survey.cells import KnownCells
 from bulkload.core.survey.content import ContentKind
-from bulkload.core.survey.dates import Order
+from bulkload.core.survey.dates import DateOrder
 from bulkload.core.survey.layouts import ProposedLayout
 from bulkload.core.survey.proposal import FileFacts, Proposal, Sureness
 from bulkload.core.survey.propose import Knowledge, propose
@@ -196,7 +196,7 @@ def test_what_evidence_leaves_open_stays_empty_and_is_asked_for(path: str, warni
 
 
 def test_a_declared_order_settles_dates() -> None:
-    (found,) = one_of("x/A1_03.04.2021.csv", spec_of={"A1": "S"}, order=Order.MDY)
+    (found,) = one_of("x/A1_03.04.2021.csv", spec_of={"A1": "S"}, order=DateOrder.MDY)
     assert found.start_time == "2021-03-04"
 
 

@@ -27,13 +27,13 @@ from bulkload.cli.output.console import counted, say, show_problems
 from bulkload.cli.output.help_format import OUTPUT, RUN, TARGET
 from bulkload.cli.output.json_documents import AsJson, CompareDocument, print_document
 from bulkload.clock import SystemClock
-from bulkload.core.comparison import RESULTS, Compared, ComparisonCounts, Mark
+from bulkload.core.comparison import RESULTS, Compared, ComparisonCounts, ComparisonMark
 from bulkload.core.plan_items import PlanItem
 from bulkload.core.prepare_result import Prepared, PrepareTask, Rejected
 from bulkload.core.snapshot import StageName
 from bulkload.core.tally import ExitCode
 from bulkload.core.text import printable
-from bulkload.engine.compare import Comparison
+from bulkload.engine.compare import PlanComparison
 from bulkload.engine.limits import READERS
 from bulkload.engine.plan_account import PlanAccount
 from bulkload.engine.plan_reader import PlanReader
@@ -150,7 +150,7 @@ def _concluded(
     proved = ExitCode.ARRIVED if counts.is_proved else ExitCode.PARTIAL
     return print_document(
         CompareDocument(
-            counts={RESULTS[mark]: counts[mark] for mark in Mark},
+            counts={RESULTS[mark]: counts[mark] for mark in ComparisonMark},
             entries=entries,
             statement=statement,
             out=None if out is None else str(out),
@@ -199,7 +199,7 @@ def _finally_shown(console: Console, results: IO[str], *, is_written: bool) -> I
     finally:
         rows = _rows(results)
         if is_written:
-            rows = islice((one for one in rows if one["mark"] != Mark.EQUAL.value), SHOWN)
+            rows = islice((one for one in rows if one["mark"] != ComparisonMark.EQUAL.value), SHOWN)
         for one in () if console.quiet else rows:
             key = (one["spec"], one["cell"], one["measurement"])
             name = one["path"] if one["cell"] is None else " / ".join(map(str, key))
@@ -270,7 +270,7 @@ async def _compare(asked: _Asked) -> ComparisonCounts:
             asked.progress.worked(answer.work_s)
             return answer
 
-        comparison = Comparison(
+        comparison = PlanComparison(
             asked.store, asked.run, studio, prepare=prepare, scratch=asked.scratch,
             on_result=asked.on_result, reads_all=asked.reads_all, progress=asked.progress,
         )  # fmt: skip

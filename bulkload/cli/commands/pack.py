@@ -36,7 +36,7 @@ from bulkload.engine.target import RunningStudio, Target
 from bulkload.errors import SettingsError
 from bulkload.evidence.checking import (
     CheckedPack,
-    Comparison,
+    PackComparison,
     against_sources,
     against_studio,
     checked_pack,
@@ -103,7 +103,7 @@ def verify_pack(
     """
     console = Console(quiet=as_json)
     with checked_pack(path) as checked:
-        what, found, code = "", Comparison(), ExitCode.PARTIAL
+        what, found, code = "", PackComparison(), ExitCode.PARTIAL
         for problem in checked.problems:
             say(console, printable(problem))
         if checked.problems:
@@ -128,7 +128,7 @@ def verify_pack(
 
 
 def _document(
-    checked: CheckedPack, found: Comparison, what: str, code: ExitCode
+    checked: CheckedPack, found: PackComparison, what: str, code: ExitCode
 ) -> PackCheckDocument:
     return PackCheckDocument(
         problems=checked.problems,
@@ -145,7 +145,7 @@ def _document(
 
 def _with_studio(
     checked: CheckedPack, sample: int | None, seed: int, progress: Progress
-) -> Comparison:
+) -> PackComparison:
     kept = checked.about["target"]
     target = Target(url=kept["url"], project_id=kept["project"])
     total = sum(one["content_digest"] is not None for one in checked.measurements())
@@ -170,12 +170,12 @@ async def _compare(
     running: RunningStudio | None,
     chosen: Callable[[int], bool],
     progress: Progress,
-) -> Comparison:
+) -> PackComparison:
     async with opener(running, target)(progress.wire.on_wire, RunSettings()) as studio:
         return await against_studio(checked, studio, chosen, progress)
 
 
-def _concluded(console: Console, found: Comparison, what: str) -> ExitCode:
+def _concluded(console: Console, found: PackComparison, what: str) -> ExitCode:
     """Print a comparison; raise ``SettingsError`` where nothing was compared."""
     if not found.compared:
         raise SettingsError(

@@ -71,7 +71,7 @@ class EndOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class RunMessage:
     """What is told of a run."""
 
     #: A line, and all that is worth telling.
@@ -91,7 +91,7 @@ class Ending:
     services: Sequence[tuple[str, Any]] = ()
     command: Sequence[str] = ()
     #: Of the run, once it has ended.
-    news: News | None = None
+    news: RunMessage | None = None
 
     @contextmanager
     def following(self, job_dir: Path) -> Iterator[None]:
@@ -101,13 +101,15 @@ class Ending:
         except Exception as error:
             code = code_of(error)
             statement = printable(f"not finished: {error}; exit code {code:d} ({code.text})")
-            self.news = News(statement=statement, text=statement, exit_code=code, summary=None)
+            self.news = RunMessage(
+                statement=statement, text=statement, exit_code=code, summary=None
+            )
             raise
         finally:
             if self.news is not None:
                 self._carry_out(self.news, job_dir)
 
-    def _carry_out(self, news: News, job_dir: Path) -> None:
+    def _carry_out(self, news: RunMessage, job_dir: Path) -> None:
         errors = Console(stderr=True)
         if self.services and news.has_news:
             title = printable(f"bulkload {job_dir.name}: {news.statement}")
@@ -194,7 +196,7 @@ def _command(text: str) -> Sequence[str]:
     return words
 
 
-def _ran(command: Sequence[str], news: News) -> str | None:
+def _ran(command: Sequence[str], news: RunMessage) -> str | None:
     """Run the command; return what went wrong, None for nothing."""
     summary = "" if news.summary is None else str(news.summary.resolve())
     environment = {

@@ -12,7 +12,7 @@ from typing import Final
 import anyio
 from rich.console import Console
 
-from bulkload.cli.jobs.ending import Ending, EndOptions, News
+from bulkload.cli.jobs.ending import Ending, EndOptions, RunMessage
 from bulkload.cli.jobs.folder import absolute, default_job
 from bulkload.cli.jobs.local_studio import local_studio
 from bulkload.cli.jobs.output_paths import check_writable
@@ -165,11 +165,11 @@ def _refuse(
     return ExitCode.USAGE
 
 
-def _of_refusal(refusal: str) -> News:
+def _of_refusal(refusal: str) -> RunMessage:
     """Return the news of a plan that cannot be run."""
     code = ExitCode.USAGE
     statement = f"{refusal.partition(chr(10))[0]} exit code {code:d} ({code.text})"
-    return News(statement=statement, text=refusal, exit_code=code, summary=None)
+    return RunMessage(statement=statement, text=refusal, exit_code=code, summary=None)
 
 
 def _show_news(
@@ -189,7 +189,7 @@ def _show_news(
             # The last line, also of a quiet run, is the command that resumes it.
             say(Console(), request.command)
     if ending is not None:
-        ending.news = News(
+        ending.news = RunMessage(
             statement=report.statement,
             text=text,
             exit_code=report.exit_code,

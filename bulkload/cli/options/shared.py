@@ -21,7 +21,7 @@ from bulkload.core.path_layout import DEFAULT_LAYOUT, Layout, LayoutError
 from bulkload.core.plan_items import Checks, PlanItem
 from bulkload.core.prepare_result import ExtraChecks, PrepareOptions
 from bulkload.core.rule_names import STRICT_CHECK_NAMES, TransformError, known_transforms
-from bulkload.core.survey.dates import Order
+from bulkload.core.survey.dates import DateOrder
 from bulkload.errors import SettingsError
 from bulkload.settings import (
     CONNECTIONS,
@@ -132,13 +132,13 @@ class SheetArguments:
     day_first: Annotated[bool, Parameter(negative=())] = False
     month_first: Annotated[bool, Parameter(negative=())] = False
 
-    def order(self) -> Order | None:
+    def order(self) -> DateOrder | None:
         """Return the order of day and month that is declared, None for none."""
         if self.day_first and self.month_first:
             raise SettingsError("give one of --day-first and --month-first")
         if self.day_first:
-            return Order.DMY
-        return Order.MDY if self.month_first else None
+            return DateOrder.DMY
+        return DateOrder.MDY if self.month_first else None
 
     def sheet_options(self) -> SheetOptions:
         """Return what the words mean; raises ``SettingsError`` for a mapping with a mistake."""
@@ -186,7 +186,7 @@ class SourceOptions:
     accept_drift: Annotated[bool, Parameter(negative=())] = False
     sheet_arguments: SheetArguments = SheetArguments()
 
-    def order(self) -> Order | None:
+    def order(self) -> DateOrder | None:
         """Return the order of day and month that is declared, None for none."""
         return self.sheet_arguments.order()
 
@@ -310,7 +310,7 @@ class PrepareArguments:
             extra_checks=self.extra_checks,
             header_fields=self._header_fields(),
             stores_steps=stores_steps,
-            day_first=None if order is None else order is Order.DMY,
+            day_first=None if order is None else order is DateOrder.DMY,
             voltage=self.voltage,
         )
         check_dialects(prepare_options)

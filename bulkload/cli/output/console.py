@@ -28,7 +28,7 @@ from bulkload.core.text import printable
 if TYPE_CHECKING:
     # Every command prints; few have a run to show.
     from bulkload.core.campaign import CampaignCode, CampaignFinding
-    from bulkload.journal.report import Change, Evidence, Remark
+    from bulkload.journal.report import Change, DecisionEvidence, Remark
 
 #: Examples shown of each cause; the rest is in the summary and the journal.
 EXAMPLES: Final = 3
@@ -198,7 +198,7 @@ def change_line(change: Change) -> str:
     return line
 
 
-def _names(evidence: Evidence) -> str:
+def _names(evidence: DecisionEvidence) -> str:
     names = ", ".join(f"{name} ({files:,})" for name, files in evidence.columns)
     return names + (f" and {evidence.more_columns:,} more" if evidence.more_columns else "")
 

@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bulkload.core.sheets.headers import IGNORED, Column, Header
+from bulkload.core.sheets.headers import IGNORED, SheetColumn, SheetHeader
 from bulkload.core.sheets.quantities import NOTHING, unit_of
 from bulkload.core.sheets.rows import (
-    Fault,
+    CellFault,
     SheetRows,
     UncomputedFormula,
     read_dates,
     read_quantities,
     text_of,
 )
-from bulkload.core.survey.dates import Order
+from bulkload.core.survey.dates import DateOrder
 
 #: Rows that sum up others, by what stands where a cell's name would.
 _TOTALS: Final = frozenset(
@@ -63,13 +63,15 @@ class CellTable:
     cells: dict[str, CellRecord] = field(default_factory=dict)
     #: Payloads by name, ``name`` included.
     specifications: dict[str, dict[str, Any]] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[CellFault] = field(default_factory=list)
     #: What was decided on the way, one sentence each.
     remarks: list[str] = field(default_factory=list)
 
 
 def read_cells(
-    rows: Sequence[tuple[int, Sequence[object]]], header: Header, order: Order | None = None
+    rows: Sequence[tuple[int, Sequence[object]]],
+    header: SheetHeader,
+    order: DateOrder | None = None,
 ) -> CellTable:
     """Understand the rows below a header; every cell that is not understood is a fault.
 
@@ -79,7 +81,7 @@ def read_cells(
     columns = {column.field: column for column in header.columns if column.field != IGNORED}
     if "cell" not in columns:
         table.faults.append(
-            Fault(header.row + 1, "", "no column names the cells: give --map 'Column=cell'")
+            CellFault(header.row + 1, "", "no column names the cells: give --map 'Column=cell'")
         )
         return table
     kept = _data_rows(rows, columns["cell"])
@@ -95,7 +97,7 @@ def read_cells(
 
 
 def _data_rows(
-    rows: Sequence[tuple[int, Sequence[object]]], cells: Column
+    rows: Sequence[tuple[int, Sequence[object]]], cells: SheetColumn
 ) -> list[tuple[int, Sequence[object]]]:
     """Leave out blank rows, rows that sum up, and a row of units."""
     kept: list[tuple[int, Sequence[object]]] = []
@@ -118,7 +120,7 @@ def _is_units(row: Sequence[object]) -> bool:
     )
 
 
-def _records(sheet: SheetRows, column: Column) -> dict[int, CellRecord]:
+def _records(sheet: SheetRows, column: SheetColumn) -> dict[int, CellRecord]:
     records: dict[int, CellRecord] = {}
     for number, row in sheet.rows:
         name = text_of(row[column.index]) if column.index < len(row) else ""
@@ -129,7 +131,7 @@ def _records(sheet: SheetRows, column: Column) -> dict[int, CellRecord]:
     return records
 
 
-def _read_column(sheet: SheetRows, column: Column, records: Mapping[int, CellRecord]) -> None:
+def _read_column(sheet: SheetRows, column: SheetColumn, records: Mapping[int, CellRecord]) -> None:
     name = column.field
     if name == "date_manufactured":
         _read_dates(sheet, column, records)
@@ -153,19 +155,21 @@ def _puttext_of(record: CellRecord, name: str, text: str) -> None:
         setattr(record, name, text)
 
 
-def _read_dates(sheet: SheetRows, column: Column, records: Mapping[int, CellRecord]) -> None:
+def _read_dates(sheet: SheetRows, column: SheetColumn, records: Mapping[int, CellRecord]) -> None:
     for row, day in read_dates(sheet, column):
         if row in records:
             records[row].payload["date_manufactured"] = day[:10]
 
 
-def _read_quantities(sheet: SheetRows, column: Column, records: Mapping[int, CellRecord]) -> None:
+def _read_quantities(
+    sheet: SheetRows, column: SheetColumn, records: Mapping[int, CellRecord]
+) -> None:
     for row, value in read_quantities(sheet, column):
         if row in records:
             _put_quantity(records[row], column.field, value)
 
 
-def _read_windows(sheet: SheetRows, column: Column, records: Mapping[int, CellRecord]) -> None:
+def _read_windows(sheet: SheetRows, column: SheetColumn, records: Mapping[int, CellRecord]) -> None:
     """Read "2,5 - 4,2 V": the two limits of the voltage."""
     for row, cell in sheet.cells(column):
         found = _WINDOW.match(text_of(cell))
@@ -247,7 +251,7 @@ def _agreed(table: CellTable, spec: str, key: str, records: Sequence[CellRecord]
     for row, value in stated:
         if value != first:
             table.faults.append(
-                Fault(
+                CellFault(
                     row, "",
                     f"specification {spec!r} has a different {key} here ({_shown(value)}) than in "
                     f"row {first_row} ({_shown(first)}): make them equal, or give it another name",

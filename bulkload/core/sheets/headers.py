@@ -196,7 +196,7 @@ _UNIT: Final = re.compile(r"[\[(](?P<unit>[^\[\]()]+)[\])]\s*\Z|(?:/| in )\s*(?P
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class SheetColumn:
     """A column of a sheet and where its cells belong."""
 
     index: int
@@ -210,11 +210,11 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class SheetHeader:
     """The header of a sheet: its row (from 0) and its columns."""
 
     row: int
-    columns: tuple[Column, ...]
+    columns: tuple[SheetColumn, ...]
     #: Columns that nothing is known of.
     unknown: tuple[str, ...] = ()
 
@@ -238,13 +238,13 @@ def find_header(
     stated: Mapping[str, str],
     *,
     is_tests: bool,
-) -> Header | None:
+) -> SheetHeader | None:
     """Return the row whose cells are the names of columns, None where no row is.
 
     ``stated`` maps columns to fields as a person did; it overrides any proposal. A band of
     merged cells above the header lends its words to the columns below it.
     """
-    best: Header | None = None
+    best: SheetHeader | None = None
     for number, row in enumerate(rows[:MAX_HEADER_ROW]):
         above = rows[number - 1] if number else ()
         header = _header(number, row, above, stated, is_tests=is_tests)
@@ -254,7 +254,7 @@ def find_header(
     return None if best is None else _with_types(best, rows[best.row + 1 :])
 
 
-def _with_types(header: Header, rows: Sequence[Sequence[object]]) -> Header:
+def _with_types(header: SheetHeader, rows: Sequence[Sequence[object]]) -> SheetHeader:
     """Take a second name that the cells share for their type: one of its own is no cell's alone."""
     if any(column.field == "spec" for column in header.columns):
         return header
@@ -280,10 +280,10 @@ def _header(
     stated: Mapping[str, str],
     *,
     is_tests: bool,
-) -> Header:
+) -> SheetHeader:
     by_name = {_key(name): field for name, field in stated.items()}
     names = _TEST_KEYS if is_tests else _CELL_KEYS
-    columns: list[Column] = []
+    columns: list[SheetColumn] = []
     unknown: list[str] = []
     for index, cell in enumerate(row):
         name = cell.strip() if isinstance(cell, str) else ""
@@ -300,8 +300,8 @@ def _header(
             unknown.append(name)
         else:
             unit = unit_in(name)
-            columns.append(Column(index=index, name=name, field=field, unit=unit, how=how))
-    return Header(row=number, columns=tuple(columns), unknown=tuple(unknown))
+            columns.append(SheetColumn(index=index, name=name, field=field, unit=unit, how=how))
+    return SheetHeader(row=number, columns=tuple(columns), unknown=tuple(unknown))
 
 
 def _field(name: str, band: str, names: Mapping[str, str]) -> str | None:

@@ -48,7 +48,7 @@ _SIGNED: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity:
+class StatedQuantity:
     """A number as a person wrote it."""
 
     value: float
@@ -67,7 +67,7 @@ def unit_of(text: str) -> str | None:
     return _UNITS.get(_plain(text))
 
 
-def read_quantity(cell: object, *, comma_is_decimal: bool | None = None) -> Quantity | None:
+def read_quantity(cell: object, *, comma_is_decimal: bool | None = None) -> StatedQuantity | None:
     """Return the number that a cell holds, None where it says nothing.
 
     ``comma_is_decimal`` is what the other numbers of the sheet prove; None: nothing. Raises
@@ -91,7 +91,7 @@ def read_quantity(cell: object, *, comma_is_decimal: bool | None = None) -> Quan
             raise NotUnderstoodError(f"has a unit that is not known: {found['unit'].strip()!r}")
         unit = known
     value = _number(found["number"], comma_is_decimal=comma_is_decimal)
-    return Quantity(value, unit, is_about=bare != text or "±" in text or "+/-" in text)
+    return StatedQuantity(value, unit, is_about=bare != text or "±" in text or "+/-" in text)
 
 
 def proves_comma(cells: Iterable[object]) -> bool | None:
@@ -147,10 +147,10 @@ def _number(text: str, *, comma_is_decimal: bool | None) -> float:
         raise NotUnderstoodError("is not a number") from None
 
 
-def _finite(value: float) -> Quantity:
+def _finite(value: float) -> StatedQuantity:
     if not math.isfinite(value):
         raise NotUnderstoodError("is not a finite number")
-    return Quantity(value)
+    return StatedQuantity(value)
 
 
 def _plain(unit: str) -> str:

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bulkload.core.sheets.headers import Column
+from bulkload.core.sheets.headers import SheetColumn
 from bulkload.core.sheets.quantities import (
     NOTHING,
     NotUnderstoodError,
-    Quantity,
+    StatedQuantity,
     proves_comma,
     read_quantity,
 )
-from bulkload.core.survey.dates import DateMark, Order, settle, whole_date
+from bulkload.core.survey.dates import DateMark, DateOrder, settle, whole_date
 
 #: A cell's voltage in V: between them a bare number can be nothing else.
 _VOLTS: Final = (0.3, 10.0)
@@ -32,7 +32,7 @@ class UncomputedFormula:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class CellFault:
     """A cell of a sheet that was not understood; row as a spreadsheet shows it."""
 
     row: int
@@ -46,11 +46,11 @@ class SheetRows:
     """The rows below a header, and what is found wrong with them."""
 
     rows: Sequence[tuple[int, Sequence[object]]]
-    faults: list[Fault]
+    faults: list[CellFault]
     remarks: list[str]
-    order: Order | None
+    order: DateOrder | None
 
-    def cells(self, column: Column) -> Iterator[tuple[int, object]]:
+    def cells(self, column: SheetColumn) -> Iterator[tuple[int, object]]:
         """Yield the cells of a column that say something, with their rows."""
         for number, row in self.rows:
             cell = row[column.index] if column.index < len(row) else None
@@ -67,7 +67,7 @@ class SheetRows:
 
     def fault(self, row: int, column: str, message: str) -> None:
         """Note a cell that was not understood."""
-        self.faults.append(Fault(row, column, message))
+        self.faults.append(CellFault(row, column, message))
 
 
 def text_of(cell: object) -> str:
@@ -79,7 +79,7 @@ def text_of(cell: object) -> str:
     return " ".join(str(cell).split())
 
 
-def read_dates(sheet: SheetRows, column: Column) -> Iterator[tuple[int, str]]:
+def read_dates(sheet: SheetRows, column: SheetColumn) -> Iterator[tuple[int, str]]:
     """Yield the dates of a column in ISO form, their order declared or proved by the column."""
     marks: list[tuple[int, DateMark]] = []
     for row, cell in sheet.cells(column):
@@ -106,7 +106,7 @@ def read_dates(sheet: SheetRows, column: Column) -> Iterator[tuple[int, str]]:
             )  # fmt: skip
 
 
-def read_quantities(sheet: SheetRows, column: Column) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_quantities(sheet: SheetRows, column: SheetColumn) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the numbers of a column as ``{"value", "unit"}``; what has no unit is a fault."""
     cells = list(sheet.cells(column))
     comma = proves_comma(cell for _, cell in cells)
@@ -129,7 +129,7 @@ def read_quantities(sheet: SheetRows, column: Column) -> Iterator[tuple[int, dic
         yield row, value
 
 
-def with_unit(quantity: Quantity, column: Column) -> dict[str, Any]:
+def with_unit(quantity: StatedQuantity, column: SheetColumn) -> dict[str, Any]:
     """Return a number with its unit: its own, its column's, or V where it can be nothing else."""
     unit = quantity.unit or column.unit
     if not unit and column.field in VOLTAGES and _VOLTS[0] <= abs(quantity.value) <= _VOLTS[1]:

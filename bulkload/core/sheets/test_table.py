@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bulkload.core.path_layout import split_suffix
-from bulkload.core.sheets.headers import IGNORED, Column, Header
+from bulkload.core.sheets.headers import IGNORED, SheetColumn, SheetHeader
 from bulkload.core.sheets.quantities import NOTHING
 from bulkload.core.sheets.rows import (
-    Fault,
+    CellFault,
     SheetRows,
     UncomputedFormula,
     read_dates,
@@ -19,7 +19,7 @@ from bulkload.core.sheets.rows import (
     text_of,
 )
 from bulkload.core.survey.cells import canonical
-from bulkload.core.survey.dates import Order
+from bulkload.core.survey.dates import DateOrder
 from bulkload.core.survey.proposal import StatedTest
 
 #: Units in which a field of a measurement is stated -> factor.
@@ -39,7 +39,7 @@ class TestTable:
     """A sheet of tests, and how to find a file's row in it."""
 
     records: list[StatedTest] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[CellFault] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     _by_file: dict[str, list[StatedTest]] = field(default_factory=dict)
     _by_name: dict[tuple[object, ...], list[StatedTest]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class TestTable:
         for records in (*by_file.values(), *by_name.values()):
             for record in records[1:]:
                 message = f"is about the same test as row {records[0].row}: keep one"
-                self.faults.append(Fault(record.row, "", message))
+                self.faults.append(CellFault(record.row, "", message))
 
     def of(self, path: str, cell: str, measurement: str) -> StatedTest | None:
         """Return the row about a file, known by its name, or by its cell and measurement."""
@@ -76,14 +76,16 @@ def name_key(cell: str, measurement: str) -> tuple[object, ...]:
 
 
 def read_tests(
-    rows: Sequence[tuple[int, Sequence[object]]], header: Header, order: Order | None = None
+    rows: Sequence[tuple[int, Sequence[object]]],
+    header: SheetHeader,
+    order: DateOrder | None = None,
 ) -> TestTable:
     """Understand the rows below a header; every cell that is not understood is a fault."""
     table = TestTable()
     columns = {column.field: column for column in header.columns if column.field != IGNORED}
     if "path" not in columns and not {"cell", "measurement"} <= set(columns):
         table.faults.append(
-            Fault(
+            CellFault(
                 header.row + 1, "",
                 "no column names the files, nor do two name cell and measurement: give --map "
                 "'Column=path'",
@@ -106,7 +108,7 @@ def _says(row: Iterable[object]) -> bool:
     return any(text_of(cell) or isinstance(cell, UncomputedFormula) for cell in row)
 
 
-def _read_column(sheet: SheetRows, column: Column, records: Mapping[int, StatedTest]) -> None:
+def _read_column(sheet: SheetRows, column: SheetColumn, records: Mapping[int, StatedTest]) -> None:
     name = column.field
     if name in ("start_time", "end_time"):
         for row, moment in read_dates(sheet, column):
@@ -124,10 +126,10 @@ def _read_column(sheet: SheetRows, column: Column, records: Mapping[int, StatedT
                 _TEXTS[name](records[row].fields, text)
 
 
-def _read_number(sheet: SheetRows, column: Column, records: Mapping[int, StatedTest]) -> None:
+def _read_number(sheet: SheetRows, column: SheetColumn, records: Mapping[int, StatedTest]) -> None:
     # A column of temperatures that states no unit is in °C: its field says so.
     if column.field == "ambient_temperature_degc" and not column.unit:
-        column = Column(
+        column = SheetColumn(
             index=column.index, name=column.name, field=column.field, unit="degC", how=column.how
         )
     factors = _FACTORS[column.field]
@@ -148,7 +150,7 @@ def _check_window(table: TestTable, record: StatedTest) -> None:
         record.fields["voltage_window"] = (low, high)
     elif low is not None or high is not None:
         table.faults.append(
-            Fault(record.row, "", "states no voltage window: a lower and an upper voltage in V")
+            CellFault(record.row, "", "states no voltage window: a lower and an upper voltage in V")
         )
 
 

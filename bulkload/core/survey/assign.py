@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from bulkload.core.survey.cells import KnownCells, NamedCell
-from bulkload.core.survey.marks import SURE_RATE_BELOW, SURE_TEMPERATURE_FROM, Kind, Mark
+from bulkload.core.survey.marks import SURE_RATE_BELOW, SURE_TEMPERATURE_FROM, Mark, MarkKind
 from bulkload.core.survey.proposal import Draft, Sureness
 from bulkload.core.survey.structure import CellGuess, guess_cells, shape
 from bulkload.core.survey.vocabulary import BATCH_WORDS, GENERAL, TESTS, has_any, words
@@ -134,7 +134,7 @@ def _cell_at(known: KnownCells, at: int, draft: Draft, fields: Sequence[re.Match
 
 
 def _by_channel(draft: Draft, channels: Mapping[str, str]) -> bool:
-    found = [mark.text for part in draft.marks for mark in part if mark.kind is Kind.CHANNEL]
+    found = [mark.text for part in draft.marks for mark in part if mark.kind is MarkKind.CHANNEL]
     cell = channels.get(found[0]) if len(set(found)) == 1 else None
     if cell is None:
         return False
@@ -177,15 +177,15 @@ def assign_marks(drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         for index in reversed(range(len(draft.parts))):
             for mark in draft.marks[index]:
-                if mark.kind is Kind.CHANNEL and not draft.proposal.channel:
+                if mark.kind is MarkKind.CHANNEL and not draft.proposal.channel:
                     draft.proposal.channel = mark.text
                     draft.spans.append((index, mark.start, mark.end, "channel"))
-        rates = [mark.text for mark in draft.marks[-1] if mark.kind is Kind.RATE]
+        rates = [mark.text for mark in draft.marks[-1] if mark.kind is MarkKind.RATE]
         draft.proposal.rate = draft.proposal.rate or next(iter(rates), "")
 
 
 _TEMPERATURES: Final = frozenset(
-    (Kind.TEMPERATURE, Kind.RATE, Kind.RATE_OR_TEMPERATURE, Kind.MAYBE_TEMPERATURE)
+    (MarkKind.TEMPERATURE, MarkKind.RATE, MarkKind.RATE_OR_TEMPERATURE, MarkKind.MAYBE_TEMPERATURE)
 )
 
 
@@ -238,12 +238,12 @@ def _take_temperature(
 
 
 def _is_temperature(draft: Draft, mark: Mark, siblings: Sequence[float]) -> bool:
-    if mark.kind is Kind.MAYBE_TEMPERATURE:
+    if mark.kind is MarkKind.MAYBE_TEMPERATURE:
         return _is_usual(draft, mark, siblings)
-    if mark.kind is not Kind.RATE_OR_TEMPERATURE:
-        return mark.kind is Kind.TEMPERATURE
+    if mark.kind is not MarkKind.RATE_OR_TEMPERATURE:
+        return mark.kind is MarkKind.TEMPERATURE
     kind = _settled(draft, mark, siblings)
-    if kind is Kind.RATE:
+    if kind is MarkKind.RATE:
         draft.proposal.rate = draft.proposal.rate or mark.text
     elif kind is None:
         draft.proposal.doubt(
@@ -251,12 +251,12 @@ def _is_temperature(draft: Draft, mark: Mark, siblings: Sequence[float]) -> bool
             f"{mark.text} can be a rate or a temperature: fill in ambient_temperature_degc if it "
             "is one",
         )
-    return kind is Kind.TEMPERATURE
+    return kind is MarkKind.TEMPERATURE
 
 
 def _is_usual(draft: Draft, mark: Mark, siblings: Sequence[float]) -> bool:
     """Take T25 for a temperature where nothing else states one, and warn of it."""
-    if any(one.kind is Kind.TEMPERATURE for part in draft.marks for one in part):
+    if any(one.kind is MarkKind.TEMPERATURE for part in draft.marks for one in part):
         return False
     if not any(value >= SURE_TEMPERATURE_FROM or value < 0 for value in siblings):
         draft.proposal.warnings.append(f"{mark.text} may be a temperature; it is not taken for one")
@@ -265,19 +265,19 @@ def _is_usual(draft: Draft, mark: Mark, siblings: Sequence[float]) -> bool:
     return True
 
 
-def _settled(draft: Draft, mark: Mark, siblings: Sequence[float]) -> Kind | None:
+def _settled(draft: Draft, mark: Mark, siblings: Sequence[float]) -> MarkKind | None:
     """Settle ``10C`` by what else its own path states, then by the names beside it."""
     others = [one for part in draft.marks for one in part if one is not mark]
-    if any(one.kind is Kind.TEMPERATURE for one in others):
-        return Kind.RATE
-    if any(one.kind is Kind.RATE and not one.is_weak for one in others):
-        return Kind.TEMPERATURE
+    if any(one.kind is MarkKind.TEMPERATURE for one in others):
+        return MarkKind.RATE
+    if any(one.kind is MarkKind.RATE and not one.is_weak for one in others):
+        return MarkKind.TEMPERATURE
     hot = sum(abs(value) >= SURE_TEMPERATURE_FROM for value in siblings)
     slow = sum(0 < value < SURE_RATE_BELOW for value in siblings)
     if hot and not slow:
-        return Kind.TEMPERATURE
+        return MarkKind.TEMPERATURE
     if slow and not hot:
-        return Kind.RATE
+        return MarkKind.RATE
     return None
 
 

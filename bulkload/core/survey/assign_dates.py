@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from bulkload.core.survey.dates import Order, Verdict, folder_date, settle
-from bulkload.core.survey.marks import Kind, Mark
+from bulkload.core.survey.dates import DateOrder, DateVerdict, folder_date, settle
+from bulkload.core.survey.marks import Mark, MarkKind
 from bulkload.core.survey.proposal import Draft, Sureness
 from bulkload.core.survey.structure import shape
 
@@ -17,13 +17,13 @@ NEAR_LEVELS: Final = 2
 _Dated = tuple[Draft, int, Mark]
 
 
-def assign_dates(drafts: Sequence[Draft], declared: Order | None) -> None:
+def assign_dates(drafts: Sequence[Draft], declared: DateOrder | None) -> None:
     """Settle, for names that are written alike, the order of day and month, and take the date."""
     groups: dict[object, list[_Dated]] = defaultdict(list)
     for draft in drafts:
         for index, found in enumerate(draft.marks):
             for mark in found:
-                if mark.kind is Kind.DATE:
+                if mark.kind is MarkKind.DATE:
                     key = (draft.parts[0] if draft.folder else "", mark.is_weak, shape(mark.text))
                     groups[key].append((draft, index, mark))
     chosen: dict[int, list[tuple[int, Mark, str]]] = defaultdict(list)
@@ -35,7 +35,7 @@ def assign_dates(drafts: Sequence[Draft], declared: Order | None) -> None:
             moment = folder_date(year, month, day)
             if moment is not None:
                 text = f"{year}/{month}/{day}"
-                mark = Mark(kind=Kind.DATE, start=0, end=len(day), text=text)
+                mark = Mark(kind=MarkKind.DATE, start=0, end=len(day), text=text)
                 chosen[id(draft)].append((index + 2, mark, moment))
                 draft.spans += [(index, 0, len(year), "*"), (index + 1, 0, len(month), "*")]
     for draft in drafts:
@@ -44,7 +44,7 @@ def assign_dates(drafts: Sequence[Draft], declared: Order | None) -> None:
 
 def _settle_group(
     group: Sequence[_Dated],
-    declared: Order | None,
+    declared: DateOrder | None,
     chosen: dict[int, list[tuple[int, Mark, str]]],
 ) -> None:
     is_weak = group[0][2].is_weak
@@ -77,7 +77,7 @@ def _settle_group(
             draft.spans.append((index, mark.start, mark.end, "date"))
 
 
-def _proving_folders(group: Sequence[_Dated], order: Order | None) -> set[tuple[str, ...]]:
+def _proving_folders(group: Sequence[_Dated], order: DateOrder | None) -> set[tuple[str, ...]]:
     """Return the folders whose own names prove the order: people differ, a folder seldom does."""
     by_folder: dict[tuple[str, ...], list[_Dated]] = defaultdict(list)
     for one in group:
@@ -93,7 +93,7 @@ def _proving_folders(group: Sequence[_Dated], order: Order | None) -> set[tuple[
     return found
 
 
-def _doubt(draft: Draft, mark: Mark, verdict: Verdict, *, is_proved_here: bool) -> None:
+def _doubt(draft: Draft, mark: Mark, verdict: DateVerdict, *, is_proved_here: bool) -> None:
     """Warn of a date whose order rests on weaker evidence than its own folder's."""
     if not verdict.is_proved:
         draft.proposal.doubt(Sureness.LIKELY, f"{mark.text}: {verdict.evidence}")

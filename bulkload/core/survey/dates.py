@@ -26,7 +26,7 @@ SHORT_YEARS_THAT_PROVE: Final = 3
 CLOSE_YEARS: Final = 3
 
 
-class Order(StrEnum):
+class DateOrder(StrEnum):
     """The order of a date's parts."""
 
     YMD = "year, month, day"
@@ -35,10 +35,10 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DateReading:
     """One thing that a date can be."""
 
-    order: Order
+    order: DateOrder
     #: ISO 8601, with the time of day where the name states it.
     moment: str
 
@@ -54,7 +54,7 @@ class DateMark:
 
     start: int
     end: int
-    readings: tuple[Reading, ...]
+    readings: tuple[DateReading, ...]
     #: Two digits of a year, or six digits: may as well number something.
     is_weak: bool
 
@@ -114,13 +114,13 @@ def date_marks(text: str) -> Iterator[DateMark]:
     for found in _YEAR_FIRST.finditer(text):
         day = _date(found["y"], found["a"] or found["a1"], found["b"] or found["b1"])
         if day is not None:
-            yield _mark(found, [(Order.YMD, day)], is_weak=False)
+            yield _mark(found, [(DateOrder.YMD, day)], is_weak=False)
     for pattern in _NAMED:
         for found in pattern.finditer(text):
             month = found["mm"] if "mm" in pattern.groupindex else _MONTHS[found["month"].lower()]
             day = _date(_century(found["y"]), month, found["d"])
             if day is not None:
-                yield _mark(found, [(Order.YMD, day)], is_weak=False)
+                yield _mark(found, [(DateOrder.YMD, day)], is_weak=False)
     for pattern in (_YEAR_LAST, _EIGHT):
         for found in pattern.finditer(text):
             yield from _two_orders(found, is_weak=False)
@@ -148,7 +148,7 @@ def whole_date(text: str) -> DateMark | None:
     return next(whole, None)
 
 
-def date_of(text: str, order: Order | None = None) -> str | None:
+def date_of(text: str, order: DateOrder | None = None) -> str | None:
     """Return the one date that a text is, in ISO 8601, None where it is none.
 
     ``order`` is that of day and month, where it is declared. Raises ``ValueError`` for a date
@@ -166,11 +166,11 @@ def date_of(text: str, order: Order | None = None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DateVerdict:
     """Which order the dates of one group are written in, and why."""
 
     #: None where the evidence leaves it open.
-    order: Order | None
+    order: DateOrder | None
     evidence: str
     is_proved: bool = False
     #: A person has stated it.
@@ -178,20 +178,20 @@ class Verdict:
 
 
 def settle(
-    dates: Sequence[tuple[Reading, ...]],
+    dates: Sequence[tuple[DateReading, ...]],
     inside: Sequence[Collection[str]] = (),
     *,
-    declared: Order | None = None,
+    declared: DateOrder | None = None,
     is_weak: bool = False,
-) -> Verdict:
+) -> DateVerdict:
     """Settle the order of dates that are written alike.
 
     ``inside`` holds, for each date, the days (ISO) that stand in the file itself. ``is_weak``: the
     form alone does not prove that these are dates at all.
     """
     if not dates:
-        return Verdict(None, "no dates")
-    open_orders = set(Order)
+        return DateVerdict(None, "no dates")
+    open_orders = set(DateOrder)
     for readings in dates:
         open_orders &= {reading.order for reading in readings}
     confirmed = _confirmed(dates, inside)
@@ -199,38 +199,42 @@ def settle(
         order, count = confirmed.most_common(1)[0]
         if len(confirmed) == 1 and order in open_orders:
             figure = f"{count} of {len(dates)} agree with a date inside their file"
-            return Verdict(order, f"{order.value}: {figure}", is_proved=True)
+            return DateVerdict(order, f"{order.value}: {figure}", is_proved=True)
     if not open_orders:
-        return Verdict(None, "no order of day, month and year fits all dates written like this")
+        return DateVerdict(None, "no order of day, month and year fits all dates written like this")
     if declared in open_orders:
-        return Verdict(declared, f"{declared.value}: as declared", is_proved=True, is_declared=True)
+        return DateVerdict(
+            declared, f"{declared.value}: as declared", is_proved=True, is_declared=True
+        )
     if len(open_orders) > 1:
         return _open(dates, open_orders)
     return _only(dates, open_orders.pop(), is_weak=is_weak)
 
 
-def _only(dates: Sequence[tuple[Reading, ...]], order: Order, *, is_weak: bool) -> Verdict:
+def _only(
+    dates: Sequence[tuple[DateReading, ...]], order: DateOrder, *, is_weak: bool
+) -> DateVerdict:
     proving = sum(len({reading.day for reading in readings}) == 1 for readings in dates)
     different = len({readings[0].moment for readings in dates})
     figure = f"{proving} of {len(dates)} can only be read so"
     if is_weak and different < SHORT_YEARS_THAT_PROVE:
-        return Verdict(
+        return DateVerdict(
             None, f"may be dates ({order.value}), or numbers: {different} different are too few"
         )
-    return Verdict(order, f"{order.value}: {figure}", is_proved=True)
+    return DateVerdict(order, f"{order.value}: {figure}", is_proved=True)
 
 
-def _open(dates: Sequence[tuple[Reading, ...]], orders: Iterable[Order]) -> Verdict:
+def _open(dates: Sequence[tuple[DateReading, ...]], orders: Iterable[DateOrder]) -> DateVerdict:
     likely = _of_close_years(dates, set(orders))
     if likely is not None:
-        return Verdict(likely, f"{likely.value}: only so do the years lie close together")
-    named = " or ".join(order.value for order in Order if order in set(orders))
-    return Verdict(None, f"{named}: {len(dates)} dates, none of which settles it")
+        return DateVerdict(likely, f"{likely.value}: only so do the years lie close together")
+    named = " or ".join(order.value for order in DateOrder if order in set(orders))
+    return DateVerdict(None, f"{named}: {len(dates)} dates, none of which settles it")
 
 
 def _of_close_years(
-    dates: Sequence[tuple[Reading, ...]], orders: Collection[Order]
-) -> Order | None:
+    dates: Sequence[tuple[DateReading, ...]], orders: Collection[DateOrder]
+) -> DateOrder | None:
     """Return the one order in which dates like 210305 lie within few years, None for none."""
     years = {
         order: {one.moment[:4] for readings in dates for one in readings if one.order is order}
@@ -245,10 +249,10 @@ def _of_close_years(
 
 
 def _confirmed(
-    dates: Sequence[tuple[Reading, ...]], inside: Sequence[Collection[str]]
-) -> Counter[Order]:
+    dates: Sequence[tuple[DateReading, ...]], inside: Sequence[Collection[str]]
+) -> Counter[DateOrder]:
     """Count, by order, the dates of which one reading alone stands in the file."""
-    found: Counter[Order] = Counter()
+    found: Counter[DateOrder] = Counter()
     for readings, days in zip(dates, inside, strict=False):
         agreeing = {reading.order for reading in readings if reading.day in days}
         if len(agreeing) == 1 and len({reading.day for reading in readings}) > 1:
@@ -267,8 +271,8 @@ def _overlapping(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]
 
 def _two_orders(found: re.Match[str], *, is_weak: bool) -> Iterator[DateMark]:
     days = [
-        (Order.DMY, _date(found["y"], found["b"], found["a"])),
-        (Order.MDY, _date(found["y"], found["a"], found["b"])),
+        (DateOrder.DMY, _date(found["y"], found["b"], found["a"])),
+        (DateOrder.MDY, _date(found["y"], found["a"], found["b"])),
     ]
     possible = [(order, day) for order, day in days if day is not None]
     if possible:
@@ -278,9 +282,9 @@ def _two_orders(found: re.Match[str], *, is_weak: bool) -> Iterator[DateMark]:
 def _short(found: re.Match[str]) -> Iterator[DateMark]:
     a, b, c = found["a"], found["b"], found["c"]
     days = [
-        (Order.YMD, _date(_century(a), b, c) if len(a) == 2 else None),
-        (Order.DMY, _date(_century(c), b, a)),
-        (Order.MDY, _date(_century(c), a, b)),
+        (DateOrder.YMD, _date(_century(a), b, c) if len(a) == 2 else None),
+        (DateOrder.DMY, _date(_century(c), b, a)),
+        (DateOrder.MDY, _date(_century(c), a, b)),
     ]
     possible = [
         (order, day)
@@ -292,10 +296,10 @@ def _short(found: re.Match[str]) -> Iterator[DateMark]:
 
 
 def _mark(
-    found: re.Match[str], days: Sequence[tuple[Order, dt.date]], *, is_weak: bool
+    found: re.Match[str], days: Sequence[tuple[DateOrder, dt.date]], *, is_weak: bool
 ) -> DateMark:
     clock = _clock(found.groupdict())
-    readings = tuple(Reading(order, day.isoformat() + clock) for order, day in days)
+    readings = tuple(DateReading(order, day.isoformat() + clock) for order, day in days)
     return DateMark(found.start(), found.end(), readings, is_weak)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bulkload.core.survey.dates import Reading, date_marks
+from bulkload.core.survey.dates import DateReading, date_marks
 
 #: Temperatures of a battery test in °C: colder or hotter is another number.
 MIN_TEMPERATURE_C: Final = -60.0
@@ -23,7 +23,7 @@ SURE_RATE_BELOW: Final = 5.0
 SURE_TEMPERATURE_FROM: Final = 15.0
 
 
-class Kind(StrEnum):
+class MarkKind(StrEnum):
     """What a mark is."""
 
     DATE = "date"
@@ -42,14 +42,14 @@ class Kind(StrEnum):
 class Mark:
     """A stretch of a name that its form explains."""
 
-    kind: Kind
+    kind: MarkKind
     start: int
     end: int
     text: str
     #: A temperature in °C, the number of a part, or the number before a lone ``C``.
     number: float | None = None
     #: Of a date: what it can be, by the order of day, month and year.
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[DateReading, ...] = ()
     #: Its form alone does not prove it.
     is_weak: bool = False
 
@@ -134,7 +134,7 @@ def _dates(component: str) -> Iterator[Mark]:
     for found in date_marks(component):
         text = component[found.start : found.end]
         yield Mark(
-            kind=Kind.DATE, start=found.start, end=found.end, text=text,
+            kind=MarkKind.DATE, start=found.start, end=found.end, text=text,
             readings=found.readings, is_weak=found.is_weak,
         )  # fmt: skip
 
@@ -154,7 +154,7 @@ def _temperature(component: str, found: re.Match[str]) -> Iterator[Mark]:
         is_weak = not _separates(component, sign)
     if MIN_TEMPERATURE_C <= value <= MAX_TEMPERATURE_C:
         yield Mark(
-            kind=Kind.TEMPERATURE, start=start, end=found.end(), number=value,
+            kind=MarkKind.TEMPERATURE, start=start, end=found.end(), number=value,
             text=component[start : found.end()], is_weak=is_weak,
         )  # fmt: skip
 
@@ -170,19 +170,19 @@ def _lone_c(component: str) -> Iterator[Mark]:
         value = _signed(found)
         is_whole = value.is_integer() and "p" not in found["number"]
         if 0 < value < SURE_RATE_BELOW or not is_whole:
-            kind = Kind.RATE
+            kind = MarkKind.RATE
         elif value >= SURE_TEMPERATURE_FROM or value <= 0:
             yield from _temperature(component, found)
             continue
         else:
-            kind = Kind.RATE_OR_TEMPERATURE
+            kind = MarkKind.RATE_OR_TEMPERATURE
         yield Mark(
             kind=kind, start=found.start("number"), end=found.end(), number=abs(value),
             text=component[found.start("number") : found.end()],
         )  # fmt: skip
     for found in _LONG_DIVISOR.finditer(component):
         yield Mark(
-            kind=Kind.RATE, start=found.start(), end=found.end(), text=found[0],
+            kind=MarkKind.RATE, start=found.start(), end=found.end(), text=found[0],
             number=1 / float(found["number"]), is_weak=True,
         )  # fmt: skip
 
@@ -192,7 +192,7 @@ def _lone_t(component: str) -> Iterator[Mark]:
         value = _signed(found)
         if value in _USUAL_C:
             yield Mark(
-                kind=Kind.MAYBE_TEMPERATURE, start=found.start(), end=found.end(), number=value,
+                kind=MarkKind.MAYBE_TEMPERATURE, start=found.start(), end=found.end(), number=value,
                 text=found[0],
             )  # fmt: skip
 
@@ -201,7 +201,7 @@ def _channels(component: str) -> Iterator[Mark]:
     for pattern in (_CHANNEL, _ECLAB_CHANNEL):
         for found in pattern.finditer(component):
             yield Mark(
-                kind=Kind.CHANNEL, start=found.start(), end=found.end(),
+                kind=MarkKind.CHANNEL, start=found.start(), end=found.end(),
                 text="-".join(str(int(part)) for part in re.split("[-_.]", found["id"])),
             )  # fmt: skip
 
@@ -210,13 +210,13 @@ def _parts(component: str) -> Iterator[Mark]:
     for found in _PART.finditer(component):
         number = float(found["number"] or found["of"])
         yield Mark(
-            kind=Kind.PART, start=found.start(), end=found.end(), text=found[0], number=number
+            kind=MarkKind.PART, start=found.start(), end=found.end(), text=found[0], number=number
         )
 
 
 def _copies(component: str) -> Iterator[Mark]:
     for found in _COPY.finditer(component):
-        yield Mark(kind=Kind.COPY, start=found.start(), end=found.end(), text=found[0])
+        yield Mark(kind=MarkKind.COPY, start=found.start(), end=found.end(), text=found[0])
 
 
 _FINDERS: Final[tuple[Callable[[str], Iterator[Mark]], ...]] = (

@@ -15,7 +15,7 @@ from bulkload.core.survey.assign import (
 from bulkload.core.survey.assign_dates import assign_dates
 from bulkload.core.survey.cells import KnownCells
 from bulkload.core.survey.content import ContentKind
-from bulkload.core.survey.dates import Order
+from bulkload.core.survey.dates import DateOrder
 from bulkload.core.survey.layouts import ProposedLayout, assign_layouts
 from bulkload.core.survey.names import assign_names
 from bulkload.core.survey.proposal import Draft, FileFacts, Proposal, StatedTest, Sureness
@@ -37,7 +37,7 @@ class Knowledge:
     #: What a sheet of tests states, by path, cell and measurement.
     test_of: Callable[[str, str, str], StatedTest | None] = lambda *_: None
     #: The order of day and month, where it is declared.
-    order: Order | None = None
+    order: DateOrder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

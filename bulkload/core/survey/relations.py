@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from bulkload.core.survey.marks import Kind
+from bulkload.core.survey.marks import MarkKind
 from bulkload.core.survey.names import without
 from bulkload.core.survey.proposal import Draft, Sureness
 from bulkload.core.survey.vocabulary import COPY_FOLDERS, words
@@ -65,7 +65,7 @@ def mark_copies(drafts: Iterable[Draft]) -> None:
 
 def _originality(draft: Draft) -> tuple[bool, bool, int, str]:
     """Sort the file that others are copies of first."""
-    marked = any(mark.kind is Kind.COPY for mark in draft.marks[-1])
+    marked = any(mark.kind is MarkKind.COPY for mark in draft.marks[-1])
     in_backup = any(set(words(folder)) & COPY_FOLDERS for folder in draft.folder)
     return marked, in_backup, len(draft.proposal.facts.path), draft.proposal.facts.path
 
@@ -121,7 +121,7 @@ def mark_parts(drafts: Iterable[Draft]) -> None:
 
 
 def _part_key(draft: Draft) -> tuple[object, ...]:
-    found = next((mark for mark in draft.marks[-1] if mark.kind is Kind.PART), None)
+    found = next((mark for mark in draft.marks[-1] if mark.kind is MarkKind.PART), None)
     if found is None or found.number is None:
         return ()
     draft.proposal.part = int(found.number)

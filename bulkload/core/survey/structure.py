@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulkload.core.survey.cells import KnownCells, canonical
-from bulkload.core.survey.marks import Kind, marks
+from bulkload.core.survey.marks import MarkKind, marks
 from bulkload.core.survey.vocabulary import (
     BATCH_WORDS,
     CELL_WORDS,
@@ -131,7 +131,7 @@ def _may_be_cell(name: str) -> bool:
     if not any(char.isdigit() for char in name):
         return False
     found = marks(name)
-    if any(mark.kind in (Kind.DATE, Kind.TEMPERATURE) for mark in found):
+    if any(mark.kind in (MarkKind.DATE, MarkKind.TEMPERATURE) for mark in found):
         return False
     if found and found[0].start == 0 and found[0].end == len(name):
         return False

@@ -11,7 +11,7 @@ from bulkload.core.address import layout_parts
 from bulkload.core.layouts import Layouts, Way
 from bulkload.core.path_layout import Layout
 from bulkload.core.survey.content import ContentKind
-from bulkload.core.survey.dates import Order, date_of
+from bulkload.core.survey.dates import DateOrder, date_of
 from bulkload.core.survey.layouts import HABIT, ProposedLayout
 from bulkload.core.survey.marks import temperature_of
 from bulkload.core.survey.proposal import Proposal
@@ -40,7 +40,7 @@ def runnable_ways(
     proposals: Sequence[Proposal],
     *,
     cell_of: Callable[[str], str] = lambda name: name,
-    order: Order | None = None,
+    order: DateOrder | None = None,
 ) -> Ways:
     """Choose the layouts that, tried in turn, read every path as it is proposed.
 
@@ -105,7 +105,7 @@ def _fault(
     path: Sequence[str],
     proposal: Proposal,
     cell_of: Callable[[str], str],
-    order: Order | None,
+    order: DateOrder | None,
 ) -> str | None:
     """Return what a layout misreads in a path that it fits, None where it reads what is proposed.
 

@@ -34,7 +34,7 @@ class DatabaseLostError(UnreadableError):
         super().__init__(message, cause=DATABASE_LOST)
 
 
-class Kind(StrEnum):
+class ValueKind(StrEnum):
     """What a column of a query holds."""
 
     NUMBER = "number"
@@ -75,7 +75,7 @@ class RawColumn:
 
     name: str
     fetch: Fetch
-    kind: Kind
+    kind: ValueKind
     #: What a value is multiplied by before it is rounded and added; None: not added up.
     scale: float | None = None
     #: Long shape: the column of the code, and the code whose rows hold this column's values.
@@ -136,7 +136,7 @@ class Database(ABC):
         """Return the rows of a small query."""
 
     @abstractmethod
-    def kinds(self, sql: str) -> Mapping[str, Kind]:
+    def kinds(self, sql: str) -> Mapping[str, ValueKind]:
         """Return what the columns of a query hold, without running it to its end."""
 
     @abstractmethod
@@ -184,7 +184,7 @@ class Database(ABC):
         plain = self.plain_expression(column)
         if column.code_column is None:
             return plain
-        code = RawColumn(name=column.code_column, fetch=Fetch.CODE, kind=Kind.ANY)
+        code = RawColumn(name=column.code_column, fetch=Fetch.CODE, kind=ValueKind.ANY)
         own = f"{self.plain_expression(code)} = {self.text_literal(column.code or '')}"
         return f"CASE WHEN {own} THEN {plain} END"
 

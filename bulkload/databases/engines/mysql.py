@@ -19,9 +19,9 @@ from bulkload.databases.engines.base import (
     Database,
     DatabaseLostError,
     Fetch,
-    Kind,
     RawColumn,
     SnapshotInfo,
+    ValueKind,
 )
 from bulkload.databases.engines.urls import DatabaseUrl, mask
 from bulkload.errors import MissingExtraError, PlanError, UnreadableError
@@ -54,13 +54,13 @@ _CHANGED: Final = re.compile(r"Truncated incorrect (?!date|time)\w+ value|Cast t
 _DENIED: Final = frozenset({1044, 1045, 1049, 1698})
 
 
-class Session(Protocol):
+class QuerySession(Protocol):
     """What runs queries: a connection, or the process that holds one."""
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return the rows of a small query."""
 
-    def kinds(self, sql: str) -> Mapping[str, Kind]:
+    def kinds(self, sql: str) -> Mapping[str, ValueKind]:
         """Return what the columns of a query hold."""
 
     def batches(self, sql: str, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
@@ -144,25 +144,25 @@ class Connection:
             )
         return found
 
-    def kinds(self, sql: str) -> Mapping[str, Kind]:
+    def kinds(self, sql: str) -> Mapping[str, ValueKind]:
         """Return what the columns of a query hold."""
         with self._translated_errors(), self._connection.cursor() as cursor:
             cursor.execute(f"SELECT * FROM ({sql}) bl_s LIMIT 0")
             return {column[0]: self._kind(int(column[1])) for column in cursor.description}
 
-    def _kind(self, code: int) -> Kind:
+    def _kind(self, code: int) -> ValueKind:
         types = self._driver.constants.FIELD_TYPE
         if code in {types.FLOAT, types.DOUBLE, types.DECIMAL, types.NEWDECIMAL}:
-            return Kind.NUMBER
+            return ValueKind.NUMBER
         if code in {types.TINY, types.SHORT, types.INT24, types.LONG, types.LONGLONG, types.YEAR}:
-            return Kind.INTEGER
+            return ValueKind.INTEGER
         if code in {types.DATETIME, types.DATE, types.NEWDATE}:
-            return Kind.LOCAL_TIME
+            return ValueKind.LOCAL_TIME
         if code == types.TIMESTAMP:
-            return Kind.INSTANT
+            return ValueKind.INSTANT
         if code in {types.VARCHAR, types.VAR_STRING, types.STRING, types.ENUM, types.SET}:
-            return Kind.TEXT
-        return Kind.OTHER
+            return ValueKind.TEXT
+        return ValueKind.OTHER
 
     def batches(self, sql: str, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Stream a query."""
@@ -187,7 +187,9 @@ def _batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch
 class MySQL(Database):
     """A session of MySQL or MariaDB."""
 
-    def __init__(self, session: Session, masked: str, snapshot: SnapshotInfo | None = None) -> None:
+    def __init__(
+        self, session: QuerySession, masked: str, snapshot: SnapshotInfo | None = None
+    ) -> None:
         """Use a session; ``masked`` is what messages call the database."""
         self._session = session
         self._masked = masked
@@ -240,7 +242,7 @@ class MySQL(Database):
         """Return the rows of a small query."""
         return self._session.rows(sql)
 
-    def kinds(self, sql: str) -> Mapping[str, Kind]:
+    def kinds(self, sql: str) -> Mapping[str, ValueKind]:
         """Return what the columns of a query hold."""
         return self._session.kinds(sql)
 

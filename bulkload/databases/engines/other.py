@@ -12,10 +12,10 @@ import pyarrow as pa
 from bulkload.databases.engines.base import (
     Database,
     Fetch,
-    Kind,
     RawColumn,
     Rounding,
     SnapshotInfo,
+    ValueKind,
 )
 from bulkload.databases.engines.urls import mask
 from bulkload.errors import MissingExtraError, PlanError, UnreadableError
@@ -87,11 +87,11 @@ class Other(Database):
             found = self._connection.exec_driver_sql(sql)
             return [dict(row) for row in found.mappings()]
 
-    def kinds(self, sql: str) -> Mapping[str, Kind]:
+    def kinds(self, sql: str) -> Mapping[str, ValueKind]:
         """Return the columns; drivers do not agree on how to say what they hold."""
         with self._translated_errors():
             found = self._connection.exec_driver_sql(f"SELECT * FROM ({sql}) bl_s WHERE 1 = 0")
-            return dict.fromkeys(found.keys(), Kind.ANY)
+            return dict.fromkeys(found.keys(), ValueKind.ANY)
 
     def batches(self, sql: str, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Stream a query."""

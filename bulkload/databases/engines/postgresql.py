@@ -17,9 +17,9 @@ from bulkload.databases.engines.base import (
     Database,
     DatabaseLostError,
     Fetch,
-    Kind,
     RawColumn,
     SnapshotInfo,
+    ValueKind,
 )
 from bulkload.databases.engines.urls import DatabaseUrl, mask
 from bulkload.errors import MissingExtraError, PlanError, UnreadableError
@@ -223,7 +223,7 @@ class PostgreSQL(Database):
             for name in settings:
                 self._execute(f"SET LOCAL {name} TO DEFAULT")
 
-    def kinds(self, sql: str) -> Mapping[str, Kind]:
+    def kinds(self, sql: str) -> Mapping[str, ValueKind]:
         """Return what the columns of a query hold."""
         with self._translated_errors(), self._connection.cursor() as cursor:
             schema = cursor.adbc_execute_schema(sql)
@@ -287,15 +287,15 @@ def _names_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
     return names | {str(row["name"]) for row in found if row["visible"]}
 
 
-def _kind(field: pa.Field) -> Kind:
+def _kind(field: pa.Field) -> ValueKind:
     kind = field.type
     if pa.types.is_floating(kind) or (field.metadata or {}).get(b"POSTGRESQL:type") == b"numeric":
-        return Kind.NUMBER
+        return ValueKind.NUMBER
     if pa.types.is_integer(kind):
-        return Kind.INTEGER
+        return ValueKind.INTEGER
     if pa.types.is_timestamp(kind):
-        return Kind.LOCAL_TIME if kind.tz is None else Kind.INSTANT
+        return ValueKind.LOCAL_TIME if kind.tz is None else ValueKind.INSTANT
     if pa.types.is_date(kind):
-        return Kind.LOCAL_TIME
+        return ValueKind.LOCAL_TIME
     is_text = pa.types.is_string(kind) or pa.types.is_boolean(kind)
-    return Kind.TEXT if is_text else Kind.OTHER
+    return ValueKind.TEXT if is_text else ValueKind.OTHER

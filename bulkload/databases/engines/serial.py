@@ -28,7 +28,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from bulkload.databases.engines.base import DatabaseLostError, Kind
+from bulkload.databases.engines.base import DatabaseLostError, ValueKind
 from bulkload.databases.engines.mysql import Connection
 from bulkload.databases.engines.urls import DatabaseUrl
 from bulkload.errors import BulkloadError
@@ -112,10 +112,10 @@ class SerialSession:
         found: list[dict[str, Any]] = self._answer()
         return found
 
-    def kinds(self, sql: str) -> Mapping[str, Kind]:
+    def kinds(self, sql: str) -> Mapping[str, ValueKind]:
         """Return what the columns of a query hold."""
         self._ask("kinds", sql)
-        found: Mapping[str, Kind] = self._answer()
+        found: Mapping[str, ValueKind] = self._answer()
         return found
 
     def batches(self, sql: str, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:

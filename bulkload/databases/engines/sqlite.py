@@ -20,10 +20,10 @@ from bulkload.databases.engines.base import (
     Database,
     DatabaseLostError,
     Fetch,
-    Kind,
     RawColumn,
     Rounding,
     SnapshotInfo,
+    ValueKind,
 )
 from bulkload.errors import MissingExtraError, PlanError, UnreadableError
 
@@ -154,11 +154,11 @@ class SQLite(Database):
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
-    def kinds(self, sql: str) -> Mapping[str, Kind]:
+    def kinds(self, sql: str) -> Mapping[str, ValueKind]:
         """Return the columns; the kind is a value's, not a column's."""
         with self._translated_errors():
             cursor = self._rows.execute(f"SELECT * FROM ({sql}) LIMIT 0")
-            return {column[0]: Kind.ANY for column in cursor.description}
+            return {column[0]: ValueKind.ANY for column in cursor.description}
 
     def batches(self, sql: str, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Stream a query; the driver learns the types from a row that is put in front."""

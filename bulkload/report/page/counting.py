@@ -6,7 +6,7 @@ from collections import defaultdict
 from math import ceil
 from pathlib import Path
 
-from bulkload.core.timeline import Course, Stretch, course_of, stretches
+from bulkload.core.timeline import Course, WorkSpan, course_of, stretches
 from bulkload.journal.overview import events_since, newest_event, run_summaries
 from bulkload.journal.whole import WholeJob
 from bulkload.report.limits import COUNT_WIDTH_S, COURSE_BINS
@@ -55,7 +55,7 @@ class EventCounter:
                 self._seen[folder] = max(self._seen.get(folder, 0), last)
 
 
-def _newest(whole: WholeJob, now: float) -> Stretch | None:
+def _newest(whole: WholeJob, now: float) -> WorkSpan | None:
     spans = []
     for store in whole.stores():
         newest = newest_event(store)

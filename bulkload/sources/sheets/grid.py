@@ -27,7 +27,7 @@ _FORMULA: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class VisibleSheet:
     """One sheet: its rows with their numbers as a spreadsheet shows them."""
 
     name: str
@@ -35,14 +35,14 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
+class SheetBook:
     """The visible sheets of a file, and the names of the hidden ones."""
 
-    sheets: Sequence[Grid]
+    sheets: Sequence[VisibleSheet]
     hidden: Sequence[str] = ()
 
 
-def read_book(path: Path) -> Book:
+def read_book(path: Path) -> SheetBook:
     """Read a workbook or a text table; raises ``PlanError`` or ``UnreadableError``."""
     if path.suffix.lower() not in SHEET_SUFFIXES:
         raise PlanError(f"{path}: a sheet is read from {', '.join(SHEET_SUFFIXES)}")
@@ -55,14 +55,14 @@ def read_book(path: Path) -> Book:
     if size_bytes > MAX_SHEET_BYTES:
         raise UnreadableError(f"{path}: more than {MAX_SHEET_BYTES >> 20} MiB: no sheet of cells")
     if path.suffix.lower() in (".csv", ".tsv", ".txt"):
-        return Book(sheets=[Grid(name=path.name, rows=list(_text_rows(path)))])
+        return SheetBook(sheets=[VisibleSheet(name=path.name, rows=list(_text_rows(path)))])
     return _workbook(path)
 
 
-def _workbook(path: Path) -> Book:
+def _workbook(path: Path) -> SheetBook:
     import python_calamine as calamine
 
-    sheets: list[Grid] = []
+    sheets: list[VisibleSheet] = []
     hidden: list[str] = []
     try:
         with calamine.CalamineWorkbook.from_path(str(path)) as book:
@@ -75,10 +75,10 @@ def _workbook(path: Path) -> Book:
                     continue
                 sheet = book.get_sheet_by_index(index)
                 rows = _filled(sheet, formulas.get(len(sheets) + len(hidden), {}))
-                sheets.append(Grid(name=meta.name, rows=rows))
+                sheets.append(VisibleSheet(name=meta.name, rows=rows))
     except (calamine.CalamineError, ValueError, OSError) as error:
         raise UnreadableError(f"{path}: not a workbook that can be read: {error}") from error
-    return Book(sheets=sheets, hidden=hidden)
+    return SheetBook(sheets=sheets, hidden=hidden)
 
 
 def _filled(sheet: Any, formulas: dict[tuple[int, int], None]) -> list[tuple[int, list[object]]]:

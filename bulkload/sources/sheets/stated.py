@@ -13,16 +13,22 @@ from bulkload.core.path_layout import normalised
 from bulkload.core.plan_check import Rule
 from bulkload.core.plan_items import Problem, Scope, Specification, UploadJob
 from bulkload.core.sheets.cell_table import CellRecord, CellTable, read_cells
-from bulkload.core.sheets.headers import IGNORED, OPEN_FIELDS, Header, find_header, known_fields
+from bulkload.core.sheets.headers import (
+    IGNORED,
+    OPEN_FIELDS,
+    SheetHeader,
+    find_header,
+    known_fields,
+)
 from bulkload.core.sheets.quantities import unit_of
-from bulkload.core.sheets.rows import Fault
+from bulkload.core.sheets.rows import CellFault
 from bulkload.core.sheets.test_table import TestTable, read_tests
 from bulkload.core.survey.cells import KnownCells
-from bulkload.core.survey.dates import Order
+from bulkload.core.survey.dates import DateOrder
 from bulkload.core.text import shown
 from bulkload.errors import PlanError, SettingsError, UnreadableError
 from bulkload.sources.plan_sheets import carried_cells
-from bulkload.sources.sheets.grid import Grid, read_book
+from bulkload.sources.sheets.grid import VisibleSheet, read_book
 
 _MAPPED: Final = re.compile(
     r"\s*(?P<column>[^=]+?)\s*=\s*(?P<field>[\w.]+|-)\s*(?P<unit>\[[^\]]*\])?\s*(?:,|\Z)"
@@ -37,7 +43,7 @@ class SheetOptions:
     tests: Path | None = None
     #: Column -> field, as a person stated it.
     columns: Mapping[str, str] = field(default_factory=dict)
-    order: Order | None = None
+    order: DateOrder | None = None
 
 
 @dataclass(slots=True)
@@ -155,7 +161,7 @@ def read_sheets(options: SheetOptions) -> tuple[StatedSheets, list[Problem]]:
 
 def _sheet(
     path: Path, options: SheetOptions, problems: list[Problem], *, is_tests: bool
-) -> tuple[Grid, Header]:
+) -> tuple[VisibleSheet, SheetHeader]:
     try:
         book = read_book(path)
     except UnreadableError as error:
@@ -177,7 +183,7 @@ def _sheet(
     return grid, _with_units(header, options.columns)
 
 
-def _with_units(header: Header, stated: Mapping[str, str]) -> Header:
+def _with_units(header: SheetHeader, stated: Mapping[str, str]) -> SheetHeader:
     units = {
         " ".join(column.split()).casefold(): name.partition(" [")[2].rstrip("]")
         for column, name in stated.items()
@@ -190,7 +196,11 @@ def _with_units(header: Header, stated: Mapping[str, str]) -> Header:
 
 
 def _about(
-    path: Path, grid: Grid, header: Header, others: Sequence[str], hidden: Sequence[str]
+    path: Path,
+    grid: VisibleSheet,
+    header: SheetHeader,
+    others: Sequence[str],
+    hidden: Sequence[str],
 ) -> Iterator[Problem]:
     """Yield, as warnings, how the sheet is understood."""
     proposed = [column for column in header.columns if column.how != "stated"]
@@ -209,7 +219,9 @@ def _about(
         yield _remark(path, f"{path}: the sheet {shown(name)} is not read; {shown(grid.name)} is")
 
 
-def _problems_of(path: Path, faults: Sequence[Fault], remarks: Sequence[str]) -> Iterator[Problem]:
+def _problems_of(
+    path: Path, faults: Sequence[CellFault], remarks: Sequence[str]
+) -> Iterator[Problem]:
     for fault in sorted(faults, key=lambda one: one.row):
         column = f", column {shown(fault.column)}" if fault.column else ""
         message = f"{path}, row {fault.row}{column} {fault.message}"
