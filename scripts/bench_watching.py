@@ -51,7 +51,7 @@ from prometheus_client import generate_latest
 from rich.console import Console, Group
 from rich.live import Live
 
-from bulkload.cli.live.text import live_lines
+from bulkload.cli.live.lines import live_lines
 from bulkload.clock import SystemClock
 from bulkload.core.lifecycle import JobState, Stored
 from bulkload.core.plan_items import UploadJob

@@ -20,8 +20,8 @@ from bulkload.readers.derive import FRAME, SWEEP_HZ, complete
 from bulkload.readers.dialect import REQUIRED, Dialect, Kind
 from bulkload.readers.electrodes import set_voltage
 from bulkload.readers.fetching import fetch_raw
+from bulkload.readers.header_fields import grouped, merged
 from bulkload.readers.instants import set_time
-from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.multi_test import channel_of, keep_member
 from bulkload.readers.plausible import check_plausible
 from bulkload.readers.raw_columns import Raw, Values

@@ -15,7 +15,7 @@ from bulkload.errors import UnreadableError
 from bulkload.readers.derive import SWEEP_HZ
 from bulkload.readers.dialect import PHASE_NEGATED, Z_IM_NEGATED, ColumnRule, Dialect
 from bulkload.readers.fetching import fetch_raw
-from bulkload.readers.metadata import grouped
+from bulkload.readers.header_fields import grouped
 from bulkload.readers.raw_columns import Floats, Raw
 from bulkload.readers.reading import Reading
 from bulkload.readers.table_source import Grid

@@ -10,9 +10,9 @@ from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers.dialect import Dialect
 from bulkload.readers.file_kinds import TEXT, WORKBOOK
+from bulkload.readers.header_fields import merged
 from bulkload.readers.header_match import HeaderRow
 from bulkload.readers.headers import find, grid_below
-from bulkload.readers.metadata import merged
 from bulkload.readers.multi_test import chosen_member, numbering, tests_in
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.other_sheets import join_sheets

@@ -27,7 +27,7 @@ from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.core.text import is_encodable, shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
 from bulkload.sources.listings import Listings
-from bulkload.sources.metadata import role_of
+from bulkload.sources.metadata_files import role_of
 from bulkload.sources.own_folders import is_own_folder
 from bulkload.sources.patience import patience
 from bulkload.sources.selection import Selection

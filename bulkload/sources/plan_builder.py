@@ -22,7 +22,7 @@ from bulkload.core.plan_items import (
 from bulkload.core.terms import JobKey
 from bulkload.core.text import shown
 from bulkload.sources.entry import Entry, Found, LeftFolder
-from bulkload.sources.metadata import MetadataStore, Note, Role
+from bulkload.sources.metadata_files import MetadataStore, Note, Role
 from bulkload.sources.sheets.stated import StatedSheets
 from bulkload.sources.specs import Stated
 

@@ -21,7 +21,7 @@ from bulkload.core.plan_items import Problem, Skip
 from bulkload.core.text import printable, shown
 from bulkload.errors import MissingExtraError, SettingsError, UnreadableError
 from bulkload.sources.entry import Entry, Found, LeftFolder
-from bulkload.sources.metadata import role_of
+from bulkload.sources.metadata_files import role_of
 from bulkload.sources.selection import IGNORE_FILE, Selection
 
 #: Deepest folder of a tree that is read: as in a folder on disk.

@@ -16,7 +16,7 @@ from bulkload.core.survey.content import ContentKind
 from bulkload.core.survey.proposal import FileFacts
 from bulkload.core.survey.propose import Knowledge, Survey, propose
 from bulkload.errors import UnreadableError
-from bulkload.sources.metadata import Role, read_mapping, role_of
+from bulkload.sources.metadata_files import Role, read_mapping, role_of
 from bulkload.surveying.look import HEAD_BYTES, content_digest, look_at_all
 from bulkload.surveying.walk import ListedFile, walk
 

@@ -18,7 +18,7 @@ from bulkload.core.survey.proposal import FileFacts
 from bulkload.core.text import printable
 from bulkload.errors import MissingExtraError, PlanError, UnreadableError
 from bulkload.sources.folder import MAX_DEPTH, left_out_rule
-from bulkload.sources.metadata import role_of
+from bulkload.sources.metadata_files import role_of
 from bulkload.sources.own_folders import is_own_folder
 
 #: What a member is that its archive's directory speaks against.

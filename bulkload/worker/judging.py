@@ -22,7 +22,7 @@ from bulkload.core.rules.file_summary import summarise_file
 from bulkload.core.rules.transforms import TransformRecord
 from bulkload.core.steps import summarise_steps
 from bulkload.core.terms import CURRENT, TIME, VOLTAGE
-from bulkload.readers.metadata import header_decisions
+from bulkload.readers.header_fields import header_decisions
 from bulkload.worker.limits import MAX_ISSUES, MAX_SHOWN_ISSUES
 
 

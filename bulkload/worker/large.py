@@ -27,8 +27,8 @@ from bulkload.core.terms import STEP_COUNT
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions
 from bulkload.readers.content import beginning, content_size
+from bulkload.readers.header_fields import sendable
 from bulkload.readers.large import open_large
-from bulkload.readers.metadata import sendable
 from bulkload.readers.reading import ChunkedSeries, NotInChunksError, ReadAgainError
 from bulkload.readers.text import HEAD_BYTES
 from bulkload.sources.stamp import quick_stamp

@@ -28,8 +28,8 @@ from bulkload.core.terms import DATABASE, JOINED
 from bulkload.core.treatment import Treatment
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, TimeSeries, load_dialects, read
+from bulkload.readers.header_fields import sendable
 from bulkload.readers.joined import read_joined
-from bulkload.readers.metadata import sendable
 from bulkload.readers.reading import Format, NotInChunksError
 from bulkload.tables.frames import to_frame, to_table
 from bulkload.tables.parquet import encode

@@ -22,7 +22,7 @@ from bulkload.engine.live_file import LiveState, read_snapshots
 from bulkload.localstudio import FaultKind, FaultRule, LocalStudio
 from tests.archives import archive
 from tests.jobs import PATIENCE_S, environment_of, running, until
-from tests.shell.test_live_text import RUN
+from tests.shell.test_live_lines import RUN
 from tests.terminal import Terminal, terminal
 
 UPLOAD = ["upload", "archive", "--job", "job", "--workers", "1"]

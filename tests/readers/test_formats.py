@@ -15,7 +15,7 @@ import xlsxwriter
 
 from bulkload.errors import UnreadableError
 from bulkload.readers import ReadOptions, TimeSeries, detect, list_members, read
-from bulkload.readers.metadata import cleaned, sendable
+from bulkload.readers.header_fields import cleaned, sendable
 
 Write = Callable[[str, bytes | str], Path]
 

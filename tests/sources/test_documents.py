@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bulkload.errors import UnreadableError
 from bulkload.sources.json_yaml_toml import MAX_DOCUMENT_BYTES, load
-from bulkload.sources.metadata import read_mapping
+from bulkload.sources.metadata_files import read_mapping
 
 
 def document(tmp_path: Path, name: str, content: str | bytes) -> Path:

@@ -33,7 +33,7 @@ from bulkload.core.plan_items import (
 )
 from bulkload.core.terms import JobKey, MeasurementType
 from bulkload.errors import PlanError
-from bulkload.sources.metadata import role_of
+from bulkload.sources.metadata_files import role_of
 from bulkload.sources.plan_file import write_plan
 from bulkload.sources.read_source import read_source
 from tests.plans import account_of

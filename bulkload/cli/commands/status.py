@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from rich.console import Console
 
-from bulkload.cli.live.text import plain_line
+from bulkload.cli.live.lines import plain_line
 from bulkload.cli.live.watch import is_at_work, live_states, liveness_lines
 from bulkload.cli.live.watch import watch as show_until_over
 from bulkload.cli.output.console import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from bulkload.cli.live.text import duration
+from bulkload.cli.live.lines import duration
 from bulkload.core.snapshot import SERVER, RunSnapshot
 from bulkload.core.text import printable
 

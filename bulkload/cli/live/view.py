@@ -14,8 +14,8 @@ from typing import Final
 from rich.console import Console, Group
 from rich.live import Live
 
+from bulkload.cli.live.lines import live_lines, plain_line
 from bulkload.cli.live.notices import Notices
-from bulkload.cli.live.text import live_lines, plain_line
 from bulkload.cli.output.console import say
 from bulkload.core.snapshot import RunSnapshot
 

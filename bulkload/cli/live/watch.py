@@ -10,7 +10,7 @@ from threading import Event
 
 from rich.console import Console
 
-from bulkload.cli.live.text import duration
+from bulkload.cli.live.lines import duration
 from bulkload.cli.live.view import REDRAW_EVERY_S, shown_live
 from bulkload.core.snapshot import Liveness, RunSnapshot, merged
 from bulkload.engine.live_file import LiveState, read_snapshots

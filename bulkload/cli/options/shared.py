@@ -320,7 +320,7 @@ class PrepareArguments:
         names = _listed(self.header_fields)
         if names:
             # Only where fields are named: the readers take long to load.
-            from bulkload.readers.metadata import PERSONAL_FIELDS
+            from bulkload.readers.header_fields import PERSONAL_FIELDS
 
             if unknown := sorted(set(names) - PERSONAL_FIELDS):
                 raise SettingsError(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bulkload.core import terms
 from bulkload.readers.dialect import RECORD, TIMESTAMP, ColumnRule, Dialect, Kind, Sign
-from bulkload.readers.metadata import grouped, with_iso_start
+from bulkload.readers.header_fields import grouped, with_iso_start
 from bulkload.readers.table_format import TableFormat
 from bulkload.readers.workbook import Book
 

@@ -17,8 +17,8 @@ from bulkload.errors import UnreadableError
 from bulkload.readers.file_kinds import ACCESS
 from bulkload.readers.formats.arbin import TABLE
 from bulkload.readers.formats.arbin_auxiliary import CHANNELS, RECORDS, add_auxiliary
+from bulkload.readers.header_fields import grouped, merged
 from bulkload.readers.headers import HeaderLine, cut, grid_below
-from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.multi_test import chosen_member
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe

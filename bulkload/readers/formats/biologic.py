@@ -22,8 +22,8 @@ from bulkload.readers.dialect import (
     Sign,
 )
 from bulkload.readers.file_kinds import TEXT
+from bulkload.readers.header_fields import grouped, merged, with_iso_start
 from bulkload.readers.headers import HeaderLine, cut, find, grid_below
-from bulkload.readers.metadata import grouped, merged, with_iso_start
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Floats, Raw

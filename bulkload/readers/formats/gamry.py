@@ -16,7 +16,7 @@ from bulkload.core.text import printable
 from bulkload.errors import UnreadableError
 from bulkload.readers.dialect import ColumnRule, Dialect, Sign
 from bulkload.readers.file_kinds import TEXT
-from bulkload.readers.metadata import grouped, merged, with_iso_start
+from bulkload.readers.header_fields import grouped, merged, with_iso_start
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions

@@ -18,7 +18,7 @@ from bulkload.readers.dialect import (
     Dialect,
     Kind,
 )
-from bulkload.readers.metadata import grouped, labelled, with_iso_start
+from bulkload.readers.header_fields import grouped, labelled, with_iso_start
 from bulkload.readers.probe import Probe
 from bulkload.readers.spectrum import SPECTRAL, tell_sweeps
 from bulkload.readers.table_format import TableFormat

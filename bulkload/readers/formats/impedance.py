@@ -14,9 +14,9 @@ from bulkload.core import terms
 from bulkload.errors import UnreadableError
 from bulkload.readers.dialect import ColumnRule, Dialect
 from bulkload.readers.file_kinds import TEXT
+from bulkload.readers.header_fields import grouped, labelled, merged, with_iso_start
 from bulkload.readers.header_match import headings
 from bulkload.readers.headers import HeaderLine, find, grid_below
-from bulkload.readers.metadata import grouped, labelled, merged, with_iso_start
 from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions
 from bulkload.readers.spectrum import (

@@ -17,7 +17,7 @@ from bulkload.readers.dialect import (
     Kind,
     Sign,
 )
-from bulkload.readers.metadata import grouped, labelled, with_iso_start
+from bulkload.readers.header_fields import grouped, labelled, with_iso_start
 from bulkload.readers.probe import Probe
 from bulkload.readers.table_format import TableFormat
 

@@ -21,9 +21,9 @@ from bulkload.readers.dialect import (
     Sign,
 )
 from bulkload.readers.formats.time_unit import settle_time_unit
+from bulkload.readers.header_fields import between, grouped, labelled, with_iso_start
 from bulkload.readers.headers import cut, find
 from bulkload.readers.headers import lines as lines_of
-from bulkload.readers.metadata import between, grouped, labelled, with_iso_start
 from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.table_format import TableFormat

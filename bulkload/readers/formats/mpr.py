@@ -33,7 +33,7 @@ from bulkload.readers.dialect import RECORD_CHARGE, ColumnRule
 from bulkload.readers.file_kinds import BIOLOGIC_BINARY
 from bulkload.readers.formats.biologic import EXPORT, flows, make_series
 from bulkload.readers.formats.mpr_columns import AMBIGUOUS, COLUMNS, FLAGS, TECHNIQUES
-from bulkload.readers.metadata import grouped, merged
+from bulkload.readers.header_fields import grouped, merged
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Raw

@@ -19,7 +19,7 @@ from bulkload.readers.dialect import (
     Kind,
     Sign,
 )
-from bulkload.readers.metadata import grouped, with_iso_start
+from bulkload.readers.header_fields import grouped, with_iso_start
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.table_format import TableFormat
 from bulkload.readers.workbook import Book

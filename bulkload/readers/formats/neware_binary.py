@@ -16,7 +16,7 @@ from bulkload.errors import MissingExtraError, UnreadableError
 from bulkload.readers.content import FileContent
 from bulkload.readers.dialect import EPOCH, MODE, RECORD, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.file_kinds import NEWARE_ARCHIVE, NEWARE_BINARY
-from bulkload.readers.metadata import grouped, merged
+from bulkload.readers.header_fields import grouped, merged
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe
 from bulkload.readers.reading import Evidence, Format, Reading, ReadOptions

@@ -16,8 +16,8 @@ from bulkload.readers import timestamps as clock
 from bulkload.readers.derive import FRAME
 from bulkload.readers.dialect import TIMESTAMP, ColumnRule, Dialect, Kind, Sign
 from bulkload.readers.file_kinds import TEXT
+from bulkload.readers.header_fields import grouped, labelled, merged, with_iso_start
 from bulkload.readers.headers import HeaderLine, cut, grid_below
-from bulkload.readers.metadata import grouped, labelled, merged, with_iso_start
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Raw

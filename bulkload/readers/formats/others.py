@@ -9,7 +9,7 @@ from typing import Any, Final
 from bulkload.core import terms
 from bulkload.readers.dialect import MODE, TIMESTAMP, ColumnRule, Dialect, Kind, Series, Sign
 from bulkload.readers.formats.time_unit import settle_time_unit
-from bulkload.readers.metadata import grouped, labelled, with_iso_start
+from bulkload.readers.header_fields import grouped, labelled, with_iso_start
 from bulkload.readers.probe import Probe
 from bulkload.readers.table_format import TableFormat
 

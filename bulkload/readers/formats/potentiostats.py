@@ -19,8 +19,8 @@ from bulkload.readers.dialect import (
     Sign,
 )
 from bulkload.readers.file_kinds import TEXT
+from bulkload.readers.header_fields import grouped, merged
 from bulkload.readers.headers import HeaderLine, grid_below
-from bulkload.readers.metadata import grouped, merged
 from bulkload.readers.multi_test import chosen_member
 from bulkload.readers.normalise import read_grid
 from bulkload.readers.probe import Probe

@@ -11,7 +11,7 @@ from bulkload.core import terms
 from bulkload.core.decisions import DecisionCode
 from bulkload.readers.derive import DUPLICATE_OFFSET_S
 from bulkload.readers.dialect import RECORD, ColumnRule, Dialect, Kind, Sign
-from bulkload.readers.metadata import grouped, labelled
+from bulkload.readers.header_fields import grouped, labelled
 from bulkload.readers.probe import Probe
 from bulkload.readers.raw_columns import Raw
 from bulkload.readers.table_format import TableFormat

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bulkload.cli.commands.help import pages
+from bulkload.cli.live.lines import duration, headline, live_lines, pace, plain_line, size
 from bulkload.cli.live.notices import Notices
-from bulkload.cli.live.text import duration, headline, live_lines, pace, plain_line, size
 from bulkload.core.limiting import Limit, LimitName
 from bulkload.core.outcome import OutcomeKind
 from bulkload.core.snapshot import (
