@@ -34,9 +34,9 @@ def test_a_time_of_this_very_minute_is_tomorrows() -> None:
 
 @pytest.mark.parametrize("text", ["2026-03-04T22:30:15.000500+02:00", "2026-03-01T00:00"])
 def test_a_moment_that_has_passed_is_none(text: str) -> None:
-    with pytest.raises(ValueError, match="has passed") as told:
+    with pytest.raises(ValueError, match="has passed") as raised:
         parse_until(text, NOW)
-    assert str(told.value) == f"{text} has passed"
+    assert str(raised.value) == f"{text} has passed"
 
 
 @pytest.mark.parametrize("text", ["soon", "25:00", "6:5", "", "x06:00"])

@@ -50,6 +50,6 @@ def test_the_window_needs_both_limits() -> None:
 
 @pytest.mark.parametrize("unit", ["W.h", "C", "parsec", "mA"])
 def test_a_unit_that_is_no_capacity_is_refused_not_guessed(unit: str) -> None:
-    with pytest.raises(UnknownUnitError) as told:
+    with pytest.raises(UnknownUnitError) as raised:
         rated_capacity({"capacity": {"value": 5.0, "unit": unit}})
-    assert str(told.value) == f"ratings.capacity is in {unit!r}; known units: Ah, mAh, uAh, As"
+    assert str(raised.value) == f"ratings.capacity is in {unit!r}; known units: Ah, mAh, uAh, As"

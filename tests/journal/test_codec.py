@@ -33,7 +33,7 @@ FULL = UploadJob(
     reader=DATABASE,
     origin="table, key 3",
     data_type="eis",
-    batch="lot 7",
+    batch="batch 7",
     day_first=False,
     voltage="ewe",
     transforms=("set_sign", "drop_nan"),
@@ -47,7 +47,7 @@ FULL = UploadJob(
     expects_new=True,
 )
 FULL_TEXT = (
-    '{"batch":"lot 7","checks":{"rated_capacity":2.0,"skip_checks":["a","b"],"strict":false,'
+    '{"batch":"batch 7","checks":{"rated_capacity":2.0,"skip_checks":["a","b"],"strict":false,'
     '"voltage_window":[2.5,4.2]},"data_type":"eis","day_first":false,"expects_new":true,'
     '"key":["s\\"","c\\n","m🔋"],"member":"Sheet 2","metadata":{"notes":"n","tags":["a"]},'
     '"origin":"table, key 3","path":"m.csv","reader":"database","transforms":["set_sign",'
@@ -75,9 +75,9 @@ def test_a_job_is_this_text_and_this_text_is_the_job(job: UploadJob, text: str) 
     ],
 )
 def test_a_job_that_cannot_be_read_is_a_damaged_journal(text: str) -> None:
-    with pytest.raises(JournalError) as told:
+    with pytest.raises(JournalError) as raised:
         job_from_text(text)
-    assert str(told.value) == "the journal holds a job that cannot be read"
+    assert str(raised.value) == "the journal holds a job that cannot be read"
 
 
 def test_an_event_is_its_fields_and_lists_are_tuples_again() -> None:
@@ -111,9 +111,9 @@ def test_an_event_is_its_fields_and_lists_are_tuples_again() -> None:
 )
 def test_an_event_that_cannot_be_read_is_a_damaged_journal(name: str, text: str) -> None:
     assert isinstance(event_from_text("Attempting", '{"act":"put"}'), Attempting)
-    with pytest.raises(JournalError) as told:
+    with pytest.raises(JournalError) as raised:
         event_from_text(name, text)
-    assert str(told.value) == f"the journal holds an event that cannot be read: {name}"
+    assert str(raised.value) == f"the journal holds an event that cannot be read: {name}"
 
 
 def test_options_read_back_whatever_version_wrote_them() -> None:

@@ -122,7 +122,7 @@ def test_who_compares_or_copies_changes_nothing(part: Path, tmp_path: Path) -> N
 
 
 def test_a_folder_without_a_journal_is_not_copied(tmp_path: Path) -> None:
-    with pytest.raises(JournalError) as told:
+    with pytest.raises(JournalError) as raised:
         copy_part(tmp_path, tmp_path / "copy")
-    assert str(told.value) == f"{tmp_path} holds no journal"
+    assert str(raised.value) == f"{tmp_path} holds no journal"
     assert list(tmp_path.iterdir()) == []

@@ -61,18 +61,18 @@ def test_a_database_of_another_program_is_left_whatever_its_version(tmp_path: Pa
         other.executescript("CREATE TABLE photo (id); PRAGMA user_version=1;")
     before = path.read_bytes()
     for is_read_only in (False, True):
-        with pytest.raises(JournalError) as told:
+        with pytest.raises(JournalError) as raised:
             Store(path, is_read_only=is_read_only)
-        assert str(told.value) == f"{path} is not a journal of bulkload"
+        assert str(raised.value) == f"{path} is not a journal of bulkload"
     assert path.read_bytes() == before
 
 
 def test_a_journal_of_a_newer_version_is_left(path: Path) -> None:
     with closing(sqlite3.connect(path)) as newer:
         newer.execute("PRAGMA user_version=4")
-    with pytest.raises(JournalError) as told:
+    with pytest.raises(JournalError) as raised:
         Store(path)
-    assert str(told.value) == f"{path} is a journal of version 4; this bulkload reads version 3"
+    assert str(raised.value) == f"{path} is a journal of version 4; this bulkload reads version 3"
 
 
 def test_a_journal_that_is_not_there_is_made_by_who_may_write(tmp_path: Path) -> None:
@@ -97,9 +97,9 @@ def test_a_folder_holds_one_journal_of_either_form(tmp_path: Path) -> None:
     (tmp_path / LOG_NAME).touch()
     assert find(tmp_path) == tmp_path / LOG_NAME
     (tmp_path / FILE_NAME).touch()
-    with pytest.raises(JournalError) as told:
+    with pytest.raises(JournalError) as raised:
         find(tmp_path)
-    assert str(told.value) == f"{tmp_path} holds two journals, {FILE_NAME} and {LOG_NAME}"
+    assert str(raised.value) == f"{tmp_path} holds two journals, {FILE_NAME} and {LOG_NAME}"
     (tmp_path / LOG_NAME).unlink()
     assert find(tmp_path) == tmp_path / FILE_NAME
 
@@ -166,9 +166,9 @@ def test_a_folder_is_held_for_the_length_of_a_run(tmp_path: Path) -> None:
     assert is_held(tmp_path) is None
     with exclusive(tmp_path):
         assert is_held(tmp_path) is True
-        with pytest.raises(JournalBusyError) as told, exclusive(tmp_path):
+        with pytest.raises(JournalBusyError) as raised, exclusive(tmp_path):
             pass
-    assert str(told.value) == (
+    assert str(raised.value) == (
         f"another run is using {tmp_path}: wait for it, or give --job another folder"
     )
     assert is_held(tmp_path) is False
@@ -197,23 +197,23 @@ def test_a_folder_that_cannot_be_locked_says_why(
 ) -> None:
     folder = tmp_path / "no folder"
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(JournalError) as told, exclusive(folder):
+    with pytest.raises(JournalError) as raised, exclusive(folder):
         pass
-    assert str(told.value) == (
+    assert str(raised.value) == (
         f"{folder} cannot be locked: Permission denied: it may not be written in"
     )
     monkeypatch.setattr(os, "access", lambda where, how: (where, how) == (folder, os.W_OK))
-    with pytest.raises(JournalError) as told, exclusive(folder):
+    with pytest.raises(JournalError) as raised, exclusive(folder):
         pass
-    assert str(told.value) == f"{folder} cannot be locked: unable to open database file"
+    assert str(raised.value) == f"{folder} cannot be locked: unable to open database file"
 
 
 def test_a_lock_that_is_no_lock_is_no_reason_to_wait(tmp_path: Path) -> None:
     (tmp_path / "lock.sqlite").mkdir()
     assert is_held(tmp_path) is None
     with (
-        pytest.raises(JournalError, match="cannot be locked: unable to open") as told,
+        pytest.raises(JournalError, match="cannot be locked: unable to open") as raised,
         exclusive(tmp_path),
     ):
         pass
-    assert not isinstance(told.value, JournalBusyError)
+    assert not isinstance(raised.value, JournalBusyError)

@@ -198,10 +198,10 @@ def test_a_byte_that_changed_in_the_middle_is_damage(
         damaged[at] ^= flip
         log.write_bytes(damaged)
         for is_read_only in (True, False):
-            with pytest.raises(JournalError) as told:
+            with pytest.raises(JournalError) as raised:
                 Store(path, is_read_only=is_read_only)
             if at >= len(HEADER):
-                assert f"{log} is damaged at byte" in str(told.value)
+                assert f"{log} is damaged at byte" in str(raised.value)
         assert log.read_bytes() == damaged
 
 
@@ -255,9 +255,9 @@ def test_a_file_of_another_kind_is_left_as_it_is(
     said: bytes, words: str, path: Path, log: Path, *, is_read_only: bool
 ) -> None:
     log.write_bytes(said)
-    with pytest.raises(JournalError) as told:
+    with pytest.raises(JournalError) as raised:
         Store(path, is_read_only=is_read_only)
-    assert str(told.value) == f"{log} is {words}"
+    assert str(raised.value) == f"{log} is {words}"
     assert log.read_bytes() == said
 
 
@@ -454,12 +454,12 @@ def test_any_thread_may_use_a_journal_and_waits_for_another(
 ) -> None:
     if not is_logged:
         log.unlink()
-    told: list[int] = []
+    noted: list[int] = []
     with Store(path) as store:
-        thread = threading.Thread(target=lambda: told.append(store.begin_run("there", {}, 0.0)))
+        thread = threading.Thread(target=lambda: noted.append(store.begin_run("there", {}, 0.0)))
         thread.start()
         thread.join()
-        assert told == [1]
+        assert noted == [1]
         (wait_ms,) = store._connection.execute("PRAGMA busy_timeout").fetchone()
         assert wait_ms == 30_000
         assert store._connection.isolation_level is None

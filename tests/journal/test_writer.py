@@ -61,18 +61,18 @@ def test_each_kind_of_write_is_on_disk_when_it_returns(path: Path) -> None:
 
 
 def test_what_was_written_takes_effect_though_its_sender_was_cancelled(path: Path) -> None:
-    told: list[JobState] = []
+    noted: list[JobState] = []
 
     async def main() -> None:
         async with open_journal(path, 1, lambda: 0.0) as journal:
-            sender = asyncio.create_task(journal.append(1, FAILED, then=told.append))
+            sender = asyncio.create_task(journal.append(1, FAILED, then=noted.append))
             await asyncio.sleep(0)
             sender.cancel()
             await journal.append(2, FAILED)
             assert sender.cancelled()
 
     anyio.run(main)
-    assert told == [JobState.FAILED]
+    assert noted == [JobState.FAILED]
 
 
 def test_all_is_on_disk_and_the_writer_has_ended_when_the_journal_is_closed(path: Path) -> None:
@@ -105,14 +105,14 @@ def test_what_an_effect_raises_is_the_senders(path: Path) -> None:
 
 
 def test_what_could_not_be_written_takes_no_effect(path: Path) -> None:
-    told: list[JobState] = []
+    noted: list[JobState] = []
 
     async def main() -> None:
         async with open_journal(path, 1, lambda: 0.0) as journal:
 
             async def append(job: int) -> None:
                 with pytest.raises(JournalError, match="no such table"):
-                    await journal.append(job, FAILED, then=told.append)
+                    await journal.append(job, FAILED, then=noted.append)
 
             journal.reader._connection.execute("DROP TABLE event")
             async with anyio.create_task_group() as tasks:
@@ -120,7 +120,7 @@ def test_what_could_not_be_written_takes_no_effect(path: Path) -> None:
                 tasks.start_soon(append, 2)
 
     anyio.run(main)
-    assert told == []
+    assert noted == []
 
 
 def test_a_group_without_writes_is_no_transaction(path: Path) -> None:
@@ -138,12 +138,13 @@ class Gathering:
     def __init__(self, path: Path) -> None:
         self.journal = Journal(path, 1, lambda: 0.0)
         self.handed_over: list[list[Write] | None] = []
+        #: Cancelled by the loop in the end.
+        self.writes: list[asyncio.Future[JobState]] = []
 
     def write(self, count: int = 1) -> None:
         """Begin to write so many."""
         for _ in range(count):
-            # Kept by the loop until it is cancelled in the end.
-            asyncio.ensure_future(self.journal.append(1, FAILED))  # noqa: RUF006
+            self.writes.append(asyncio.ensure_future(self.journal.append(1, FAILED)))
 
     async def sizes(self, after_s: float = 0.0) -> list[int]:
         """Return the sizes of the batches that were handed over since it was asked last."""

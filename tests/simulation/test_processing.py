@@ -111,14 +111,14 @@ class Told:
 
 def poll(say: Say, *arriving: tuple[float, JobContext], latency_s: float = 0.0) -> Told:
     """Have a poller wait for jobs that arrive at these seconds, until the last has ended."""
-    told = Told(say, latency_s)
+    noted = Told(say, latency_s)
 
     async def main() -> None:
-        poller = told.poller = ProcessingPoller(
-            cast("Any", type("Studio", (), {"cell_measurement": told})),
-            cast("Any", told),
+        poller = noted.poller = ProcessingPoller(
+            cast("Any", type("Studio", (), {"cell_measurement": noted})),
+            cast("Any", noted),
             VirtualClock(),
-            cast("Any", told),
+            cast("Any", noted),
         )
         send, receive = anyio.create_memory_object_stream[JobContext](9)
         async with anyio.create_task_group() as tasks, send:
@@ -126,10 +126,10 @@ def poll(say: Say, *arriving: tuple[float, JobContext], latency_s: float = 0.0) 
             for at, job in arriving:
                 await anyio.sleep(max(0.0, at - anyio.current_time()))
                 await send.send(job)
-        told.waiting.append(poller.waiting)
+        noted.waiting.append(poller.waiting)
 
     virtual_run(main, socket_grace_s=0.0)
-    return told
+    return noted
 
 
 def ready_from(at_s: float) -> Say:
@@ -141,39 +141,39 @@ READY = ProcessingReady(ready_updated_at="t")
 
 
 def test_the_wait_between_two_requests_grows_to_fifteen_seconds() -> None:
-    told = poll(ready_from(60.0), (0.0, context()))
-    assert told.asked_s == pytest.approx([*ASKED_S, *ASKED_LATER_S[:3]])
-    assert {tuple(ids.items()) for _, ids in told.asked} == {(("m", "cell"),)}
-    assert told.events == [("m", READY)]
-    assert told.processing_s == pytest.approx([ASKED_LATER_S[2]])
-    assert told.waiting == [*12 * [1], 0]
+    noted = poll(ready_from(60.0), (0.0, context()))
+    assert noted.asked_s == pytest.approx([*ASKED_S, *ASKED_LATER_S[:3]])
+    assert {tuple(ids.items()) for _, ids in noted.asked} == {(("m", "cell"),)}
+    assert noted.events == [("m", READY)]
+    assert noted.processing_s == pytest.approx([ASKED_LATER_S[2]])
+    assert noted.waiting == [*12 * [1], 0]
 
 
 def test_what_arrives_meanwhile_is_asked_for_soon_together_with_its_cell() -> None:
-    told = poll(ready_from(30.0), (0.0, context("a")), (26.0, context("b")))
+    noted = poll(ready_from(30.0), (0.0, context("a")), (26.0, context("b")))
     # The wait of the cell begins again: half a second, half, three quarters, and so on.
     after = [26.5, 27.0, 27.75, 28.875, 30.5625]
-    assert told.asked_s == pytest.approx([*ASKED_S, *after])
-    assert [list(ids) for _, ids in told.asked[-6:]] == [["a"], *5 * [["a", "b"]]]
-    assert [name for name, _ in told.events] == ["a", "b"]
-    assert told.processing_s == pytest.approx([30.5625, 4.5625])
-    assert told.waiting == [*9 * [1], *5 * [2], 0]
+    assert noted.asked_s == pytest.approx([*ASKED_S, *after])
+    assert [list(ids) for _, ids in noted.asked[-6:]] == [["a"], *5 * [["a", "b"]]]
+    assert [name for name, _ in noted.events] == ["a", "b"]
+    assert noted.processing_s == pytest.approx([30.5625, 4.5625])
+    assert noted.waiting == [*9 * [1], *5 * [2], 0]
 
 
 def test_what_is_due_sooner_than_the_next_arrival_is_not_put_off_by_it() -> None:
-    told = poll(ready_from(1.0), (0.0, context("a")), (0.3, context("b")))
-    assert told.asked_s == pytest.approx([0.5, 1.0])
+    noted = poll(ready_from(1.0), (0.0, context("a")), (0.3, context("b")))
+    assert noted.asked_s == pytest.approx([0.5, 1.0])
 
 
 def test_something_arrives_after_everything_had_ended() -> None:
-    told = poll(ready_from(0.0), (0.0, context("a")), (100.0, context("b")))
-    assert told.asked_s == pytest.approx([0.5, 100.5])
-    assert told.waiting == [1, 1, 0]
+    noted = poll(ready_from(0.0), (0.0, context("a")), (100.0, context("b")))
+    assert noted.asked_s == pytest.approx([0.5, 100.5])
+    assert noted.waiting == [1, 1, 0]
 
 
 def test_each_cell_is_asked_for_by_itself() -> None:
-    told = poll(ready_from(0.0), (0.0, context("a", "cell a")), (0.0, context("b", "cell b")))
-    assert [ids for _, ids in told.asked] == [{"a": "cell a"}, {"b": "cell b"}]
+    noted = poll(ready_from(0.0), (0.0, context("a", "cell a")), (0.0, context("b", "cell b")))
+    assert [ids for _, ids in noted.asked] == [{"a": "cell a"}, {"b": "cell b"}]
 
 
 def test_one_of_two_that_is_still_processed_does_not_hold_the_other_up() -> None:
@@ -181,24 +181,24 @@ def test_one_of_two_that_is_still_processed_does_not_hold_the_other_up() -> None
         states = {"a": "running" if now < 1.0 else "ready", "b": "ready"}
         return {one: record(one, states[one]) for one in ids}
 
-    told = poll(say, (0.0, context("a")), (0.0, context("b")))
-    assert [name for name, _ in told.events] == ["b", "a"]
-    assert told.processing_s == pytest.approx([0.5, 1.0])
+    noted = poll(say, (0.0, context("a")), (0.0, context("b")))
+    assert [name for name, _ in noted.events] == ["b", "a"]
+    assert noted.processing_s == pytest.approx([0.5, 1.0])
 
 
 def test_a_record_that_reads_do_not_show_is_gone_after_a_minute() -> None:
     def say(_: float, ids: Mapping[str, str]) -> Answer:
         return {one: None if one == "a" else record(one, "ready") for one in ids}
 
-    told = poll(say, (0.0, context("a")), (0.0, context("b")))
+    noted = poll(say, (0.0, context("a")), (0.0, context("b")))
     lost = Failed(
         cause="record_vanished",
         message="run.csv: s / cell / a was confirmed as a, and Studio no longer has it; run "
         "`bulkload retry` to upload it again",
     )
-    assert told.events == [("b", READY), ("a", lost)]
-    assert told.ended_s == pytest.approx([ASKED_S[0], ASKED_LATER_S[2]])
-    assert told.processing_s == pytest.approx([0.5, ASKED_LATER_S[2]])
+    assert noted.events == [("b", READY), ("a", lost)]
+    assert noted.ended_s == pytest.approx([ASKED_S[0], ASKED_LATER_S[2]])
+    assert noted.processing_s == pytest.approx([0.5, ASKED_LATER_S[2]])
 
 
 def test_an_answer_is_as_old_as_its_request() -> None:
@@ -208,9 +208,9 @@ def test_an_answer_is_as_old_as_its_request() -> None:
     def say(now: float, ids: Mapping[str, str]) -> Answer:
         return {one: record(one, "ready") if now >= shown_s else None for one in ids}
 
-    told = poll(say, (0.0, context()), latency_s=40.0)
-    assert told.asked_s == pytest.approx([0.5, 41.0, 81.75])
-    assert told.events == [("m", READY)]
+    noted = poll(say, (0.0, context()), latency_s=40.0)
+    assert noted.asked_s == pytest.approx([0.5, 41.0, 81.75])
+    assert noted.events == [("m", READY)]
 
 
 @pytest.mark.parametrize(
@@ -253,9 +253,9 @@ def test_an_answer_is_as_old_as_its_request() -> None:
 def test_how_processing_ends(
     status: str | None, error: str | None, expected: Event, *, of_another: bool
 ) -> None:
-    told = poll(lambda _, ids: {one: record(one, status, error) for one in ids},
+    noted = poll(lambda _, ids: {one: record(one, status, error) for one in ids},
                 (0.0, context(of_another=of_another)))  # fmt: skip
-    assert told.events == [("m", expected)]
+    assert noted.events == [("m", expected)]
 
 
 def unfinished(name: str, reason: str) -> GaveUp:
@@ -267,16 +267,16 @@ def unfinished(name: str, reason: str) -> GaveUp:
 
 
 def test_what_takes_an_hour_is_left_to_the_next_run() -> None:
-    told = poll(ready_from(4000.0), (100.0, context("a")), (1000.0, context("b")))
-    assert told.events == [
+    noted = poll(ready_from(4000.0), (100.0, context("a")), (1000.0, context("b")))
+    assert noted.events == [
         ("a", unfinished("a", "Studio was still processing it")),
         ("b", READY),
     ]
     # At the first answer after the hour: requests are fifteen seconds apart by then.
-    assert 3700.0 < told.ended_s[0] < 3715.0
-    assert told.processing_s[0] == pytest.approx(told.ended_s[0] - 100.0)
-    assert 4000.0 <= told.ended_s[1] < 4015.0
-    assert told.processing_s[1] == pytest.approx(told.ended_s[1] - 1000.0)
+    assert 3700.0 < noted.ended_s[0] < 3715.0
+    assert noted.processing_s[0] == pytest.approx(noted.ended_s[0] - 100.0)
+    assert 4000.0 <= noted.ended_s[1] < 4015.0
+    assert noted.processing_s[1] == pytest.approx(noted.ended_s[1] - 1000.0)
 
 
 def test_the_hour_and_the_minute_are_whole() -> None:
@@ -285,25 +285,25 @@ def test_the_hour_and_the_minute_are_whole() -> None:
     def say(_: float, ids: Mapping[str, str]) -> Answer:
         return {one: record(one, "ready") if one == "b" else None for one in ids}
 
-    told = poll(say, (0.0, context("a")), (59.5, context("b")))
-    assert told.asked_s[-1] == 60.0
-    assert [name for name, _ in told.events] == ["a", "b"]
+    noted = poll(say, (0.0, context("a")), (59.5, context("b")))
+    assert noted.asked_s[-1] == 60.0
+    assert [name for name, _ in noted.events] == ["a", "b"]
 
     def say_later(now: float, ids: Mapping[str, str]) -> Answer:
         return {one: record(one, "ready" if one == "b" and now > 3600.0 else "running")
                 for one in ids}  # fmt: skip
 
-    told = poll(say_later, (0.0, context("a")), (3599.5, context("b")))
-    assert told.asked_s[-2:] == [3600.0, 3600.5]
-    assert [name for name, _ in told.events] == ["b", "a"]
+    noted = poll(say_later, (0.0, context("a")), (3599.5, context("b")))
+    assert noted.asked_s[-2:] == [3600.0, 3600.5]
+    assert [name for name, _ in noted.events] == ["b", "a"]
 
 
 def test_a_record_that_was_confirmed_is_asked_for_whatever_else_has_its_name() -> None:
     """The listing of its cell holds another client's, and not ours any more."""
     job = replace(context(), found=FoundRecord(id="theirs"))
-    told = poll(ready_from(0.0), (0.0, job))
-    assert [ids for _, ids in told.asked] == [{"m": "cell"}]
-    assert told.events == [("m", READY)]
+    noted = poll(ready_from(0.0), (0.0, job))
+    assert [ids for _, ids in noted.asked] == [{"m": "cell"}]
+    assert noted.events == [("m", READY)]
 
 
 def test_a_studio_that_does_not_answer_for_an_hour_is_the_reason() -> None:
@@ -312,9 +312,9 @@ def test_a_studio_that_does_not_answer_for_an_hour_is_the_reason() -> None:
             raise UnavailableError("HTTP 503: busy")
         return {one: record(one, "ready") for one in ids}
 
-    told = poll(say, (0.0, context("a")), (1000.0, context("b")))
-    assert told.events == [("a", unfinished("a", "HTTP 503: busy")), ("b", READY)]
-    assert 3600.0 < told.ended_s[0] < 3615.0
+    noted = poll(say, (0.0, context("a")), (1000.0, context("b")))
+    assert noted.events == [("a", unfinished("a", "HTTP 503: busy")), ("b", READY)]
+    assert 3600.0 < noted.ended_s[0] < 3615.0
 
 
 def test_a_request_that_is_rejected_fails_its_cell_alone() -> None:
@@ -323,13 +323,13 @@ def test_a_request_that_is_rejected_fails_its_cell_alone() -> None:
             raise PermissionDeniedError("not yours", 403)
         return {one: record(one, "ready") for one in ids}
 
-    told = poll(
+    noted = poll(
         say,
         (0.0, context("a", "closed")),
         (0.2, context("b", "closed")),
         (0.2, context("c", "open")),
     )
-    assert sorted(told.events, key=lambda one: one[0]) == [
+    assert sorted(noted.events, key=lambda one: one[0]) == [
         (
             name,
             Failed(
@@ -340,14 +340,14 @@ def test_a_request_that_is_rejected_fails_its_cell_alone() -> None:
         )
         for name in ("a", "b")
     ] + [("c", READY)]
-    assert told.processing_s == pytest.approx([0.3, 0.5, 0.5])
-    assert told.waiting[-1] == 0
+    assert noted.processing_s == pytest.approx([0.3, 0.5, 0.5])
+    assert noted.waiting[-1] == 0
 
 
 def test_a_key_that_is_not_accepted_ends_the_run() -> None:
     def say(_: float, __: Mapping[str, str]) -> Answer:
         raise AuthenticationError("no such key", 401)
 
-    with pytest.raises(BaseExceptionGroup) as told:
+    with pytest.raises(BaseExceptionGroup) as raised:
         poll(say, (0.0, context()))
-    assert told.group_contains(AuthenticationError, match="no such key")
+    assert raised.group_contains(AuthenticationError, match="no such key")
